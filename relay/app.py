@@ -1,0 +1,232 @@
+"""Composition root: builds the gateway's parts, joins them, starts and stops them in order.
+
+The only module that knows all the others, and the only one that reads the settings.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+
+from relay.announce import Announcer
+from relay.append import Appender, Limits, Observer
+from relay.capacity import Capacity
+from relay.contract.connect import RedisError, connect
+from relay.contract.duties import Duties
+from relay.contract.keys import tags_of
+from relay.contract.patterns import parse_pattern
+from relay.contract.surroundings import read_config_file, with_running_dev
+from relay.endpoint import Endpoint
+from relay.metrics import Metrics
+from relay.receive import Budget, Receiver
+from relay.receive.refusals import RefusalLog
+from relay.settings import Settings, build_endpoints
+
+READY_SECONDS = 1.0
+
+_log = structlog.get_logger("relay.app")
+
+
+class _Reports(Observer):
+    """Sends what the appender reports to the counters and to whom it concerns."""
+
+    def __init__(self, metrics: Metrics, announcer: Announcer) -> None:
+        self._metrics = metrics
+        self._announcer = announcer
+
+    def flushed(self, events: int, seconds: float) -> None:
+        self._metrics.flushed(events, seconds)
+
+    def misplaced(self, tag: str) -> None:
+        self._metrics.misplaced(tag)
+
+    def changed_body(self, tag: str) -> None:
+        self._metrics.changed_body(tag)
+        _log.warning("changed_body_dropped", tag=tag)
+
+    def registered(self, tag: str, event_type: str) -> None:
+        self._announcer.registered(tag, event_type)
+
+    def connected(self) -> None:
+        _log.info("store_answers_again")
+        self._announcer.connected()
+
+
+class Gateway:
+    """All parts of one gateway process.
+
+    Args:
+        settings: What the operator wants.
+        endpoints: By name, with their secrets.
+    """
+
+    def __init__(self, settings: Settings, endpoints: Mapping[str, Endpoint]) -> None:
+        url, keys = settings.redis_url, settings.keys
+        self._store = connect(url, role="append")
+        self._watcher = connect(url, role="watch")
+        self._duties = Duties()
+        self.metrics = Metrics()
+        self.capacity = Capacity(self._watcher, self.metrics)
+        self._announcer = Announcer(
+            self._watcher,
+            keys,
+            [
+                tag
+                for endpoint in endpoints.values()
+                for tag in tags_of(endpoint.name, endpoint.partitions)
+            ],
+            {
+                group: [parse_pattern(text) for text in patterns]
+                for group, patterns in settings.groups.items()
+            },
+        )
+        self._appender = Appender(
+            self._store,
+            keys,
+            limits=Limits(deadline_seconds=settings.append_deadline_seconds),
+            observer=_Reports(self.metrics, self._announcer),
+            is_full=lambda: self.capacity.is_full,
+        )
+        self._budget = Budget(
+            settings.body_budget_bytes,
+            max_body_bytes=settings.max_body_bytes,
+            body_seconds=settings.body_seconds,
+        )
+        self.receiver = Receiver(
+            endpoints=endpoints,
+            appender=self._appender,
+            budget=self._budget,
+            metrics=self.metrics,
+            max_body_bytes=settings.max_body_bytes,
+            refusals=RefusalLog(),
+        )
+        self.metrics.waiting.set_function(lambda: self._appender.waiting)
+        self.metrics.bytes_in_hand.set_function(lambda: self._budget.in_hand_bytes)
+
+    async def run(self, _: web.Application) -> AsyncIterator[None]:
+        """Live as long as the application does; the store may be away at start."""
+        self._duties.start("capacity", self.capacity.watch)
+        self._duties.start("announce", self._announcer.run)
+        yield
+        await self._appender.stop()
+        await self._duties.stop()
+        await self._store.aclose()
+        await self._watcher.aclose()
+
+    async def is_ready(self) -> bool:
+        """Tell whether a delivery could be answered 200 now."""
+        if self.capacity.is_full:
+            return False
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                await self._watcher.ping()
+        except (RedisError, OSError, TimeoutError):
+            return False
+        return True
+
+
+def create_app(
+    settings: Settings | None = None, environ: Mapping[str, str] | None = None
+) -> web.Application:
+    """Make the ingress application, to be served by aiohttp or embedded in another program.
+
+    Args:
+        settings: Built by `Settings.load`; by default from ``relay.toml`` and the environment.
+        environ: Where secrets are looked up; the process's environment by default.
+
+    Raises:
+        ConfigurationFault: Settings or secrets are wrong, all of them named.
+    """
+    return _ingress(_build(settings, environ))
+
+
+def load_settings(environ: Mapping[str, str], **options: object) -> Settings:
+    """Read the settings from where the program was started.
+
+    Args:
+        environ: Environment variables.
+        options: What the command line said; ``None`` means it said nothing.
+    """
+    toml = read_config_file(environ, Path())
+    given = {name: value for name, value in options.items() if value is not None}
+    return Settings.load(environ, toml, given)
+
+
+async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
+    """Run the gateway until SIGTERM or SIGINT, then finish what is in flight.
+
+    Raises:
+        ConfigurationFault: A secret cannot be read.
+        OSError: An address is not free.
+    """
+    gateway = _build(settings, environ)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    ingress = web.AppRunner(
+        _ingress(gateway), access_log=None, shutdown_timeout=settings.grace_seconds
+    )
+    admin = web.AppRunner(_admin(gateway), access_log=None)
+    try:
+        await _listen(admin, settings.admin_host, settings.admin_port, "admin")
+        await _listen(ingress, settings.host, settings.port, "ingress")
+        if not settings.endpoints:
+            _log.warning("no_endpoints", advice="set UNIPILE_WEBHOOK_SECRET, or write relay.toml")
+        await stop.wait()
+        _log.info("stopping")
+    finally:
+        await ingress.cleanup()
+        await admin.cleanup()
+    _log.info("stopped")
+
+
+def _build(settings: Settings | None, environ: Mapping[str, str] | None) -> Gateway:
+    if environ is None:
+        environ = with_running_dev(os.environ, Path())
+    if settings is None:
+        settings = load_settings(environ)
+    return Gateway(settings, build_endpoints(settings, environ))
+
+
+def _ingress(gateway: Gateway) -> web.Application:
+    # aiohttp would unpack compressed bodies: other bytes than were signed, and bombs.
+    app = web.Application(handler_args={"auto_decompress": False})
+    app.cleanup_ctx.append(gateway.run)
+    gateway.receiver.add_routes(app)
+    _add_health(app, gateway)
+    return app
+
+
+def _admin(gateway: Gateway) -> web.Application:
+    app = web.Application()
+    _add_health(app, gateway)
+
+    async def metrics(_: web.Request) -> web.Response:
+        headers = {"content-type": "text/plain; version=0.0.4; charset=utf-8"}
+        return web.Response(body=gateway.metrics.text(), headers=headers)
+
+    app.router.add_get("/metrics", metrics)
+    return app
+
+
+def _add_health(app: web.Application, gateway: Gateway) -> None:
+    async def livez(_: web.Request) -> web.Response:
+        return web.json_response({"alive": True})
+
+    async def readyz(_: web.Request) -> web.Response:
+        ready = await gateway.is_ready()
+        return web.json_response({"ready": ready}, status=200 if ready else 503)
+
+    app.router.add_get("/livez", livez)
+    app.router.add_get("/readyz", readyz)
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int, role: str) -> None:
+    await runner.setup()
+    await web.TCPSite(runner, host, port, backlog=1024).start()
+    for address in runner.addresses:
+        _log.info("listening", role=role, host=address[0], port=address[1])

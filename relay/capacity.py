@@ -1,0 +1,65 @@
+"""Watches how much memory the store has left, so that ingress stops before the workers must.
+
+Above 85 % of what the store may use new events are refused; the rest belongs to workers, dead
+letters and the rewrite of the append-only file.
+"""
+
+import asyncio
+
+import structlog
+from redis.asyncio import Redis
+
+from relay.contract.connect import NoPermissionError, ResponseError
+from relay.metrics import Metrics
+
+STOP_RATIO = 0.85
+POLL_SECONDS = 0.2
+
+_log = structlog.get_logger("relay.capacity")
+
+
+class Capacity:
+    """Knows whether the store has room for events.
+
+    Args:
+        redis: Client of its own, so that a full pool does not delay the watch.
+        metrics: Is told the ratio.
+    """
+
+    def __init__(self, redis: Redis, metrics: Metrics) -> None:
+        self._redis = redis
+        self._metrics = metrics
+        self._warned = False
+        self.is_full = False
+
+    async def watch(self) -> None:
+        """Look every 0.2 s, until cancelled."""
+        while True:
+            try:
+                await self.look()
+            except (NoPermissionError, ResponseError):
+                # Without INFO the store's own refusal is the only bound there is.
+                self.is_full = False
+                self._warn_once("INFO is not permitted, so ingress stops only when the store does")
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def look(self) -> None:
+        """Ask the store once."""
+        ratio = self._ratio(await self._redis.info("memory"))
+        self._metrics.store_memory(ratio)
+        was_full, self.is_full = self.is_full, ratio >= STOP_RATIO
+        if self.is_full != was_full:
+            event = "store_full" if self.is_full else "store_has_room"
+            _log.warning(event, memory_ratio=round(ratio, 3), stops_at=STOP_RATIO)
+
+    def _ratio(self, memory: dict[str, int]) -> float:
+        bound = int(memory.get("maxmemory", 0))
+        if not bound:
+            bound = int(memory.get("total_system_memory", 0)) // 2
+            self._warn_once("maxmemory is 0: set it; until then half the machine's memory counts")
+        return int(memory["used_memory"]) / bound if bound else 0.0
+
+    def _warn_once(self, advice: str) -> None:
+        if not self._warned:
+            self._warned = True
+            _log.warning("store_memory_unbounded", advice=advice)

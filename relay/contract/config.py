@@ -1,0 +1,180 @@
+"""How both programs read their configuration: one file, the environment, options.
+
+Pure: mappings come in, a frozen settings object goes out, or one error that names every fault.
+Options win over the environment, the environment over the file. Values are never repeated in a
+fault, since any of them may be a secret.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Self, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from relay.contract.errors import ConfigurationFault
+from relay.contract.keys import is_name
+from relay.contract.patterns import parse_pattern
+
+ENV_PREFIX = "RELAY_"
+URL_SCHEMES = ("redis://", "rediss://", "unix://")
+DEFAULT_REDIS_URL = "redis://localhost:6379/0"
+
+SettingsT = TypeVar("SettingsT", bound="FileSettings")
+
+
+def _check_name(name: str) -> str:
+    if not is_name(name):
+        raise ValueError(
+            "a name is 1 to 63 lower-case letters, digits and hyphens, for example my-app"
+        )
+    return name
+
+
+def _check_pattern(text: str) -> str:
+    parse_pattern(text)
+    return text
+
+
+def _check_url(url: SecretStr) -> SecretStr:
+    if not url.get_secret_value().startswith(URL_SCHEMES):
+        raise ValueError(f"a URL that begins with one of {', '.join(URL_SCHEMES)}")
+    return url
+
+
+Name = Annotated[str, AfterValidator(_check_name)]
+PatternText = Annotated[str, AfterValidator(_check_pattern)]
+
+
+class Section(BaseModel):
+    """A table of the file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RedisSection(Section):
+    """``[redis]``: where the store is."""
+
+    url: Annotated[SecretStr, AfterValidator(_check_url)] = SecretStr(DEFAULT_REDIS_URL)
+
+
+class FileSettings(BaseSettings):
+    """What both programs read from ``relay.toml``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+    )
+
+    prefix: Name = "relay"
+    redis: RedisSection = RedisSection()
+    groups: dict[Name, list[PatternText]] = Field(default_factory=dict)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read nothing but what `load` hands in."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+    @property
+    def redis_url(self) -> str:
+        """The store's URL in clear, password included."""
+        return self.redis.url.get_secret_value()
+
+    @classmethod
+    def load(
+        cls,
+        environ: Mapping[str, str],
+        toml: Mapping[str, Any],
+        options: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Build the settings.
+
+        Args:
+            environ: Environment variables.
+            toml: The parsed file; empty without one.
+            options: What the command line said, in the form of the file.
+
+        Raises:
+            ConfigurationFault: One sentence per fault, all of them.
+        """
+        merged = merge_sources(cls, environ, toml, options or {})
+        try:
+            return cls(**merged)
+        except ValidationError as error:
+            raise ConfigurationFault(faults_of(error)) from None
+
+
+class _Environ(EnvSettingsSource):
+    """pydantic-settings' reading of variables, over a mapping that was handed in."""
+
+    def __init__(self, settings_cls: type[BaseSettings], environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        super().__init__(settings_cls)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {
+            name.lower(): value
+            for name, value in self._environ.items()
+            if name.upper().startswith(ENV_PREFIX) and not _from_kubernetes(name.upper(), value)
+        }
+
+
+def merge_sources(
+    settings_cls: type[FileSettings],
+    environ: Mapping[str, str],
+    toml: Mapping[str, Any],
+    options: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Lay file, environment and options over each other, the last winning.
+
+    ``REDIS_URL`` counts where neither the file nor ``RELAY_REDIS__URL`` names a store.
+    """
+    try:
+        variables = _Environ(settings_cls, environ)()
+    except ValueError as error:  # a value that should be JSON and is not
+        raise ConfigurationFault([f"{ENV_PREFIX}…: {error}"]) from None
+    fallback = {"redis": {"url": environ["REDIS_URL"]}} if environ.get("REDIS_URL") else {}
+    return _over(_over(_over(fallback, toml), variables), options)
+
+
+def faults_of(error: ValidationError) -> list[str]:
+    """Say each fault of a validation in a sentence: the setting, its variable, what was wrong."""
+    faults = []
+    for item in error.errors(include_input=False, include_url=False, include_context=False):
+        path = [str(part) for part in item["loc"] if part != "[key]"]
+        variable = ENV_PREFIX + "__".join(part.upper() for part in path)
+        message = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            message = "there is no such setting; look for a misspelling in docs/reference"
+        faults.append(f"{'.'.join(path)} ({variable}): {message}")
+    return faults
+
+
+def _from_kubernetes(name: str, value: str) -> bool:
+    """Know the variables that Kubernetes injects for a service called ``relay``."""
+    if name.startswith(("RELAY_SERVICE_", "RELAY_PORT_")):
+        return True
+    return name == "RELAY_PORT" and "://" in value
+
+
+def _over(under: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(under)
+    for key, value in upper.items():
+        below = merged.get(key)
+        both = isinstance(below, Mapping) and isinstance(value, Mapping)
+        merged[key] = _over(below, value) if both else value  # type: ignore[arg-type]
+    return merged

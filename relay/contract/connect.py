@@ -1,0 +1,92 @@
+"""How a client of ours talks to the store.
+
+A URL and a purpose come in, a client goes out; nothing is sent until it is used. redis-py's own
+silent retries are always off: a command sent twice may have run twice, and only the caller knows
+whether that does harm.
+
+Source: redis-py, "Retry" and "Connecting"; docs/adr/0003.
+"""
+
+import os
+import socket
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import (
+    NoPermissionError,
+    OutOfMemoryError,
+    RedisError,
+    ResponseError,
+)
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+# The reply never came, so what was asked may have happened.
+UNKNOWN_OUTCOME = (RedisConnectionError, RedisTimeoutError, OSError)
+
+COMMAND_TIMEOUT_SECONDS = 2.0
+CONNECT_TIMEOUT_SECONDS = 2.0
+BLOCK_MARGIN_SECONDS = 5.0
+
+__all__ = [
+    "UNKNOWN_OUTCOME",
+    "NoPermissionError",
+    "OutOfMemoryError",
+    "RedisError",
+    "ResponseError",
+    "connect",
+    "no_retry",
+    "text_of",
+]
+
+
+def text_of(value: bytes | str) -> str:
+    """Read a name that came from the store."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def no_retry() -> Retry:
+    """A retry policy that never retries."""
+    return Retry(NoBackoff(), 0)
+
+
+def connect(
+    url: str,
+    *,
+    role: str,
+    connections: int = 2,
+    block_seconds: float = 0.0,
+    timeout_seconds: float = COMMAND_TIMEOUT_SECONDS,
+) -> Redis:
+    """Make a client for one purpose.
+
+    Args:
+        url: ``redis://``, ``rediss://`` or ``unix://``.
+        role: What it is for; seen in CLIENT LIST.
+        connections: At most this many at once. A client that blocks takes one for itself.
+        block_seconds: The longest that a blocking command waits on the server.
+        timeout_seconds: How long a reply may take beyond that. Never unbounded: a half-open
+            connection would never be noticed.
+
+    Returns:
+        An open client; the caller closes it with ``aclose``.
+
+    Raises:
+        ValueError: The URL is not one that redis-py knows.
+    """
+    margin = BLOCK_MARGIN_SECONDS if block_seconds else timeout_seconds
+    pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=connections,
+        timeout=timeout_seconds,
+        protocol=2,  # no push messages between the replies
+        socket_timeout=block_seconds + margin,
+        socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        socket_keepalive=True,
+        health_check_interval=0 if block_seconds else 10,
+        retry=no_retry(),
+        retry_on_error=[],
+        client_name=f"relay:{role}:{socket.gethostname().split('.')[0]}:{os.getpid()}",
+    )
+    return Redis.from_pool(pool)

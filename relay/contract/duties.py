@@ -1,0 +1,80 @@
+"""Background duties: each runs until told to stop, and is restarted when it fails.
+
+This is the one place where a duty's unexpected error ends. One duty's trouble never takes the
+others down.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from relay.contract.connect import UNKNOWN_OUTCOME
+
+FIRST_PAUSE_SECONDS = 0.1
+LAST_PAUSE_SECONDS = 5.0
+HEALTHY_SECONDS = 30.0
+
+_log = structlog.get_logger("relay.duties")
+
+
+class Duties:
+    """Owns named background tasks.
+
+    ``start`` may be called for each duty once; ``stop`` returns when all have ended, may be
+    called twice, and may come before any start.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def start(self, name: str, duty: Callable[[], Awaitable[None]]) -> None:
+        """Run a duty, again after each failure, until `stop`.
+
+        Args:
+            name: Its name in logs and task lists.
+            duty: Makes its coroutine; returning ends the duty for good.
+        """
+        self._tasks[name] = asyncio.create_task(_supervised(name, duty), name=name)
+
+    async def stop(self) -> None:
+        """Cancel every duty and wait until all have ended."""
+        tasks = list(self._tasks.values())
+        self._tasks.clear()
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+
+async def _supervised(name: str, duty: Callable[[], Awaitable[None]]) -> None:
+    loop = asyncio.get_running_loop()
+    pause = FIRST_PAUSE_SECONDS
+    while True:
+        started = loop.time()
+        try:
+            await duty()
+        except UNKNOWN_OUTCOME as error:
+            # The store is away: expected, said once per pause, without frames.
+            _log.warning("duty_waits_for_store", duty=name, error=type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - the one edge at which a duty's error ends
+            # The message may quote a payload, so type and frames only.
+            _log.error("duty_failed", duty=name, error=type(error).__name__, frames=frames(error))
+        else:
+            return
+        if loop.time() - started > HEALTHY_SECONDS:
+            pause = FIRST_PAUSE_SECONDS
+        await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+        pause = min(2 * pause, LAST_PAUSE_SECONDS)
+
+
+def frames(error: BaseException, limit: int = 8) -> list[str]:
+    """Say where an error was raised, innermost last, without its message."""
+    found = []
+    traceback = error.__traceback__
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        found.append(f"{code.co_filename}:{traceback.tb_lineno} {code.co_name}")
+        traceback = traceback.tb_next
+    return found[-limit:]

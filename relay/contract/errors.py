@@ -1,0 +1,133 @@
+"""What can stop a delivery or an entry, sorted by who must act.
+
+::
+
+    RelayError
+    ├── DeliveryRefused          answered to the sender with `status` and `reason`
+    │   ├── UnknownEndpoint      404  the sender's operator mends the URL
+    │   ├── MethodNotAllowed     405  the sender's operator mends the method
+    │   ├── BodyIncomplete       408  the sender sends it again, faster
+    │   ├── BodyTooLarge         413  the sender's operator, or `max_body_bytes`
+    │   ├── SignatureRefused     401  the sender's operator mends secret or clock
+    │   └── TryLater             503  nobody: the sender's retry gets in
+    │       ├── StoreUnavailable      the store did not confirm
+    │       ├── StoreFull             the store has no room left for events
+    │       └── Overloaded            too much is in hand already
+    ├── UnreadableEntry          an entry is not in the contract's form
+    └── ConfigurationFault       the operator mends the settings named in it
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+RefusedSignature = Literal[
+    "signature_missing",
+    "signature_malformed",
+    "signature_mismatch",
+    "timestamp_too_old",
+    "timestamp_in_future",
+]
+
+
+class RelayError(Exception):
+    """Something stopped this step."""
+
+
+class DeliveryRefused(RelayError):
+    """The delivery is not stored, and the sender is told why by a stable reason."""
+
+    status: ClassVar[int] = 500
+    reason: str = "internal_error"
+    title: ClassVar[str] = "The delivery was refused"
+
+
+class UnknownEndpoint(DeliveryRefused):
+    """No endpoint has the name in the path."""
+
+    status = 404
+    reason = "unknown_endpoint"
+    title = "No endpoint has this name"
+
+
+class MethodNotAllowed(DeliveryRefused):
+    """The path exists, but not with this method."""
+
+    status = 405
+    reason = "method_not_allowed"
+    title = "Send a POST request"
+
+
+class BodyIncomplete(DeliveryRefused):
+    """The rest of the body did not come while there was room to wait for it."""
+
+    status = 408
+    reason = "body_incomplete"
+    title = "The body did not arrive in time"
+
+
+class BodyTooLarge(DeliveryRefused):
+    """The body is longer than the gateway takes."""
+
+    status = 413
+    reason = "body_too_large"
+    title = "The body is too large"
+
+
+class SignatureRefused(DeliveryRefused):
+    """The delivery does not prove that it comes from the sender.
+
+    Args:
+        reason: What was wrong, as the stable word that is answered and counted.
+    """
+
+    status = 401
+    title = "The signature was refused"
+
+    def __init__(self, reason: RefusedSignature) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class TryLater(DeliveryRefused):
+    """The delivery may be good, but cannot be stored now."""
+
+    status = 503
+    retry_after_seconds: ClassVar[int] = 5
+
+
+class StoreUnavailable(TryLater):
+    """The store did not confirm; the event may be stored, and appending it again is safe."""
+
+    reason = "store_unavailable"
+    title = "The store did not confirm the event"
+
+
+class StoreFull(TryLater):
+    """The store's memory is nearly used up; the rest belongs to the workers."""
+
+    reason = "store_full"
+    title = "The store is full"
+    retry_after_seconds = 30
+
+
+class Overloaded(TryLater):
+    """More is in hand than this process may hold."""
+
+    reason = "overloaded"
+    title = "Too many deliveries are in hand"
+
+
+class UnreadableEntry(RelayError):
+    """A stream entry lacks a field of the contract, or holds one that cannot be read."""
+
+
+class ConfigurationFault(RelayError):
+    """One or more settings are wrong; all of them are named.
+
+    Args:
+        faults: One sentence each: which setting, what was expected, what to do.
+    """
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = tuple(faults)

@@ -1,0 +1,134 @@
+"""One event on its way into a stream, and again when it is read.
+
+Attribute names follow CloudEvents 1.0 where it has one. ``data`` is what the sender sent, byte
+for byte; nothing here parses it except on request.
+
+Source: CloudEvents 1.0; docs/reference/streams.md.
+"""
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Assurance = Literal["body", "sender", "none"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What an entry holds.
+
+    Args:
+        id: The sender's event id as sent, or ``sha256:…`` where there was none.
+        source: ``/webhooks/<endpoint>``.
+        type: Event type; names the stream.
+        data: The body exactly as received, still in ``content_encoding``.
+        received_at_ms: When the gateway had the body, ms since the epoch.
+        assurance: What was proved: the body was signed, a static secret was right, nothing.
+        time: The sender's time, RFC 3339, if it sent a valid one.
+        content_type: As sent, if any.
+        content_encoding: As sent, if any.
+        account: Whose event it is, if the provider has accounts.
+        headers: Allow-listed request headers, names in lower case; never credentials.
+        query: Query string with credentials taken out, if any.
+        traceparent: W3C trace context, if a valid one came.
+        original_type: The sender's own type where it could not name the stream.
+        batch_id: Digest of the whole body of a delivery that was split.
+        batch_index: Place in that delivery, from 0.
+        batch_size: How many events that delivery held.
+        entry_id: Only in copies: the id of the entry copied.
+        reason: Only in dead letters: why the event was set aside.
+    """
+
+    id: str
+    source: str
+    type: str
+    data: bytes
+    received_at_ms: int
+    assurance: Assurance
+    time: str | None = None
+    content_type: str | None = None
+    content_encoding: str | None = None
+    account: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: str | None = None
+    traceparent: str | None = None
+    original_type: str | None = None
+    batch_id: str | None = None
+    batch_index: int | None = None
+    batch_size: int | None = None
+    entry_id: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentifiedEvent:
+    """An event together with what decides whether it was seen before.
+
+    Args:
+        event: The event itself.
+        tag: Endpoint or partition that holds it (`relay.contract.keys.tag_of`).
+        identity: What two deliveries of one event have in common, any length.
+        window_seconds: How long the identity is remembered.
+        max_types: How many streams the tag may have before new types go to ``unidentified``.
+    """
+
+    event: Event
+    tag: str
+    identity: bytes
+    window_seconds: int
+    max_types: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """The event has a new entry.
+
+    Args:
+        entry_id: Its id within the stream.
+    """
+
+    entry_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """The event had an entry already; nothing was written.
+
+    Args:
+        entry_id: The first entry's id.
+        changed_body: The same id came with another body.
+    """
+
+    entry_id: str
+    changed_body: bool = False
+
+
+def decompressed(data: bytes, content_encoding: str | None, limit_bytes: int) -> bytes:
+    """Undo a body's content encoding, within a bound.
+
+    Args:
+        data: Body as received.
+        content_encoding: The header as sent; none and ``identity`` mean plain.
+        limit_bytes: How long the result may be.
+
+    Returns:
+        The plain body.
+
+    Raises:
+        ValueError: The encoding is not ``gzip`` or ``deflate``, the bytes are not in it, or the
+            result would be longer than the limit.
+    """
+    encoding = (content_encoding or "identity").strip().lower()
+    if encoding in {"", "identity"}:
+        return data
+    if encoding not in {"gzip", "x-gzip", "deflate"}:
+        raise ValueError(f"content encoding {encoding[:40]!r} is not one of gzip, deflate")
+    inflate = zlib.decompressobj(wbits=47)  # gzip or zlib, told by the head
+    try:
+        plain = inflate.decompress(data, limit_bytes)
+    except zlib.error as error:
+        raise ValueError(f"the body is not {encoding}") from error
+    if not inflate.eof:
+        raise ValueError(f"the body is cut short, or longer than {limit_bytes} bytes unpacked")
+    return plain

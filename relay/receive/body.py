@@ -1,0 +1,129 @@
+"""Bounds the body bytes that are in hand: received and not yet stored.
+
+All bodies of a process share one budget. When it is spent, the body longest unfinished is cut,
+so that senders who stop half-way cannot keep out those who do not.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from relay.contract.errors import BodyIncomplete, Overloaded
+
+# One client address may hold this part of the budget, but always one whole body.
+CLIENT_PART = 16
+
+
+class Share:
+    """What one delivery holds of the budget.
+
+    Args:
+        budget: Where it belongs.
+        client: Address of the sender.
+    """
+
+    __slots__ = ("_budget", "_timeout", "client", "finished", "size_bytes")
+
+    def __init__(self, budget: "Budget", client: str) -> None:
+        self._budget = budget
+        self._timeout: asyncio.Timeout | None = None
+        self.client = client
+        self.size_bytes = 0
+        self.finished = False
+
+    def grow(self, size_bytes: int) -> None:
+        """Take note of more bytes; may cut this body or others.
+
+        Raises:
+            Overloaded: The budget is spent by bodies that are complete and wait to be stored.
+        """
+        self._budget.take(self, size_bytes)
+
+    @asynccontextmanager
+    async def unless_cut(self) -> AsyncIterator[None]:
+        """Read within this, and no longer than the budget allows.
+
+        Raises:
+            BodyIncomplete: The budget needed the room, or the body took too long.
+        """
+        try:
+            async with asyncio.timeout(self._budget.body_seconds) as self._timeout:
+                yield
+        except TimeoutError:
+            raise BodyIncomplete from None
+        finally:
+            self._timeout = None
+        self.finished = True
+
+    def cut(self) -> None:
+        """End the reading of this body as soon as the loop runs."""
+        if self._timeout is not None and not self._timeout.expired():
+            self._timeout.reschedule(asyncio.get_running_loop().time())
+
+
+class Budget:
+    """All shares of one process.
+
+    Args:
+        limit_bytes: How many body bytes may be in hand.
+        max_body_bytes: The longest body; a client's part is never smaller.
+        body_seconds: How long one body may take to arrive.
+    """
+
+    def __init__(
+        self, limit_bytes: int, *, max_body_bytes: int, body_seconds: float = 60.0
+    ) -> None:
+        self._limit_bytes = limit_bytes
+        self._client_bytes = max(limit_bytes // CLIENT_PART, max_body_bytes)
+        self.body_seconds = body_seconds
+        self._shares: dict[Share, None] = {}  # in order of arrival
+        self._by_client: defaultdict[str, int] = defaultdict(int)
+        self.in_hand_bytes = 0
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether not even one more byte has room."""
+        return self.in_hand_bytes >= self._limit_bytes and not any(
+            not share.finished for share in self._shares
+        )
+
+    @contextmanager
+    def share(self, client: str) -> Iterator[Share]:
+        """Hold a share until the delivery is answered."""
+        share = Share(self, client)
+        self._shares[share] = None
+        try:
+            yield share
+        finally:
+            self._release(share)
+
+    def take(self, share: Share, size_bytes: int) -> None:
+        """Add bytes to a share, and make room for them."""
+        share.size_bytes += size_bytes
+        self.in_hand_bytes += size_bytes
+        self._by_client[share.client] += size_bytes
+        self._make_room(share.client)
+
+    def _make_room(self, client: str) -> None:
+        over = max(
+            self._by_client[client] - self._client_bytes, self.in_hand_bytes - self._limit_bytes
+        )
+        if over <= 0:
+            return
+        only_client = self._by_client[client] > self._client_bytes
+        for share in self._shares:
+            if share.finished or (only_client and share.client != client):
+                continue
+            share.cut()
+            over -= share.size_bytes
+            if over <= 0:
+                return
+        raise Overloaded
+
+    def _release(self, share: Share) -> None:
+        del self._shares[share]
+        self.in_hand_bytes -= share.size_bytes
+        self._by_client[share.client] -= share.size_bytes
+        if not self._by_client[share.client]:
+            del self._by_client[share.client]

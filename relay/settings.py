@@ -1,0 +1,192 @@
+"""The gateway's settings: environment and ``relay.toml`` in, one frozen object out.
+
+Every default stands here, with its unit and its reason. Secrets are named, never held.
+
+Source: docs/reference/configuration.md.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from relay.contract.config import (
+    FileSettings,
+    Name,
+    PatternText,
+    Section,
+    faults_of,
+    merge_sources,
+)
+from relay.contract.errors import ConfigurationFault
+from relay.contract.keys import Keys
+from relay.contract.patterns import parse_pattern
+from relay.endpoint import Endpoint, Secret
+from relay.providers import PROVIDERS
+
+MIB = 1024 * 1024
+DEFAULT_SECRET_VARIABLE = "UNIPILE_WEBHOOK_SECRET"  # noqa: S105 - a variable's name
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class SecretReference(Section):
+    """Where a secret is read from: exactly one of a variable and a file."""
+
+    env: str | None = None
+    file: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.env is None) == (self.file is None):
+            raise ValueError('write { env = "VARIABLE" } or { file = "/path" }')
+        return self
+
+
+class EndpointSection(Section):
+    """``[endpoints.<name>]``: one ingress path."""
+
+    provider: Literal["unipile"]
+    secrets: Annotated[list[SecretReference], Field(min_length=1)]
+    # As in the sender's own sample; its retries may carry the first attempt's time.
+    tolerance_seconds: Annotated[int, Field(ge=1, le=86_400)] = 300
+    late_tolerance_seconds: Annotated[int, Field(ge=0, le=2_678_400)] = 0
+    # The longest that senders we know of go on retrying.
+    window_seconds: Annotated[int, Field(ge=60, le=2_678_400)] = 72 * 3600
+    partitions: Annotated[int, Field(ge=1, le=1024)] = 1
+    # A sender that puts ids into its types must not make a stream for each.
+    max_types: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    accounts: tuple[str, ...] = ()
+    event_types: tuple[PatternText, ...] = ()
+
+    @model_validator(mode="after")
+    def _replays_are_known(self) -> Self:
+        """A signature must not stay good for longer than its event id is remembered."""
+        good_for = 2 * self.tolerance_seconds + self.late_tolerance_seconds
+        if good_for > self.window_seconds:
+            raise ValueError(
+                "window_seconds must be at least 2 × tolerance_seconds + late_tolerance_seconds, "
+                f"here {good_for}; else an old delivery could be sent again after it is forgotten"
+            )
+        return self
+
+
+class Settings(FileSettings):
+    """Everything the gateway can be told."""
+
+    # Loopback by default: exposing it is a decision.
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    admin_host: str = "127.0.0.1"
+    admin_port: Port = 8081
+    max_body_bytes: Annotated[int, Field(ge=1024, le=512 * MIB)] = 10 * MIB
+    # Bodies received and not yet stored, all together.
+    body_budget_bytes: Annotated[int, Field(ge=MIB)] = 256 * MIB
+    body_seconds: Annotated[float, Field(gt=0)] = 60.0
+    # Most senders wait no longer than a few seconds.
+    append_deadline_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
+    grace_seconds: Annotated[float, Field(ge=0)] = 20.0
+    log_format: Literal["auto", "text", "json"] = "auto"
+    endpoints: dict[Name, EndpointSection] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_body_fits(self) -> Self:
+        if self.body_budget_bytes < self.max_body_bytes:
+            raise ValueError("body_budget_bytes must be at least max_body_bytes")
+        return self
+
+    @classmethod
+    def load(
+        cls,
+        environ: Mapping[str, str],
+        toml: Mapping[str, Any],
+        options: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Build the settings; see `FileSettings.load`.
+
+        Where nothing names an endpoint, ``UNIPILE_WEBHOOK_SECRET`` alone gives ``unipile``.
+        """
+        merged = merge_sources(cls, environ, toml, options or {})
+        if "endpoints" not in merged and environ.get(DEFAULT_SECRET_VARIABLE):
+            reference = {"env": DEFAULT_SECRET_VARIABLE}
+            merged["endpoints"] = {"unipile": {"provider": "unipile", "secrets": [reference]}}
+        faults = _secret_faults(merged, environ)
+        try:
+            settings = cls(**merged)
+        except ValidationError as error:
+            raise ConfigurationFault([*faults_of(error), *faults]) from None
+        if faults:
+            raise ConfigurationFault(faults)
+        return settings
+
+    @property
+    def keys(self) -> Keys:
+        """Makes the keys under the configured prefix."""
+        return Keys(self.prefix)
+
+
+def build_endpoints(settings: Settings, environ: Mapping[str, str]) -> dict[str, Endpoint]:
+    """Read the secrets and give the endpoints by name.
+
+    Raises:
+        ConfigurationFault: A secret cannot be read, all of them named.
+    """
+    faults: list[str] = []
+    endpoints = {}
+    for name, section in settings.endpoints.items():
+        secrets = [
+            _read(reference, f"endpoints.{name}.secrets[{number}]", environ, faults)
+            for number, reference in enumerate(section.secrets)
+        ]
+        endpoints[name] = Endpoint(
+            name=name,
+            provider=PROVIDERS[section.provider],
+            secrets=tuple(secret for secret in secrets if secret is not None),
+            tolerance_seconds=section.tolerance_seconds,
+            late_tolerance_seconds=section.late_tolerance_seconds,
+            window_seconds=section.window_seconds,
+            partitions=section.partitions,
+            max_types=section.max_types,
+            accounts=frozenset(section.accounts),
+            event_types=tuple(parse_pattern(text) for text in section.event_types),
+        )
+    if faults:
+        raise ConfigurationFault(faults)
+    return endpoints
+
+
+def _read(
+    reference: SecretReference, path: str, environ: Mapping[str, str], faults: list[str]
+) -> Secret | None:
+    if reference.env is not None:
+        return Secret(environ[reference.env], f"env:{reference.env}")
+    source = f"file:{reference.file}"
+    try:
+        text = (reference.file or Path()).read_text("utf-8")
+    except (OSError, ValueError) as error:
+        faults.append(f"{path}: cannot read {reference.file}: {type(error).__name__}")
+        return None
+    # Editors and echo end a file with a newline; no sender's secret has one.
+    secret = text.rstrip("\r\n")
+    if not secret:
+        faults.append(f"{path}: {reference.file} is empty")
+        return None
+    return Secret(secret, source)
+
+
+def _secret_faults(merged: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
+    """Name every secret whose variable is not set, even where other settings are wrong too."""
+    faults = []
+    for name, endpoint in _table(merged.get("endpoints")).items():
+        references = _table(endpoint).get("secrets")
+        for number, reference in enumerate(references if isinstance(references, list) else ()):
+            variable = _table(reference).get("env")
+            if isinstance(variable, str) and not environ.get(variable):
+                path = f"endpoints.{name}.secrets[{number}]"
+                faults.append(f"{path}: the environment variable {variable} is not set or empty")
+    return faults
+
+
+def _table(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
