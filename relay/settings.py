@@ -20,7 +20,6 @@ from relay.contract.config import (
     merge_sources,
 )
 from relay.contract.errors import ConfigurationFault
-from relay.contract.keys import Keys
 from relay.contract.patterns import parse_pattern
 from relay.endpoint import Endpoint, Secret
 from relay.providers import PROVIDERS
@@ -87,7 +86,6 @@ class Settings(FileSettings):
     # Most senders wait no longer than a few seconds.
     append_deadline_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
     grace_seconds: Annotated[float, Field(ge=0)] = 20.0
-    log_format: Literal["auto", "text", "json"] = "auto"
     endpoints: dict[Name, EndpointSection] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -119,11 +117,6 @@ class Settings(FileSettings):
         if faults:
             raise ConfigurationFault(faults)
         return settings
-
-    @property
-    def keys(self) -> Keys:
-        """Makes the keys under the configured prefix."""
-        return Keys(self.prefix)
 
 
 def build_endpoints(settings: Settings, environ: Mapping[str, str]) -> dict[str, Endpoint]:

@@ -15,14 +15,17 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+from redis.asyncio import ConnectionPool
 
 from relay.contract.errors import ConfigurationFault
-from relay.contract.keys import is_name
+from relay.contract.keys import Keys, is_name
+from relay.contract.logs import LogFormat
 from relay.contract.patterns import parse_pattern
 
 ENV_PREFIX = "RELAY_"
 URL_SCHEMES = ("redis://", "rediss://", "unix://")
 DEFAULT_REDIS_URL = "redis://localhost:6379/0"
+_FROM = "(it comes from --redis-url, RELAY_REDIS__URL, [redis] url in relay.toml, or REDIS_URL)"
 
 SettingsT = TypeVar("SettingsT", bound="FileSettings")
 
@@ -41,8 +44,20 @@ def _check_pattern(text: str) -> str:
 
 
 def _check_url(url: SecretStr) -> SecretStr:
-    if not url.get_secret_value().startswith(URL_SCHEMES):
-        raise ValueError(f"a URL that begins with one of {', '.join(URL_SCHEMES)}")
+    """Refuse what no client could be made of; the message never repeats the URL."""
+    text = url.get_secret_value()
+    if not text.startswith(URL_SCHEMES):
+        raise ValueError(
+            f"a URL that begins with one of {', '.join(URL_SCHEMES)} is needed {_FROM}"
+        )
+    try:
+        # Nothing is sent: a connection object is made, which reads every part of the URL.
+        ConnectionPool.from_url(text).make_connection()  # type: ignore[no-untyped-call]
+    except (ValueError, TypeError):
+        raise ValueError(
+            "a URL of the form redis://[user:password@]host:port/number is needed, special "
+            f"characters of a password written as %XX {_FROM}"
+        ) from None
     return url
 
 
@@ -62,6 +77,15 @@ class RedisSection(Section):
     url: Annotated[SecretStr, AfterValidator(_check_url)] = SecretStr(DEFAULT_REDIS_URL)
 
 
+class WorkerSection(Section):
+    """``[worker]``: how worker processes behave."""
+
+    # How long running handlers may go on after SIGTERM.
+    grace_seconds: Annotated[float, Field(ge=0)] = 25.0
+    # How long settled events are kept, and how long a silent group still holds its streams.
+    retention_seconds: Annotated[int, Field(ge=60)] = 7 * 86_400
+
+
 class FileSettings(BaseSettings):
     """What both programs read from ``relay.toml``."""
 
@@ -73,7 +97,9 @@ class FileSettings(BaseSettings):
     )
 
     prefix: Name = "relay"
+    log_format: LogFormat = "auto"
     redis: RedisSection = RedisSection()
+    worker: WorkerSection = WorkerSection()
     groups: dict[Name, list[PatternText]] = Field(default_factory=dict)
 
     @classmethod
@@ -88,6 +114,11 @@ class FileSettings(BaseSettings):
         """Read nothing but what `load` hands in."""
         del settings_cls, env_settings, dotenv_settings, file_secret_settings
         return (init_settings,)
+
+    @property
+    def keys(self) -> Keys:
+        """Makes the keys under the configured prefix."""
+        return Keys(self.prefix)
 
     @property
     def redis_url(self) -> str:

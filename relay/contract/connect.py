@@ -9,6 +9,7 @@ Source: redis-py, "Retry" and "Connecting"; docs/adr/0003.
 
 import os
 import socket
+from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -37,6 +38,7 @@ __all__ = [
     "ResponseError",
     "connect",
     "no_retry",
+    "send_command",
     "text_of",
 ]
 
@@ -44,6 +46,11 @@ __all__ = [
 def text_of(value: bytes | str) -> str:
     """Read a name that came from the store."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+async def send_command(redis: Redis, *parts: str | bytes | float) -> Any:  # noqa: ANN401
+    """Send a command as it is and give its reply; redis-py leaves this call untyped."""
+    return await redis.execute_command(*parts)  # type: ignore[no-untyped-call]
 
 
 def no_retry() -> Retry:

@@ -1,0 +1,12 @@
+"""The workers: a stream entry in, a settled event out.
+
+What happens to an entry is told by the file names: read, dispatch, handle, settle;
+``pipeline`` holds them on one screen.
+"""
+
+from consumers.event import Event
+from consumers.outcome import GiveUp
+from consumers.retry import Retry
+from consumers.worker import Worker
+
+__all__ = ["Event", "GiveUp", "Retry", "Worker"]

@@ -1,0 +1,238 @@
+"""Composition root: builds a worker's parts, joins them, starts and stops them in order.
+
+The only module that knows all the others, and the only one that reads the settings.
+"""
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+import structlog
+
+from consumers.blocking import BlockingConnection
+from consumers.crew import Crew
+from consumers.discover import POLL_SECONDS, Discovery
+from consumers.dispatch import Routes
+from consumers.entry import HeldEntry
+from consumers.heartbeat import Heartbeat
+from consumers.park import Parking
+from consumers.read import BLOCK_SECONDS, Reader
+from consumers.rooms import House
+from consumers.scripts import Script
+from consumers.settings import Settings
+from consumers.settle import Settler
+from consumers.sweep import Sweeper
+from consumers.trim import Trimmer
+from consumers.worker import Worker
+from relay.contract.connect import RedisError, connect
+from relay.contract.duties import Duties
+from relay.contract.patterns import parse_pattern
+from relay.contract.surroundings import read_config_file
+
+TICK_SECONDS = 0.5
+# What is sent at the end must not wait for ever for a store that is away.
+FAREWELL_SECONDS = 4.0
+
+_leave = Script("leave")
+_log = structlog.get_logger("consumers.app")
+
+
+def load_settings(environ: Mapping[str, str], **options: object) -> Settings:
+    """Read the settings from where the program was started.
+
+    Args:
+        environ: Environment variables.
+        options: What the command line said; ``None`` means it said nothing.
+
+    Raises:
+        ConfigurationFault: All faults, each in a sentence.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    return Settings.load(environ, read_config_file(environ, Path()), given)
+
+
+class WorkerProcess:
+    """All parts of one worker process.
+
+    Args:
+        worker: What the user declared.
+        settings: What the operator wants.
+
+    Raises:
+        ConfigurationFault: The declaration is faulty.
+    """
+
+    def __init__(self, worker: Worker, settings: Settings) -> None:
+        worker.check()
+        url, keys, group = settings.redis_url, settings.keys, worker.group
+        self._grace_seconds = settings.worker.grace_seconds
+        self._group = group
+        self.consumer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        consumer = self.consumer
+        self._redis = connect(url, role="worker", connections=8)
+        self._reads = BlockingConnection(url, "read", BLOCK_SECONDS)
+        self._news = BlockingConnection(url, "control", POLL_SECONDS)
+        self._heartbeat = Heartbeat(url, keys.alive(group, consumer))
+        self._duties = Duties()
+        house = House(worker.handlers)
+        self._routes = Routes(house.rooms)
+        self._settler = Settler(self._redis, keys, group, consumer)
+        self._crews = [Crew(room, self._settler) for room in house.rooms]
+        self._discovery = Discovery(
+            self._news,
+            self._redis,
+            keys,
+            group=group,
+            start=worker.start,
+            routes=self._routes,
+        )
+        self._reader = Reader(
+            self._reads,
+            self._redis,
+            keys,
+            group=group,
+            consumer=consumer,
+            house=house,
+            routes=self._routes,
+            restore_groups=self._discovery.restore_groups,
+        )
+        house.on_room = self._reader.room_regained
+        self._discovery.on_new = self._reader.wake
+        self._parking = Parking(
+            self._redis,
+            keys,
+            group=group,
+            consumer=consumer,
+            routes=self._routes,
+            recover_soon=self._reader.recover_soon,
+        )
+        self._sweeper = Sweeper(
+            self._redis,
+            keys,
+            group=group,
+            consumer=consumer,
+            routes=self._routes,
+            may_take_over=self._heartbeat.may_take_over,
+            recover_soon=self._reader.recover_soon,
+        )
+        self._trimmer = Trimmer(
+            self._redis,
+            keys,
+            consumer=consumer,
+            retention_seconds=settings.worker.retention_seconds,
+            groups={
+                name: [parse_pattern(text) for text in patterns]
+                for name, patterns in settings.groups.items()
+            },
+            tags=lambda: self._discovery.tags,
+        )
+        self._reading: asyncio.Task[None] | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until told to stop, then leave nothing behind.
+
+        Args:
+            stop: Set from outside; also set from inside when a handler ends the process.
+        """
+        _log.info("worker_started", group=self._group, consumer=self.consumer)
+        self._heartbeat.start()
+        self._duties.start("tick", self._tick)
+        self._reading = asyncio.create_task(self._read(), name="read")
+        self._duties.start("discover", self._discovery.run)
+        self._duties.start("park", self._parking.run)
+        self._duties.start("sweep", self._sweeper.run)
+        self._duties.start("trim", self._trimmer.run)
+        for crew in self._crews:
+            crew.start()
+        try:
+            await self._watch(stop)
+        finally:
+            await self._stop()
+
+    @property
+    def in_threads(self) -> int:
+        """How many threads still run handlers, after the end."""
+        return sum(crew.in_threads for crew in self._crews)
+
+    async def _watch(self, stop: asyncio.Event) -> None:
+        """Wait for the end; a part that must not end and has takes the process with it."""
+        while not stop.is_set():
+            for failure in (crew.failure for crew in self._crews):
+                if failure is not None:
+                    raise failure
+            if self._reading is not None and self._reading.done():
+                self._reading.result()
+            try:
+                async with asyncio.timeout(TICK_SECONDS):
+                    await stop.wait()
+            except TimeoutError:
+                pass
+
+    async def _read(self) -> None:
+        # An entry that is read before the first beat would look like a dead process's.
+        await asyncio.to_thread(self._heartbeat.wait_for_beat)
+        await self._reader.run()
+
+    async def _tick(self) -> None:
+        while True:
+            self._heartbeat.tick()
+            await asyncio.sleep(TICK_SECONDS)
+
+    async def _stop(self) -> None:
+        """Stop reading, finish what runs, send what is settled, hand the rest back, leave."""
+        _log.info("worker_stopping", group=self._group)
+        if self._reading is not None and self._heartbeat.beats():
+            await self._reader.stop()
+            await asyncio.wait({self._reading})
+        elif self._reading is not None:
+            self._reading.cancel()
+        rests = await asyncio.gather(*(crew.stop(self._grace_seconds) for crew in self._crews))
+        await self._duties.stop()
+        try:
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                await self._settler.flush()
+                await self._hand_back([entry for rest in rests for entry in rest])
+                await self._leave_groups()
+        except (RedisError, OSError, TimeoutError) as error:
+            # What is still pending is taken over when the heartbeat has expired.
+            _log.warning("left_without_goodbye", error=type(error).__name__)
+        await asyncio.to_thread(self._heartbeat.stop)
+        for connection in (self._reads, self._news, self._redis):
+            await connection.aclose()
+        _log.info("worker_stopped", group=self._group)
+
+    async def _hand_back(self, entries: list[HeldEntry]) -> None:
+        """Park entries that were not handled, due at once: others have them within a moment."""
+        for entry in entries:
+            await self._settler.park(entry, 0, error=None)
+        if entries:
+            _log.info("entries_handed_back", entries=len(entries))
+
+    async def _leave_groups(self) -> None:
+        for stream, _ in self._routes.streams.values():
+            await _leave(self._redis, [stream.key], self._group, self.consumer)
+
+
+async def run_worker(worker: Worker, settings: Settings) -> None:
+    """Run a worker until SIGTERM or SIGINT.
+
+    Args:
+        worker: What the user declared.
+        settings: Built by `load_settings`.
+
+    Raises:
+        ConfigurationFault: The declaration is faulty.
+    """
+    process = WorkerProcess(worker, settings)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await process.run(stop)
+    if process.in_threads:
+        _log.warning("threads_left_behind", threads=process.in_threads)
+        # The interpreter would wait for them at its exit, however long they hang.
+        os._exit(0)

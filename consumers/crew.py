@@ -1,0 +1,85 @@
+"""The lanes of one handler: as many long-lived tasks as it may run at once.
+
+Each takes the next entry of the handler's room and sees it through to its end.
+"""
+
+import asyncio
+
+from consumers.entry import HeldEntry
+from consumers.handle import Runner
+from consumers.pipeline import process
+from consumers.rooms import Room
+from consumers.settle import Settler
+
+
+class Crew:
+    """Runs one handler on the entries of its room.
+
+    Args:
+        room: Where the entries come from.
+        settler: Stores the outcomes.
+    """
+
+    def __init__(self, room: Room, settler: Settler) -> None:
+        self._room = room
+        self._settler = settler
+        self._runner = Runner(room.handler)
+        self._lanes: list[asyncio.Task[None]] = []
+        self._under_way: dict[asyncio.Task[None], HeldEntry] = {}
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def start(self) -> None:
+        """Begin to handle."""
+        name = self._room.handler.name
+        self._lanes = [
+            asyncio.create_task(self._lane(), name=f"lane-{name}-{number}")
+            for number in range(self._room.handler.concurrency)
+        ]
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended a lane, if one ended: a bug, or a handler that ends the process."""
+        for lane in self._lanes:
+            if lane.done() and not lane.cancelled():
+                return lane.exception()
+        return None
+
+    async def stop(self, grace_seconds: float) -> list[HeldEntry]:
+        """Let running handlers finish, then give up what is left.
+
+        Returns:
+            The entries that were not handled, to be handed back. Those that threads are still
+            busy with are not among them: they stay pending until this process has ended.
+        """
+        unstarted = self._room.drain()
+        try:
+            async with asyncio.timeout(grace_seconds):
+                await self._idle.wait()
+        except TimeoutError:
+            pass
+        in_threads = self._runner.in_threads > 0
+        unfinished = [] if in_threads else list(self._under_way.values())
+        for lane in self._lanes:
+            lane.cancel()
+        if self._lanes:
+            await asyncio.wait(self._lanes)
+        self._runner.close()
+        return unstarted + self._room.drain() + unfinished
+
+    @property
+    def in_threads(self) -> int:
+        """How many threads still run the handler."""
+        return self._runner.in_threads
+
+    async def _lane(self) -> None:
+        lane = asyncio.current_task()
+        assert lane is not None  # noqa: S101 - a task runs this
+        while True:
+            entry = await self._room.take()
+            self._under_way[lane] = entry
+            self._idle.clear()
+            await process(entry, self._room, self._runner, self._settler)
+            del self._under_way[lane]
+            if not self._under_way:
+                self._idle.set()

@@ -1,0 +1,119 @@
+"""Finds the streams that a worker's handlers are for, and joins its group on each.
+
+Looks at start, at each message on the control stream, and every ten seconds besides, so that a
+lost message only costs time.
+"""
+
+from collections.abc import Callable, Iterable
+
+import structlog
+from redis.asyncio import Redis
+
+from consumers.blocking import BlockingConnection
+from consumers.dispatch import Routes
+from consumers.entry import Stream
+from consumers.worker import Start
+from relay.contract.connect import ResponseError, text_of
+from relay.contract.keys import Keys
+
+POLL_SECONDS = 10.0
+
+_log = structlog.get_logger("consumers.discover")
+
+
+class Discovery:
+    """Knows the streams, and tells the reader of new ones.
+
+    Args:
+        connection: Blocks on the control stream.
+        redis: For everything else.
+        keys: Makes the keys.
+        group: The worker's group.
+        start: Where the group begins on a stream that it joins.
+        routes: Is given the streams that have a handler.
+    """
+
+    def __init__(
+        self,
+        connection: BlockingConnection,
+        redis: Redis,
+        keys: Keys,
+        *,
+        group: str,
+        start: Start,
+        routes: Routes,
+    ) -> None:
+        self._connection = connection
+        self._redis = redis
+        self._keys = keys
+        self._group = group
+        self._start = start
+        self._routes = routes
+        self.tags: set[str] = set()
+        self.on_new: Callable[[], None] = lambda: None
+
+    async def run(self) -> None:
+        """Look, then wait for news, until cancelled."""
+        await self._connection.open()
+        while True:
+            # The id is taken before looking: what comes after it wakes the wait below.
+            last = await self._redis.xrevrange(self._keys.control, count=1)
+            last_id = text_of(last[0][0] or "0") if last else "0"
+            await self.look()
+            await self._connection.execute(
+                *("XREAD", "COUNT", 1000, "BLOCK", int(1000 * POLL_SECONDS)),
+                *("STREAMS", self._keys.control, last_id),
+            )
+
+    async def look(self) -> None:
+        """Find all streams once."""
+        self.tags = {text_of(tag) for tag in await self._redis.smembers(self._keys.tags)}
+        found = False
+        for tag in sorted(self.tags):
+            for name in await self._redis.hkeys(self._keys.streams(tag)):
+                event_type = text_of(name)
+                stream = Stream(tag, event_type, self._keys.stream(tag, event_type))
+                found |= await self._join(stream)
+        if found:
+            self.on_new()
+
+    async def restore_groups(self, streams: Iterable[Stream]) -> None:
+        """Make the group again where it is gone, from the first event on.
+
+        Args:
+            streams: Those that were read; one that is gone itself is not read any more, and is
+                found again when it comes back.
+        """
+        for stream in streams:
+            if await self._create_group(stream, "0") is None:
+                self._routes.remove(stream)
+
+    async def _join(self, stream: Stream) -> bool:
+        if stream.key in self._routes.streams or self._routes.room_for(stream) is None:
+            return False
+        created = await self._create_group(stream, self._first_id())
+        if created is None:
+            return False
+        waiting = await self._redis.xlen(stream.key)
+        _log.info("stream_joined", stream=stream.key, group_created=created, entries=waiting)
+        return self._routes.add(stream)
+
+    async def _create_group(self, stream: Stream, first_id: str) -> bool | None:
+        """Create the group; false where it exists, none where the stream does not."""
+        try:
+            await self._redis.xgroup_create(stream.key, self._group, id=first_id)
+        except ResponseError as error:
+            if "BUSYGROUP" in str(error):
+                return False
+            if "requires the key to exist" in str(error):
+                return None
+            raise
+        _log.info("group_created", stream=stream.key, group=self._group)
+        return True
+
+    def _first_id(self) -> str:
+        if self._start == "first":
+            return "0"
+        if self._start == "now":
+            return "$"
+        return f"{int(1000 * self._start.timestamp())}-0"

@@ -1,0 +1,114 @@
+"""Event and handler in, outcome out: runs one handler within its time limit.
+
+This is the one place where a handler's exception ends.
+"""
+
+import asyncio
+import contextvars
+import inspect
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import structlog
+
+from consumers.event import Event
+from consumers.outcome import Done, Failed, GaveUp, GiveUp, Outcome, Skipped
+from consumers.worker import Handler
+
+MAX_ERROR_CHARACTERS = 1000
+
+_log = structlog.get_logger("consumers.handle")
+
+
+class Runner:
+    """Runs one handler.
+
+    Args:
+        handler: Whose function is run.
+    """
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+        self._is_async = _is_async(handler.function)
+        self._threads: ThreadPoolExecutor | None = None
+        self.in_threads = 0
+
+    async def run(self, event: Event) -> Outcome:
+        """Run the handler on an event.
+
+        Returns:
+            `Done`; `Skipped`, where the event proves too little for this handler; `Failed` or
+            `GaveUp`. Nothing is raised but what ends the process.
+        """
+        if event.assurance == "none" and not self._handler.accept_unverified:
+            return Skipped("unverified")
+        try:
+            await (self._call(event) if self._is_async else self._call_in_thread(event))
+        except GiveUp as error:
+            return GaveUp(_text_of(error))
+        except TimeoutError as error:
+            return self._failed(error, "TimeoutError: " + (str(error) or self._over_time()))
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise  # the worker stops: no attempt
+            return self._failed(error, "CancelledError: the handler was cancelled from inside")
+        except Exception as error:  # noqa: BLE001 - the edge: any failure of a handler is an outcome
+            return self._failed(error, _text_of(error))
+        return Done()
+
+    def close(self) -> None:
+        """Start no more threads; those that run are not waited for."""
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _call(self, event: Event) -> None:
+        async with asyncio.timeout(self._handler.timeout_seconds):
+            await self._handler.function(event)
+
+    async def _call_in_thread(self, event: Event) -> None:
+        """Run a plain function in a thread, and wait for its end however late.
+
+        A thread cannot be cancelled; trying again while it still runs would run it twice at once.
+        """
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(
+                self._handler.concurrency, thread_name_prefix=self._handler.name
+            )
+        context = contextvars.copy_context()
+        loop = asyncio.get_running_loop()
+        run = loop.run_in_executor(self._threads, context.run, self._handler.function, event)
+        self.in_threads += 1
+        run.add_done_callback(self._returned)
+        done, _ = await asyncio.wait({run}, timeout=self._handler.timeout_seconds)
+        if not done:
+            _log.warning("handler_overdue", handler=self._handler.name, event_id=event.id)
+        await asyncio.shield(run)
+
+    def _returned(self, run: "asyncio.Future[Any]") -> None:
+        self.in_threads -= 1
+        if not run.cancelled():
+            run.exception()  # looked at, so that one nobody waits for is not reported as lost
+
+    def _over_time(self) -> str:
+        return f"no end within {self._handler.timeout_seconds} s"
+
+    def _failed(self, error: BaseException, text: str) -> Failed:
+        # Only exceptions of the policy are retried; a time-out or a cancellation always is.
+        retryable = isinstance(
+            error, (*self._handler.retry.on, TimeoutError, asyncio.CancelledError)
+        )
+        return Failed(type(error).__name__, text[:MAX_ERROR_CHARACTERS], retryable)
+
+
+def _is_async(function: object) -> bool:
+    call = getattr(function, "__call__", None)  # noqa: B004 - its kind is asked for, not whether
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - a broken __str__ must not hide the failure
+        text = "(its message cannot be read)"
+    return f"{type(error).__name__}: {text}"[:MAX_ERROR_CHARACTERS]

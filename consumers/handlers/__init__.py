@@ -1,0 +1,1 @@
+"""Handlers that come with the project; examples that a user replaces."""

@@ -1,0 +1,130 @@
+"""Tells the other workers that this process lives, from a thread of its own.
+
+A handler that blocks the event loop must not look like a dead process, so the beat does not
+depend on the loop. It watches the loop all the same: a loop that stands still for minutes is as
+good as dead, and then the beat stops.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import structlog
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+BEAT_SECONDS = 5.0
+# No beat for this long means dead.
+DEAD_SECONDS = 15.0
+RETRY_SECONDS = 1.0
+STALL_LOGGED_SECONDS = 5.0
+STALL_DEAD_SECONDS = 300.0
+TIMEOUT_SECONDS = 2.0
+
+_log = structlog.get_logger("consumers.heartbeat")
+
+
+class Heartbeat:
+    """Beats for one process.
+
+    Args:
+        url: The store.
+        key: This process's heartbeat key.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, url: str, key: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._redis = Redis.from_url(
+            url,
+            retry=Retry(NoBackoff(), 0),
+            socket_timeout=TIMEOUT_SECONDS,
+            socket_connect_timeout=TIMEOUT_SECONDS,
+            protocol=2,
+        )
+        self._key = key
+        self._clock = clock
+        self._stopping = threading.Event()
+        self._first_beat = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+        self._last_tick = clock()
+        self._answering_since: float | None = None
+        self._run_id: str | None = None
+        self._stalled = False
+
+    def start(self) -> None:
+        """Begin to beat."""
+        self._thread.start()
+
+    def tick(self) -> None:
+        """Say that the event loop runs."""
+        self._last_tick = self._clock()
+
+    def may_take_over(self) -> bool:
+        """Tell whether a missing heartbeat of another process means that it is dead.
+
+        Only when the store has answered without a break for one whole dead time: during an
+        outage, heartbeats expire of which the owners live.
+        """
+        since = self._answering_since
+        return since is not None and self._clock() - since >= DEAD_SECONDS
+
+    def beats(self) -> bool:
+        """Tell whether the last beat reached the store."""
+        return self._answering_since is not None
+
+    def wait_for_beat(self) -> None:
+        """Block until a beat has reached the store, or `stop`."""
+        self._first_beat.wait()
+
+    def stop(self) -> None:
+        """Beat no more, and say at once that this process is gone."""
+        self._stopping.set()
+        self._first_beat.set()
+        if self._thread.is_alive():
+            self._thread.join(2 * TIMEOUT_SECONDS)
+        with suppress(RedisError, OSError):  # else it expires by itself
+            self._redis.delete(self._key)
+        self._redis.close()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            wait_seconds = BEAT_SECONDS
+            try:
+                if self._loop_lives():
+                    self._beat()
+            except (RedisError, OSError) as error:
+                if self._answering_since is not None:
+                    _log.warning("heartbeat_missed", error=type(error).__name__)
+                self._answering_since = None
+                wait_seconds = RETRY_SECONDS
+            self._stopping.wait(wait_seconds)
+
+    def _beat(self) -> None:
+        dead_ms = int(1000 * DEAD_SECONDS)
+        # PEXPIRE first: a full server refuses SET, but not this.
+        if not self._redis.pexpire(self._key, dead_ms):
+            self._redis.set(self._key, "1", px=dead_ms)
+        if self._answering_since is None or self._restarted():
+            self._answering_since = self._clock()
+        self._first_beat.set()
+
+    def _restarted(self) -> bool:
+        """Tell whether the store is another process, or has another role, than at the last beat."""
+        try:
+            server = self._redis.info("server")
+        except RedisError:
+            return False  # INFO is not permitted here
+        run_id = str(server.get("run_id"))
+        before, self._run_id = self._run_id, run_id
+        return before is not None and before != run_id
+
+    def _loop_lives(self) -> bool:
+        stall_seconds = self._clock() - self._last_tick
+        stalled = stall_seconds >= STALL_LOGGED_SECONDS
+        if stalled and not self._stalled:
+            _log.warning("event_loop_stalled", seconds=round(stall_seconds, 1))
+        self._stalled = stalled
+        return stall_seconds < STALL_DEAD_SECONDS

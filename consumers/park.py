@@ -1,0 +1,89 @@
+"""Brings parked entries back when they are due."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from redis.asyncio import Redis
+
+from consumers.dispatch import Routes
+from consumers.entry import HeldEntry, Stream, fields_of, read_history
+from consumers.rooms import Room
+from consumers.scripts import Script
+from relay.contract.connect import UNKNOWN_OUTCOME
+from relay.contract.keys import Keys
+
+POLL_SECONDS = 0.2
+PAGE = 256
+
+_due = Script("due")
+
+
+class Parking:
+    """Takes due entries for which this process has a handler and room.
+
+    Args:
+        redis: Client with redis-py's retries off.
+        keys: Makes the keys.
+        group: Whose entries.
+        consumer: Under which name they are taken.
+        routes: Knows which streams this process reads.
+        recover_soon: Is called where a reply was lost, so that entries may be ours unknown.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        keys: Keys,
+        *,
+        group: str,
+        consumer: str,
+        routes: Routes,
+        recover_soon: Callable[[], None],
+    ) -> None:
+        self._redis = redis
+        self._keys = keys
+        self._group = group
+        self._consumer = consumer
+        self._routes = routes
+        self._recover_soon = recover_soon
+
+    async def run(self) -> None:
+        """Look five times a second, until cancelled."""
+        while True:
+            try:
+                await self.look()
+            except UNKNOWN_OUTCOME:
+                self._recover_soon()
+                raise
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def look(self) -> None:
+        """Take what is due in every tag."""
+        for tag, streams in self._routes.by_tag().items():
+            passed_over = 0
+            while True:
+                seen, left = await self._take_page(tag, streams, passed_over)
+                passed_over += left
+                if seen < PAGE:
+                    break
+
+    async def _take_page(
+        self, tag: str, streams: list[tuple[Stream, Room]], passed_over: int
+    ) -> tuple[int, int]:
+        keys = [self._keys.park(tag, self._group), self._keys.attempts(tag, self._group)]
+        arguments: list[str | int] = [self._group, self._consumer, PAGE, passed_over]
+        for stream, room in streams:
+            keys.append(stream.key)
+            arguments += (stream.event_type, room.free)
+        seen, left, taken = await _due(self._redis, keys, *arguments)
+        routes = {stream.event_type: (stream, room) for stream, room in streams}
+        for event_type, entry, history in taken:
+            stream, room = routes[event_type.decode()]
+            room.put(_held(stream, entry, history))
+        return seen, left
+
+
+def _held(stream: Stream, entry: list[Any], history: bytes | None) -> HeldEntry:
+    entry_id, flat = entry
+    return HeldEntry(stream, entry_id.decode(), fields_of(flat), read_history(history))

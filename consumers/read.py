@@ -1,0 +1,243 @@
+"""Streams in, entries out: reads what is new, as far as there is room for it.
+
+After each lost connection the entries that are pending under this consumer are compared with
+those in hand: a reply that was lost on the way left entries that nobody would ever handle.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
+
+import structlog
+from redis.asyncio import Redis
+
+from consumers.blocking import BlockingConnection
+from consumers.dispatch import Routes
+from consumers.entry import HeldEntry, Stream, fields_of, read_history
+from consumers.rooms import House, Room
+from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError
+from relay.contract.keys import Keys, member
+
+BLOCK_SECONDS = 5.0
+MAX_ENTRIES = 1024
+MAX_BYTES = 32 * 1024 * 1024
+# Until entries were seen they are taken to be large, so that the first read is a small one.
+FIRST_GUESS_BYTES = 1024 * 1024
+RECOVERY_PAGE = 100
+FIRST_PAUSE_SECONDS = 0.1
+LAST_PAUSE_SECONDS = 2.0
+
+_log = structlog.get_logger("consumers.read")
+
+
+class Reader:
+    """Fills the rooms.
+
+    Args:
+        connection: Blocks while there is nothing to read.
+        redis: For everything that does not block.
+        keys: Makes the keys.
+        group: In which group it reads.
+        consumer: Under which name.
+        house: Knows what is in hand.
+        routes: Knows which stream leads to which room.
+        restore_groups: Creates the groups that are missing.
+    """
+
+    def __init__(  # noqa: PLR0913 - the room where all of these meet
+        self,
+        connection: BlockingConnection,
+        redis: Redis,
+        keys: Keys,
+        *,
+        group: str,
+        consumer: str,
+        house: House,
+        routes: Routes,
+        restore_groups: Callable[[Iterable[Stream]], Awaitable[None]],
+    ) -> None:
+        self._connection = connection
+        self._redis = redis
+        self._keys = keys
+        self._group = group
+        self._consumer = consumer
+        self._house = house
+        self._routes = routes
+        self._restore_groups = restore_groups
+        self._turn = 0
+        self._average_bytes = float(FIRST_GUESS_BYTES)
+        self._left_out = False
+        self._wake = asyncio.Event()
+        self._waker: asyncio.Task[None] | None = None
+        self._must_recover = True
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Read until `stop`."""
+        pause = FIRST_PAUSE_SECONDS
+        while not self._stopping:
+            try:
+                await self._step()
+            except UNKNOWN_OUTCOME as error:
+                _log.warning("reading_waits_for_store", error=type(error).__name__)
+                self._must_recover = True
+                await self._connection.close()
+            except ResponseError as error:
+                await self._mend(error)
+            else:
+                pause = FIRST_PAUSE_SECONDS
+                continue
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+            pause = min(2 * pause, LAST_PAUSE_SECONDS)
+
+    async def stop(self) -> None:
+        """End the read that blocks, so that `run` returns."""
+        self._stopping = True
+        self._wake.set()
+        await self._connection.unblock(self._redis)
+
+    def wake(self) -> None:
+        """Look again: there is a new stream, or room where there was none."""
+        self._wake.set()
+        if self._waker is None or self._waker.done():
+            self._waker = asyncio.create_task(
+                self._connection.unblock(self._redis), name="reader-wake"
+            )
+
+    def room_regained(self) -> None:
+        """Read again from streams that were left out for want of room."""
+        if self._left_out:
+            self._left_out = False
+            self.wake()
+
+    def recover_soon(self) -> None:
+        """Compare what is pending with what is in hand: a claim's reply was lost."""
+        self._must_recover = True
+        self.wake()
+
+    async def _step(self) -> None:
+        if not self._connection.is_open:
+            await self._connection.open()
+            self._must_recover = True
+        if self._must_recover:
+            await self._recover()
+        self._wake.clear()
+        if self._stopping:
+            return
+        chosen, count = self._choose()
+        if chosen:
+            await self._read(chosen, count)
+        else:
+            await self._wait_for_room()
+
+    async def _wait_for_room(self) -> None:
+        try:
+            async with asyncio.timeout(BLOCK_SECONDS):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    def _choose(self) -> tuple[list[Stream], int]:
+        """Say which streams to ask, and for how many entries of each.
+
+        The server's COUNT is per stream, so it must fit the room that has the least for each of
+        its streams. A room with fewer places than streams has only some of them asked, in turn.
+        """
+        self._turn += 1
+        shares: dict[int, int] = {}
+        chosen: list[Stream] = []
+        for room, streams in self._streams_by_room():
+            free = room.free
+            first = self._turn % len(streams)
+            some = (streams[first:] + streams[:first])[:free]
+            chosen += some
+            if some:
+                shares[id(room)] = max(1, free // len(some))
+        self._left_out = len(chosen) < len(self._routes.streams)
+        if not chosen:
+            return [], 0
+        bound = min(MAX_ENTRIES, int(MAX_BYTES / self._average_bytes)) // len(chosen)
+        return chosen, max(1, min(bound, *shares.values(), MAX_ENTRIES))
+
+    def _streams_by_room(self) -> list[tuple[Room, list[Stream]]]:
+        found: dict[int, tuple[Room, list[Stream]]] = {}
+        for stream, room in self._routes.streams.values():
+            found.setdefault(id(room), (room, []))[1].append(stream)
+        return list(found.values())
+
+    async def _read(self, streams: list[Stream], count: int) -> None:
+        keys = [stream.key for stream in streams]
+        options = ("COUNT", count, "BLOCK", int(1000 * BLOCK_SECONDS), "STREAMS")
+        reply = await self._connection.execute(
+            "XREADGROUP", "GROUP", self._group, self._consumer, *options, *keys, *[">"] * len(keys)
+        )
+        for key, entries in reply or ():
+            self._take_in(key.decode(), entries)
+
+    def _take_in(self, key: str, entries: Sequence[Any]) -> None:
+        stream, room = self._routes.streams[key]
+        for entry_id, flat in entries:
+            entry = HeldEntry(stream, entry_id.decode(), fields_of(flat))
+            self._average_bytes += (max(256, entry.size_bytes) - self._average_bytes) / 16
+            room.put(entry)
+
+    async def _recover(self) -> None:
+        """Take in what is pending under this consumer and not in hand."""
+        self._must_recover = False
+        for stream, room in list(self._routes.streams.values()):
+            found = await self._ghosts(stream)
+            if found:
+                _log.info("entries_recovered", stream=stream.key, entries=len(found))
+            for entry in found:
+                room.put(entry)
+
+    async def _ghosts(self, stream: Stream) -> list[HeldEntry]:
+        found: list[HeldEntry] = []
+        after = "0"
+        while True:
+            reply = await self._connection.execute(
+                *("XREADGROUP", "GROUP", self._group, self._consumer),
+                *("COUNT", RECOVERY_PAGE, "STREAMS", stream.key, after),
+            )
+            page = reply[0][1] if reply else []
+            for entry_id, flat in page:
+                after = entry_id.decode()
+                if flat is None:
+                    # Deleted from the stream, so there is nothing left to handle.
+                    await self._redis.xack(stream.key, self._group, after)
+                elif not self._house.holds(stream.key, after):
+                    found.append(HeldEntry(stream, after, fields_of(flat)))
+            if len(page) < RECOVERY_PAGE:
+                return await with_histories(self._redis, self._keys, self._group, found)
+
+    async def _mend(self, error: ResponseError) -> None:
+        """Find out why the store refuses to read, and put right what can be."""
+        self._must_recover = True
+        text = str(error)
+        if "NOGROUP" in text or "UNBLOCKED" in text or "no longer exists" in text:
+            await self._restore_groups([stream for stream, _ in self._routes.streams.values()])
+            return
+        _log.error("read_refused", error=text.partition(" ")[0])
+
+
+async def with_histories(
+    redis: Redis, keys: Keys, group: str, entries: list[HeldEntry]
+) -> list[HeldEntry]:
+    """Add to entries that were read before what the books know of them.
+
+    Args:
+        redis: Client with redis-py's retries off.
+        keys: Makes the keys.
+        group: Whose books.
+        entries: All of one tag.
+    """
+    if not entries:
+        return []
+    stream = entries[0].stream
+    members = [member(entry.entry_id, entry.stream.event_type) for entry in entries]
+    values = await redis.hmget(keys.attempts(stream.tag, group), members)
+    return [
+        HeldEntry(entry.stream, entry.entry_id, entry.fields, read_history(value))
+        for entry, value in zip(entries, values, strict=True)
+    ]

@@ -1,0 +1,139 @@
+"""Pure: how a run ended, how often it was tried, and the policy in; what to do next out."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from consumers.outcome import Done, Failed, GaveUp, Outcome, Skipped, Unreadable
+
+DeadReason = Literal["attempts_spent", "too_old", "not_retryable", "gave_up", "unreadable"]
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """When a failed event is tried again.
+
+    The delay before attempt n + 1 lies between ``(1 - jitter)`` and 1 times
+    ``base_seconds × 2^(n-1)``, at most ``cap_seconds``. With the defaults the longest delays are:
+
+    ======= === === === === === === ====
+    after    1   2   3   4   5   6   7
+    ======= === === === === === === ====
+    seconds  1   2   4   8  16  32  64
+    ======= === === === === === === ====
+
+    Args:
+        attempts: How often an event is tried in all, 1 or more.
+        base_seconds: The longest delay after the first attempt.
+        cap_seconds: The longest delay ever.
+        jitter: Which part of the delay is left to chance, 0 to 1. Full jitter keeps events that
+            failed together from coming back together.
+        max_age_seconds: An event older than this is not tried again; none for no bound.
+        on: Only these exceptions are retried; others go to the dead letters at once.
+    """
+
+    attempts: int = 8
+    base_seconds: float = 1.0
+    cap_seconds: float = 600.0
+    jitter: float = 1.0
+    max_age_seconds: float | None = None
+    on: tuple[type[Exception], ...] = (Exception,)
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1:
+            raise ValueError("Retry(attempts=…) must be 1 or more")
+        if self.base_seconds < 0 or self.cap_seconds < 0:
+            raise ValueError("Retry(base_seconds=…, cap_seconds=…) must not be negative")
+        if not 0 <= self.jitter <= 1:
+            raise ValueError("Retry(jitter=…) must lie between 0 and 1")
+
+    def delay_seconds(self, attempt: int, chance: float) -> float:
+        """Say how long to wait after an attempt.
+
+        Args:
+            attempt: The attempt that failed, from 1.
+            chance: A random number from 0 up to 1.
+
+        Returns:
+            Seconds, never negative, never over ``cap_seconds``, finite for any attempt.
+        """
+        doublings = min(attempt - 1, 63)
+        longest = min(self.cap_seconds, self.base_seconds * 2.0**doublings)
+        return longest * (1 - self.jitter * chance)
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge:
+    """The event is settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class TryAgain:
+    """The event waits for another attempt.
+
+    Args:
+        delay_seconds: How long.
+        error: The error of this attempt.
+    """
+
+    delay_seconds: float
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """The event goes to the dead letters.
+
+    Args:
+        reason: Why, as a stable word.
+        error: The last error.
+    """
+
+    reason: DeadReason
+    error: str
+
+
+Decision = Acknowledge | TryAgain | SetAside
+
+
+def decide(
+    outcome: Outcome,
+    *,
+    attempt: int,
+    age_seconds: float,
+    policy: Retry,
+    chance: Callable[[], float] = random.random,
+) -> Decision:
+    """Say what becomes of an event after a run.
+
+    Args:
+        outcome: How the run ended.
+        attempt: Which run it was, from 1.
+        age_seconds: How long ago the event was stored.
+        policy: The handler's.
+        chance: Gives a random number from 0 up to 1.
+    """
+    match outcome:
+        case Done() | Skipped():
+            return Acknowledge()
+        case GaveUp(error):
+            return SetAside("gave_up", error)
+        case Unreadable(error):
+            return SetAside("unreadable", error)
+        case Failed(error=error):
+            return _after_failure(outcome, attempt, age_seconds, policy, chance)
+
+
+def _after_failure(
+    failed: Failed, attempt: int, age_seconds: float, policy: Retry, chance: Callable[[], float]
+) -> Decision:
+    if not failed.retryable:
+        return SetAside("not_retryable", failed.error)
+    if attempt >= policy.attempts:
+        return SetAside("attempts_spent", failed.error)
+    delay_seconds = policy.delay_seconds(attempt, chance())
+    limit = policy.max_age_seconds
+    if limit is not None and age_seconds + delay_seconds > limit:
+        return SetAside("too_old", failed.error)
+    return TryAgain(delay_seconds, failed.error)

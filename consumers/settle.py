@@ -1,0 +1,181 @@
+"""Decision in: acknowledged, parked for another attempt, or moved to the dead letters.
+
+The only place that acknowledges. Acknowledgements are collected for a few milliseconds and sent
+together; one that is lost in a crash costs a second run, never an event.
+"""
+
+import asyncio
+import random
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+
+import structlog
+from redis.asyncio import Redis
+
+from consumers.entry import HeldEntry, written
+from consumers.retry import Acknowledge, Decision, SetAside, TryAgain
+from consumers.rooms import Room
+from consumers.scripts import Script
+from relay.contract.connect import RedisError
+from relay.contract.keys import Keys
+
+ACK_DELAY_SECONDS = 0.005
+ACK_BATCH = 256
+DEAD_LETTERS_KEPT = 100_000
+FIRST_PAUSE_SECONDS = 0.05
+LAST_PAUSE_SECONDS = 2.0
+
+_park = Script("park")
+_dead = Script("dead")
+_log = structlog.get_logger("consumers.settle")
+
+
+class Settler:
+    """Stores outcomes.
+
+    Args:
+        redis: Client with redis-py's retries off.
+        keys: Makes the keys.
+        group: Whose entries they are.
+        consumer: Under which name they are pending.
+    """
+
+    def __init__(self, redis: Redis, keys: Keys, group: str, consumer: str) -> None:
+        self._redis = redis
+        self._keys = keys
+        self._group = group
+        self._consumer = consumer
+        self._acks: list[tuple[HeldEntry, Room]] = []
+        self._enough = asyncio.Event()
+        self._flusher: asyncio.Task[None] | None = None
+
+    async def settle(self, entry: HeldEntry, room: Room, decision: Decision) -> None:
+        """Store what was decided, however long the store is away.
+
+        An acknowledgement is only handed over here; the entry keeps its place until it is sent.
+        """
+        match decision:
+            case Acknowledge():
+                self._acknowledge(entry, room)
+            case TryAgain(delay_seconds, error):
+                await self._persist(lambda: self.park(entry, delay_seconds, error))
+                room.let_go(entry)
+            case SetAside():
+                await self._persist(lambda: self._set_aside(entry, decision))
+                room.let_go(entry)
+
+    async def park(self, entry: HeldEntry, delay_seconds: float, error: str | None) -> bool:
+        """Let an entry wait in the store.
+
+        Args:
+            entry: Pending under this consumer.
+            delay_seconds: How long.
+            error: What its attempt failed with; none if it was no attempt.
+
+        Returns:
+            False where the entry is not this consumer's any more; then nothing was done.
+        """
+        history = b"" if error is None else written(entry.history.after(error))
+        keys = [entry.stream.key, *self._books(entry, self._keys.park)]
+        arguments = (entry.entry_id, entry.member, int(1000 * delay_seconds), history)
+        parked = await _park(self._redis, keys, self._group, self._consumer, *arguments)
+        return self._owned(entry, parked=bool(parked))
+
+    async def flush(self) -> None:
+        """Send every acknowledgement that waits."""
+        while self._flusher is not None:
+            self._enough.set()
+            await asyncio.wait({self._flusher})
+
+    def _acknowledge(self, entry: HeldEntry, room: Room) -> None:
+        self._acks.append((entry, room))
+        if len(self._acks) >= ACK_BATCH:
+            self._enough.set()
+        if self._flusher is None:
+            self._flusher = asyncio.create_task(self._flush_all(), name="ack-flush")
+
+    async def _flush_all(self) -> None:
+        try:
+            while self._acks:
+                if not self._enough.is_set():
+                    await self._wait_for_more()
+                self._enough.clear()
+                batch, self._acks = self._acks[:ACK_BATCH], self._acks[ACK_BATCH:]
+                await self._persist(lambda batch=batch: self._send_acks(batch))  # type: ignore[misc]
+                for entry, room in batch:
+                    room.let_go(entry)
+        finally:
+            self._flusher = None
+
+    async def _wait_for_more(self) -> None:
+        try:
+            async with asyncio.timeout(ACK_DELAY_SECONDS):
+                await self._enough.wait()
+        except TimeoutError:
+            pass
+
+    async def _send_acks(self, batch: list[tuple[HeldEntry, Room]]) -> None:
+        ids: defaultdict[str, list[str]] = defaultdict(list)
+        histories: defaultdict[str, list[str]] = defaultdict(list)
+        for entry, _ in batch:
+            ids[entry.stream.key].append(entry.entry_id)
+            if entry.history.attempts:
+                books = self._keys.attempts(entry.stream.tag, self._group)
+                histories[books].append(entry.member)
+        pipeline = self._redis.pipeline(transaction=False)
+        for key, entry_ids in ids.items():
+            pipeline.xack(key, self._group, *entry_ids)
+        for key, members in histories.items():
+            pipeline.hdel(key, *members)
+        for reply in await pipeline.execute(raise_on_error=False):
+            if isinstance(reply, Exception):
+                _log.error("ack_refused", error=type(reply).__name__)
+
+    async def _set_aside(self, entry: HeldEntry, verdict: SetAside) -> None:
+        history = entry.history
+        if verdict.reason != "unreadable":
+            history = history.after(verdict.error)
+        fields: list[str | bytes] = [part for pair in entry.fields.items() for part in pair]
+        fields += ("entryid", entry.entry_id, "reason", verdict.reason)
+        fields += (
+            "attempts",
+            str(history.attempts),
+            "lasterror",
+            verdict.error.encode("utf-8", "replace"),
+        )
+        if history.first_error:
+            fields += ("firsterror", history.first_error.encode("utf-8", "replace"))
+        keys = [entry.stream.key, *self._books(entry, self._keys.dead)]
+        arguments = (entry.entry_id, entry.member, DEAD_LETTERS_KEPT, *fields)
+        moved = await _dead(self._redis, keys, self._group, self._consumer, *arguments)
+        if self._owned(entry, parked=bool(moved)):
+            _log.warning(
+                "event_dead_lettered",
+                stream=entry.stream.key,
+                entry_id=entry.entry_id,
+                reason=verdict.reason,
+                attempts=history.attempts,
+            )
+
+    def _books(self, entry: HeldEntry, book: Callable[[str, str], str]) -> list[str]:
+        tag = entry.stream.tag
+        return [book(tag, self._group), self._keys.attempts(tag, self._group)]
+
+    def _owned(self, entry: HeldEntry, *, parked: bool) -> bool:
+        if not parked:
+            # Another worker took it over meanwhile; its outcome counts, not ours.
+            _log.warning("outcome_late", stream=entry.stream.key, entry_id=entry.entry_id)
+        return parked
+
+    async def _persist(self, step: Callable[[], Awaitable[object]]) -> None:
+        """Repeat a step until the store has taken it; each of them may be sent twice."""
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                await step()
+            except (RedisError, OSError) as error:
+                _log.warning("settling_waits_for_store", error=type(error).__name__)
+                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+                pause = min(2 * pause, LAST_PAUSE_SECONDS)
+            else:
+                return

@@ -1,0 +1,139 @@
+"""Takes over the entries of dead consumers.
+
+A consumer is dead when its heartbeat is gone, never because an entry took long: a live worker's
+long handler is not run twice. One process at a time looks through a tag.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from redis.asyncio import Redis
+
+from consumers.dispatch import Routes
+from consumers.entry import HeldEntry, Stream
+from consumers.read import with_histories
+from consumers.rooms import Room
+from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError, send_command, text_of
+from relay.contract.keys import Keys
+
+SWEEP_SECONDS = 2.0
+LEASE_MS = 10_000
+PAGE = 100
+# Guards against two sweepers after the same entry; not how death is told.
+MIN_IDLE_MS = 3_000
+
+_log = structlog.get_logger("consumers.sweep")
+
+
+class Sweeper:
+    """Looks for dead consumers and claims what they held.
+
+    Args:
+        redis: Client with redis-py's retries off.
+        keys: Makes the keys.
+        group: Whose consumers.
+        consumer: Under which name entries are claimed.
+        routes: Knows which streams this process reads.
+        may_take_over: Says whether the store has answered for long enough to trust that a
+            missing heartbeat means death: heartbeats expire during an outage too.
+        recover_soon: Is called where a reply was lost, so that entries may be ours unknown.
+    """
+
+    def __init__(  # noqa: PLR0913 - what it needs of the worker, each by itself
+        self,
+        redis: Redis,
+        keys: Keys,
+        *,
+        group: str,
+        consumer: str,
+        routes: Routes,
+        may_take_over: Callable[[], bool],
+        recover_soon: Callable[[], None],
+    ) -> None:
+        self._redis = redis
+        self._keys = keys
+        self._group = group
+        self._consumer = consumer
+        self._routes = routes
+        self._may_take_over = may_take_over
+        self._recover_soon = recover_soon
+
+    async def run(self) -> None:
+        """Sweep every two seconds, until cancelled."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS * random.uniform(0.75, 1.25))  # noqa: S311 - jitter
+            try:
+                await self.sweep()
+            except UNKNOWN_OUTCOME:
+                self._recover_soon()
+                raise
+
+    async def sweep(self) -> None:
+        """Look through every tag once, where no other process does."""
+        if not self._may_take_over():
+            return
+        for tag, streams in self._routes.by_tag().items():
+            lease = self._keys.lease_sweep(tag, self._group)
+            if not await self._redis.set(lease, self._consumer, nx=True, px=LEASE_MS):
+                continue
+            try:
+                for stream, room in streams:
+                    await self._sweep_stream(stream, room)
+            finally:
+                # Let others, who may have more room, have the next turn. Losing the lease early
+                # only lets two look at once, and the claim itself decides who gets an entry.
+                await self._redis.delete(lease)
+
+    async def _sweep_stream(self, stream: Stream, room: Room) -> None:
+        for name in await self._dead_consumers(stream):
+            while room.free and self._may_take_over():
+                page = min(PAGE, room.free)
+                claimed = await self._claim(stream, name, page)
+                for entry in claimed:
+                    room.put(entry)
+                if claimed:
+                    _log.warning(
+                        "entries_taken_over", stream=stream.key, dead=name, entries=len(claimed)
+                    )
+                if len(claimed) < page:
+                    break
+
+    async def _dead_consumers(self, stream: Stream) -> list[str]:
+        try:
+            consumers: list[Any] = await self._redis.xinfo_consumers(stream.key, self._group)
+        except ResponseError:
+            return []  # stream or group is gone; the reader puts that right
+        names = [
+            name
+            for name in (text_of(consumer["name"]) for consumer in consumers if consumer["pending"])
+            if name != self._consumer and not name.startswith("@")
+        ]
+        if not names:
+            return []
+        pipeline = self._redis.pipeline(transaction=False)
+        for name in names:
+            pipeline.exists(self._keys.alive(self._group, name))
+        alive = await pipeline.execute()
+        return [name for name, beats in zip(names, alive, strict=True) if not beats]
+
+    async def _claim(self, stream: Stream, dead: str, page: int) -> list[HeldEntry]:
+        pending = await self._redis.xpending_range(
+            stream.key, self._group, "-", "+", page, consumername=dead, idle=MIN_IDLE_MS
+        )
+        ids = [row["message_id"] for row in pending]
+        if not ids:
+            return []
+        claim = ("XCLAIM", stream.key, self._group, self._consumer, MIN_IDLE_MS, *ids)
+        claimed: list[tuple[bytes | None, dict[bytes, bytes]]] = await send_command(
+            self._redis, *claim
+        )
+        # Servers before 7.0 answer nothing for ids whose entries were deleted.
+        entries = [
+            HeldEntry(stream, text_of(entry_id), fields)
+            for entry_id, fields in claimed
+            if entry_id is not None
+        ]
+        return await with_histories(self._redis, self._keys, self._group, entries)

@@ -1,0 +1,205 @@
+"""Removes settled entries: what every group that holds a stream is done with.
+
+Never on the append path, and never what a holding group has yet to settle. Normally entries are
+kept for the retention time all the same; when memory gets short, settled history goes first,
+since it is worth less than the next event.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from redis.asyncio import Redis
+
+from relay.contract.connect import NoPermissionError, ResponseError, text_of
+from relay.contract.keys import Keys, endpoint_of
+from relay.contract.patterns import Pattern
+
+WATCH_SECONDS = 2.0
+TRIM_EVERY_SECONDS = 30.0
+LEASE_MS = 30_000
+SHORT_RATIO = 0.70
+# What nobody holds is kept at least this long, however short memory is.
+UNHELD_SECONDS = 3600
+DEAD_LETTER_SECONDS = 30 * 86_400
+MAX_PASSES = 1000
+
+_log = structlog.get_logger("consumers.trim")
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """Up to where a stream may be trimmed.
+
+    Args:
+        entry_id: Everything before this is settled by all who hold the stream.
+        held: Whether any group holds it.
+    """
+
+    entry_id: str
+    held: bool
+
+
+class Trimmer:
+    """Trims every stream of the known tags.
+
+    Args:
+        redis: Client with redis-py's retries off.
+        keys: Makes the keys.
+        consumer: In whose name the lease is taken.
+        retention_seconds: How long settled entries are kept, and how long a silent group still
+            holds a stream.
+        groups: Configured groups, which hold what matches their patterns even while silent.
+        tags: Gives the tags known now.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        keys: Keys,
+        *,
+        consumer: str,
+        retention_seconds: int,
+        groups: dict[str, list[Pattern]],
+        tags: Callable[[], Iterable[str]],
+    ) -> None:
+        self._redis = redis
+        self._keys = keys
+        self._consumer = consumer
+        self._retention_seconds = retention_seconds
+        self._groups = groups
+        self._tags = tags
+
+    async def run(self) -> None:
+        """Trim every half minute, and at once while memory is short, until cancelled."""
+        next_at = time.monotonic() + TRIM_EVERY_SECONDS * random.random()  # noqa: S311 - jitter
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            short = await self._memory_is_short()
+            if short or time.monotonic() >= next_at:
+                await self.trim(short=short)
+                next_at = time.monotonic() + TRIM_EVERY_SECONDS
+
+    async def trim(self, *, short: bool) -> int:
+        """Trim every stream once, where no other process does.
+
+        Args:
+            short: Memory is short: settled entries go however young they are.
+
+        Returns:
+            How many entries were removed.
+        """
+        removed = 0
+        for tag in self._tags():
+            lease = self._keys.lease_trim(tag)
+            if not await self._redis.set(lease, self._consumer, nx=True, px=LEASE_MS):
+                continue
+            try:
+                removed += await self._trim_tag(tag, short=short)
+            finally:
+                await self._redis.delete(lease)
+        if removed:
+            _log.info("entries_trimmed", entries=removed, memory_short=short)
+        return removed
+
+    async def _trim_tag(self, tag: str, *, short: bool) -> int:
+        removed = 0
+        groups: set[str] = set()
+        for name in await self._redis.hkeys(self._keys.streams(tag)):
+            event_type = text_of(name)
+            key = self._keys.stream(tag, event_type)
+            try:
+                found: list[Any] = await self._redis.xinfo_groups(key)
+            except ResponseError:
+                continue  # the stream is gone
+            groups |= {text_of(group["name"]) for group in found}
+            floor = await self._floor(tag, event_type, key, found)
+            removed += await self._remove(key, await self._before(floor, short=short))
+        for group in groups:
+            await self._trim_dead_letters(self._keys.dead(tag, group))
+        return removed
+
+    async def _before(self, floor: Floor, *, short: bool) -> str:
+        """Say before which entry a stream is trimmed."""
+        kept_seconds = float(self._retention_seconds)
+        if short:
+            kept_seconds = 0.0 if floor.held else min(kept_seconds, UNHELD_SECONDS)
+        kept_from = f"{await self._now_ms() - int(1000 * kept_seconds)}-0"
+        return min(floor.entry_id, kept_from, key=order) if floor.held else kept_from
+
+    async def _now_ms(self) -> int:
+        """Ask the store for the time: entry ids are made by its clock."""
+        seconds, microseconds = await self._redis.time()
+        return 1000 * seconds + microseconds // 1000
+
+    async def _remove(self, key: str, before: str) -> int:
+        """Remove in bounded steps, so that no single one keeps the server busy."""
+        removed = 0
+        for _ in range(MAX_PASSES):
+            step = await self._redis.xtrim(key, minid=before, approximate=True)
+            removed += step
+            if not step:
+                break
+        return removed
+
+    async def _floor(
+        self, tag: str, event_type: str, key: str, groups: list[dict[str, Any]]
+    ) -> Floor:
+        floors = []
+        for group in groups:
+            name = text_of(group["name"])
+            if not await self._holds(tag, event_type, key, group):
+                continue
+            floors.append(after(text_of(group["last-delivered-id"])))
+            if group["pending"]:
+                oldest = await self._redis.xpending(key, name)
+                floors += [text_of(oldest["min"])] if oldest["min"] else []
+        return Floor(min(floors, key=order), held=True) if floors else Floor("0-0", held=False)
+
+    async def _holds(self, tag: str, event_type: str, key: str, group: dict[str, Any]) -> bool:
+        """Tell whether a group still counts.
+
+        Configured, or active within the retention time. A group whose last worker has left
+        properly has no consumers: then the last entry it was given tells how long ago it was
+        active, and one that never began holds everything.
+        """
+        name = text_of(group["name"])
+        patterns = self._groups.get(name, [])
+        if any(pattern.matches(endpoint_of(tag), event_type) for pattern in patterns):
+            return True
+        retention_ms = 1000 * self._retention_seconds
+        consumers: list[Any] = await self._redis.xinfo_consumers(key, name)
+        if any(consumer["idle"] < retention_ms for consumer in consumers):
+            return True
+        last_ms = order(text_of(group["last-delivered-id"]))[0]
+        never_began = last_ms == 0 and not consumers
+        return never_began or last_ms > 1000 * time.time() - retention_ms
+
+    async def _trim_dead_letters(self, key: str) -> None:
+        """Dead letters are kept for thirty days; their number is bounded where they are written."""
+        before = f"{await self._now_ms() - 1000 * DEAD_LETTER_SECONDS}-0"
+        await self._redis.xtrim(key, minid=before, approximate=True)
+
+    async def _memory_is_short(self) -> bool:
+        try:
+            memory = await self._redis.info("memory")
+        except (NoPermissionError, ResponseError):
+            return False
+        bound = int(memory.get("maxmemory", 0)) or int(memory.get("total_system_memory", 0)) // 2
+        return bool(bound) and int(memory["used_memory"]) / bound >= SHORT_RATIO
+
+
+def order(entry_id: str) -> tuple[int, int]:
+    """Give what entry ids are compared by."""
+    ms, _, seq = entry_id.partition("-")
+    return int(ms), int(seq or 0)
+
+
+def after(entry_id: str) -> str:
+    """Give the smallest entry id behind this one."""
+    ms, seq = order(entry_id)
+    return f"{ms}-{seq + 1}"

@@ -1,0 +1,128 @@
+"""What a user writes: a group, and a handler for each kind of stream.
+
+Nothing runs here; ``consumers.app`` runs what is declared.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import combinations
+from typing import Any, Literal, TypeVar
+
+from consumers.event import Event
+from consumers.retry import Retry
+from relay.contract.errors import ConfigurationFault
+from relay.contract.keys import is_name
+from relay.contract.patterns import Pattern, parse_pattern
+
+HandlerFunction = Callable[[Event], Awaitable[Any]] | Callable[[Event], Any]
+FunctionT = TypeVar("FunctionT", bound=HandlerFunction)
+Start = Literal["first", "now"] | datetime
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Handler:
+    """A function, the streams it is for, and how it is run.
+
+    Args:
+        pattern: Which streams.
+        function: Takes an `Event`; a plain function runs in a thread.
+        retry: When a failed event is tried again.
+        timeout_seconds: How long one run may take; none for no bound.
+        concurrency: How many runs at once in one process.
+        read_ahead: How many more entries may wait in this process.
+        accept_unverified: Also run for events of which nothing was proved.
+    """
+
+    pattern: Pattern
+    function: HandlerFunction
+    retry: Retry
+    timeout_seconds: float | None
+    concurrency: int
+    read_ahead: int
+    accept_unverified: bool
+
+    @property
+    def name(self) -> str:
+        """The function's name, for logs."""
+        return getattr(self.function, "__qualname__", type(self.function).__name__)
+
+
+@dataclass(slots=True)
+class Worker:
+    """Handlers that share a consumer group.
+
+    Args:
+        group: Name of the group; every group sees every event.
+        start: Where the group begins when it is created: with the ``first`` event that is still
+            stored, with what comes from ``now`` on, or at a time.
+    """
+
+    group: str
+    start: Start = "first"
+    handlers: list[Handler] = field(default_factory=list)
+
+    def on(
+        self,
+        pattern: str,
+        *,
+        retry: Retry | None = None,
+        timeout_seconds: float | None = 60.0,
+        concurrency: int = 10,
+        read_ahead: int = 100,
+        accept_unverified: bool = False,
+    ) -> Callable[[FunctionT], FunctionT]:
+        """Declare a handler; use it as a decorator.
+
+        Args:
+            pattern: ``endpoint:type``, where ``*`` matches anything but the first ``:``. Of
+                several that match a stream the most specific is taken.
+            retry: When a failed event is tried again; by default 8 attempts over two minutes.
+            timeout_seconds: How long one run may take. A coroutine is cancelled then; a thread
+                cannot be, so it is reported and keeps its place until it returns.
+            concurrency: How many runs at once in one process.
+            read_ahead: How many more entries may wait in this process.
+            accept_unverified: Also run for events of which nothing was proved.
+        """
+
+        def declare(function: FunctionT) -> FunctionT:
+            self.handlers.append(
+                Handler(
+                    pattern=parse_pattern(pattern),
+                    function=function,
+                    retry=retry or Retry(),
+                    timeout_seconds=timeout_seconds,
+                    concurrency=concurrency,
+                    read_ahead=read_ahead,
+                    accept_unverified=accept_unverified,
+                )
+            )
+            return function
+
+        return declare
+
+    def check(self) -> None:
+        """Find every fault of the declaration.
+
+        Raises:
+            ConfigurationFault: All of them, each in a sentence.
+        """
+        faults = []
+        if not is_name(self.group):
+            faults.append(f"group {self.group!r}: 1 to 63 lower-case letters, digits and hyphens")
+        if not self.handlers:
+            faults.append('no handler: decorate a function with @worker.on("endpoint:type")')
+        faults += [
+            f"{handler.name}: concurrency must be 1 or more, read_ahead 0 or more"
+            for handler in self.handlers
+            if handler.concurrency < 1 or handler.read_ahead < 0
+        ]
+        faults += [
+            f"{one.name} ({one.pattern}) and {other.name} ({other.pattern}) would both handle the "
+            "same streams, and neither is more specific: make one of the patterns longer"
+            for one, other in combinations(self.handlers, 2)
+            if one.pattern.specificity == other.pattern.specificity
+            and one.pattern.overlaps(other.pattern)
+        ]
+        if faults:
+            raise ConfigurationFault(faults)

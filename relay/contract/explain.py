@@ -1,0 +1,110 @@
+"""Turns what stopped a command into words for the person who typed it.
+
+An exception comes in; a message that says what to do, and the exit code, go out: 2 for wrong
+usage or configuration, 1 for anything else that failed. What is not the user's mistake is not
+explained, so that a bug keeps its traceback. No message holds a password.
+"""
+
+import errno
+import re
+from dataclasses import dataclass
+
+from redis.exceptions import AuthenticationError, NoPermissionError, OutOfMemoryError, RedisError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from relay.contract.errors import ConfigurationFault, RelayError
+from relay.contract.printable import printable
+
+FAILED = 1
+WRONG_USAGE = 2
+
+_PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s]*(?=@)|([?&]password=)[^&\s]*", re.IGNORECASE)
+
+
+class CommandFailed(RelayError):
+    """A command found a problem or cannot go on.
+
+    Args:
+        message: What happened and what to do, for the person who typed the command.
+        exit_code: `FAILED`, or `WRONG_USAGE` where something was typed or configured wrongly.
+    """
+
+    def __init__(self, message: str, *, exit_code: int = FAILED) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a command says before it ends.
+
+    Args:
+        message: One or more lines, safe to print.
+        exit_code: What the process ends with.
+    """
+
+    message: str
+    exit_code: int
+
+
+def explain(error: BaseException) -> Explanation | None:
+    """Say what a user can do about an error.
+
+    Returns:
+        The explanation, or ``None`` where the error is a bug of ours.
+    """
+    if isinstance(error, CommandFailed):
+        return Explanation(str(error), error.exit_code)
+    if isinstance(error, ConfigurationFault):
+        faults = "\n".join(f"  {printable(fault, 1000)}" for fault in error.faults)
+        return Explanation(f"The configuration cannot be used:\n{faults}", WRONG_USAGE)
+    if isinstance(error, RedisError):
+        return _explain_store(error)
+    if isinstance(error, OSError):
+        return _explain_system(error)
+    return None
+
+
+def redacted(text: str) -> str:
+    """Take the passwords out of URLs."""
+    return _PASSWORD.sub(lambda found: f"{found[1] or found[2]}***", text)
+
+
+def _explain_store(error: RedisError) -> Explanation:
+    said = printable(redacted(str(error)))
+    # Before the connection errors, whose kind it is too.
+    if isinstance(error, AuthenticationError):
+        return Explanation(
+            f"Redis does not take the password ({said}).\n"
+            "Put the right one into the URL: redis://:PASSWORD@host:6379/0, "
+            "by --redis-url, REDIS_URL or [redis] url in relay.toml.",
+            WRONG_USAGE,
+        )
+    if isinstance(error, RedisConnectionError | RedisTimeoutError):
+        return Explanation(
+            f"Redis cannot be reached: {said or type(error).__name__}\n"
+            "Start it, or say where it is by --redis-url or REDIS_URL; "
+            "`relay dev` brings one of its own.",
+            FAILED,
+        )
+    if isinstance(error, NoPermissionError):
+        return Explanation(f"Redis does not let this user do that: {said}", FAILED)
+    if isinstance(error, OutOfMemoryError):
+        return Explanation(f"Redis is full: {said}\nSee `relay check`.", FAILED)
+    return Explanation(f"Redis refused: {said}", FAILED)
+
+
+def _explain_system(error: OSError) -> Explanation | None:
+    said = printable(redacted(str(error)))
+    if error.errno == errno.EADDRINUSE:
+        return Explanation(
+            f"{said}\nAnother program listens there; end it, or choose other ports "
+            "(--port, --admin-port).",
+            FAILED,
+        )
+    if error.errno == errno.EACCES or isinstance(error, PermissionError):
+        return Explanation(f"Not permitted: {said}", FAILED)
+    if error.errno == errno.EPIPE:
+        return None  # nobody reads on; the command line ends quietly by itself
+    return Explanation(said or type(error).__name__, FAILED)
