@@ -13,11 +13,12 @@ import structlog
 from redis.asyncio import Redis
 
 from consumers.blocking import BlockingConnection
+from consumers.books import with_histories
 from consumers.dispatch import Routes
-from consumers.entry import HeldEntry, Stream, fields_of, read_history
+from consumers.entry import HeldEntry, Stream, fields_of
 from consumers.rooms import House, Room
 from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError
-from relay.contract.keys import Keys, member
+from relay.contract.keys import Keys
 
 BLOCK_SECONDS = 5.0
 MAX_ENTRIES = 1024
@@ -219,25 +220,3 @@ class Reader:
             await self._restore_groups([stream for stream, _ in self._routes.streams.values()])
             return
         _log.error("read_refused", error=text.partition(" ")[0])
-
-
-async def with_histories(
-    redis: Redis, keys: Keys, group: str, entries: list[HeldEntry]
-) -> list[HeldEntry]:
-    """Add to entries that were read before what the books know of them.
-
-    Args:
-        redis: Client with redis-py's retries off.
-        keys: Makes the keys.
-        group: Whose books.
-        entries: All of one tag.
-    """
-    if not entries:
-        return []
-    stream = entries[0].stream
-    members = [member(entry.entry_id, entry.stream.event_type) for entry in entries]
-    values = await redis.hmget(keys.attempts(stream.tag, group), members)
-    return [
-        HeldEntry(entry.stream, entry.entry_id, entry.fields, read_history(value))
-        for entry, value in zip(entries, values, strict=True)
-    ]

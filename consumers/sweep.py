@@ -12,9 +12,9 @@ from typing import Any
 import structlog
 from redis.asyncio import Redis
 
+from consumers.books import with_histories
 from consumers.dispatch import Routes
 from consumers.entry import HeldEntry, Stream
-from consumers.read import with_histories
 from consumers.rooms import Room
 from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError, send_command, text_of
 from relay.contract.keys import Keys
