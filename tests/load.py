@@ -1,0 +1,97 @@
+"""A sender under load: many connections, each delivery signed, every answer kept."""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import aiohttp
+
+from tests.signing import signed
+
+
+@dataclass
+class Answers:
+    """What a sender was told.
+
+    Args:
+        entries: Event id -> every entry id that a 200 named.
+        statuses: How often each status came.
+        broken: How many requests had no answer at all.
+    """
+
+    entries: dict[str, set[str]] = field(default_factory=dict)
+    statuses: dict[int, int] = field(default_factory=dict)
+    broken: int = 0
+
+    @property
+    def accepted(self) -> int:
+        """How many events were answered 200."""
+        return len(self.entries)
+
+
+def body_of(event_id: str, event_type: str = "message.new") -> bytes:
+    """Make an event's body."""
+    padding = "x" * 400
+    return (
+        f'{{"id":"{event_id}","type":"{event_type}","account_id":"acc_1",'
+        f'"created_at":"2026-10-12T09:14:07.512Z","payload":{{"text":"{padding}"}}}}'
+    ).encode()
+
+
+async def send_until(
+    stop: asyncio.Event,
+    url: Callable[[], str],
+    answers: Answers | None = None,
+    *,
+    connections: int = 32,
+) -> Answers:
+    """Send distinct events until told to stop, each again until it is answered 200.
+
+    Args:
+        stop: Ends the sending.
+        url: Gives the endpoint's URL.
+        answers: Where they are noted; a caller may look while sending goes on.
+        connections: How many send at once.
+    """
+    answers = Answers() if answers is None else answers
+    ids = (f"evt_{number:07}" for number in itertools.count())
+    timeout = aiohttp.ClientTimeout(total=10)
+    connector = aiohttp.TCPConnector(limit=connections)
+    async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
+        senders = (_sender(session, stop, url, ids, answers) for _ in range(connections))
+        await asyncio.gather(*senders)
+    return answers
+
+
+async def _sender(
+    session: aiohttp.ClientSession,
+    stop: asyncio.Event,
+    url: Callable[[], str],
+    ids: Iterator[str],
+    answers: Answers,
+) -> None:
+    while not stop.is_set():
+        event_id = next(ids)
+        while not await deliver(session, url(), event_id, answers):
+            if stop.is_set():
+                return
+            await asyncio.sleep(0.02)
+
+
+async def deliver(
+    session: aiohttp.ClientSession, url: str, event_id: str, answers: Answers
+) -> bool:
+    """Send one event once; tell whether it was answered 200."""
+    body = body_of(event_id)
+    try:
+        async with session.post(url, data=body, headers=signed(body)) as answer:
+            await answer.read()
+            answers.statuses[answer.status] = answers.statuses.get(answer.status, 0) + 1
+            if answer.status != 200:
+                return False
+            answers.entries.setdefault(event_id, set()).add(answer.headers["relay-entry-id"])
+            return True
+    except (aiohttp.ClientError, TimeoutError):
+        answers.broken += 1
+        return False

@@ -1,0 +1,156 @@
+"""Our programs as processes, started for one test and ended by their process id."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.servers import free_port
+from tests.signing import SECRET
+
+START_SECONDS = 20.0
+STOP_SECONDS = 20.0
+
+
+@dataclass
+class Program:
+    """One running program.
+
+    Args:
+        process: The process.
+        log: Where its output goes.
+    """
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def output(self) -> str:
+        """Give what it has said until now."""
+        return self.log.read_text("utf-8", "replace")
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self.process.kill()
+        self.process.wait()
+
+    def terminate(self) -> int:
+        """Ask it to end, and give its exit code."""
+        self.process.terminate()
+        return self.process.wait(STOP_SECONDS)
+
+    def resident_bytes(self) -> int:
+        """Say how much memory it takes now."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text("utf-8")
+        line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+        return 1024 * int(line.split()[1])
+
+
+@dataclass
+class GatewayProgram(Program):
+    """A gateway, and where it listens.
+
+    Args:
+        port: Its ingress.
+        admin_port: Its metrics.
+    """
+
+    port: int = 0
+    admin_port: int = 0
+
+    @property
+    def url(self) -> str:
+        """The endpoint's URL."""
+        return f"http://127.0.0.1:{self.port}/webhooks/unipile"
+
+    def get(self, path: str) -> int:
+        """Give the status of a path; 0 where nobody answers."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+        except OSError:
+            return 0
+
+
+def start(arguments: list[str], directory: Path, name: str, **variables: str) -> Program:
+    """Start a program of ours with its output in a file."""
+    log = directory / f"{name}.log"
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("RELAY_")}
+    environ.pop("REDIS_URL", None)
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=directory,
+            env=environ | variables,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    return Program(process, log)
+
+
+@contextmanager
+def gateway(
+    directory: Path, redis_url: str, *, port: int = 0, name: str = "gateway", **variables: str
+) -> Iterator[GatewayProgram]:
+    """Have a gateway within the block, once it answers."""
+    port, admin_port = port or free_port(), free_port()
+    options = ["--port", str(port), "--admin-port", str(admin_port)]
+    program = start(
+        ["-m", "relay", "serve", *options],
+        directory,
+        name,
+        REDIS_URL=redis_url,
+        UNIPILE_WEBHOOK_SECRET=SECRET,
+        **variables,
+    )
+    running = GatewayProgram(program.process, program.log, port, admin_port)
+    try:
+        _wait(lambda: running.get("/livez") == 200, running, "the gateway answers")
+        yield running
+    finally:
+        end(running)
+
+
+@contextmanager
+def worker(
+    directory: Path, redis_url: str, target: str, *, name: str = "worker", **variables: str
+) -> Iterator[Program]:
+    """Have a worker process within the block."""
+    program = start(
+        ["-m", "consumers", target], directory, name, REDIS_URL=redis_url, **variables
+    )
+    try:
+        yield program
+    finally:
+        end(program)
+
+
+def end(program: Program) -> None:
+    """End a program, whatever state it is in."""
+    if program.process.poll() is None:
+        program.process.send_signal(signal.SIGCONT)
+        program.process.terminate()
+        try:
+            program.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            program.process.kill()
+    program.process.wait()
+
+
+def _wait(condition: object, program: Program, description: str) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    assert callable(condition)
+    while not condition():
+        assert program.process.poll() is None, f"it ended:\n{program.output()[-2000:]}"
+        assert time.monotonic() < deadline, f"not in time: {description}\n{program.output()[-2000:]}"
+        time.sleep(0.02)
