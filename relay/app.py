@@ -7,6 +7,8 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -29,6 +31,19 @@ from relay.settings import Settings, build_endpoints
 READY_SECONDS = 1.0
 
 _log = structlog.get_logger("relay.app")
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where a gateway listens; the ports are real ones, also where 0 asked for any.
+
+    Args:
+        port: Deliveries.
+        admin_port: Metrics and health.
+    """
+
+    port: int
+    admin_port: int
 
 
 class _Reports(Observer):
@@ -91,8 +106,9 @@ class Gateway:
             observer=_Reports(self.metrics, self._announcer),
             is_full=lambda: self.capacity.is_full,
         )
+        # What the allocator needs beside the bodies comes out of the same budget.
         self._budget = Budget(
-            settings.body_budget_bytes,
+            max(settings.max_body_bytes, settings.body_budget_bytes * 15 // 16),
             max_body_bytes=settings.max_body_bytes,
             body_seconds=settings.body_seconds,
         )
@@ -163,25 +179,40 @@ async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
         ConfigurationFault: A secret cannot be read.
         OSError: An address is not free.
     """
-    gateway = _build(settings, environ)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with serving(settings, environ):
+        await stop.wait()
+        _log.info("stopping")
+    _log.info("stopped")
+
+
+@asynccontextmanager
+async def serving(settings: Settings, environ: Mapping[str, str]) -> AsyncIterator[Listening]:
+    """Listen within the block; at its end finish what is in flight.
+
+    Yields:
+        Where the gateway listens.
+
+    Raises:
+        ConfigurationFault: A secret cannot be read.
+        OSError: An address is not free.
+    """
+    gateway = _build(settings, environ)
     ingress = web.AppRunner(
         _ingress(gateway), access_log=None, shutdown_timeout=settings.grace_seconds
     )
     admin = web.AppRunner(_admin(gateway), access_log=None)
     try:
-        await _listen(admin, settings.admin_host, settings.admin_port, "admin")
-        await _listen(ingress, settings.host, settings.port, "ingress")
+        admin_port = await _listen(admin, settings.admin_host, settings.admin_port, "admin")
+        port = await _listen(ingress, settings.host, settings.port, "ingress")
         if not settings.endpoints:
             _log.warning("no_endpoints", advice="set UNIPILE_WEBHOOK_SECRET, or write relay.toml")
-        await stop.wait()
-        _log.info("stopping")
+        yield Listening(port, admin_port)
     finally:
         await ingress.cleanup()
         await admin.cleanup()
-    _log.info("stopped")
 
 
 def _build(settings: Settings | None, environ: Mapping[str, str] | None) -> Gateway:
@@ -225,8 +256,9 @@ def _add_health(app: web.Application, gateway: Gateway) -> None:
     app.router.add_get("/readyz", readyz)
 
 
-async def _listen(runner: web.AppRunner, host: str, port: int, role: str) -> None:
+async def _listen(runner: web.AppRunner, host: str, port: int, role: str) -> int:
     await runner.setup()
     await web.TCPSite(runner, host, port, backlog=1024).start()
     for address in runner.addresses:
         _log.info("listening", role=role, host=address[0], port=address[1])
+    return int(runner.addresses[0][1])
