@@ -115,7 +115,7 @@ def _envelope(delivery: Delivery, provider: Provider) -> _Envelope:
         return _Envelope()
     try:
         return _decoder(provider).decode(plain)
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):  # ValueError: text not UTF-8
         return _leniently(plain, provider)
 
 
@@ -146,7 +146,10 @@ def _keys(provider: Provider) -> dict[str, str]:
 def _decoder(provider: Provider) -> msgspec.json.Decoder[_Envelope]:
     decoder = _decoders.get(provider.name)
     if decoder is None:
-        envelope = msgspec.defstruct("Envelope", [], bases=(_Envelope,), rename=_keys(provider))
+        keys = _keys(provider)
+        # Each field is named again: inherited ones would keep their names whatever `rename` says.
+        fields = [(name, Any, None) for name in keys]
+        envelope = msgspec.defstruct("Envelope", fields, bases=(_Envelope,), rename=keys)
         decoder = _decoders[provider.name] = msgspec.json.Decoder(envelope)
     return decoder
 

@@ -126,9 +126,7 @@ def worker(
     directory: Path, redis_url: str, target: str, *, name: str = "worker", **variables: str
 ) -> Iterator[Program]:
     """Have a worker process within the block."""
-    program = start(
-        ["-m", "consumers", target], directory, name, REDIS_URL=redis_url, **variables
-    )
+    program = start(["-m", "consumers", target], directory, name, REDIS_URL=redis_url, **variables)
     try:
         yield program
     finally:
@@ -152,5 +150,6 @@ def _wait(condition: object, program: Program, description: str) -> None:
     assert callable(condition)
     while not condition():
         assert program.process.poll() is None, f"it ended:\n{program.output()[-2000:]}"
-        assert time.monotonic() < deadline, f"not in time: {description}\n{program.output()[-2000:]}"
+        said = program.output()[-2000:]
+        assert time.monotonic() < deadline, f"not in time: {description}\n{said}"
         time.sleep(0.02)

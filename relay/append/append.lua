@@ -71,6 +71,9 @@ local function home(name, stream, max_types, may_register)
   local count = redis.pcall('HLEN', streams)
   if failed(count) then return nil, count.err end
   if may_register and count < max_types then return name, stream end
+  -- Asked for too, so that a stream that is registered keeps its first entry id.
+  entry, problem = registration('unidentified', unidentified)
+  if entry == nil then return nil, problem end
   return 'unidentified', unidentified
 end
 

@@ -83,6 +83,8 @@ def connect(
         ValueError: The URL is not one that redis-py knows.
     """
     margin = BLOCK_MARGIN_SECONDS if block_seconds else timeout_seconds
+    # There is nothing to keep alive on a unix socket, and its connection does not take the option.
+    network = {} if url.startswith("unix://") else {"socket_keepalive": True}
     pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
         url,
         max_connections=connections,
@@ -90,7 +92,7 @@ def connect(
         protocol=2,  # no push messages between the replies
         socket_timeout=block_seconds + margin,
         socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        socket_keepalive=True,
+        **network,
         health_check_interval=0 if block_seconds else 10,
         retry=no_retry(),
         retry_on_error=[],

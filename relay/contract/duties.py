@@ -15,6 +15,9 @@ from relay.contract.connect import UNKNOWN_OUTCOME
 FIRST_PAUSE_SECONDS = 0.1
 LAST_PAUSE_SECONDS = 5.0
 HEALTHY_SECONDS = 30.0
+# Before Python 3.12 `asyncio.wait_for` may lose a cancellation that comes as it ends, and redis-py
+# sends every command through it; so a duty that goes on is asked again.
+CANCEL_AGAIN_SECONDS = 0.25
 
 _log = structlog.get_logger("relay.duties")
 
@@ -40,12 +43,12 @@ class Duties:
 
     async def stop(self) -> None:
         """Cancel every duty and wait until all have ended."""
-        tasks = list(self._tasks.values())
+        running = set(self._tasks.values())
         self._tasks.clear()
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        while running:
+            for task in running:
+                task.cancel()
+            _, running = await asyncio.wait(running, timeout=CANCEL_AGAIN_SECONDS)
 
 
 async def _supervised(name: str, duty: Callable[[], Awaitable[None]]) -> None:

@@ -59,6 +59,8 @@ def explain(error: BaseException) -> Explanation | None:
     if isinstance(error, ConfigurationFault):
         faults = "\n".join(f"  {printable(fault, 1000)}" for fault in error.faults)
         return Explanation(f"The configuration cannot be used:\n{faults}", WRONG_USAGE)
+    if isinstance(error, RelayError):
+        return Explanation(str(error) or (type(error).__doc__ or "").strip(), FAILED)
     if isinstance(error, RedisError):
         return _explain_store(error)
     if isinstance(error, OSError):

@@ -50,6 +50,6 @@ def with_running_dev(environ: Mapping[str, str], directory: Path) -> dict[str, s
     names = {"REDIS_URL": DEV_URL_FILE, "UNIPILE_WEBHOOK_SECRET": DEV_SECRET_FILE}
     for variable, name in names.items():
         path = directory / DEV_DIRECTORY / name
-        if variable not in found and path.is_file():
+        if not found.get(variable) and path.is_file():
             found[variable] = path.read_text("utf-8").strip()
     return found

@@ -33,10 +33,10 @@ class Share:
         self.finished = False
 
     def grow(self, size_bytes: int) -> None:
-        """Take note of more bytes; may cut this body or others.
+        """Take note of more bytes; may cut bodies that are longer unfinished.
 
         Raises:
-            Overloaded: The budget is spent by bodies that are complete and wait to be stored.
+            Overloaded: There is no room for them even so.
         """
         self._budget.take(self, size_bytes)
 
@@ -103,9 +103,10 @@ class Budget:
         share.size_bytes += size_bytes
         self.in_hand_bytes += size_bytes
         self._by_client[share.client] += size_bytes
-        self._make_room(share.client)
+        self._make_room(share)
 
-    def _make_room(self, client: str) -> None:
+    def _make_room(self, growing: Share) -> None:
+        client = growing.client
         over = max(
             self._by_client[client] - self._client_bytes, self.in_hand_bytes - self._limit_bytes
         )
@@ -115,6 +116,8 @@ class Budget:
         for share in self._shares:
             if share.finished or (only_client and share.client != client):
                 continue
+            if share is growing:
+                break  # cutting itself is no room gained: its sender should try later
             share.cut()
             over -= share.size_bytes
             if over <= 0:

@@ -29,7 +29,9 @@ def stored(server: Server) -> dict[str, str]:
 def assert_all_kept(answers: Answers, server: Server) -> None:
     """Compare what senders were told with what is in the stream."""
     kept = stored(server)
-    told = {event_id: ids for event_id, ids in answers.entries.items() if ids != {kept.get(event_id)}}
+    told = {
+        event_id: ids for event_id, ids in answers.entries.items() if ids != {kept.get(event_id)}
+    }
     assert told == {}, "answered 200, but not in the stream under that entry id"
 
 

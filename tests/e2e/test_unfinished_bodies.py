@@ -65,7 +65,7 @@ def _send_all_but_one_byte(sender: socket.socket) -> None:
 
 
 def _was_cut(sender: socket.socket) -> bool:
-    sender.setblocking(False)
+    sender.settimeout(0)
     try:
         return b" 408 " in sender.recv(100)
     except BlockingIOError:

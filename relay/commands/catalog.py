@@ -1,0 +1,48 @@
+"""Which streams there are: the books of all tags, read for a command."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from relay.commands.store import Store
+from relay.contract.connect import text_of
+from relay.contract.keys import endpoint_of
+from relay.contract.patterns import Pattern
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Stream:
+    """One registered stream.
+
+    Args:
+        tag: The endpoint, or one of its partitions.
+        event_type: The type whose events it holds.
+        key: Its key.
+    """
+
+    tag: str
+    event_type: str
+    key: str
+
+    @property
+    def endpoint(self) -> str:
+        """The endpoint of the tag."""
+        return endpoint_of(self.tag)
+
+
+async def tags(store: Store) -> list[str]:
+    """List every tag that a gateway has announced."""
+    return sorted(text_of(tag) for tag in await store.redis.smembers(store.keys.tags))
+
+
+async def streams(store: Store, patterns: Sequence[Pattern]) -> list[Stream]:
+    """List the registered streams that match one of the patterns."""
+    found = [
+        Stream(tag, text_of(name), store.keys.stream(tag, text_of(name)))
+        for tag in await tags(store)
+        for name in await store.redis.hkeys(store.keys.streams(tag))
+    ]
+    return sorted(
+        stream
+        for stream in found
+        if any(pattern.matches(stream.endpoint, stream.event_type) for pattern in patterns)
+    )

@@ -1,0 +1,127 @@
+"""Compares the relay's books with what is there, and mends them.
+
+Tags tell readers which endpoints exist, ``@streams`` which types, groups are made so that they
+miss nothing. All of it can be made again from the configuration and the streams themselves.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from importlib.resources import files
+
+from relay.commands import catalog
+from relay.commands.catalog import Stream
+from relay.commands.check.finding import Finding
+from relay.commands.store import Store, gateway_settings
+from relay.contract.connect import ResponseError, text_of
+from relay.contract.errors import ConfigurationFault
+from relay.contract.keys import UNIDENTIFIED, endpoint_of, is_event_type, is_name, tags_of
+from relay.contract.patterns import parse_pattern
+
+REGISTER = files(__package__).joinpath("register.lua").read_text("utf-8")
+SCAN_KEYS = 1000
+CONTROL_ENTRIES = 1000
+MEND = "run `relay check --repair`"
+
+
+async def check_books(store: Store, environ: Mapping[str, str]) -> list[Finding]:
+    """Say what is missing, as far as it can be told without looking at every key."""
+    known = set(await catalog.tags(store))
+    findings = [
+        Finding("warn", "tags", f"{tag} is not announced", f"start the gateway, or {MEND}")
+        for tag in sorted(_configured_tags(environ) - known)
+    ]
+    streams = await catalog.streams(store, [parse_pattern("*:*")])
+    findings += [
+        Finding("warn", "groups", f"{stream.key} has no group {group}", MEND)
+        for stream, group in await _missing_groups(store, streams)
+    ]
+    return findings or [Finding("ok", "books", f"{len(known)} tags, {len(streams)} streams")]
+
+
+async def repair(store: Store, environ: Mapping[str, str]) -> list[Finding]:
+    """Put back what is missing, and say what was done.
+
+    Looks at every key of the server once.
+    """
+    there = [stream async for stream in _existing(store)]
+    findings = await _add_tags(store, _configured_tags(environ) | {stream.tag for stream in there})
+    for stream in there:
+        if await _register(store, stream):
+            findings.append(Finding("mended", "streams", f"{stream.key} is registered again"))
+    streams = await catalog.streams(store, [parse_pattern("*:*")])
+    for stream, group in await _missing_groups(store, streams):
+        if await _create(store, stream, group):
+            found = f"{group} begins at the first entry of {stream.key}"
+            findings.append(Finding("mended", "groups", found))
+    return findings or [Finding("ok", "books", "nothing was missing")]
+
+
+def _configured_tags(environ: Mapping[str, str]) -> set[str]:
+    try:
+        endpoints = gateway_settings(environ, None).endpoints
+    except ConfigurationFault:  # named among the findings already
+        return set()
+    return {tag for name, section in endpoints.items() for tag in tags_of(name, section.partitions)}
+
+
+async def _missing_groups(store: Store, streams: list[Stream]) -> list[tuple[Stream, str]]:
+    missing = []
+    for stream in streams if store.settings.groups else ():
+        held = await _groups(store, stream)
+        missing += [
+            (stream, group)
+            for group, patterns in sorted(store.settings.groups.items())
+            if held is not None
+            and group not in held
+            and any(
+                parse_pattern(text).matches(stream.endpoint, stream.event_type) for text in patterns
+            )
+        ]
+    return missing
+
+
+async def _groups(store: Store, stream: Stream) -> set[str] | None:
+    try:
+        return {text_of(group["name"]) for group in await store.redis.xinfo_groups(stream.key)}
+    except ResponseError:  # registered, and deleted since
+        return None
+
+
+async def _existing(store: Store) -> AsyncIterator[Stream]:
+    """Find every stream under our prefix by its key."""
+    before = f"{store.keys.prefix}:{{"
+    async for key in store.redis.scan_iter(match=f"{before}*", count=SCAN_KEYS, _type="stream"):
+        tag, closed, event_type = text_of(key).removeprefix(before).partition("}:")
+        if closed and is_name(endpoint_of(tag)) and _is_ours(event_type):
+            yield Stream(tag, event_type, text_of(key))
+
+
+def _is_ours(event_type: str) -> bool:
+    return event_type == UNIDENTIFIED or is_event_type(event_type)
+
+
+async def _add_tags(store: Store, tags: set[str]) -> list[Finding]:
+    known = set(await catalog.tags(store))
+    missing = sorted(tags - known)
+    if missing:
+        await store.redis.sadd(store.keys.tags, *missing)
+    return [Finding("mended", "tags", f"{tag} is announced again") for tag in missing]
+
+
+async def _register(store: Store, stream: Stream) -> bool:
+    books = store.keys.streams(stream.tag)
+    done = await store.redis.eval(REGISTER, 2, books, stream.key, stream.event_type)
+    if not done:
+        return False
+    news = {"what": "stream", "tag": stream.tag, "type": stream.event_type}
+    await store.redis.xadd(store.keys.control, news, maxlen=CONTROL_ENTRIES, approximate=True)  # type: ignore[arg-type]
+    return True
+
+
+async def _create(store: Store, stream: Stream, group: str) -> bool:
+    try:
+        await store.redis.xgroup_create(stream.key, group, id="0")
+    except ResponseError as error:
+        if "BUSYGROUP" in str(error):  # a gateway was quicker
+            return False
+        raise
+    return True

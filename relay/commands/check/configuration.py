@@ -1,0 +1,30 @@
+"""Judges what the gateway would be configured with."""
+
+from collections.abc import Mapping
+
+from relay.commands.check.finding import Finding
+from relay.commands.store import gateway_settings
+from relay.contract.errors import ConfigurationFault
+from relay.settings import build_endpoints
+
+
+def check_configuration(environ: Mapping[str, str], redis_url: str | None) -> list[Finding]:
+    """Read settings and secrets, and name every fault."""
+    try:
+        settings = gateway_settings(environ, redis_url)
+        endpoints = build_endpoints(settings, environ)
+    except ConfigurationFault as fault:
+        return [
+            Finding("fail", "configuration", sentence, "see docs/reference/configuration.md")
+            for sentence in fault.faults
+        ]
+    if not endpoints:
+        return [
+            Finding(
+                "warn",
+                "configuration",
+                "no endpoint: every delivery gets 404",
+                "set UNIPILE_WEBHOOK_SECRET, or write relay.toml",
+            )
+        ]
+    return [Finding("ok", "configuration", f"endpoints: {', '.join(sorted(endpoints))}")]

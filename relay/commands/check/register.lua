@@ -1,0 +1,31 @@
+-- Registers a stream that exists, unless its type is registered already.
+--
+-- KEYS  1  hash of the tag's streams: type -> "<number> <first entry id>"
+--       2  the stream
+-- ARGV  1  the type
+--
+-- Returns 1 if the type was registered by this, else 0.
+--
+-- The number is one that no type of the tag has. The first id is that of the first entry still
+-- there: of older ones it is not known whether this stream held them, and an event that is
+-- appended again does less harm than one that is taken for a duplicate of nothing.
+--
+-- Cost: one HGETALL, one XRANGE of one entry.
+
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then return 0 end
+local highest = 0
+for _, value in ipairs(redis.call('HVALS', KEYS[1])) do
+  highest = math.max(highest, tonumber(string.match(value, '^(%d+) ')) or 0)
+end
+local first = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)
+local id = '0-1'
+if first[1] then
+  id = first[1][1]
+else
+  local held = redis.call('XINFO', 'STREAM', KEYS[2])
+  for at = 1, #held, 2 do
+    if held[at] == 'last-generated-id' then id = held[at + 1] end
+  end
+end
+redis.call('HSET', KEYS[1], ARGV[1], (highest + 1) .. ' ' .. id)
+return 1

@@ -1,0 +1,39 @@
+"""``relay dev``: everything on this machine, for trying it out; one Ctrl-C stops all."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from relay.commands.dev.parts import Wanted, run_all
+from relay.commands.options import AdminPort, Port
+from relay.contract.logs import configure_logs
+from relay.contract.surroundings import DEV_DIRECTORY
+
+REDIS_PORT = 6399
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("dev")(dev)
+
+
+def dev(
+    port: Port = None,
+    admin_port: AdminPort = None,
+    redis_port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Where the embedded server listens.")
+    ] = REDIS_PORT,
+    data_dir: Annotated[
+        Path, typer.Option(help="Events, password and secret are kept here.")
+    ] = Path(DEV_DIRECTORY),
+) -> None:
+    """Run an embedded durable Valkey, the gateway, and a worker that prints events.
+
+    The endpoint is called unipile; its secret comes from UNIPILE_WEBHOOK_SECRET, else one is made
+    once and kept in the data directory. A relay.toml in this directory counts too, but for the
+    store. Ctrl-C stops everything; the events stay.
+    """
+    configure_logs("auto")
+    asyncio.run(run_all(Wanted(port, admin_port, redis_port, data_dir)))

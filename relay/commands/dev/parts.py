@@ -1,0 +1,129 @@
+"""The three parts of ``relay dev``: server, gateway, worker; started and stopped in order."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from relay.app import load_settings, serving
+from relay.commands.dev.secret import find_secret
+from relay.commands.dev.words import announce
+from relay.commands.dev.worker import make_worker
+from relay.contract.display import tell
+from relay.contract.errors import RelayError
+from relay.contract.explain import CommandFailed
+from relay.contract.logs import configure_logs
+from relay.embedded import DataDirectory, EmbeddedServer, KeptProcess
+from relay.settings import DEFAULT_SECRET_VARIABLE, Settings
+
+# Senders of a trial are on this machine; nobody waits longer for a Ctrl-C.
+GATEWAY_GRACE_SECONDS = 2.0
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the command line said.
+
+    Args:
+        port: Where deliveries come in, if it said so.
+        admin_port: Where metrics and health are, if it said so.
+        redis_port: Where the embedded server listens.
+        data_dir: Where everything is kept.
+    """
+
+    port: int | None
+    admin_port: int | None
+    redis_port: int
+    data_dir: Path
+
+
+async def run_all(wanted: Wanted) -> None:
+    """Run all parts until a signal comes.
+
+    Raises:
+        RelayError: A part cannot start or cannot be kept running; all others are stopped.
+        OSError: The gateway's address is not free.
+    """
+    # From here on a signal only says that it is time to end; a second one says it again.
+    stop = asyncio.Event()
+    for number in SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    # Reading back many events takes the server a while.
+    tell("Starting …")
+    directory = DataDirectory(wanted.data_dir)
+    server = EmbeddedServer(directory, wanted.redis_port)
+    try:
+        if await _completed(server.start(), stop):
+            await _run_with(server, directory, wanted, stop)
+    finally:
+        await server.stop()
+    tell(f"Stopped. The events stay in {wanted.data_dir}.")
+
+
+async def _run_with(
+    server: EmbeddedServer, directory: DataDirectory, wanted: Wanted, stop: asyncio.Event
+) -> None:
+    secret = find_secret(os.environ, directory)
+    environ = {**os.environ, DEFAULT_SECRET_VARIABLE: secret.value}
+    settings = _settings(server, wanted, environ)
+    configure_logs(settings.log_format)
+    worker = make_worker(server.url, os.environ)
+    try:
+        async with serving(settings, environ) as listening:
+            announce(settings, listening, wanted.data_dir, wanted.redis_port, secret)
+            trouble = await _until_over(server, worker, stop)
+            tell("Stopping …")
+    finally:
+        await worker.stop()
+    if trouble is not None:
+        raise CommandFailed(str(trouble))
+
+
+def _settings(server: EmbeddedServer, wanted: Wanted, environ: dict[str, str]) -> Settings:
+    return load_settings(
+        environ,
+        redis={"url": server.url},
+        port=wanted.port,
+        admin_port=wanted.admin_port,
+        grace_seconds=GATEWAY_GRACE_SECONDS,
+    )
+
+
+async def _completed(step: Coroutine[Any, Any, None], stop: asyncio.Event) -> bool:
+    """Run a step to its end, unless it is time to end before."""
+    working, stopping = asyncio.create_task(step), asyncio.create_task(stop.wait())
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finished = working.done()
+    stopping.cancel()
+    working.cancel()
+    await asyncio.wait({working, stopping})
+    if finished:
+        working.result()
+    return finished
+
+
+async def _until_over(
+    server: EmbeddedServer, worker: KeptProcess, stop: asyncio.Event
+) -> RelayError | None:
+    """Wait for a signal, or for a part that cannot be kept running, and give its error."""
+    stopping = asyncio.create_task(stop.wait())
+    failing = [asyncio.create_task(server.failed()), asyncio.create_task(_run_worker(worker))]
+    try:
+        await asyncio.wait({stopping, *failing}, return_when=asyncio.FIRST_COMPLETED)
+        return next((task.result() for task in failing if task.done()), None)
+    finally:
+        for task in (stopping, *failing):
+            task.cancel()
+        await asyncio.wait({stopping, *failing})
+
+
+async def _run_worker(worker: KeptProcess) -> RelayError:
+    try:
+        await worker.start()
+    except (RelayError, OSError) as error:
+        return error if isinstance(error, RelayError) else RelayError(str(error))
+    return await worker.failed()

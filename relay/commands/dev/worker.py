@@ -1,0 +1,59 @@
+"""The worker of ``relay dev``: a process of its own that prints every event."""
+
+import asyncio
+import sys
+from asyncio.subprocess import Process
+from collections.abc import Mapping
+
+from relay.contract.errors import RelayError
+from relay.embedded import KeptProcess
+from relay.embedded.child import start_child
+
+WORKER = "consumers.handlers.print_events:worker"
+GRACE_SECONDS = 4.0
+# One that has lived this long could be loaded and has found its store.
+UP_SECONDS = 3.0
+
+
+class WorkerEnded(RelayError):
+    """The worker ended as soon as it was started."""
+
+
+def make_worker(redis_url: str, environ: Mapping[str, str]) -> KeptProcess:
+    """Make the process, not yet started.
+
+    Args:
+        redis_url: The embedded server's. It goes by the environment: arguments can be seen by
+            everyone on the machine.
+        environ: What else it finds in its environment.
+    """
+    # By both names, since a relay.toml wins over the plain one.
+    own = {"REDIS_URL": redis_url, "RELAY_REDIS__URL": redis_url, "PYTHONUNBUFFERED": "1"}
+
+    async def launch() -> Process:
+        return await start_child(
+            [sys.executable, "-m", "consumers", WORKER], environ={**environ, **own}
+        )
+
+    return KeptProcess(
+        "worker",
+        launch,
+        wait_until_up=_wait_until_up,
+        ask_to_end=_terminate,
+        grace_seconds=GRACE_SECONDS,
+    )
+
+
+async def _wait_until_up(process: Process) -> None:
+    try:
+        async with asyncio.timeout(UP_SECONDS):
+            code = await process.wait()
+    except TimeoutError:
+        return
+    if code < 0:
+        return  # a signal ended it, which is no fault of its start: it is started again
+    raise WorkerEnded(f"The worker ended with {code} right after its start; see above why.")
+
+
+async def _terminate(process: Process) -> None:
+    process.terminate()

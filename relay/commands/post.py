@@ -1,0 +1,103 @@
+"""Posts signed example events over HTTP: a sender's side, for `relay send`."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+from aiohttp import ClientError, ClientSession, ClientTimeout, InvalidURL
+
+from relay.contract.explain import WRONG_USAGE, CommandFailed, redacted
+from relay.contract.printable import printable
+from relay.endpoint import Endpoint
+from relay.providers.examples import example
+from relay.verify import sign_for
+
+AT_ONCE = 16
+TIMEOUT_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the gateway said to one delivery.
+
+    Args:
+        status: HTTP status.
+        result: ``stored``, ``duplicate``, ``filtered``, ``spooled``, or the reason of a refusal.
+        event_id: The event's id, if it was accepted.
+        entry_id: The entry that holds it, if it has one.
+    """
+
+    status: int
+    result: str
+    event_id: str | None
+    entry_id: str | None
+
+
+async def post_all(endpoint: Endpoint, event_type: str, count: int, *, url: str) -> list[Answer]:
+    """Send events of a type, a few at once.
+
+    Args:
+        endpoint: Whose secret signs.
+        event_type: What type they say.
+        count: How many.
+        url: The endpoint's whole URL.
+
+    Returns:
+        The answers, in the order of sending.
+
+    Raises:
+        CommandFailed: The gateway cannot be reached.
+    """
+    room = asyncio.Semaphore(AT_ONCE)
+    timeout = ClientTimeout(total=TIMEOUT_SECONDS)
+    # Not through a proxy: what is tried is the gateway itself.
+    async with ClientSession(timeout=timeout, trust_env=False) as session:
+
+        async def one() -> Answer:
+            async with room:
+                return await _post(session, endpoint, event_type, url)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(one()) for _ in range(count)]
+        except* (ClientError, OSError, ValueError) as errors:
+            raise _unreachable(url, errors.exceptions[0]) from None
+    return [task.result() for task in tasks]
+
+
+async def _post(session: ClientSession, endpoint: Endpoint, event_type: str, url: str) -> Answer:
+    body = example(endpoint.provider.name, event_type)
+    headers = {
+        "content-type": "application/json",
+        "user-agent": "webhook-relay-send",
+        # At the last moment: it is judged by its age.
+        **sign_for(endpoint, body, int(time.time())),
+    }
+    async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
+        return read_answer(response.status, response.headers, await response.read())
+
+
+def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
+    """Sort an answer by what became of the event."""
+    try:
+        said = msgspec.json.decode(body, type=dict[str, object])
+    except msgspec.MsgspecError:
+        said = {}
+    if status == 200:
+        marks = [name for name in ("duplicate", "filtered", "spooled") if said.get(name)]
+        result = marks[0] if marks else "stored"
+    else:
+        result = printable(said.get("reason") or "no reason was given; is this the gateway?")
+    return Answer(status, result, headers.get("relay-event-id"), headers.get("relay-entry-id"))
+
+
+def _unreachable(url: str, error: BaseException) -> CommandFailed:
+    where = printable(redacted(url))
+    if isinstance(error, InvalidURL | ValueError):
+        return CommandFailed(f"{where} is not a URL.", exit_code=WRONG_USAGE)
+    return CommandFailed(
+        f"The gateway cannot be reached at {where}: {printable(error) or type(error).__name__}\n"
+        "Start it (`relay dev` or `relay serve`), or say where it is by --url."
+    )

@@ -1,0 +1,139 @@
+"""Keeps a child process running: started again with backoff when it ends, stopped on request.
+
+How it is started, when it counts as up, and how it is asked to end are handed in.
+"""
+
+import asyncio
+import random
+from asyncio.subprocess import Process
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from relay.contract.errors import RelayError
+
+FIRST_PAUSE_SECONDS = 0.2
+LAST_PAUSE_SECONDS = 10.0
+HEALTHY_SECONDS = 30.0
+
+_log = structlog.get_logger("relay.embedded")
+
+
+class KeptProcess:
+    """One child process, and the task that watches over it.
+
+    ``start`` and ``stop`` may come in any order and twice. ``failed`` ends with the reason when
+    the process cannot be kept running.
+
+    Args:
+        name: Its name in logs.
+        launch: Starts it.
+        wait_until_up: Returns when it can be used, raises a `RelayError` if that will not be.
+        ask_to_end: Asks it to end.
+        grace_seconds: How long it may take before it is killed.
+        starts: How many starts in a row may fail before it is given up.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        launch: Callable[[], Awaitable[Process]],
+        *,
+        wait_until_up: Callable[[Process], Awaitable[None]],
+        ask_to_end: Callable[[Process], Awaitable[None]],
+        grace_seconds: float,
+        starts: int = 5,
+    ) -> None:
+        self._name = name
+        self._launch = launch
+        self._wait_until_up = wait_until_up
+        self._ask_to_end = ask_to_end
+        self._grace_seconds = grace_seconds
+        self._starts = starts
+        self._process: Process | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self._changing = asyncio.Lock()
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id, while it runs."""
+        if self._process is None or self._process.returncode is not None:
+            return None
+        return self._process.pid
+
+    async def start(self) -> None:
+        """Start it and return when it is up.
+
+        Raises:
+            RelayError: It did not come up; nothing of it is left.
+            OSError: It could not be started.
+        """
+        async with self._changing:
+            if self._watcher is not None:
+                return
+            await self._run_once()
+            self._watcher = asyncio.create_task(self._watch(), name=f"watch-{self._name}")
+
+    async def stop(self) -> None:
+        """Return when it has ended; it is killed if it takes too long."""
+        async with self._changing:
+            watcher, self._watcher = self._watcher, None
+            if watcher is not None:
+                watcher.cancel()
+                await asyncio.wait({watcher})
+            await self._end()
+
+    async def failed(self) -> RelayError:
+        """Wait until it is given up, and say why."""
+        if self._watcher is not None:
+            watcher = self._watcher
+            await asyncio.wait({watcher})
+            error = None if watcher.cancelled() else watcher.exception()
+            if error is not None:
+                return error if isinstance(error, RelayError) else RelayError(repr(error))
+        return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]
+
+    async def _run_once(self) -> None:
+        self._process = await self._launch()
+        try:
+            await self._wait_until_up(self._process)
+        except BaseException:
+            await self._end()
+            raise
+
+    async def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is None or process.returncode is not None:
+            return
+        try:
+            async with asyncio.timeout(self._grace_seconds):
+                await self._ask_to_end(process)
+                await process.wait()
+        except TimeoutError:
+            _log.warning("child_killed", child=self._name, after_seconds=self._grace_seconds)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+    async def _watch(self) -> None:
+        loop = asyncio.get_running_loop()
+        pause, failures, up_since = FIRST_PAUSE_SECONDS, 0, loop.time()
+        while True:
+            if self._process is not None:
+                code = await self._process.wait()
+                _log.warning("child_ended", child=self._name, exit_code=code)
+            if loop.time() - up_since > HEALTHY_SECONDS:
+                pause = FIRST_PAUSE_SECONDS
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+            pause = min(2 * pause, LAST_PAUSE_SECONDS)
+            try:
+                await self._run_once()
+            except (RelayError, OSError) as error:
+                failures += 1
+                _log.warning("child_start_failed", child=self._name, error=type(error).__name__)
+                if failures >= self._starts:
+                    raise
+            else:
+                failures, up_since = 0, loop.time()
+                _log.info("child_restarted", child=self._name)

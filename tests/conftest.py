@@ -1,0 +1,99 @@
+"""Stores for tests: in memory, and real servers that are started once or for one test."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from redis.asyncio import Redis
+
+from relay.contract.connect import connect
+from tests.permanent import keys_without_end
+from tests.servers import NAMES, Durability, Server, find_binary
+
+# The machine's load must not decide whether a property holds.
+settings.register_profile("relay", deadline=None, max_examples=100)
+settings.load_profile("relay")
+
+StartServer = Callable[..., Server]
+
+
+def _binary_or_skip(name: str) -> Path:
+    binary = find_binary(name)
+    if binary is None:
+        pytest.skip(f"this machine has no {name} server")
+    return binary
+
+
+@pytest.fixture(scope="session")
+def shared_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Server]]:
+    """Real servers that live as long as the test run, each started when first asked for."""
+    running: dict[str, Server] = {}
+
+    def get(name: str) -> Server:
+        if name not in running:
+            server = Server(_binary_or_skip(name), tmp_path_factory.mktemp(name))
+            running[name] = server
+            server.start()
+        return running[name]
+
+    yield get
+    for server in running.values():
+        server.stop()
+
+
+@pytest.fixture(params=NAMES)
+def server(
+    request: pytest.FixtureRequest, shared_servers: Callable[[str], Server]
+) -> Iterator[Server]:
+    """A real server, empty; the test fails if it leaves a key that nothing will ever remove."""
+    yield from empty_server(shared_servers(request.param))
+
+
+def empty_server(server: Server) -> Iterator[Server]:
+    """Lend a shared server to one test."""
+    with server.client() as client:
+        client.config_set("maxmemory", 0)
+        client.script_flush()
+        client.flushall()
+        yield server
+        client.config_set("maxmemory", 0)
+        left = keys_without_end(client)
+
+    assert left == [], "keys that nothing will ever remove"
+
+
+@pytest.fixture
+def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer]:
+    """Starts servers of the test's own, which it may kill: ``start_server(name, durability)``."""
+    started: list[Server] = []
+
+    def start(name: str, durability: Durability = "always") -> Server:
+        server = Server(_binary_or_skip(name), tmp_path_factory.mktemp(f"own-{name}"), durability)
+        started.append(server)
+        server.start()
+        return server
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture(params=NAMES)
+def own_server(request: pytest.FixtureRequest, start_server: StartServer) -> Iterator[Server]:
+    """A real durable server of the test's own, which it may kill and start again."""
+    server = start_server(request.param)
+    yield server
+    if server.is_running:
+        with server.client() as client:
+            left = keys_without_end(client)
+
+        assert left == [], "keys that nothing will ever remove"
+
+
+@pytest.fixture
+async def store(server: Server) -> AsyncIterator[Redis]:
+    """A client of `server`."""
+    client = connect(server.url, role="test", connections=20)
+    yield client
+    await client.aclose()

