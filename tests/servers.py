@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -116,6 +116,12 @@ class Server:
             yield client
         finally:
             client.close()
+
+    def entries(self, stream: str) -> list[tuple[str, dict[bytes, bytes]]]:
+        """Give all entries of a stream, oldest first."""
+        with self.client() as client:
+            found: Any = client.xrange(stream)
+        return [(entry_id.decode(), fields) for entry_id, fields in found]
 
     def _command(self) -> list[str]:
         appends = "no" if self._durability == "none" else "yes"

@@ -19,11 +19,10 @@ STREAM = "relay:{unipile}:message.new"
 
 def stored(server: Server) -> dict[str, str]:
     """Give the entry id of every event id in the stream; fail where one has two."""
-    with server.client() as client:
-        entries = client.xrange(STREAM)
+    entries = server.entries(STREAM)
     ids = Counter(fields[b"id"].decode() for _, fields in entries)
     assert [event_id for event_id, count in ids.items() if count > 1] == []
-    return {fields[b"id"].decode(): entry_id.decode() for entry_id, fields in entries}
+    return {fields[b"id"].decode(): entry_id for entry_id, fields in entries}
 
 
 def assert_all_kept(answers: Answers, server: Server) -> None:

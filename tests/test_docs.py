@@ -1,0 +1,236 @@
+"""The pages tell the truth: every name in the code stands in its reference page."""
+
+import ast
+import inspect
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import typer
+from pydantic import BaseModel
+from ruamel.yaml import YAML
+
+import consumers.settings
+import relay.settings
+from consumers.retry import DeadReason, Retry
+from consumers.worker import Worker
+from relay.commands import app
+from relay.contract import errors
+from relay.contract.entry import encode
+from relay.contract.event import Event
+from relay.contract.keys import Keys
+from relay.identify import KEPT_HEADERS
+from relay.metrics import Metrics
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/*.md")])
+
+
+def page(name: str) -> str:
+    """Give a page's text."""
+    return (ROOT / name).read_text("utf-8")
+
+
+def settings_of(model: type[BaseModel], above: str = "") -> dict[str, object]:
+    """Give every key of a settings model with its default."""
+    found: dict[str, object] = {}
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if inspect.isclass(kind) and issubclass(kind, BaseModel):
+            found |= settings_of(kind, f"{above}{name}.")
+        else:
+            found[f"{above}{name}"] = field.get_default(call_default_factory=True)
+    return found
+
+
+@pytest.mark.parametrize("model", [relay.settings.Settings, consumers.settings.Settings])
+def test_every_setting_is_described_with_its_default(model: type[BaseModel]) -> None:
+    """Key, variable and default stand together in a row of the reference."""
+    text = page("docs/reference/configuration.md")
+    for key, default in settings_of(model).items():
+        rows = [row for row in text.splitlines() if row.startswith(f"| `{key}` |")]
+
+        assert len(rows) == 1, f"{key} has {len(rows)} rows"
+        if key in {"redis.url", "groups", "endpoints"}:
+            continue
+        variable = "RELAY_" + key.upper().replace(".", "__")
+        assert f"| `{variable}` | `{default}` |" in rows[0]
+
+
+def test_every_setting_of_an_endpoint_is_described_with_its_default() -> None:
+    """The endpoint's table names each key, and its default where it has one."""
+    text = page("docs/reference/configuration.md")
+    for key, field in relay.settings.EndpointSection.model_fields.items():
+        default = "–" if field.is_required() else f"`{field.default}`".replace("()", "[]")
+
+        assert f"| `{key}` | {default} |" in text
+
+
+def test_every_key_is_described() -> None:
+    """Each key that can be made stands in the stream contract."""
+    text = page("docs/reference/streams.md")
+    keys = Keys()
+    names = {"tag": "<tag>", "event_type": "<type>", "group": "<group>"}
+    others = {"digest": "…", "name": "…", "batch_id": "<id>", "consumer": "<consumer>"}
+    for name, member in inspect.getmembers(Keys):
+        if inspect.isfunction(member) and not name.startswith("_"):
+            parameters = [p for p in inspect.signature(member).parameters if p != "self"]
+            key = getattr(keys, name)(*((names | others)[p] for p in parameters))
+            assert f"`{key}`" in text, name
+    for key in (keys.tags, keys.control, keys.secrets_pending, keys.paused):
+        assert f"`{key}`" in text
+
+
+def test_every_field_of_an_entry_is_described() -> None:
+    """In the page for people and in the one for machines."""
+    whole = Event(
+        id="i",
+        source="s",
+        type="t",
+        data=b"d",
+        received_at_ms=1,
+        assurance="body",
+        time="t",
+        content_type="c",
+        content_encoding="e",
+        account="a",
+        headers={"a": "b"},
+        query="q",
+        traceparent="t",
+        original_type="o",
+        batch_id="b",
+        batch_index=0,
+        batch_size=1,
+        entry_id="1-1",
+        reason="r",
+    )
+    fields = {str(name) for name in encode(whole)[::2]}
+    contract = YAML(typ="safe").load(page("docs/reference/asyncapi.yaml"))
+    described = contract["components"]["schemas"]["entry"]["properties"]
+
+    assert set(described) == fields
+    assert {
+        name for name in fields if f"`{name}`" not in page("docs/reference/streams.md")
+    } == set()
+
+
+def test_kept_headers_and_dead_letter_reasons_are_described() -> None:
+    """Both lists of the stream contract are those of the code."""
+    text = page("docs/reference/streams.md")
+
+    assert [name for name in KEPT_HEADERS if f"`{name}`" not in text] == []
+    assert [name for name in get_args(DeadReason) if f"`{name}`" not in text] == []
+
+
+def test_every_reason_is_described() -> None:
+    """Each status and reason that a sender may see has a row."""
+    text = page("docs/reference/http.md")
+    kinds = [
+        kind
+        for kind in vars(errors).values()
+        if inspect.isclass(kind) and issubclass(kind, errors.DeliveryRefused)
+    ]
+    pairs = {(kind.status, kind.reason) for kind in kinds if kind is not errors.TryLater}
+    pairs |= {(401, reason) for reason in get_args(errors.RefusedSignature)}
+    pairs.discard((401, "internal_error"))
+
+    assert {pair for pair in pairs if f"| {pair[0]} | `{pair[1]}` |" not in text} == set()
+
+
+def test_every_metric_is_described() -> None:
+    """Each metric that is counted has a row."""
+    text = page("docs/reference/metrics.md")
+    names = {
+        sample.name + ("_total" if sample.type == "counter" else "")
+        for sample in Metrics().registry.collect()
+    }
+
+    assert {name for name in names if f"`{name}`" not in text} == set()
+
+
+def test_every_log_event_is_described() -> None:
+    """Each event that is logged has a row with its fields."""
+    text = page("docs/reference/logs.md")
+    missing = {
+        f"{path.name}: {event}"
+        for folder in ("relay", "consumers")
+        for path in (ROOT / folder).rglob("*.py")
+        for event in _logged(ast.parse(path.read_text("utf-8")))
+        if f"`{event}`" not in text
+    }
+
+    assert missing == set()
+
+
+def _logged(tree: ast.AST) -> set[str]:
+    """Find the names of logged events, and the fields that go with them."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        if isinstance(node.func.value, ast.Name) and node.func.value.id == "_log":
+            found |= {word.arg for word in node.keywords if word.arg}
+            if isinstance(node.args[0], ast.Constant):
+                found.add(str(node.args[0].value))
+    return found
+
+
+def test_every_command_and_option_is_described() -> None:
+    """Each stands in the reference of commands."""
+    text = page("docs/reference/commands.md")
+    commands = typer.main.get_command(app)
+    missing = []
+    for name, command in commands.commands.items():  # type: ignore[attr-defined]
+        parts = getattr(command, "commands", {"": command})
+        for part, leaf in parts.items():
+            words = f"relay {name} {part}".strip()
+            row = next((row for row in text.splitlines() if row.startswith(f"## `{words}")), "")
+            options = [option for parameter in leaf.params for option in parameter.opts]
+            missing += [
+                f"{words} {option}"
+                for option in options
+                if option.startswith("--") and option != "--help" and option not in row
+            ]
+
+    assert missing == []
+
+
+def test_handlers_page_names_every_argument() -> None:
+    """Arguments of the decorator and of the retry policy, with their defaults."""
+    text = page("docs/reference/handlers.md")
+    for name, parameter in inspect.signature(Worker.on).parameters.items():
+        assert name == "self" or f"| `{name}` |" in text
+        if parameter.default not in {parameter.empty, None}:
+            assert f"| `{name}` | `{parameter.default}` |" in text
+    for name, parameter in inspect.signature(Retry).parameters.items():
+        shown = "(Exception,)" if name == "on" else parameter.default
+        assert f"| `{name}` | `{shown}` |" in text
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    """Every link to a file of this project has that file, and the heading it names."""
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", path.read_text()):
+        found = (path.parent / target).resolve() if target else path
+
+        assert found.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", found.read_text("utf-8"), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}
+
+
+def test_proofs_of_the_guarantees_exist() -> None:
+    """Each file that the table of guarantees names is there and has tests."""
+    for row in page("README.md").splitlines():
+        for name in re.findall(r"`(tests/[^`]+)`", row):
+            assert "def test_" in page(name), name
+
+
+def test_decisions_are_short() -> None:
+    """A record of a decision has at most sixty lines."""
+    long = [
+        path.name for path in ROOT.glob("docs/adr/*.md") if len(path.read_text().splitlines()) > 60
+    ]
+
+    assert long == []
