@@ -1,0 +1,83 @@
+"""A full store stops ingress in time, and the workers make room again by themselves."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import StartServer
+from tests.load import Answers, send_until
+from tests.programs import gateway, worker
+from tests.servers import NAMES, Server
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.e2e
+
+MIB = 1024 * 1024
+STREAM = "relay:{unipile}:message.new"
+
+HANDLERS = """
+from consumers import Event, Worker
+
+worker = Worker(group="keeper")
+
+
+@worker.on("unipile:*")
+async def keep(event: Event) -> None:
+    with open("handled.txt", "a") as file:
+        print(event.id, file=file)
+"""
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_ingress_stops_and_recovers_by_itself(
+    name: str, start_server: StartServer, tmp_path: Path
+) -> None:
+    """503 at 85 % of maxmemory; a worker handles and trims the backlog; then 200 again."""
+    server = start_server(name, "always")
+    with server.client() as client:
+        client.config_set("maxmemory", _used(server) + 8 * MIB)
+    (tmp_path / "handlers.py").write_text(HANDLERS)
+    with gateway(tmp_path, server.url) as program:
+        stop, answers = asyncio.Event(), Answers()
+        sending = asyncio.create_task(send_until(stop, lambda: program.url, answers))
+        await wait_until(
+            lambda: answers.statuses.get(503, 0) > 0,
+            deadline_seconds=40,
+            description="the store is full",
+        )
+        assert program.get("/readyz") == 503
+        assert _ratio(server) < 0.95, "room is left for the workers"
+        backlog = answers.accepted
+        with worker(tmp_path, server.url, "handlers:worker"):
+            await wait_until(
+                lambda: answers.accepted > backlog + 100,
+                deadline_seconds=40,
+                description="events are taken again",
+            )
+            stop.set()
+            await sending
+            await wait_until(
+                lambda: _handled(tmp_path) >= set(answers.entries),
+                deadline_seconds=40,
+                description="everything that was accepted is handled",
+            )
+
+        assert len(server.entries(STREAM)) < backlog
+        assert "entries_trimmed" in (tmp_path / "worker.log").read_text()
+
+
+def _used(server: Server) -> int:
+    with server.client() as client:
+        return int(client.info("memory")["used_memory"])
+
+
+def _ratio(server: Server) -> float:
+    with server.client() as client:
+        memory = client.info("memory")
+    return float(memory["used_memory"] / memory["maxmemory"])
+
+
+def _handled(directory: Path) -> set[str]:
+    file = directory / "handled.txt"
+    return set(file.read_text().split()) if file.exists() else set()
