@@ -17,7 +17,7 @@ class Secret:
     __slots__ = ("_value", "name")
 
     def __init__(self, value: str, name: str) -> None:
-        self._value = value.encode()
+        self._value = value.encode("utf-8", "surrogateescape")  # as the environment gives bytes
         self.name = name
 
     def reveal(self) -> bytes:

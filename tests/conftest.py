@@ -85,6 +85,7 @@ def own_server(request: pytest.FixtureRequest, start_server: StartServer) -> Ite
     server = start_server(request.param)
     yield server
     if server.is_running:
+        server.wake_up()
         with server.client() as client:
             left = keys_without_end(client)
 

@@ -1,0 +1,161 @@
+"""Making streams known: tags, news, and groups that miss nothing."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import pytest
+from fakeredis import FakeServer
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+
+from relay.announce import Announcer
+from relay.contract.keys import Keys
+from relay.contract.patterns import parse_pattern
+from tests.fakes import fake_store
+from tests.waiting import wait_until
+
+KEYS = Keys()
+TAGS = ["unipile", "github#0"]
+
+
+@pytest.fixture
+def memory() -> FakeServer:
+    """A store in memory, which can go away."""
+    return FakeServer()
+
+
+@pytest.fixture
+async def client(memory: FakeServer) -> AsyncIterator[Redis]:
+    """A client of `memory`."""
+    made = fake_store(memory)
+    yield made
+    await made.aclose()
+
+
+def make_announcer(client: Redis, groups: Mapping[str, list[str]] | None = None) -> Announcer:
+    """Announce two tags, for groups with these patterns."""
+    patterns = {
+        group: [parse_pattern(text) for text in texts] for group, texts in (groups or {}).items()
+    }
+    return Announcer(client, KEYS, TAGS, patterns)
+
+
+async def add_stream(client: Redis, tag: str, event_type: str) -> None:
+    """Write an entry and the registration of its stream, as appending does."""
+    await client.xadd(KEYS.stream(tag, event_type), {"id": "evt_1"})
+    await client.hset(KEYS.streams(tag), event_type, "1 1-0")
+
+
+async def told(client: Redis) -> list[tuple[str, str]]:
+    """Give tag and type of each stream that was told."""
+    raw: Any = await client.xrange(KEYS.control)
+    assert all(fields[b"what"] == b"stream" for _, fields in raw)
+    return [(fields[b"tag"].decode(), fields[b"type"].decode()) for _, fields in raw]
+
+
+async def groups_of(client: Redis, tag: str, event_type: str) -> dict[str, str]:
+    """Give a stream's groups and what each was delivered last."""
+    raw: Any = await client.xinfo_groups(KEYS.stream(tag, event_type))
+    return {one["name"].decode(): one["last-delivered-id"].decode() for one in raw}
+
+
+async def test_tags_are_written(client: Redis) -> None:
+    """Every tag of the configuration is in the books after one round, and no other key."""
+    await make_announcer(client).refresh()
+
+    assert await client.smembers(KEYS.tags) == {b"unipile", b"github#0"}
+    assert await client.keys() == [b"relay:@tags"]
+
+
+async def test_a_new_stream_is_told_once(client: Redis) -> None:
+    """News is told on the control stream in its order, and not again."""
+    announcer = make_announcer(client)
+    announcer.registered("unipile", "a")
+    announcer.registered("github#0", "b")
+
+    await announcer.refresh()
+    await announcer.refresh()
+
+    assert await told(client) == [("unipile", "a"), ("github#0", "b")]
+
+
+async def test_groups_are_created_at_the_beginning(client: Redis) -> None:
+    """Every group whose pattern means the stream gets it from its first entry on."""
+    await add_stream(client, "github#0", "push")
+    announcer = make_announcer(client, {"ci": ["github:*"], "all": ["*:*"], "crm": ["unipile:*"]})
+    announcer.registered("github#0", "push")
+
+    await announcer.refresh()
+
+    assert await groups_of(client, "github#0", "push") == {"ci": "0-0", "all": "0-0"}
+
+
+async def test_groups_that_exist_are_left_as_they_are(client: Redis) -> None:
+    """A group that has read on is not set back."""
+    await add_stream(client, "unipile", "a")
+    announcer = make_announcer(client, {"crm": ["unipile:*"]})
+    await announcer.refresh()
+    await client.xreadgroup("crm", "reader", {KEYS.stream("unipile", "a"): ">"})
+    before = await groups_of(client, "unipile", "a")
+
+    await announcer.refresh()
+
+    assert await groups_of(client, "unipile", "a") == before
+    assert before["crm"] != "0-0"
+
+
+async def test_a_stream_that_is_gone_again_is_no_fault(client: Redis) -> None:
+    """A registration without its stream makes neither a stream nor an error."""
+    await client.hset(KEYS.streams("unipile"), "gone", "1 1-0")
+
+    await make_announcer(client, {"crm": ["*:*"]}).refresh()
+
+    assert not await client.exists(KEYS.stream("unipile", "gone"))
+
+
+async def test_other_refusals_are_not_passed_over(client: Redis) -> None:
+    """A group that cannot be created is an error that the duty's owner hears of."""
+    await client.set(KEYS.stream("unipile", "a"), "x")
+    await client.hset(KEYS.streams("unipile"), "a", "1 1-0")
+
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
+        await make_announcer(client, {"crm": ["*:*"]}).refresh()
+
+
+async def test_news_outlives_an_outage(client: Redis, memory: FakeServer) -> None:
+    """What could not be told is told when the store is back."""
+    announcer = make_announcer(client)
+    announcer.registered("unipile", "a")
+    memory.connected = False
+    with pytest.raises(RedisConnectionError):
+        await announcer.refresh()
+
+    memory.connected = True
+    await announcer.refresh()
+
+    assert await told(client) == [("unipile", "a")]
+    assert await client.scard(KEYS.tags) == 2
+
+
+@pytest.mark.parametrize("news", ["registered", "connected"])
+async def test_it_is_woken_by_news(client: Redis, news: str) -> None:
+    """A new stream, or a store that was away, is not left until the next minute."""
+    announcer = make_announcer(client)
+    running = asyncio.create_task(announcer.run())
+    await wait_until(lambda: _has(client, KEYS.tags), description="the first round is done")
+    await client.flushall()
+
+    if news == "registered":
+        announcer.registered("unipile", "a")
+    else:
+        announcer.connected()
+
+    await wait_until(lambda: _has(client, KEYS.tags), description="the tags are written again")
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def _has(client: Redis, key: str) -> bool:
+    return await client.exists(key) == 1

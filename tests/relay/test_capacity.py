@@ -1,0 +1,103 @@
+"""Stopping ingress before the workers must stop."""
+
+import asyncio
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from redis.exceptions import NoPermissionError
+from structlog.testing import capture_logs
+
+from relay import capacity
+from relay.capacity import Capacity
+from relay.metrics import Metrics
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+
+class Store:
+    """Answers INFO with what the test says."""
+
+    def __init__(self, **memory: int) -> None:
+        self.memory = memory
+        self.error: Exception | None = None
+        self.asked = 0
+
+    async def info(self, section: str) -> dict[str, Any]:
+        """Answer ``INFO memory``."""
+        assert section == "memory"
+        self.asked += 1
+        if self.error:
+            raise self.error
+        return self.memory
+
+
+def make_capacity(store: Store) -> Capacity:
+    """Watch a store."""
+    return Capacity(cast("Redis", store), Metrics())
+
+
+@pytest.mark.parametrize(
+    ("memory", "full"),
+    [
+        ({"maxmemory": 1000, "used_memory": 0}, False),
+        ({"maxmemory": 1000, "used_memory": 849}, False),
+        ({"maxmemory": 1000, "used_memory": 850}, True),
+        ({"maxmemory": 1000, "used_memory": 2000}, True),
+        ({"maxmemory": 0, "total_system_memory": 2000, "used_memory": 849}, False),
+        ({"maxmemory": 0, "total_system_memory": 2000, "used_memory": 850}, True),
+        ({"maxmemory": 0, "used_memory": 850}, False),
+    ],
+)
+async def test_it_is_full_at_85_percent(memory: dict[str, int], *, full: bool) -> None:
+    """Of maxmemory, or of half the machine's memory where that is not set."""
+    found = make_capacity(Store(**memory))
+
+    await found.look()
+
+    assert found.is_full is full
+
+
+async def test_it_has_room_again_by_itself() -> None:
+    """When entries were trimmed, ingress goes on; each change is one log line."""
+    store = Store(maxmemory=1000, used_memory=900)
+    found = make_capacity(store)
+
+    with capture_logs() as captured:
+        await found.look()
+        await found.look()
+        store.memory["used_memory"] = 100
+        await found.look()
+
+    assert not found.is_full
+    assert [line["event"] for line in captured] == ["store_full", "store_has_room"]
+
+
+async def test_an_unbounded_store_is_warned_of_once() -> None:
+    """Without maxmemory the operator is told, and not every 0.2 s."""
+    found = make_capacity(Store(maxmemory=0, total_system_memory=2000, used_memory=1))
+
+    with capture_logs() as captured:
+        await found.look()
+        await found.look()
+
+    assert [line["event"] for line in captured] == ["store_memory_unbounded"]
+
+
+async def test_without_leave_to_ask_nothing_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where INFO is not permitted, only the store's own refusal counts."""
+    monkeypatch.setattr(capacity, "POLL_SECONDS", 0.001)
+    store = Store(maxmemory=1000, used_memory=900)
+    found = make_capacity(store)
+    await found.look()
+    store.error = NoPermissionError()
+
+    with capture_logs() as captured:
+        watching = asyncio.create_task(found.watch())
+        await wait_until(lambda: store.asked >= 4, description="it goes on asking")
+        watching.cancel()
+        await asyncio.wait({watching})
+
+    assert not found.is_full
+    assert [line["event"] for line in captured] == ["store_memory_unbounded"]

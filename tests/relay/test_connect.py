@@ -1,0 +1,35 @@
+"""How a client of ours talks to the store."""
+
+import pytest
+
+from relay.contract.connect import connect, text_of
+
+
+def test_nothing_is_ever_sent_twice_in_silence() -> None:
+    """redis-py's own retries are off, for commands and for connections."""
+    settings = connect("redis://localhost:6379/0", role="test").connection_pool.connection_kwargs
+
+    assert settings["retry"].get_retries() == 0
+    assert settings["retry_on_error"] == []
+
+
+@pytest.mark.parametrize(("block_seconds", "timeout"), [(0.0, 2.0), (5.0, 10.0)])
+def test_a_reply_is_never_waited_for_without_end(block_seconds: float, timeout: float) -> None:
+    """A half-open connection is noticed, also by a client that blocks."""
+    client = connect("redis://localhost:6379/0", role="test", block_seconds=block_seconds)
+    settings = client.connection_pool.connection_kwargs
+
+    assert settings["socket_timeout"] == timeout
+    assert settings["socket_connect_timeout"] == 2.0
+
+
+def test_the_purpose_is_seen_on_the_server() -> None:
+    """CLIENT LIST shows who is connected and what for."""
+    settings = connect("redis://localhost:6379/0", role="append").connection_pool.connection_kwargs
+
+    assert settings["client_name"].startswith("relay:append:")
+
+
+def test_names_are_read_whatever_they_are() -> None:
+    """A name that is no text is shown, not an error."""
+    assert [text_of(b"a\xff"), text_of("b")] == ["a\ufffd", "b"]
