@@ -29,7 +29,7 @@ from consumers.sweep import Sweeper
 from consumers.trim import Trimmer
 from consumers.worker import Worker
 from relay.contract.connect import RedisError, connect
-from relay.contract.duties import Duties
+from relay.contract.duties import Duties, cancel
 from relay.contract.patterns import parse_pattern
 from relay.contract.surroundings import read_config_file
 
@@ -154,9 +154,9 @@ class WorkerProcess:
             await self._stop()
 
     @property
-    def in_threads(self) -> int:
-        """How many threads still run handlers, after the end."""
-        return sum(crew.in_threads for crew in self._crews)
+    def left_running(self) -> int:
+        """How many runs of handlers go on after the end, because nothing can stop them."""
+        return sum(crew.left_running for crew in self._crews)
 
     async def _watch(self, stop: asyncio.Event) -> None:
         """Wait for the end; a part that must not end and has takes the process with it."""
@@ -189,7 +189,7 @@ class WorkerProcess:
             await self._reader.stop()
             await asyncio.wait({self._reading})
         elif self._reading is not None:
-            self._reading.cancel()
+            await cancel([self._reading])
         rests = await asyncio.gather(*(crew.stop(self._grace_seconds) for crew in self._crews))
         await self._duties.stop()
         try:
@@ -232,7 +232,7 @@ async def run_worker(worker: Worker, settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await process.run(stop)
-    if process.in_threads:
-        _log.warning("threads_left_behind", threads=process.in_threads)
+    if process.left_running:
+        _log.warning("handlers_left_behind", handlers=process.left_running)
         # The interpreter would wait for them at its exit, however long they hang.
         os._exit(0)

@@ -10,6 +10,10 @@ from consumers.handle import Runner
 from consumers.pipeline import process
 from consumers.rooms import Room
 from consumers.settle import Settler
+from relay.contract.duties import cancel
+
+# How long a coroutine may take to hear of its end.
+PATIENCE_SECONDS = 2.0
 
 
 class Crew:
@@ -26,6 +30,7 @@ class Crew:
         self._runner = Runner(room.handler)
         self._lanes: list[asyncio.Task[None]] = []
         self._under_way: dict[asyncio.Task[None], HeldEntry] = {}
+        self._stuck: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -49,8 +54,9 @@ class Crew:
         """Let running handlers finish, then give up what is left.
 
         Returns:
-            The entries that were not handled, to be handed back. Those that threads are still
-            busy with are not among them: they stay pending until this process has ended.
+            The entries that were not handled, to be handed back. Those that handlers are still
+            busy with, and cannot be stopped, are not among them: they stay pending until this
+            process has ended.
         """
         unstarted = self._room.drain()
         try:
@@ -59,18 +65,16 @@ class Crew:
         except TimeoutError:
             pass
         in_threads = self._runner.in_threads > 0
-        unfinished = [] if in_threads else list(self._under_way.values())
-        for lane in self._lanes:
-            lane.cancel()
-        if self._lanes:
-            await asyncio.wait(self._lanes)
+        unfinished = {} if in_threads else dict(self._under_way)
+        self._stuck = await cancel(self._lanes, PATIENCE_SECONDS)
         self._runner.close()
-        return unstarted + self._room.drain() + unfinished
+        ended = [entry for lane, entry in unfinished.items() if lane not in self._stuck]
+        return unstarted + self._room.drain() + ended
 
     @property
-    def in_threads(self) -> int:
-        """How many threads still run the handler."""
-        return self._runner.in_threads
+    def left_running(self) -> int:
+        """How many runs of the handler go on: threads, and coroutines that swallow cancellation."""
+        return self._runner.in_threads + len(self._stuck)
 
     async def _lane(self) -> None:
         lane = asyncio.current_task()

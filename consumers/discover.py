@@ -49,6 +49,7 @@ class Discovery:
         self._group = group
         self._start = start
         self._routes = routes
+        self._began_ms: int | None = None
         self.tags: set[str] = set()
         self.on_new: Callable[[], None] = lambda: None
 
@@ -67,13 +68,14 @@ class Discovery:
 
     async def look(self) -> None:
         """Find all streams once."""
+        first_id = await self._first_id()
         self.tags = {text_of(tag) for tag in await self._redis.smembers(self._keys.tags)}
         found = False
         for tag in sorted(self.tags):
             for name in await self._redis.hkeys(self._keys.streams(tag)):
                 event_type = text_of(name)
                 stream = Stream(tag, event_type, self._keys.stream(tag, event_type))
-                found |= await self._join(stream)
+                found |= await self._join(stream, first_id)
         if found:
             self.on_new()
 
@@ -88,10 +90,10 @@ class Discovery:
             if await self._create_group(stream, "0") is None:
                 self._routes.remove(stream)
 
-    async def _join(self, stream: Stream) -> bool:
+    async def _join(self, stream: Stream, first_id: str) -> bool:
         if stream.key in self._routes.streams or self._routes.room_for(stream) is None:
             return False
-        created = await self._create_group(stream, self._first_id())
+        created = await self._create_group(stream, first_id)
         if created is None:
             return False
         waiting = await self._redis.xlen(stream.key)
@@ -111,9 +113,20 @@ class Discovery:
         _log.info("group_created", stream=stream.key, group=self._group)
         return True
 
-    def _first_id(self) -> str:
+    async def _first_id(self) -> str:
+        """Say where the group begins on streams that are found now."""
         if self._start == "first":
             return "0"
-        if self._start == "now":
-            return "$"
-        return f"{int(1000 * self._start.timestamp())}-0"
+        if self._start != "now":
+            return _before(int(1000 * self._start.timestamp()))
+        if self._began_ms is not None:
+            # A stream that began after the start is found only after its first events.
+            return _before(self._began_ms)
+        seconds, microseconds = await self._redis.time()
+        self._began_ms = 1000 * seconds + microseconds // 1000
+        return "$"
+
+
+def _before(ms: int) -> str:
+    """Give the last entry id before a time: a group that begins there is given what follows."""
+    return f"{ms - 1}-{2**64 - 1}" if ms > 0 else "0"

@@ -47,7 +47,7 @@ class Runner:
         except GiveUp as error:
             return GaveUp(_text_of(error))
         except TimeoutError as error:
-            return self._failed(error, "TimeoutError: " + (str(error) or self._over_time()))
+            return self._failed(error, _text_of(error, self._over_time()))
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
@@ -77,13 +77,20 @@ class Runner:
             )
         context = contextvars.copy_context()
         loop = asyncio.get_running_loop()
-        run = loop.run_in_executor(self._threads, context.run, self._handler.function, event)
+        run = loop.run_in_executor(self._threads, context.run, self._call_plain, event)
         self.in_threads += 1
         run.add_done_callback(self._returned)
         done, _ = await asyncio.wait({run}, timeout=self._handler.timeout_seconds)
         if not done:
             _log.warning("handler_overdue", handler=self._handler.name, event_id=event.id)
         await asyncio.shield(run)
+
+    def _call_plain(self, event: Event) -> None:
+        try:
+            self._handler.function(event)
+        except StopIteration as error:
+            # No future can carry it before Python 3.12: the lane would wait for ever.
+            raise RuntimeError("the handler raised StopIteration") from error
 
     def _returned(self, run: "asyncio.Future[Any]") -> None:
         self.in_threads -= 1
@@ -106,9 +113,9 @@ def _is_async(function: object) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
 
 
-def _text_of(error: BaseException) -> str:
+def _text_of(error: BaseException, otherwise: str = "") -> str:
     try:
-        text = str(error)
+        text = str(error) or otherwise
     except Exception:  # noqa: BLE001 - a broken __str__ must not hide the failure
         text = "(its message cannot be read)"
     return f"{type(error).__name__}: {text}"[:MAX_ERROR_CHARACTERS]

@@ -16,6 +16,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from consumers.scripts import Script
+
 BEAT_SECONDS = 5.0
 # No beat for this long means dead.
 DEAD_SECONDS = 15.0
@@ -24,6 +26,7 @@ STALL_LOGGED_SECONDS = 5.0
 STALL_DEAD_SECONDS = 300.0
 TIMEOUT_SECONDS = 2.0
 
+_hold = Script("hold")
 _log = structlog.get_logger("consumers.heartbeat")
 
 
@@ -104,9 +107,9 @@ class Heartbeat:
 
     def _beat(self) -> None:
         dead_ms = int(1000 * DEAD_SECONDS)
-        # PEXPIRE first: a full server refuses SET, but not this.
+        # Neither is refused by a full server.
         if not self._redis.pexpire(self._key, dead_ms):
-            self._redis.set(self._key, "1", px=dead_ms)
+            self._redis.eval(_hold.text, 1, self._key, "1", str(dead_ms))
         if self._answering_since is None or self._restarted():
             self._answering_since = self._clock()
         self._first_beat.set()

@@ -21,6 +21,8 @@ from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError
 from relay.contract.keys import Keys
 
 BLOCK_SECONDS = 5.0
+# How long a read blocks whose room has too few places for all of its streams.
+TURN_SECONDS = 0.05
 MAX_ENTRIES = 1024
 MAX_BYTES = 32 * 1024 * 1024
 # Until entries were seen they are taken to be large, so that the first read is a small one.
@@ -66,11 +68,11 @@ class Reader:
         self._house = house
         self._routes = routes
         self._restore_groups = restore_groups
-        self._turn = 0
+        self._turns: dict[int, int] = {}
         self._average_bytes = float(FIRST_GUESS_BYTES)
         self._left_out = False
         self._wake = asyncio.Event()
-        self._waker: asyncio.Task[None] | None = None
+        self._wakers: set[asyncio.Task[None]] = set()
         self._must_recover = True
         self._stopping = False
 
@@ -101,10 +103,10 @@ class Reader:
     def wake(self) -> None:
         """Look again: there is a new stream, or room where there was none."""
         self._wake.set()
-        if self._waker is None or self._waker.done():
-            self._waker = asyncio.create_task(
-                self._connection.unblock(self._redis), name="reader-wake"
-            )
+        # A task of its own each time: one under way may be at its end, with the next read begun.
+        waker = asyncio.create_task(self._connection.unblock(self._redis), name="reader-wake")
+        self._wakers.add(waker)
+        waker.add_done_callback(self._wakers.discard)
 
     def room_regained(self) -> None:
         """Read again from streams that were left out for want of room."""
@@ -126,9 +128,9 @@ class Reader:
         self._wake.clear()
         if self._stopping:
             return
-        chosen, count = self._choose()
+        chosen, count, block_seconds = self._choose()
         if chosen:
-            await self._read(chosen, count)
+            await self._read(chosen, count, block_seconds)
         else:
             await self._wait_for_room()
 
@@ -139,27 +141,36 @@ class Reader:
         except TimeoutError:
             pass
 
-    def _choose(self) -> tuple[list[Stream], int]:
-        """Say which streams to ask, and for how many entries of each.
+    def _choose(self) -> tuple[list[Stream], int, float]:
+        """Say which streams to ask, for how many entries of each, and how long to wait for them.
 
         The server's COUNT is per stream, so it must fit the room that has the least for each of
-        its streams. A room with fewer places than streams has only some of them asked, in turn.
+        its streams. A room with fewer places than streams has only some of them asked, in turn,
+        and then the wait is a short one: the others may have entries.
         """
-        self._turn += 1
         shares: dict[int, int] = {}
         chosen: list[Stream] = []
+        block_seconds = BLOCK_SECONDS
         for room, streams in self._streams_by_room():
             free = room.free
-            first = self._turn % len(streams)
-            some = (streams[first:] + streams[:first])[:free]
+            some = self._in_turn(room, streams, free)
             chosen += some
             if some:
                 shares[id(room)] = max(1, free // len(some))
+                if len(some) < len(streams):
+                    block_seconds = TURN_SECONDS
         self._left_out = len(chosen) < len(self._routes.streams)
         if not chosen:
-            return [], 0
+            return [], 0, 0.0
         bound = min(MAX_ENTRIES, int(MAX_BYTES / self._average_bytes)) // len(chosen)
-        return chosen, max(1, min(bound, *shares.values(), MAX_ENTRIES))
+        return chosen, max(1, min(bound, *shares.values(), MAX_ENTRIES)), block_seconds
+
+    def _in_turn(self, room: Room, streams: list[Stream], places: int) -> list[Stream]:
+        """Give as many streams as there are places, going on where the last turn ended."""
+        turn = self._turns.get(id(room), 0) % len(streams)
+        some = (streams[turn:] + streams[:turn])[:places]
+        self._turns[id(room)] = turn + len(some)
+        return some
 
     def _streams_by_room(self) -> list[tuple[Room, list[Stream]]]:
         found: dict[int, tuple[Room, list[Stream]]] = {}
@@ -167,9 +178,9 @@ class Reader:
             found.setdefault(id(room), (room, []))[1].append(stream)
         return list(found.values())
 
-    async def _read(self, streams: list[Stream], count: int) -> None:
+    async def _read(self, streams: list[Stream], count: int, block_seconds: float) -> None:
         keys = [stream.key for stream in streams]
-        options = ("COUNT", count, "BLOCK", int(1000 * BLOCK_SECONDS), "STREAMS")
+        options = ("COUNT", count, "BLOCK", int(1000 * block_seconds), "STREAMS")
         reply = await self._connection.execute(
             "XREADGROUP", "GROUP", self._group, self._consumer, *options, *keys, *[">"] * len(keys)
         )

@@ -18,12 +18,12 @@ class Script:
     """
 
     def __init__(self, name: str) -> None:
-        self._text = files("consumers").joinpath(f"{name}.lua").read_text("utf-8")
-        self._sha = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
+        self.text = files("consumers").joinpath(f"{name}.lua").read_text("utf-8")
+        self._sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
     async def __call__(self, redis: Redis, keys: list[str], *arguments: str | bytes | float) -> Any:  # noqa: ANN401 - each script has its own reply
         """Run it once."""
         try:
             return await send_command(redis, "EVALSHA", self._sha, len(keys), *keys, *arguments)
         except NoScriptError:
-            return await send_command(redis, "EVAL", self._text, len(keys), *keys, *arguments)
+            return await send_command(redis, "EVAL", self.text, len(keys), *keys, *arguments)

@@ -16,6 +16,7 @@ from consumers.books import with_histories
 from consumers.dispatch import Routes
 from consumers.entry import HeldEntry, Stream
 from consumers.rooms import Room
+from consumers.scripts import Script
 from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError, send_command, text_of
 from relay.contract.keys import Keys
 
@@ -25,6 +26,7 @@ PAGE = 100
 # Guards against two sweepers after the same entry; not how death is told.
 MIN_IDLE_MS = 3_000
 
+_hold = Script("hold")
 _log = structlog.get_logger("consumers.sweep")
 
 
@@ -77,7 +79,7 @@ class Sweeper:
             return
         for tag, streams in self._routes.by_tag().items():
             lease = self._keys.lease_sweep(tag, self._group)
-            if not await self._redis.set(lease, self._consumer, nx=True, px=LEASE_MS):
+            if not await _hold(self._redis, [lease], self._consumer, LEASE_MS):
                 continue
             try:
                 for stream, room in streams:

@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 from redis.asyncio import Redis
 
+from consumers.scripts import Script
 from relay.contract.connect import NoPermissionError, ResponseError, text_of
 from relay.contract.keys import Keys, endpoint_of
 from relay.contract.patterns import Pattern
@@ -28,6 +29,7 @@ UNHELD_SECONDS = 3600
 DEAD_LETTER_SECONDS = 30 * 86_400
 MAX_PASSES = 1000
 
+_hold = Script("hold")
 _log = structlog.get_logger("consumers.trim")
 
 
@@ -96,7 +98,7 @@ class Trimmer:
         removed = 0
         for tag in self._tags():
             lease = self._keys.lease_trim(tag)
-            if not await self._redis.set(lease, self._consumer, nx=True, px=LEASE_MS):
+            if not await _hold(self._redis, [lease], self._consumer, LEASE_MS):
                 continue
             try:
                 removed += await self._trim_tag(tag, short=short)

@@ -17,7 +17,7 @@ from aiohttp import web
 from relay.announce import Announcer
 from relay.append import Appender, Limits, Observer
 from relay.capacity import Capacity
-from relay.contract.connect import RedisError, connect
+from relay.contract.connect import COMMAND_TIMEOUT_SECONDS, RedisError, connect
 from relay.contract.duties import Duties
 from relay.contract.keys import tags_of
 from relay.contract.patterns import parse_pattern
@@ -81,7 +81,9 @@ class Gateway:
 
     def __init__(self, settings: Settings, endpoints: Mapping[str, Endpoint]) -> None:
         url, keys = settings.redis_url, settings.keys
-        self._store = connect(url, role="append")
+        # A store that hangs must not hold a delivery longer than the deadline.
+        patience_seconds = min(COMMAND_TIMEOUT_SECONDS, settings.append_deadline_seconds)
+        self._store = connect(url, role="append", timeout_seconds=patience_seconds)
         self._watcher = connect(url, role="watch")
         self._duties = Duties()
         self.metrics = Metrics()

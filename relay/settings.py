@@ -103,12 +103,13 @@ class Settings(FileSettings):
     ) -> Self:
         """Build the settings; see `FileSettings.load`.
 
-        Where nothing names an endpoint, ``UNIPILE_WEBHOOK_SECRET`` alone gives ``unipile``.
+        Where the file names no endpoint, ``UNIPILE_WEBHOOK_SECRET`` alone gives ``unipile``.
         """
-        merged = merge_sources(cls, environ, toml, options or {})
-        if "endpoints" not in merged and environ.get(DEFAULT_SECRET_VARIABLE):
+        if "endpoints" not in toml and environ.get(DEFAULT_SECRET_VARIABLE):
             reference = {"env": DEFAULT_SECRET_VARIABLE}
-            merged["endpoints"] = {"unipile": {"provider": "unipile", "secrets": [reference]}}
+            unipile = {"provider": "unipile", "secrets": [reference]}
+            toml = {**toml, "endpoints": {"unipile": unipile}}
+        merged = merge_sources(cls, environ, toml, options or {})
         faults = _secret_faults(merged, environ)
         try:
             settings = cls(**merged)

@@ -46,6 +46,8 @@ def find_worker(target: str) -> Worker:
     """
     module_name, _, name = target.partition(":")
     name = name or "worker"
+    if not module_name or module_name.startswith("."):
+        raise ConfigurationFault([f"{target!r}: write MODULE:NAME, for example handlers:worker"])
     sys.path.insert(0, str(Path()))
     try:
         module = importlib.import_module(module_name)
@@ -54,10 +56,6 @@ def find_worker(target: str) -> Worker:
             raise  # the module is there, and imports one that is not
         raise ConfigurationFault(
             [f"{target}: there is no module {module_name!r} here; start in the directory it is in"]
-        ) from None
-    except ValueError:  # an empty name
-        raise ConfigurationFault(
-            [f"{target!r}: write MODULE:NAME, for example handlers:worker"]
         ) from None
     found = getattr(module, name, None)
     if not isinstance(found, Worker):

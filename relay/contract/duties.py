@@ -5,8 +5,11 @@ others down.
 """
 
 import asyncio
+import math
 import random
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
 
 import structlog
 
@@ -16,7 +19,7 @@ FIRST_PAUSE_SECONDS = 0.1
 LAST_PAUSE_SECONDS = 5.0
 HEALTHY_SECONDS = 30.0
 # Before Python 3.12 `asyncio.wait_for` may lose a cancellation that comes as it ends, and redis-py
-# sends every command through it; so a duty that goes on is asked again.
+# sends every command through it; so a task that goes on is asked again.
 CANCEL_AGAIN_SECONDS = 0.25
 
 _log = structlog.get_logger("relay.duties")
@@ -43,12 +46,30 @@ class Duties:
 
     async def stop(self) -> None:
         """Cancel every duty and wait until all have ended."""
-        running = set(self._tasks.values())
+        tasks = list(self._tasks.values())
         self._tasks.clear()
-        while running:
-            for task in running:
-                task.cancel()
-            _, running = await asyncio.wait(running, timeout=CANCEL_AGAIN_SECONDS)
+        await cancel(tasks)
+
+
+async def cancel(
+    tasks: Iterable[asyncio.Task[Any]], patience_seconds: float = math.inf
+) -> set[asyncio.Task[Any]]:
+    """Cancel tasks until they have ended.
+
+    Args:
+        tasks: Which.
+        patience_seconds: How long they are asked.
+
+    Returns:
+        Those that have not ended, since they swallow every cancellation.
+    """
+    running = set(tasks)
+    deadline = time.monotonic() + patience_seconds
+    while running and time.monotonic() < deadline:
+        for task in running:
+            task.cancel()
+        _, running = await asyncio.wait(running, timeout=CANCEL_AGAIN_SECONDS)
+    return running
 
 
 async def _supervised(name: str, duty: Callable[[], Awaitable[None]]) -> None:

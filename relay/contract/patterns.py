@@ -8,6 +8,9 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+# No endpoint and type together are longer.
+MAX_CHARACTERS = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
@@ -48,9 +51,9 @@ def parse_pattern(text: str) -> Pattern:
         ValueError: The text is not ``endpoint:type``.
     """
     endpoint, colon, event_type = text.partition(":")
-    if not colon or not endpoint or not event_type:
+    if not colon or not endpoint or not event_type or len(text) > MAX_CHARACTERS:
         raise ValueError(
-            f"{text!r} is not a pattern: write endpoint:type, "
+            f"{text[:MAX_CHARACTERS]!r} is not a pattern: write endpoint:type, "
             "for example unipile:message.* or *:message.new"
         )
     return Pattern(endpoint, event_type)

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from relay.contract.duties import cancel
 from relay.contract.errors import RelayError
 
 FIRST_PAUSE_SECONDS = 0.2
@@ -79,8 +80,7 @@ class KeptProcess:
         async with self._changing:
             watcher, self._watcher = self._watcher, None
             if watcher is not None:
-                watcher.cancel()
-                await asyncio.wait({watcher})
+                await cancel([watcher])
             await self._end()
 
     async def failed(self) -> RelayError:

@@ -13,6 +13,7 @@ from relay.commands.dev.secret import find_secret
 from relay.commands.dev.words import announce
 from relay.commands.dev.worker import make_worker
 from relay.contract.display import tell
+from relay.contract.duties import cancel
 from relay.contract.errors import RelayError
 from relay.contract.explain import CommandFailed
 from relay.contract.logs import configure_logs
@@ -98,9 +99,7 @@ async def _completed(step: Coroutine[Any, Any, None], stop: asyncio.Event) -> bo
     working, stopping = asyncio.create_task(step), asyncio.create_task(stop.wait())
     await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
     finished = working.done()
-    stopping.cancel()
-    working.cancel()
-    await asyncio.wait({working, stopping})
+    await cancel([working, stopping])
     if finished:
         working.result()
     return finished
@@ -116,9 +115,7 @@ async def _until_over(
         await asyncio.wait({stopping, *failing}, return_when=asyncio.FIRST_COMPLETED)
         return next((task.result() for task in failing if task.done()), None)
     finally:
-        for task in (stopping, *failing):
-            task.cancel()
-        await asyncio.wait({stopping, *failing})
+        await cancel([stopping, *failing])
 
 
 async def _run_worker(worker: KeptProcess) -> RelayError:
