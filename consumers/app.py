@@ -78,6 +78,8 @@ class WorkerProcess:
         self._news = BlockingConnection(url, "control", POLL_SECONDS)
         self._heartbeat = Heartbeat(url, keys.alive(group, consumer))
         self._duties = Duties()
+        # What brings entries in besides reading; ends with it.
+        self._intake = Duties()
         house = House(worker.handlers)
         self._routes = Routes(house.rooms)
         self._settler = Settler(self._redis, keys, group, consumer)
@@ -143,8 +145,8 @@ class WorkerProcess:
         self._duties.start("tick", self._tick)
         self._reading = asyncio.create_task(self._read(), name="read")
         self._duties.start("discover", self._discovery.run)
-        self._duties.start("park", self._parking.run)
-        self._duties.start("sweep", self._sweeper.run)
+        self._intake.start("park", self._parking.run)
+        self._intake.start("sweep", self._sweeper.run)
         self._duties.start("trim", self._trimmer.run)
         for crew in self._crews:
             crew.start()
@@ -190,6 +192,7 @@ class WorkerProcess:
             await asyncio.wait({self._reading})
         elif self._reading is not None:
             await cancel([self._reading])
+        await self._intake.stop()
         rests = await asyncio.gather(*(crew.stop(self._grace_seconds) for crew in self._crews))
         await self._duties.stop()
         try:

@@ -83,7 +83,10 @@ class Crew:
             entry = await self._room.take()
             self._under_way[lane] = entry
             self._idle.clear()
-            await process(entry, self._room, self._runner, self._settler)
-            del self._under_way[lane]
-            if not self._under_way:
-                self._idle.set()
+            try:
+                await process(entry, self._room, self._runner, self._settler)
+            finally:
+                # Also where the handler ended this lane: nobody would wait for it in vain.
+                del self._under_way[lane]
+                if not self._under_way:
+                    self._idle.set()

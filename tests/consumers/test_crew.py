@@ -1,0 +1,232 @@
+"""The lanes of a handler: how they work, and how they end."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+
+import pytest
+
+from consumers import crew as module
+from consumers.crew import Crew
+from consumers.entry import HeldEntry
+from consumers.event import Event
+from consumers.retry import Acknowledge, Decision
+from consumers.rooms import Room
+from consumers.settle import Settler
+from consumers.worker import HandlerFunction
+from tests.consumers.making import fields_for, make_entry, make_handler, make_room
+from tests.waiting import wait_until
+
+
+class Notes(Settler):
+    """Takes note of outcomes instead of storing them."""
+
+    def __init__(self) -> None:
+        self.settled: list[tuple[str, Decision]] = []
+
+    async def settle(self, entry: HeldEntry, room: Room, decision: Decision) -> None:
+        """Take note, and give the place back."""
+        self.settled.append((entry.entry_id, decision))
+        room.let_go(entry)
+
+
+class Scene:
+    """A handler with its room and its lanes.
+
+    Args:
+        function: The handler.
+        concurrency: How many lanes it has.
+    """
+
+    def __init__(self, function: HandlerFunction, concurrency: int = 2) -> None:
+        self.room = make_room(make_handler(function, concurrency=concurrency))
+        self.notes = Notes()
+        self.crew = Crew(self.room, self.notes)
+
+    def put(self, count: int) -> None:
+        """Put entries into the room: 1-0, 2-0 and so on."""
+        for number in range(1, count + 1):
+            self.room.put(make_entry(f"{number}-0", fields=fields_for(f"evt_{number}")))
+
+    @property
+    def settled(self) -> list[str]:
+        """The ids of the entries that came to their end."""
+        return [entry_id for entry_id, _ in self.notes.settled]
+
+
+@pytest.fixture(autouse=True)
+async def no_lane_left() -> AsyncIterator[None]:
+    """Fail a test that leaves a lane running."""
+    yield
+    left = [task for task in asyncio.all_tasks() if task.get_name().startswith("lane-")]
+    for task in left:
+        task.cancel()
+
+    assert left == []
+
+
+async def test_as_many_run_at_once_as_there_are_lanes() -> None:
+    """The next one begins when one has ended."""
+    gate = asyncio.Event()
+    begun: list[str] = []
+
+    async def handle(event: Event) -> None:
+        begun.append(event.id)
+        await gate.wait()
+
+    scene = Scene(handle)
+    scene.put(3)
+    scene.crew.start()
+    await wait_until(lambda: len(begun) == 2, description="two run")
+    before = list(begun)
+    gate.set()
+    await wait_until(lambda: len(scene.settled) == 3, description="all have ended")
+    rest = await scene.crew.stop(1)
+
+    assert before == ["evt_1", "evt_2"]
+    assert sorted(scene.settled) == ["1-0", "2-0", "3-0"]
+    assert {decision for _, decision in scene.notes.settled} == {Acknowledge()}
+    assert rest == []
+
+
+async def test_the_end_waits_for_what_runs_and_gives_up_what_has_not_begun() -> None:
+    """Running handlers have the grace period."""
+    gate = asyncio.Event()
+
+    async def handle(event: Event) -> None:
+        await gate.wait()
+
+    scene = Scene(handle)
+    scene.put(5)
+    scene.crew.start()
+    await wait_until(lambda: len(scene.crew._under_way) == 2, description="two run")
+    stopping = asyncio.create_task(scene.crew.stop(10))
+    await asyncio.sleep(0)
+    gate.set()
+    rest = await stopping
+
+    assert [entry.entry_id for entry in rest] == ["3-0", "4-0", "5-0"]
+    assert sorted(scene.settled) == ["1-0", "2-0"]
+
+
+async def test_a_handler_over_the_grace_period_is_cancelled_and_its_entry_given_up() -> None:
+    """It was no attempt, and another worker may have it at once."""
+
+    async def handle(event: Event) -> None:
+        await asyncio.Event().wait()
+
+    scene = Scene(handle, concurrency=1)
+    scene.put(2)
+    scene.crew.start()
+    await wait_until(lambda: bool(scene.crew._under_way), description="one runs")
+    rest = await scene.crew.stop(0)
+
+    assert sorted(entry.entry_id for entry in rest) == ["1-0", "2-0"]
+    assert scene.settled == []
+    assert scene.crew.left_running == 0
+
+
+async def test_an_entry_that_a_thread_is_busy_with_is_not_given_up() -> None:
+    """Another worker would run it beside the thread; what has not begun is given up."""
+    gate = threading.Event()
+
+    def handle(event: Event) -> None:
+        gate.wait()
+
+    scene = Scene(handle, concurrency=1)
+    scene.put(2)
+    scene.crew.start()
+    await wait_until(lambda: scene.crew.left_running == 1, description="one runs")
+    try:
+        rest = await scene.crew.stop(0)
+        left = scene.crew.left_running
+    finally:
+        gate.set()
+    await wait_until(lambda: scene.crew.left_running == 0, description="the thread has ended")
+
+    assert [entry.entry_id for entry in rest] == ["2-0"]
+    assert left == 1
+
+
+async def test_a_handler_that_swallows_one_cancellation_ends_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is asked again."""
+    asked: list[int] = []
+
+    async def handle(event: Event) -> None:
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                asked.append(1)
+                if len(asked) == 2:
+                    raise
+
+    scene = Scene(handle, concurrency=1)
+    scene.put(1)
+    scene.crew.start()
+    await wait_until(lambda: bool(scene.crew._under_way), description="it runs")
+    rest = await scene.crew.stop(0)
+
+    assert [entry.entry_id for entry in rest] == ["1-0"]
+    assert len(asked) == 2
+
+
+async def test_a_handler_that_swallows_every_cancellation_keeps_its_entry(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It goes on running, so nobody else may have it; but it does not keep the process."""
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.1)
+    gate = asyncio.Event()
+
+    async def handle(event: Event) -> None:
+        while not gate.is_set():
+            try:
+                await gate.wait()
+            except asyncio.CancelledError:
+                continue
+
+    scene = Scene(handle, concurrency=1)
+    scene.put(2)
+    scene.crew.start()
+    await wait_until(lambda: bool(scene.crew._under_way), description="it runs")
+    rest = await scene.crew.stop(0)
+    left = scene.crew.left_running
+    gate.set()
+    await wait_until(lambda: bool(scene.settled), description="it has ended at last")
+    for lane in scene.crew._lanes:
+        lane.cancel()
+    await asyncio.wait(scene.crew._lanes)
+
+    assert [entry.entry_id for entry in rest] == ["2-0"]
+    assert left == 1
+
+
+async def test_what_ends_a_lane_is_known_and_the_end_does_not_wait_for_it() -> None:
+    """A handler that ends the process says so by an exception of its own kind."""
+
+    class Fatal(BaseException):
+        """Not to be handled."""
+
+    async def handle(event: Event) -> None:
+        raise Fatal
+
+    scene = Scene(handle, concurrency=1)
+    scene.put(1)
+    scene.crew.start()
+    await wait_until(lambda: scene.crew.failure is not None, description="the lane has ended")
+    rest = await asyncio.wait_for(scene.crew.stop(60), 10)
+
+    assert isinstance(scene.crew.failure, Fatal)
+    assert rest == []
+
+
+async def test_a_crew_that_never_began_can_be_stopped() -> None:
+    """What is in its room is given up."""
+    scene = Scene(lambda event: None)
+    scene.put(1)
+    rest = await scene.crew.stop(10)
+
+    assert [entry.entry_id for entry in rest] == ["1-0"]
+    assert scene.crew.failure is None

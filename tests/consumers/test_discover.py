@@ -1,0 +1,290 @@
+"""The streams that handlers are for are found, and the group is joined on each."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import pytest
+from redis.asyncio import Redis
+
+from consumers.worker import Start
+from relay.announce import Announcer
+from relay.contract.connect import text_of
+from relay.contract.duties import Duties
+from tests.consumers.making import (
+    GROUP,
+    KEYS,
+    TAG,
+    TYPE,
+    append_events,
+    make_handler,
+    make_stream,
+    read_as,
+)
+from tests.consumers.reading import Reading
+from tests.servers import Server
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.redis
+
+
+def scene_for(
+    server: Server, store: Redis, pattern: str = "unipile:*", start: Start = "first"
+) -> Reading:
+    """Make the parts of a worker with one handler."""
+    return Reading(server.url, store, make_handler(pattern=pattern), start=start)
+
+
+@asynccontextmanager
+async def discovering(scene: Reading) -> AsyncIterator[list[str]]:
+    """Have discovery run within the block; gives what woke the reader."""
+    woken: list[str] = []
+    scene.discovery.on_new = lambda: woken.append("woken")
+    duties = Duties()
+    duties.start("discover", scene.discovery.run)
+    try:
+        yield woken
+    finally:
+        await duties.stop()
+        await scene.news.aclose()
+
+
+async def group_is_at(store: Redis, event_type: str = TYPE) -> str | None:
+    """Say behind which entry the group reads on, none where there is no group."""
+    for group in await store.xinfo_groups(make_stream(event_type).key):
+        if text_of(group["name"]) == GROUP:
+            return text_of(group["last-delivered-id"])
+    return None
+
+
+async def unread(store: Redis, event_type: str = TYPE) -> list[str]:
+    """Have somebody read everything that the group has yet to read."""
+    return await read_as(store, "somebody", make_stream(event_type))
+
+
+# --- which streams
+
+
+async def test_streams_that_a_handler_is_for_are_joined(server: Server, store: Redis) -> None:
+    """The group is made on them and on no others."""
+    for event_type, tag in [("message.new", TAG), ("email.new", TAG), ("message.new", "github")]:
+        await append_events(store, [f"evt_{event_type}"], event_type, tag)
+    scene = scene_for(server, store, "unipile:message.*")
+    await scene.discovery.look()
+
+    assert list(scene.routes.streams) == [make_stream("message.new").key]
+    assert await group_is_at(store, "email.new") is None
+
+
+async def test_all_partitions_of_an_endpoint_are_joined(server: Server, store: Redis) -> None:
+    """They are found by their tags, and also known to the trimmer."""
+    for number in range(3):
+        await append_events(store, ["evt_1"], tag=f"unipile#{number}")
+    scene = scene_for(server, store)
+    await scene.discovery.look()
+
+    assert {stream.tag for stream, _ in scene.routes.streams.values()} == {
+        "unipile#0",
+        "unipile#1",
+        "unipile#2",
+    }
+    assert scene.discovery.tags == {"unipile#0", "unipile#1", "unipile#2"}
+
+
+async def test_looking_again_finds_nothing_new(server: Server, store: Redis) -> None:
+    """The reader is not woken for nothing."""
+    await append_events(store, ["evt_1"])
+    scene = scene_for(server, store)
+    woken: list[str] = []
+    scene.discovery.on_new = lambda: woken.append("woken")
+    await scene.discovery.look()
+    await scene.discovery.look()
+
+    assert woken == ["woken"]
+
+
+async def test_a_registered_type_without_a_stream_is_passed_over(
+    server: Server, store: Redis
+) -> None:
+    """A worker makes no stream; it joins when the first entry has made it."""
+    await append_events(store, ["evt_1"])
+    await store.delete(make_stream().key)
+    scene = scene_for(server, store)
+    await scene.discovery.look()
+    before = dict(scene.routes.streams)
+    await append_events(store, ["evt_2"])
+    await scene.discovery.look()
+
+    assert before == {}
+    assert list(scene.routes.streams) == [make_stream().key]
+
+
+# --- where a group begins
+
+
+async def test_a_group_begins_with_the_first_event_that_is_stored(
+    server: Server, store: Redis
+) -> None:
+    """What came before the first worker must be handled as well."""
+    entry_ids = await append_events(store, ["evt_1", "evt_2"])
+    await scene_for(server, store).discovery.look()
+
+    assert await unread(store) == entry_ids
+
+
+async def test_a_group_that_exists_stays_where_it_is(server: Server, store: Redis) -> None:
+    """The start is for the first creation only."""
+    await append_events(store, ["evt_1"])
+    (read,) = await read_as(store, "somebody")
+    await append_events(store, ["evt_2"])
+    await scene_for(server, store, start="now").discovery.look()
+
+    assert await group_is_at(store) == read
+
+
+async def test_from_now_on_means_without_what_is_stored(server: Server, store: Redis) -> None:
+    """Only events that come later are handled."""
+    await append_events(store, ["evt_before"])
+    await scene_for(server, store, start="now").discovery.look()
+    after = await append_events(store, ["evt_after"])
+
+    assert await unread(store) == after
+
+
+async def test_from_now_on_includes_the_first_events_of_a_stream_that_begins_later(
+    server: Server, store: Redis
+) -> None:
+    """The stream is found only after its first events, and they came after the start."""
+    await append_events(store, ["evt_before"], "before")
+    scene = scene_for(server, store, start="now")
+    await scene.discovery.look()
+    later = await append_events(store, ["evt_1", "evt_2"], "later")
+    await scene.discovery.look()
+
+    assert await unread(store, "before") == []
+    assert await unread(store, "later") == later
+
+
+async def test_a_group_can_begin_at_a_time(server: Server, store: Redis) -> None:
+    """An event stored at that very millisecond is included."""
+    stream = make_stream()
+    await append_events(store, ["evt_1"])
+    await store.delete(stream.key)
+    for entry_id in ("1000-0", "1999-5", "2000-0", "2000-1", "3000-0"):
+        await store.xadd(stream.key, {"id": entry_id}, id=entry_id)
+    at = datetime.fromtimestamp(2, UTC)
+    await scene_for(server, store, start=at).discovery.look()
+
+    assert await unread(store) == ["2000-0", "2000-1", "3000-0"]
+
+
+async def test_a_group_can_begin_at_the_epoch(server: Server, store: Redis) -> None:
+    """There is no time before it to count back to."""
+    entry_ids = await append_events(store, ["evt_1"])
+    await scene_for(server, store, start=datetime.fromtimestamp(0, UTC)).discovery.look()
+
+    assert await unread(store) == entry_ids
+
+
+# --- news
+
+
+async def test_a_new_stream_is_joined_as_soon_as_it_is_announced(
+    server: Server, store: Redis
+) -> None:
+    """The message on the control stream ends the wait, long before the next look."""
+    scene = scene_for(server, store)
+    announcer = Announcer(store, KEYS, [TAG], {})
+    async with discovering(scene) as woken:
+        await wait_until(lambda: scene.news._busy, description="it waits for news")
+        await append_events(store, ["evt_1"])
+        announcer.registered(TAG, TYPE)
+        await announcer.refresh()
+        await wait_until(lambda: bool(woken), deadline_seconds=5, description="it is joined")
+
+    assert list(scene.routes.streams) == [make_stream().key]
+
+
+async def test_a_lost_announcement_only_costs_time(
+    server: Server, store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looks every now and then besides."""
+    monkeypatch.setattr("consumers.discover.POLL_SECONDS", 0.05)
+    scene = scene_for(server, store)
+    async with discovering(scene):
+        await wait_until(lambda: scene.news._busy, description="it waits for news")
+        await append_events(store, ["evt_1"])
+        await wait_until(lambda: bool(scene.routes.streams), description="it is joined")
+
+
+async def test_an_announcement_during_a_look_is_not_missed(server: Server, store: Redis) -> None:
+    """What comes after the beginning of a look has the next one follow at once."""
+    scene = scene_for(server, store)
+    announcer = Announcer(store, KEYS, [TAG], {})
+    look = scene.discovery.look
+    looks: list[int] = []
+
+    async def look_and_miss() -> None:
+        await look()
+        looks.append(len(looks))
+        if len(looks) == 1:
+            await append_events(store, ["evt_1"])
+            announcer.registered(TAG, TYPE)
+            await announcer.refresh()
+
+    scene.discovery.look = look_and_miss  # type: ignore[method-assign]
+    async with discovering(scene) as woken:
+        await wait_until(lambda: bool(woken), deadline_seconds=5, description="it is joined")
+
+    assert len(looks) >= 2
+
+
+async def test_discovery_survives_the_loss_of_its_connection(server: Server, store: Redis) -> None:
+    """It is started again, and looks before it waits."""
+    scene = scene_for(server, store)
+    async with discovering(scene) as woken:
+        await wait_until(lambda: scene.news._busy, description="it waits for news")
+        await append_events(store, ["evt_1"])
+        await store.client_kill_filter(_id=str(scene.news._client_id))
+        await wait_until(lambda: bool(woken), deadline_seconds=5, description="it is joined")
+
+
+# --- groups that are gone
+
+
+async def test_a_lost_group_is_made_again_from_the_first_event_on(
+    server: Server, store: Redis
+) -> None:
+    """Wherever it began the first time: nobody knows how far it had come."""
+    entry_ids = await append_events(store, ["evt_1", "evt_2"])
+    scene = scene_for(server, store, start="now")
+    await scene.discovery.look()
+    await store.xgroup_destroy(make_stream().key, GROUP)
+    await scene.discovery.restore_groups([make_stream()])
+
+    assert await unread(store) == entry_ids
+    assert list(scene.routes.streams) == [make_stream().key]
+
+
+async def test_restoring_leaves_other_groups_as_they_are(server: Server, store: Redis) -> None:
+    """One culprit costs the others nothing."""
+    await append_events(store, ["evt_1"], "a")
+    await append_events(store, ["evt_2"], "b")
+    scene = scene_for(server, store)
+    await scene.discovery.look()
+    read = await read_as(store, "somebody", make_stream("a"))
+    await store.xgroup_destroy(make_stream("b").key, GROUP)
+    await scene.discovery.restore_groups([stream for stream, _ in scene.routes.streams.values()])
+
+    assert await group_is_at(store, "a") == read[0]
+    assert await group_is_at(store, "b") == "0-0"
+
+
+async def test_two_workers_may_join_at_the_same_time(server: Server, store: Redis) -> None:
+    """One of them makes the group, and both read."""
+    await append_events(store, ["evt_1"])
+    scenes = [scene_for(server, store) for _ in range(2)]
+    await asyncio.gather(*(scene.discovery.look() for scene in scenes))
+
+    assert [list(scene.routes.streams) for scene in scenes] == [[make_stream().key]] * 2

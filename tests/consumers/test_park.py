@@ -1,0 +1,243 @@
+"""Parked entries come back when they are due."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from consumers import park
+from consumers.dispatch import Routes
+from consumers.entry import HeldEntry, History, Stream, written
+from consumers.park import Parking
+from consumers.rooms import House, Room
+from relay.contract.keys import entry_of
+from tests.consumers.making import (
+    GROUP,
+    KEYS,
+    TAG,
+    TYPE,
+    US,
+    append_events,
+    due_times,
+    full,
+    histories,
+    in_books,
+    make_handler,
+    make_stream,
+    now_ms,
+    pending,
+    read_as,
+)
+
+pytestmark = pytest.mark.redis
+
+
+class Scene:
+    """A worker's way of taking due entries, for the streams that it has handlers for."""
+
+    def __init__(self, store: Redis, *types: str, **handler: Any) -> None:  # noqa: ANN401 - any attribute
+        self.store = store
+        self.house = House([make_handler(pattern=f"*:{name}", **handler) for name in types])
+        self.routes = Routes(self.house.rooms)
+        self.lost_replies = 0
+        self.parking = Parking(
+            store,
+            KEYS,
+            group=GROUP,
+            consumer=US,
+            routes=self.routes,
+            recover_soon=self._lost_reply,
+        )
+        for name in types:
+            self.routes.add(make_stream(name))
+
+    def _lost_reply(self) -> None:
+        self.lost_replies += 1
+
+    @property
+    def room(self) -> Room:
+        """The first handler's room."""
+        return self.house.rooms[0]
+
+    def taken(self) -> list[HeldEntry]:
+        """Give what came into the rooms."""
+        return [entry for room in self.house.rooms for entry in room.drain()]
+
+
+async def parked(
+    store: Redis, count: int = 1, *, event_type: str = TYPE, tag: str = TAG, due_ms: int = 1
+) -> list[str]:
+    """Append events and park them, due at a time, and give their entry ids."""
+    stream = make_stream(event_type, tag)
+    ids = [f"evt_{event_type}_{number}" for number in range(count)]
+    await append_events(store, ids, event_type, tag)
+    entry_ids = await read_as(store, "before", stream)
+    await store.xclaim(stream.key, GROUP, "@park", 0, entry_ids)  # type: ignore[arg-type]
+    names = {in_books(entry_id, event_type): float(due_ms) for entry_id in entry_ids}
+    await store.zadd(KEYS.park(tag, GROUP), names)
+    return entry_ids
+
+
+async def test_a_due_entry_comes_into_its_handlers_room_with_its_history(store: Redis) -> None:
+    """It is pending under us now, and its due time is gone."""
+    (entry_id,) = await parked(store)
+    history = History(2, "KeyError: first")
+    await store.hset(KEYS.attempts(TAG, GROUP), in_books(entry_id), written(history).decode())
+    scene = Scene(store, TYPE)
+    await scene.parking.look()
+    (entry,) = scene.taken()
+
+    assert (entry.entry_id, entry.stream, entry.history) == (entry_id, make_stream(), history)
+    assert entry.fields[b"id"] == b"evt_message.new_0"
+    assert await pending(store) == {entry_id: US}
+    assert await due_times(store) == {}
+    assert list(await histories(store)) == [in_books(entry_id)]
+
+
+async def test_an_entry_that_is_not_due_stays(store: Redis) -> None:
+    """Its time is told by the store's clock."""
+    (entry_id,) = await parked(store, due_ms=await now_ms(store) + 60_000)
+    scene = Scene(store, TYPE)
+    await scene.parking.look()
+
+    assert scene.taken() == []
+    assert await pending(store) == {entry_id: "@park"}
+
+
+async def settled(store: Redis, entry_id: str) -> None:
+    """Somebody acknowledged the entry."""
+    await store.xack(make_stream().key, GROUP, entry_id)
+
+
+async def taken(store: Redis, entry_id: str) -> None:
+    """Somebody has the entry in hand."""
+    await store.xclaim(make_stream().key, GROUP, "other", 0, [entry_id])
+
+
+async def deleted(store: Redis, entry_id: str) -> None:
+    """Somebody deleted the entry from its stream."""
+    await store.xdel(make_stream().key, entry_id)
+
+
+@pytest.mark.parametrize(
+    ("event", "owner"), [(settled, None), (taken, "other"), (deleted, None)], ids=str
+)
+async def test_what_became_of_a_parked_entry_otherwise_counts(
+    store: Redis, event: Callable[[Redis, str], Awaitable[None]], owner: str | None
+) -> None:
+    """Only its due time and its history are cleared away."""
+    (entry_id,) = await parked(store)
+    await store.hset(KEYS.attempts(TAG, GROUP), in_books(entry_id), "{}")
+    await event(store, entry_id)
+    scene = Scene(store, TYPE)
+    await scene.parking.look()
+
+    assert scene.taken() == []
+    assert await pending(store) == ({} if owner is None else {entry_id: owner})
+    assert await due_times(store) == {}
+    assert await histories(store) == {}
+
+
+async def test_no_more_is_taken_than_there_is_room_for(store: Redis) -> None:
+    """The rest stays parked, for other workers or for later."""
+    entry_ids = await parked(store, 5)
+    scene = Scene(store, TYPE, concurrency=2, read_ahead=0)
+    await scene.parking.look()
+    first = scene.taken()
+    await scene.parking.look()
+
+    assert [entry.entry_id for entry in first] == entry_ids[:2]
+    assert scene.taken() == []
+    assert len(await due_times(store)) == 3
+    for entry in first:
+        scene.room.let_go(entry)
+    await scene.parking.look()
+    assert [entry.entry_id for entry in scene.taken()] == entry_ids[2:4]
+
+
+async def test_types_that_nobody_here_handles_do_not_stand_in_the_way(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages full of them are passed over, and they stay as they are."""
+    monkeypatch.setattr(park, "PAGE", 10)
+    theirs = await parked(store, 35, event_type="email.new", due_ms=1)
+    ours = await parked(store, 3, due_ms=2)
+    scene = Scene(store, TYPE)
+    await scene.parking.look()
+
+    assert [entry.entry_id for entry in scene.taken()] == ours
+    assert [entry_of(name) for name in await due_times(store)] == [
+        (entry_id, "email.new") for entry_id in theirs
+    ]
+
+
+async def test_one_types_full_room_does_not_stand_in_anothers_way(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has no room is passed over like what has no handler."""
+    monkeypatch.setattr(park, "PAGE", 10)
+    await parked(store, 25, event_type="a", due_ms=1)
+    await parked(store, 3, event_type="b", due_ms=2)
+    scene = Scene(store, "a", "b", concurrency=4, read_ahead=0)
+    await scene.parking.look()
+    types = [entry.stream.event_type for entry in scene.taken()]
+
+    assert (types.count("a"), types.count("b")) == (4, 3)
+
+
+async def test_equal_entry_ids_of_two_types_are_told_apart(store: Redis) -> None:
+    """One script call gives entries of several types the same id."""
+    for name in ("a", "b"):
+        stream = make_stream(name)
+        await store.xadd(stream.key, {"of": name}, id="7-1")
+        await store.xgroup_create(stream.key, GROUP, id="0")
+        await read_as(store, "@park", stream)
+        await store.zadd(KEYS.park(TAG, GROUP), {in_books("7-1", name): 1.0})
+    scene = Scene(store, "a", "b")
+    await scene.parking.look()
+
+    assert {(entry.stream.event_type, entry.fields[b"of"]) for entry in scene.taken()} == {
+        ("a", b"a"),
+        ("b", b"b"),
+    }
+    assert await due_times(store) == {}
+
+
+async def test_every_tag_is_looked_through(store: Redis) -> None:
+    """Partitions have books of their own."""
+    await parked(store, tag="unipile#0")
+    await parked(store, tag="unipile#1")
+    scene = Scene(store, TYPE)
+    for tag in ("unipile#0", "unipile#1"):
+        scene.routes.add(make_stream(tag=tag))
+    await scene.parking.look()
+
+    assert {entry.stream.tag for entry in scene.taken()} == {"unipile#0", "unipile#1"}
+
+
+async def test_a_full_server_gives_due_entries_back(store: Redis) -> None:
+    """Taking them needs no memory."""
+    (entry_id,) = await parked(store)
+    scene = Scene(store, TYPE)
+    async with full(store):
+        await scene.parking.look()
+
+    assert [entry.entry_id for entry in scene.taken()] == [entry_id]
+
+
+async def test_a_lost_reply_has_the_pending_entries_compared(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the lost reply named is pending under us and in nobody's hands."""
+    scene = Scene(store, TYPE)
+
+    async def lost(tag: str, streams: list[tuple[Stream, Room]], over: int) -> tuple[int, int]:
+        raise RedisConnectionError
+
+    monkeypatch.setattr(scene.parking, "_take_page", lost)
+    with pytest.raises(RedisConnectionError):
+        await scene.parking.run()
+
+    assert scene.lost_replies == 1

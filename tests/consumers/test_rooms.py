@@ -1,0 +1,121 @@
+"""What a process holds, and how much of it."""
+
+import asyncio
+
+import pytest
+
+from consumers import rooms
+from consumers.rooms import House
+from tests.consumers.making import make_entry, make_handler, make_room, make_stream
+from tests.waiting import wait_until
+
+
+def test_a_room_is_as_large_as_concurrency_and_read_ahead_together() -> None:
+    """So many entries may be read and not settled."""
+    room = make_room(make_handler(concurrency=2, read_ahead=3))
+
+    assert room.free == 5
+
+
+def test_an_entry_keeps_its_place_until_it_is_let_go() -> None:
+    """Taking it to be handled frees nothing."""
+    room = make_room(make_handler(concurrency=1, read_ahead=1))
+    entry = make_entry()
+    room.put(entry)
+    drained = room.drain()
+
+    assert drained == [entry]
+    assert room.free == 1
+    room.let_go(entry)
+    assert room.free == 2
+
+
+def test_an_entry_that_is_held_is_not_taken_in_again() -> None:
+    """It would be handled twice by the same process."""
+    room = make_room()
+    room.put(make_entry("1-0"))
+    room.put(make_entry("1-0"))
+
+    assert len(room.drain()) == 1
+    assert room.free == 109
+
+
+def test_equal_entry_ids_of_two_streams_are_two_entries() -> None:
+    """An entry id is unique only within its stream."""
+    house = House([make_handler(pattern="unipile:*")])
+    (room,) = house.rooms
+    room.put(make_entry("1-0", stream=make_stream("a")))
+    room.put(make_entry("1-0", stream=make_stream("b")))
+
+    assert len(room.drain()) == 2
+    assert house.holds(make_stream("a").key, "1-0")
+    assert not house.holds(make_stream("c").key, "1-0")
+
+
+def test_letting_go_twice_frees_one_place() -> None:
+    """Otherwise the room would grow by each mistake."""
+    room = make_room(make_handler(concurrency=1, read_ahead=1))
+    entry = make_entry()
+    room.put(entry)
+    room.let_go(entry)
+    room.let_go(entry)
+
+    assert room.free == 2
+
+
+def test_regained_room_is_told() -> None:
+    """A read that left the room's streams out must be ended."""
+    house = House([make_handler()])
+    told: list[int] = []
+    house.on_room = lambda: told.append(house.rooms[0].free)
+    entry = make_entry()
+    house.rooms[0].put(entry)
+    house.rooms[0].let_go(entry)
+    house.rooms[0].let_go(entry)
+
+    assert told == [110]
+
+
+def test_a_room_that_overflowed_has_nothing_free() -> None:
+    """Recovered entries come in whatever the room; nothing more is read then."""
+    room = make_room(make_handler(concurrency=1, read_ahead=0))
+    room.put(make_entry("1-0"))
+    room.put(make_entry("2-0"))
+
+    assert room.free == 0
+
+
+def test_large_bodies_fill_every_room_of_the_house(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory is bounded for the process, not for each handler."""
+    monkeypatch.setattr(rooms, "MAX_HELD_BYTES", 1000)
+    house = House([make_handler(pattern="a:*"), make_handler(pattern="b:*")])
+    large = make_entry("1-0", fields={b"data": b"x" * 1000})
+    house.rooms[0].put(large)
+
+    assert [room.free for room in house.rooms] == [0, 0]
+    house.rooms[0].let_go(large)
+    assert [room.free for room in house.rooms] == [110, 110]
+
+
+async def test_entries_are_taken_in_the_order_of_their_coming() -> None:
+    """The oldest waits the least."""
+    room = make_room()
+    for number in (3, 1, 2):
+        room.put(make_entry(f"{number}-0"))
+
+    assert [(await room.take()).entry_id for _ in range(3)] == ["3-0", "1-0", "2-0"]
+
+
+async def test_every_lane_that_waits_gets_an_entry() -> None:
+    """One arrival wakes all that wait, and only one of them has it."""
+    room = make_room()
+    lanes = [asyncio.create_task(room.take()) for _ in range(3)]
+    await asyncio.sleep(0)
+    room.put(make_entry("1-0"))
+    await wait_until(lambda: any(lane.done() for lane in lanes), description="a lane has it")
+    assert [lane.done() for lane in lanes].count(True) == 1
+    room.put(make_entry("2-0"))
+    room.put(make_entry("3-0"))
+    entries = await asyncio.gather(*lanes)
+
+    assert {entry.entry_id for entry in entries} == {"1-0", "2-0", "3-0"}

@@ -1,0 +1,334 @@
+"""Trimming removes what every holding group has settled, and nothing else."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from redis.asyncio import Redis
+
+from consumers.trim import DEAD_LETTER_SECONDS, Trimmer, after, order
+from relay.contract.duties import Duties
+from relay.contract.patterns import parse_pattern
+from tests.consumers.making import (
+    GROUP,
+    KEYS,
+    TAG,
+    TYPE,
+    US,
+    full,
+    make_stream,
+    now_ms,
+)
+from tests.waiting import wait_until
+
+STREAM = make_stream()
+DAY_MS = 86_400_000
+RETENTION_SECONDS = 7 * 86_400
+# The server removes whole nodes of its tree only, of a hundred entries each.
+NODE = 100
+
+
+def trimmer_for(
+    store: Redis, groups: dict[str, list[str]] | None = None, tags: tuple[str, ...] = (TAG,)
+) -> Trimmer:
+    """Make a trimmer with the default retention of seven days."""
+    return Trimmer(
+        store,
+        KEYS,
+        consumer=US,
+        retention_seconds=RETENTION_SECONDS,
+        groups={
+            name: [parse_pattern(text) for text in patterns]
+            for name, patterns in (groups or {}).items()
+        },
+        tags=lambda: tags,
+    )
+
+
+async def stored(
+    store: Redis, count: int = 3 * NODE, *, age_ms: int = 0, event_type: str = TYPE
+) -> list[str]:
+    """Store entries of an age, all in one millisecond, and give their ids."""
+    await store.hset(KEYS.streams(TAG), event_type, "1 0-1")
+    at_ms = await now_ms(store) - age_ms
+    entry_ids = [f"{at_ms}-{number}" for number in range(count)]
+    pipeline = store.pipeline(transaction=False)
+    for entry_id in entry_ids:
+        pipeline.xadd(KEYS.stream(TAG, event_type), {"n": entry_id}, id=entry_id)
+    await pipeline.execute()
+    return entry_ids
+
+
+async def read(
+    store: Redis, count: int, *, group: str = GROUP, acked: bool = True, consumer: str = "worker"
+) -> list[str]:
+    """Have a group, made if need be, read entries and settle them."""
+    if group.encode() not in [found["name"] for found in await store.xinfo_groups(STREAM.key)]:
+        await store.xgroup_create(STREAM.key, group, id="0")
+    reply: Any = await store.xreadgroup(group, consumer, {STREAM.key: ">"}, count=count)
+    entry_ids: list[str] = [entry_id.decode() for entry_id, _ in reply[0][1]]
+    if acked:
+        await store.xack(STREAM.key, group, *entry_ids)
+    return entry_ids
+
+
+async def left(store: Redis, event_type: str = TYPE) -> list[str]:
+    """Give the ids of the entries that are still there."""
+    found = await store.xrange(KEYS.stream(TAG, event_type))
+    return [entry_id.decode() for entry_id, _ in found]  # type: ignore[union-attr]
+
+
+# --- comparing entry ids
+
+
+@given(
+    st.tuples(st.integers(0, 2**48), st.integers(0, 2**32)),
+    st.tuples(st.integers(0, 2**48), st.integers(0, 2**32)),
+)
+def test_entry_ids_are_compared_as_numbers(one: tuple[int, int], other: tuple[int, int]) -> None:
+    """As texts, 9-0 would come after 10-0."""
+    ids = ["-".join(map(str, each)) for each in (one, other)]
+
+    assert (order(ids[0]) < order(ids[1])) is (one < other)
+    assert order(after(ids[0])) == (one[0], one[1] + 1)
+
+
+# --- what is never removed
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("short", [False, True], ids=["enough memory", "short of memory"])
+async def test_what_is_unread_is_never_removed(store: Redis, *, short: bool) -> None:
+    """However old it is."""
+    entry_ids = await stored(store, age_ms=30 * DAY_MS)
+    await read(store, NODE)
+    await trimmer_for(store, {GROUP: ["unipile:*"]}).trim(short=short)
+
+    assert await left(store) == entry_ids[NODE:]
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("short", [False, True], ids=["enough memory", "short of memory"])
+@pytest.mark.parametrize("owner", ["worker", "@park"])
+async def test_what_is_pending_or_parked_is_never_removed(
+    store: Redis, owner: str, *, short: bool
+) -> None:
+    """One entry that waits for days holds all that come after it, and none that came before."""
+    entry_ids = await stored(store, age_ms=30 * DAY_MS)
+    await read(store, NODE)
+    waiting = await read(store, 1, acked=False, consumer=owner)
+    await read(store, 2 * NODE)
+    await trimmer_for(store, {GROUP: ["unipile:*"]}).trim(short=short)
+
+    assert waiting == [entry_ids[NODE]]
+    assert await left(store) == entry_ids[NODE:]
+
+
+@pytest.mark.redis
+async def test_the_slowest_of_the_groups_decides(store: Redis) -> None:
+    """What one has settled the other has yet to read."""
+    entry_ids = await stored(store)
+    await read(store, 3 * NODE)
+    await read(store, NODE, group="slow")
+    await trimmer_for(store).trim(short=True)
+
+    assert await left(store) == entry_ids[NODE:]
+
+
+@pytest.mark.redis
+async def test_a_group_that_has_not_begun_holds_everything(store: Redis) -> None:
+    """Its first worker is on its way."""
+    entry_ids = await stored(store, age_ms=30 * DAY_MS)
+    await read(store, 3 * NODE)
+    await store.xgroup_create(STREAM.key, "new", id="0")
+    await trimmer_for(store).trim(short=True)
+
+    assert await left(store) == entry_ids
+
+
+@pytest.mark.redis
+async def test_a_configured_group_holds_while_it_is_silent(store: Redis) -> None:
+    """That is what it is configured for; the same group unconfigured has been silent too long."""
+    entry_ids = await stored(store, age_ms=30 * DAY_MS)
+    await read(store, 1, group="audit")
+    await store.xgroup_delconsumer(STREAM.key, "audit", "worker")
+    await read(store, 3 * NODE)
+    await trimmer_for(store, {"audit": ["unipile:message.*"]}).trim(short=True)
+    held = await left(store)
+    await trimmer_for(store, {"audit": ["github:*"]}).trim(short=True)
+
+    assert held == entry_ids
+    assert await left(store) == []
+
+
+@pytest.mark.redis
+async def test_an_active_consumer_makes_its_group_hold(store: Redis) -> None:
+    """A service of another program, which nobody configured here."""
+    entry_ids = await stored(store, age_ms=30 * DAY_MS)
+    await read(store, 1, group="analytics")
+    await read(store, 3 * NODE)
+    await trimmer_for(store).trim(short=True)
+
+    assert await left(store) == entry_ids
+
+
+@pytest.mark.redis
+async def test_a_group_whose_worker_has_just_left_still_holds(store: Redis) -> None:
+    """A deploy removes the consumer; what it was given last is young."""
+    entry_ids = await stored(store)
+    await read(store, 1, group="analytics")
+    await store.xgroup_delconsumer(STREAM.key, "analytics", "worker")
+    await read(store, 3 * NODE)
+    await trimmer_for(store).trim(short=True)
+
+    assert await left(store) == entry_ids
+
+
+# --- what is removed
+
+
+@pytest.mark.redis
+async def test_what_is_settled_is_kept_for_the_retention_time(store: Redis) -> None:
+    """It can be replayed until then."""
+    old = await stored(store, 2 * NODE, age_ms=8 * DAY_MS)
+    young = await stored(store, NODE, age_ms=6 * DAY_MS)
+    await read(store, 3 * NODE)
+    removed = await trimmer_for(store).trim(short=False)
+
+    assert removed == len(old)
+    assert await left(store) == young
+
+
+@pytest.mark.redis
+async def test_what_is_settled_goes_when_memory_is_short(store: Redis) -> None:
+    """Settled history is worth less than the next event."""
+    entry_ids = await stored(store, 3 * NODE)
+    await read(store, 2 * NODE)
+    removed = await trimmer_for(store).trim(short=True)
+
+    assert removed == 2 * NODE
+    assert await left(store) == entry_ids[2 * NODE :]
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize(
+    ("age_ms", "short", "goes"),
+    [
+        (8 * DAY_MS, False, True),
+        (6 * DAY_MS, False, False),
+        (3_700_000, True, True),
+        (3_500_000, True, False),
+    ],
+)
+async def test_what_nobody_holds_is_kept_for_a_time(
+    store: Redis, age_ms: int, *, short: bool, goes: bool
+) -> None:
+    """For the retention, or at least an hour when memory is short: somebody may yet want it."""
+    entry_ids = await stored(store, NODE, age_ms=age_ms)
+    await stored(store, 1, event_type="other")
+    await trimmer_for(store).trim(short=short)
+
+    assert await left(store) == ([] if goes else entry_ids)
+
+
+@pytest.mark.redis
+async def test_a_full_server_is_trimmed(store: Redis) -> None:
+    """Nothing else would ever make room again; a lease that needs memory must not be in the way."""
+    await stored(store, 3 * NODE)
+    await read(store, 3 * NODE)
+    async with full(store):
+        removed = await trimmer_for(store).trim(short=True)
+
+    assert removed == 3 * NODE
+
+
+@pytest.mark.redis
+async def test_old_dead_letters_are_removed(store: Redis) -> None:
+    """Thirty days after they were set aside; younger ones stay."""
+    await stored(store, 1)
+    await read(store, 1)
+    await store.hset(KEYS.streams(TAG), TYPE, "1 0-1")
+    dead = KEYS.dead(TAG, GROUP)
+    now = await now_ms(store)
+    pipeline = store.pipeline(transaction=False)
+    for at_ms in (
+        now - 1000 * DEAD_LETTER_SECONDS - 1000,
+        now - 1000 * DEAD_LETTER_SECONDS + 60_000,
+    ):
+        for number in range(NODE):
+            pipeline.xadd(dead, {"id": "evt_1"}, id=f"{at_ms}-{number}")
+    await pipeline.execute()
+    await trimmer_for(store).trim(short=False)
+
+    assert await store.xlen(dead) == NODE
+
+
+@pytest.mark.redis
+async def test_every_stream_of_every_tag_is_trimmed(store: Redis) -> None:
+    """One that is gone is passed over."""
+    await stored(store, NODE, age_ms=8 * DAY_MS, event_type="a")
+    await stored(store, NODE, age_ms=8 * DAY_MS, event_type="c")
+    await store.hset(KEYS.streams(TAG), "b", "2 0-1")
+    removed = await trimmer_for(store, tags=("github", TAG)).trim(short=False)
+
+    assert removed == 2 * NODE
+
+
+# --- who trims, and when
+
+
+@pytest.mark.redis
+async def test_one_process_at_a_time_trims_a_tag(store: Redis) -> None:
+    """The lease ends by itself, and is given back before that."""
+    await stored(store, NODE, age_ms=8 * DAY_MS)
+    await store.set(KEYS.lease_trim(TAG), "other", px=60_000)
+    first = await trimmer_for(store).trim(short=False)
+    await store.delete(KEYS.lease_trim(TAG))
+    second = await trimmer_for(store).trim(short=False)
+
+    assert (first, second) == (0, NODE)
+    assert not await store.exists(KEYS.lease_trim(TAG))
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize(("factor", "short"), [(2.0, False), (1.2, True), (0.5, True)])
+async def test_memory_is_short_above_seven_tenths(
+    store: Redis, factor: float, *, short: bool
+) -> None:
+    """Of what the server may use."""
+    used = int((await store.info("memory"))["used_memory"])
+    await store.config_set("maxmemory", int(factor * used))
+    answer = await trimmer_for(store)._memory_is_short()
+    await store.config_set("maxmemory", 0)
+
+    assert answer is short
+
+
+@pytest.mark.redis
+async def test_short_memory_is_noticed_and_mended_by_itself(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without waiting for the next half minute."""
+    monkeypatch.setattr("consumers.trim.WATCH_SECONDS", 0.01)
+    monkeypatch.setattr("consumers.trim.random", _Never())
+    await stored(store, 3 * NODE)
+    await read(store, 3 * NODE)
+    duties = Duties()
+    duties.start("trim", trimmer_for(store).run)
+    used = int((await store.info("memory"))["used_memory"])
+    await store.config_set("maxmemory", int(1.2 * used))
+
+    async def trimmed() -> bool:
+        return await left(store) == []
+
+    await wait_until(trimmed, description="settled entries go")
+    await store.config_set("maxmemory", 0)
+    await duties.stop()
+
+
+class _Never:
+    """Chance that puts the first regular trimming as late as it may be."""
+
+    def random(self) -> Any:  # noqa: ANN401 - stands for a module
+        return 1.0
