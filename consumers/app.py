@@ -29,7 +29,8 @@ from consumers.sweep import Sweeper
 from consumers.trim import Trimmer
 from consumers.worker import Worker
 from relay.contract.connect import RedisError, connect
-from relay.contract.duties import Duties, cancel
+from relay.contract.duties import Duties, cancel, frames
+from relay.contract.errors import RelayError
 from relay.contract.patterns import parse_pattern
 from relay.contract.surroundings import read_config_file
 
@@ -53,6 +54,10 @@ def load_settings(environ: Mapping[str, str], **options: object) -> Settings:
     """
     given = {name: value for name, value in options.items() if value is not None}
     return Settings.load(environ, read_config_file(environ, Path()), given)
+
+
+class WorkerFailed(RelayError):
+    """Something that must not end has ended, and the process with it."""
 
 
 class WorkerProcess:
@@ -165,7 +170,11 @@ class WorkerProcess:
         while not stop.is_set():
             for failure in (crew.failure for crew in self._crews):
                 if failure is not None:
-                    raise failure
+                    # Not the exception itself: its message may quote a payload.
+                    _log.error(
+                        "worker_failed", error=type(failure).__name__, frames=frames(failure)
+                    )
+                    raise WorkerFailed(f"a handler ended the worker: {type(failure).__name__}")
             if self._reading is not None and self._reading.done():
                 self._reading.result()
             try:
@@ -195,6 +204,7 @@ class WorkerProcess:
         await self._intake.stop()
         rests = await asyncio.gather(*(crew.stop(self._grace_seconds) for crew in self._crews))
         await self._duties.stop()
+        await self._settler.stop()
         try:
             async with asyncio.timeout(FAREWELL_SECONDS):
                 await self._settler.flush()

@@ -7,11 +7,12 @@ Source: Redis CLIENT UNBLOCK.
 """
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from redis.asyncio import Redis
 
-from relay.contract.connect import UNKNOWN_OUTCOME, connect, send_command
+from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError, connect, send_command
 
 if TYPE_CHECKING:
     from redis.asyncio.connection import AbstractConnection
@@ -44,7 +45,8 @@ class BlockingConnection:
         await self.close()
         pool = self._client.connection_pool
         self._connection = await pool.get_connection()  # type: ignore[no-untyped-call]
-        self._client_id = int(await self.execute("CLIENT", "ID"))
+        with suppress(ResponseError):  # not permitted: reads then end by their blocking time alone
+            self._client_id = int(await self.execute("CLIENT", "ID"))
 
     async def execute(self, *command: str | float) -> Any:  # noqa: ANN401 - each has its own reply
         """Send a command and give its raw reply.
@@ -73,8 +75,8 @@ class BlockingConnection:
             try:
                 if await send_command(redis, "CLIENT", "UNBLOCK", client_id):
                     return
-            except UNKNOWN_OUTCOME:
-                return  # the store is away; so the read ends by itself
+            except (*UNKNOWN_OUTCOME, ResponseError):
+                return  # the store is away, or does not permit it; the read ends by itself
             # Not blocked yet, or its reply is on the way.
             await asyncio.sleep(UNBLOCK_EVERY_SECONDS)
 

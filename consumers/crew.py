@@ -66,6 +66,7 @@ class Crew:
             pass
         in_threads = self._runner.in_threads > 0
         unfinished = {} if in_threads else dict(self._under_way)
+        self._runner.stopping = True
         self._stuck = await cancel(self._lanes, PATIENCE_SECONDS)
         self._runner.close()
         ended = [entry for lane, entry in unfinished.items() if lane not in self._stuck]

@@ -4,6 +4,7 @@ Looks at start, at each message on the control stream, and every ten seconds bes
 lost message only costs time.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable
 
 import structlog
@@ -12,12 +13,15 @@ from redis.asyncio import Redis
 from consumers.blocking import BlockingConnection
 from consumers.dispatch import Routes
 from consumers.entry import Stream
+from consumers.scripts import Script
+from consumers.skips import Skips
 from consumers.worker import Start
 from relay.contract.connect import ResponseError, text_of
 from relay.contract.keys import Keys
 
 POLL_SECONDS = 10.0
 
+_make_group = Script("join")
 _log = structlog.get_logger("consumers.discover")
 
 
@@ -50,6 +54,7 @@ class Discovery:
         self._start = start
         self._routes = routes
         self._began_ms: int | None = None
+        self._skips = Skips("discover")
         self.tags: set[str] = set()
         self.on_new: Callable[[], None] = lambda: None
 
@@ -58,13 +63,9 @@ class Discovery:
         await self._connection.open()
         while True:
             # The id is taken before looking: what comes after it wakes the wait below.
-            last = await self._redis.xrevrange(self._keys.control, count=1)
-            last_id = text_of(last[0][0] or "0") if last else "0"
+            last_id = await self._last_news()
             await self.look()
-            await self._connection.execute(
-                *("XREAD", "COUNT", 1000, "BLOCK", int(1000 * POLL_SECONDS)),
-                *("STREAMS", self._keys.control, last_id),
-            )
+            await self._wait_for_news(last_id)
 
     async def look(self) -> None:
         """Find all streams once."""
@@ -72,12 +73,43 @@ class Discovery:
         self.tags = {text_of(tag) for tag in await self._redis.smembers(self._keys.tags)}
         found = False
         for tag in sorted(self.tags):
-            for name in await self._redis.hkeys(self._keys.streams(tag)):
-                event_type = text_of(name)
-                stream = Stream(tag, event_type, self._keys.stream(tag, event_type))
-                found |= await self._join(stream, first_id)
+            try:
+                found |= await self._look_in(tag, first_id)
+            except ResponseError as error:
+                self._skips.note(tag, error)
+            else:
+                self._skips.clear(tag)
         if found:
             self.on_new()
+
+    async def _look_in(self, tag: str, first_id: str) -> bool:
+        found = False
+        for name in await self._redis.hkeys(self._keys.streams(tag)):
+            event_type = text_of(name)
+            stream = Stream(tag, event_type, self._keys.stream(tag, event_type))
+            found |= await self._join(stream, first_id)
+        return found
+
+    async def _last_news(self) -> str | None:
+        """Give the id of the latest news; none where the control stream cannot be read."""
+        try:
+            last = await self._redis.xrevrange(self._keys.control, count=1)
+        except ResponseError as error:
+            self._skips.note(self._keys.control, error)
+            return None
+        self._skips.clear(self._keys.control)
+        return text_of(last[0][0] or "0") if last else "0"
+
+    async def _wait_for_news(self, last_id: str | None) -> None:
+        if last_id is None:
+            await asyncio.sleep(POLL_SECONDS)
+            return
+        block = ("COUNT", 1000, "BLOCK", int(1000 * POLL_SECONDS))
+        try:
+            await self._connection.execute("XREAD", *block, "STREAMS", self._keys.control, last_id)
+        except ResponseError as error:
+            self._skips.note(self._keys.control, error)
+            await asyncio.sleep(POLL_SECONDS)
 
     async def restore_groups(self, streams: Iterable[Stream]) -> None:
         """Make the group again where it is gone, from the first event on.
@@ -102,16 +134,12 @@ class Discovery:
 
     async def _create_group(self, stream: Stream, first_id: str) -> bool | None:
         """Create the group; false where it exists, none where the stream does not."""
-        try:
-            await self._redis.xgroup_create(stream.key, self._group, id=first_id)
-        except ResponseError as error:
-            if "BUSYGROUP" in str(error):
-                return False
-            if "requires the key to exist" in str(error):
-                return None
-            raise
-        _log.info("group_created", stream=stream.key, group=self._group)
-        return True
+        answer = await _make_group(self._redis, [stream.key], self._group, first_id)
+        if answer == b"gone":
+            return None
+        if answer == b"made":
+            _log.info("group_created", stream=stream.key, group=self._group)
+        return bool(answer == b"made")
 
     async def _first_id(self) -> str:
         """Say where the group begins on streams that are found now."""

@@ -6,6 +6,7 @@ This is the one place where a handler's exception ends.
 import asyncio
 import contextvars
 import inspect
+from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,8 +15,11 @@ import structlog
 from consumers.event import Event
 from consumers.outcome import Done, Failed, GaveUp, GiveUp, Outcome, Skipped
 from consumers.worker import Handler
+from relay.contract.printable import printable
 
 MAX_ERROR_CHARACTERS = 1000
+# How long after its time a coroutine that has not ended is reported.
+OVERDUE_SECONDS = 1.0
 
 _log = structlog.get_logger("consumers.handle")
 
@@ -32,6 +36,8 @@ class Runner:
         self._is_async = _is_async(handler.function)
         self._threads: ThreadPoolExecutor | None = None
         self.in_threads = 0
+        # Set before the lanes are cancelled: until then a cancellation is the handler's own doing.
+        self.stopping = False
 
     async def run(self, event: Event) -> Outcome:
         """Run the handler on an event.
@@ -49,9 +55,9 @@ class Runner:
         except TimeoutError as error:
             return self._failed(error, _text_of(error, self._over_time()))
         except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise  # the worker stops: no attempt
+            if self.stopping:
+                raise  # no attempt
+            _forget_cancellation()
             return self._failed(error, "CancelledError: the handler was cancelled from inside")
         except Exception as error:  # noqa: BLE001 - the edge: any failure of a handler is an outcome
             return self._failed(error, _text_of(error))
@@ -63,8 +69,21 @@ class Runner:
             self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _call(self, event: Event) -> None:
-        async with asyncio.timeout(self._handler.timeout_seconds):
-            await self._handler.function(event)
+        await self._in_time(self._handler.function(event), event)
+
+    async def _in_time(self, run: Awaitable[Any], event: Event) -> None:
+        limit_seconds = self._handler.timeout_seconds
+        if limit_seconds is None:
+            await run
+            return
+        loop = asyncio.get_running_loop()
+        # A coroutine that swallows its cancellation would go on unseen.
+        watch = loop.call_later(limit_seconds + OVERDUE_SECONDS, self._say_overdue, event)
+        try:
+            async with asyncio.timeout(limit_seconds):
+                await run
+        finally:
+            watch.cancel()
 
     async def _call_in_thread(self, event: Event) -> None:
         """Run a plain function in a thread, and wait for its end however late.
@@ -82,12 +101,18 @@ class Runner:
         run.add_done_callback(self._returned)
         done, _ = await asyncio.wait({run}, timeout=self._handler.timeout_seconds)
         if not done:
-            _log.warning("handler_overdue", handler=self._handler.name, event_id=event.id)
-        await asyncio.shield(run)
+            self._say_overdue(event)
+        result = await asyncio.shield(run)
+        if inspect.isawaitable(result):
+            # A plain wrapper around a coroutine: what it gave must still be run.
+            await self._in_time(result, event)
 
-    def _call_plain(self, event: Event) -> None:
+    def _say_overdue(self, event: Event) -> None:
+        _log.warning("handler_overdue", handler=self._handler.name, event_id=printable(event.id))
+
+    def _call_plain(self, event: Event) -> Any:  # noqa: ANN401 - whatever the user returns
         try:
-            self._handler.function(event)
+            return self._handler.function(event)
         except StopIteration as error:
             # No future can carry it before Python 3.12: the lane would wait for ever.
             raise RuntimeError("the handler raised StopIteration") from error
@@ -111,6 +136,13 @@ class Runner:
 def _is_async(function: object) -> bool:
     call = getattr(function, "__call__", None)  # noqa: B004 - its kind is asked for, not whether
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
+
+
+def _forget_cancellation() -> None:
+    """Let the lane go on: its task was cancelled by its handler, not by us."""
+    task = asyncio.current_task()
+    while task is not None and task.cancelling():
+        task.uncancel()
 
 
 def _text_of(error: BaseException, otherwise: str = "") -> str:

@@ -10,7 +10,8 @@ from consumers.dispatch import Routes
 from consumers.entry import HeldEntry, Stream, fields_of, read_history
 from consumers.rooms import Room
 from consumers.scripts import Script
-from relay.contract.connect import UNKNOWN_OUTCOME
+from consumers.skips import Skips
+from relay.contract.connect import RedisError, ResponseError
 from relay.contract.keys import Keys
 
 POLL_SECONDS = 0.2
@@ -47,13 +48,14 @@ class Parking:
         self._consumer = consumer
         self._routes = routes
         self._recover_soon = recover_soon
+        self._skips = Skips("park")
 
     async def run(self) -> None:
         """Look five times a second, until cancelled."""
         while True:
             try:
                 await self.look()
-            except UNKNOWN_OUTCOME:
+            except (RedisError, OSError):
                 self._recover_soon()
                 raise
             await asyncio.sleep(POLL_SECONDS)
@@ -61,12 +63,20 @@ class Parking:
     async def look(self) -> None:
         """Take what is due in every tag."""
         for tag, streams in self._routes.by_tag().items():
-            passed_over = 0
-            while True:
-                seen, left = await self._take_page(tag, streams, passed_over)
-                passed_over += left
-                if seen < PAGE:
-                    break
+            try:
+                await self._look_in(tag, streams)
+            except ResponseError as error:
+                self._skips.note(tag, error)
+            else:
+                self._skips.clear(tag)
+
+    async def _look_in(self, tag: str, streams: list[tuple[Stream, Room]]) -> None:
+        passed_over = 0
+        while any(room.free for _, room in streams):
+            seen, left = await self._take_page(tag, streams, passed_over)
+            passed_over += left
+            if seen < PAGE:
+                break
 
     async def _take_page(
         self, tag: str, streams: list[tuple[Stream, Room]], passed_over: int

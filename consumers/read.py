@@ -17,7 +17,7 @@ from consumers.books import with_histories
 from consumers.dispatch import Routes
 from consumers.entry import HeldEntry, Stream, fields_of
 from consumers.rooms import House, Room
-from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError
+from relay.contract.connect import UNKNOWN_OUTCOME, RedisError, ResponseError
 from relay.contract.keys import Keys
 
 BLOCK_SECONDS = 5.0
@@ -69,7 +69,7 @@ class Reader:
         self._routes = routes
         self._restore_groups = restore_groups
         self._turns: dict[int, int] = {}
-        self._average_bytes = float(FIRST_GUESS_BYTES)
+        self._likely_bytes = float(FIRST_GUESS_BYTES)
         self._left_out = False
         self._wake = asyncio.Event()
         self._wakers: set[asyncio.Task[None]] = set()
@@ -87,7 +87,8 @@ class Reader:
                 self._must_recover = True
                 await self._connection.close()
             except ResponseError as error:
-                await self._mend(error)
+                self._must_recover = True
+                await self._try_to_mend(error)
             else:
                 pause = FIRST_PAUSE_SECONDS
                 continue
@@ -162,7 +163,7 @@ class Reader:
         self._left_out = len(chosen) < len(self._routes.streams)
         if not chosen:
             return [], 0, 0.0
-        bound = min(MAX_ENTRIES, int(MAX_BYTES / self._average_bytes)) // len(chosen)
+        bound = min(MAX_ENTRIES, int(MAX_BYTES / self._likely_bytes)) // len(chosen)
         return chosen, max(1, min(bound, *shares.values(), MAX_ENTRIES)), block_seconds
 
     def _in_turn(self, room: Room, streams: list[Stream], places: int) -> list[Stream]:
@@ -191,7 +192,10 @@ class Reader:
         stream, room = self._routes.streams[key]
         for entry_id, flat in entries:
             entry = HeldEntry(stream, entry_id.decode(), fields_of(flat))
-            self._average_bytes += (max(256, entry.size_bytes) - self._average_bytes) / 16
+            # Up at once and down slowly: one large event is often followed by another.
+            size_bytes = max(256, entry.size_bytes)
+            eased = self._likely_bytes + (size_bytes - self._likely_bytes) / 16
+            self._likely_bytes = max(size_bytes, eased)
             room.put(entry)
 
     async def _recover(self) -> None:
@@ -223,11 +227,17 @@ class Reader:
             if len(page) < RECOVERY_PAGE:
                 return await with_histories(self._redis, self._keys, self._group, found)
 
+    async def _try_to_mend(self, error: ResponseError) -> None:
+        """Mend what can be mended; what stands in the way of it is tried again after the pause."""
+        try:
+            await self._mend(error)
+        except (RedisError, OSError) as obstacle:
+            _log.warning("mending_waits_for_store", error=type(obstacle).__name__)
+
     async def _mend(self, error: ResponseError) -> None:
         """Find out why the store refuses to read, and put right what can be."""
-        self._must_recover = True
         text = str(error)
-        if "NOGROUP" in text or "UNBLOCKED" in text or "no longer exists" in text:
+        if any(word in text for word in ("NOGROUP", "UNBLOCKED", "no longer exists", "WRONGTYPE")):
             await self._restore_groups([stream for stream, _ in self._routes.streams.values()])
             return
         _log.error("read_refused", error=text.partition(" ")[0])

@@ -1,5 +1,6 @@
 """Pure: how a run ended, how often it was tried, and the policy in; what to do next out."""
 
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,12 +42,16 @@ class Retry:
     on: tuple[type[Exception], ...] = (Exception,)
 
     def __post_init__(self) -> None:
-        if self.attempts < 1:
-            raise ValueError("Retry(attempts=…) must be 1 or more")
-        if self.base_seconds < 0 or self.cap_seconds < 0:
-            raise ValueError("Retry(base_seconds=…, cap_seconds=…) must not be negative")
+        if not is_whole(self.attempts, at_least=1):
+            raise ValueError("Retry(attempts=…) must be a whole number, 1 or more")
+        for name in ("base_seconds", "cap_seconds"):
+            seconds = getattr(self, name)
+            if not is_finite(seconds) or seconds < 0:
+                raise ValueError(f"Retry({name}=…) must be a number of seconds, 0 or more")
         if not 0 <= self.jitter <= 1:
             raise ValueError("Retry(jitter=…) must lie between 0 and 1")
+        if not _are_exceptions(self.on):
+            raise ValueError("Retry(on=…) must be a tuple of exceptions, as (ValueError,)")
 
     def delay_seconds(self, attempt: int, chance: float) -> float:
         """Say how long to wait after an attempt.
@@ -61,6 +66,22 @@ class Retry:
         doublings = min(attempt - 1, 63)
         longest = min(self.cap_seconds, self.base_seconds * 2.0**doublings)
         return longest * (1 - self.jitter * chance)
+
+
+def is_whole(value: object, *, at_least: int) -> bool:
+    """Tell whether a user gave a whole number that is large enough."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= at_least
+
+
+def is_finite(value: object) -> bool:
+    """Tell whether a user gave a number that is one."""
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _are_exceptions(kinds: object) -> bool:
+    return isinstance(kinds, tuple) and all(
+        isinstance(kind, type) and issubclass(kind, Exception) for kind in kinds
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable
 from consumers.entry import HeldEntry
 from consumers.worker import Handler
 
-# Bodies of all held entries together; a stream of large events is read more slowly.
+# Bodies of all held entries together. Each handler has its part: one that hangs with large events
+# must not keep the others from theirs.
 MAX_HELD_BYTES = 64 * 1024 * 1024
 
 
@@ -30,16 +31,20 @@ class Room:
         self._queue: deque[HeldEntry] = deque()
         self._arrived = asyncio.Event()
         self._held = 0
+        self._held_bytes = 0
 
     @property
     def free(self) -> int:
         """How many more entries may be read for it."""
-        return 0 if self._house.is_full else max(0, self._capacity - self._held)
+        if self._held_bytes >= self._house.room_bytes:
+            return 0
+        return max(0, self._capacity - self._held)
 
     def put(self, entry: HeldEntry) -> None:
         """Take in an entry; one that is held already is passed over."""
         if self._house.hold(entry):
             self._held += 1
+            self._held_bytes += entry.size_bytes
             self._queue.append(entry)
             self._arrived.set()
 
@@ -60,6 +65,7 @@ class Room:
         """Give back an entry's place, once it is settled."""
         if self._house.let_go(entry):
             self._held -= 1
+            self._held_bytes -= entry.size_bytes
             self._house.on_room()
 
 
@@ -71,15 +77,10 @@ class House:
     """
 
     def __init__(self, handlers: Iterable[Handler]) -> None:
-        self._held: dict[tuple[str, str], int] = {}
-        self._held_bytes = 0
+        self._held: set[tuple[str, str]] = set()
         self.on_room: Callable[[], None] = lambda: None
         self.rooms = [Room(handler, self) for handler in handlers]
-
-    @property
-    def is_full(self) -> bool:
-        """Whether the held bodies take all the memory they may."""
-        return self._held_bytes >= MAX_HELD_BYTES
+        self.room_bytes = MAX_HELD_BYTES // max(1, len(self.rooms))
 
     def holds(self, stream_key: str, entry_id: str) -> bool:
         """Tell whether an entry is in this process's hands."""
@@ -90,12 +91,13 @@ class House:
         key = (entry.stream.key, entry.entry_id)
         if key in self._held:
             return False
-        self._held[key] = entry.size_bytes
-        self._held_bytes += entry.size_bytes
+        self._held.add(key)
         return True
 
     def let_go(self, entry: HeldEntry) -> bool:
         """Forget an entry; false where it was not held."""
-        size_bytes = self._held.pop((entry.stream.key, entry.entry_id), None)
-        self._held_bytes -= size_bytes or 0
-        return size_bytes is not None
+        key = (entry.stream.key, entry.entry_id)
+        if key not in self._held:
+            return False
+        self._held.remove(key)
+        return True

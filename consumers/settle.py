@@ -11,12 +11,14 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 from redis.asyncio import Redis
+from redis.exceptions import ClusterDownError, ReadOnlyError, TryAgainError
 
 from consumers.entry import HeldEntry, written
 from consumers.retry import Acknowledge, Decision, SetAside, TryAgain
 from consumers.rooms import Room
 from consumers.scripts import Script
-from relay.contract.connect import RedisError
+from relay.contract.connect import OutOfMemoryError, RedisError, ResponseError
+from relay.contract.duties import cancel
 from relay.contract.keys import Keys
 
 ACK_DELAY_SECONDS = 0.005
@@ -24,6 +26,11 @@ ACK_BATCH = 256
 DEAD_LETTERS_KEPT = 100_000
 FIRST_PAUSE_SECONDS = 0.05
 LAST_PAUSE_SECONDS = 2.0
+REFUSED_PAUSE_SECONDS = 15.0
+DEAD_LETTER_FIELDS = 1000
+# Refusals that pass by themselves: by redis-py's class, or by a word where it has none.
+PASSING_KINDS = (OutOfMemoryError, ReadOnlyError, ClusterDownError, TryAgainError)
+PASSING_WORDS = ("BUSY ", "MISCONF", "NOREPLICAS", "READONLY", "OOM ")
 
 _park = Script("park")
 _dead = Script("dead")
@@ -48,6 +55,7 @@ class Settler:
         self._acks: list[tuple[HeldEntry, Room]] = []
         self._enough = asyncio.Event()
         self._flusher: asyncio.Task[None] | None = None
+        self._refused: set[asyncio.Task[None]] = set()
 
     async def settle(self, entry: HeldEntry, room: Room, decision: Decision) -> None:
         """Store what was decided, however long the store is away.
@@ -58,11 +66,9 @@ class Settler:
             case Acknowledge():
                 self._acknowledge(entry, room)
             case TryAgain(delay_seconds, error):
-                await self._persist(lambda: self.park(entry, delay_seconds, error))
-                room.let_go(entry)
+                await self._store(entry, room, lambda: self.park(entry, delay_seconds, error))
             case SetAside():
-                await self._persist(lambda: self._set_aside(entry, decision))
-                room.let_go(entry)
+                await self._store(entry, room, lambda: self._set_aside(entry, decision))
 
     async def park(self, entry: HeldEntry, delay_seconds: float, error: str | None) -> bool:
         """Let an entry wait in the store.
@@ -80,6 +86,10 @@ class Settler:
         arguments = (entry.entry_id, entry.member, int(1000 * delay_seconds), history)
         parked = await _park(self._redis, keys, self._group, self._consumer, *arguments)
         return self._owned(entry, parked=bool(parked))
+
+    async def stop(self) -> None:
+        """Give up what the store has refused; its entries stay pending for others."""
+        await cancel(self._refused)
 
     async def flush(self) -> None:
         """Send every acknowledgement that waits."""
@@ -128,6 +138,8 @@ class Settler:
         for key, members in histories.items():
             pipeline.hdel(key, *members)
         for reply in await pipeline.execute(raise_on_error=False):
+            if isinstance(reply, ResponseError) and _passes(reply):
+                raise reply  # all of it is sent again: an acknowledgement may be repeated
             if isinstance(reply, Exception):
                 _log.error("ack_refused", error=type(reply).__name__)
 
@@ -135,7 +147,9 @@ class Settler:
         history = entry.history
         if verdict.reason != "unreadable":
             history = history.after(verdict.error)
-        fields: list[str | bytes] = [part for pair in entry.fields.items() for part in pair]
+        # A foreign entry may have more fields than a script can pass on.
+        pairs = list(entry.fields.items())[:DEAD_LETTER_FIELDS]
+        fields: list[str | bytes] = [part for pair in pairs for part in pair]
         fields += ("entryid", entry.entry_id, "reason", verdict.reason)
         fields += (
             "attempts",
@@ -167,15 +181,55 @@ class Settler:
             _log.warning("outcome_late", stream=entry.stream.key, entry_id=entry.entry_id)
         return parked
 
+    async def _store(
+        self, entry: HeldEntry, room: Room, step: Callable[[], Awaitable[object]]
+    ) -> None:
+        """Take a step, and give the entry's place back; the lane does not wait for a refusal."""
+        try:
+            await self._persist(step)
+        except ResponseError as error:
+            kind = str(error).partition(" ")[0]
+            _log.error("settling_refused", stream=entry.stream.key, error=kind)
+            aside = asyncio.create_task(self._store_later(entry, room, step), name="settle-later")
+            self._refused.add(aside)
+            aside.add_done_callback(self._refused.discard)
+        else:
+            room.let_go(entry)
+
+    async def _store_later(
+        self, entry: HeldEntry, room: Room, step: Callable[[], Awaitable[object]]
+    ) -> None:
+        """Try again until somebody has mended what stands in the way; the entry keeps its place."""
+        while True:
+            await asyncio.sleep(REFUSED_PAUSE_SECONDS)
+            try:
+                await self._persist(step)
+            except ResponseError:
+                continue
+            room.let_go(entry)
+            return
+
     async def _persist(self, step: Callable[[], Awaitable[object]]) -> None:
-        """Repeat a step until the store has taken it; each of them may be sent twice."""
-        pause = FIRST_PAUSE_SECONDS
+        """Repeat a step until the store has taken it; each of them may be sent twice.
+
+        Raises:
+            ResponseError: The store refuses it, and will until something is mended.
+        """
+        pause = 0.0
         while True:
             try:
                 await step()
             except (RedisError, OSError) as error:
-                _log.warning("settling_waits_for_store", error=type(error).__name__)
+                if isinstance(error, ResponseError) and not _passes(error):
+                    raise
+                if not pause:
+                    _log.warning("settling_waits_for_store", error=type(error).__name__)
+                pause = min(max(FIRST_PAUSE_SECONDS, 2 * pause), LAST_PAUSE_SECONDS)
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
-                pause = min(2 * pause, LAST_PAUSE_SECONDS)
             else:
                 return
+
+
+def _passes(error: ResponseError) -> bool:
+    """Tell whether a refusal is of the store's present state and passes by itself."""
+    return isinstance(error, PASSING_KINDS) or any(word in str(error) for word in PASSING_WORDS)

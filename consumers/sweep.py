@@ -17,7 +17,8 @@ from consumers.dispatch import Routes
 from consumers.entry import HeldEntry, Stream
 from consumers.rooms import Room
 from consumers.scripts import Script
-from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError, send_command, text_of
+from consumers.skips import Skips
+from relay.contract.connect import RedisError, ResponseError, send_command, text_of
 from relay.contract.keys import Keys
 
 SWEEP_SECONDS = 2.0
@@ -26,7 +27,11 @@ PAGE = 100
 # Guards against two sweepers after the same entry; not how death is told.
 MIN_IDLE_MS = 3_000
 
+# A dead consumer that holds nothing is removed after this long; else their names pile up.
+FORGOTTEN_MS = 600_000
+
 _hold = Script("hold")
+_leave = Script("leave")
 _log = structlog.get_logger("consumers.sweep")
 
 
@@ -62,6 +67,7 @@ class Sweeper:
         self._routes = routes
         self._may_take_over = may_take_over
         self._recover_soon = recover_soon
+        self._skips = Skips("sweep")
 
     async def run(self) -> None:
         """Sweep every two seconds, until cancelled."""
@@ -69,7 +75,7 @@ class Sweeper:
             await asyncio.sleep(SWEEP_SECONDS * random.uniform(0.75, 1.25))  # noqa: S311 - jitter
             try:
                 await self.sweep()
-            except UNKNOWN_OUTCOME:
+            except (RedisError, OSError):
                 self._recover_soon()
                 raise
 
@@ -78,16 +84,25 @@ class Sweeper:
         if not self._may_take_over():
             return
         for tag, streams in self._routes.by_tag().items():
-            lease = self._keys.lease_sweep(tag, self._group)
-            if not await _hold(self._redis, [lease], self._consumer, LEASE_MS):
-                continue
             try:
-                for stream, room in streams:
-                    await self._sweep_stream(stream, room)
-            finally:
-                # Let others, who may have more room, have the next turn. Losing the lease early
-                # only lets two look at once, and the claim itself decides who gets an entry.
-                await self._redis.delete(lease)
+                await self._sweep_tag(tag, streams)
+            except ResponseError as error:
+                self._recover_soon()
+                self._skips.note(tag, error)
+            else:
+                self._skips.clear(tag)
+
+    async def _sweep_tag(self, tag: str, streams: list[tuple[Stream, Room]]) -> None:
+        lease = self._keys.lease_sweep(tag, self._group)
+        if not await _hold(self._redis, [lease], self._consumer, LEASE_MS):
+            return
+        try:
+            for stream, room in streams:
+                await self._sweep_stream(stream, room)
+        finally:
+            # Let others, who may have more room, have the next turn. Losing the lease early
+            # only lets two look at once, and the claim itself decides who gets an entry.
+            await self._redis.delete(lease)
 
     async def _sweep_stream(self, stream: Stream, room: Room) -> None:
         for name in await self._dead_consumers(stream):
@@ -108,18 +123,20 @@ class Sweeper:
             consumers: list[Any] = await self._redis.xinfo_consumers(stream.key, self._group)
         except ResponseError:
             return []  # stream or group is gone; the reader puts that right
-        names = [
-            name
-            for name in (text_of(consumer["name"]) for consumer in consumers if consumer["pending"])
-            if name != self._consumer and not name.startswith("@")
-        ]
+        pending = {text_of(consumer["name"]): consumer["pending"] for consumer in consumers}
+        idle_ms = {text_of(consumer["name"]): consumer["idle"] for consumer in consumers}
+        names = [name for name in pending if name != self._consumer and not name.startswith("@")]
         if not names:
             return []
         pipeline = self._redis.pipeline(transaction=False)
         for name in names:
             pipeline.exists(self._keys.alive(self._group, name))
         alive = await pipeline.execute()
-        return [name for name, beats in zip(names, alive, strict=True) if not beats]
+        dead = [name for name, beats in zip(names, alive, strict=True) if not beats]
+        for name in dead:
+            if not pending[name] and idle_ms[name] > FORGOTTEN_MS:
+                await _leave(self._redis, [stream.key], self._group, name)
+        return [name for name in dead if pending[name]]
 
     async def _claim(self, stream: Stream, dead: str, page: int) -> list[HeldEntry]:
         pending = await self._redis.xpending_range(

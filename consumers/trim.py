@@ -16,6 +16,7 @@ import structlog
 from redis.asyncio import Redis
 
 from consumers.scripts import Script
+from consumers.skips import Skips
 from relay.contract.connect import NoPermissionError, ResponseError, text_of
 from relay.contract.keys import Keys, endpoint_of
 from relay.contract.patterns import Pattern
@@ -75,6 +76,7 @@ class Trimmer:
         self._retention_seconds = retention_seconds
         self._groups = groups
         self._tags = tags
+        self._skips = Skips("trim")
 
     async def run(self) -> None:
         """Trim every half minute, and at once while memory is short, until cancelled."""
@@ -97,16 +99,24 @@ class Trimmer:
         """
         removed = 0
         for tag in self._tags():
-            lease = self._keys.lease_trim(tag)
-            if not await _hold(self._redis, [lease], self._consumer, LEASE_MS):
-                continue
             try:
-                removed += await self._trim_tag(tag, short=short)
-            finally:
-                await self._redis.delete(lease)
+                removed += await self._trim_if_free(tag, short=short)
+            except ResponseError as error:
+                self._skips.note(tag, error)
+            else:
+                self._skips.clear(tag)
         if removed:
             _log.info("entries_trimmed", entries=removed, memory_short=short)
         return removed
+
+    async def _trim_if_free(self, tag: str, *, short: bool) -> int:
+        lease = self._keys.lease_trim(tag)
+        if not await _hold(self._redis, [lease], self._consumer, LEASE_MS):
+            return 0
+        try:
+            return await self._trim_tag(tag, short=short)
+        finally:
+            await self._redis.delete(lease)
 
     async def _trim_tag(self, tag: str, *, short: bool) -> int:
         removed = 0
@@ -117,7 +127,7 @@ class Trimmer:
             try:
                 found: list[Any] = await self._redis.xinfo_groups(key)
             except ResponseError:
-                continue  # the stream is gone
+                continue  # the stream is gone, or something else stands there
             groups |= {text_of(group["name"]) for group in found}
             floor = await self._floor(tag, event_type, key, found)
             removed += await self._remove(key, await self._before(floor, short=short))

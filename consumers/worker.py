@@ -3,6 +3,7 @@
 Nothing runs here; ``consumers.app`` runs what is declared.
 """
 
+import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,7 +11,7 @@ from itertools import combinations
 from typing import Any, Literal, TypeVar
 
 from consumers.event import Event
-from consumers.retry import Retry
+from consumers.retry import Retry, is_finite, is_whole
 from relay.contract.errors import ConfigurationFault
 from relay.contract.keys import is_name
 from relay.contract.patterns import Pattern, parse_pattern
@@ -84,13 +85,15 @@ class Worker:
             read_ahead: How many more entries may wait in this process.
             accept_unverified: Also run for events of which nothing was proved.
         """
+        if callable(pattern):  # used without its brackets
+            raise TypeError('@worker.on needs a pattern: @worker.on("endpoint:type")')
 
         def declare(function: FunctionT) -> FunctionT:
             self.handlers.append(
                 Handler(
                     pattern=parse_pattern(pattern),
                     function=function,
-                    retry=retry or Retry(),
+                    retry=Retry() if retry is None else retry,
                     timeout_seconds=timeout_seconds,
                     concurrency=concurrency,
                     read_ahead=read_ahead,
@@ -107,16 +110,9 @@ class Worker:
         Raises:
             ConfigurationFault: All of them, each in a sentence.
         """
-        faults = []
-        if not is_name(self.group):
-            faults.append(f"group {self.group!r}: 1 to 63 lower-case letters, digits and hyphens")
-        if not self.handlers:
-            faults.append('no handler: decorate a function with @worker.on("endpoint:type")')
-        faults += [
-            f"{handler.name}: concurrency must be 1 or more, read_ahead 0 or more"
-            for handler in self.handlers
-            if handler.concurrency < 1 or handler.read_ahead < 0
-        ]
+        faults = self._own_faults()
+        for handler in self.handlers:
+            faults += [f"{handler.name}: {fault}" for fault in _faults_of(handler)]
         faults += [
             f"{one.name} ({one.pattern}) and {other.name} ({other.pattern}) would both handle the "
             "same streams, and neither is more specific: make one of the patterns longer"
@@ -126,3 +122,31 @@ class Worker:
         ]
         if faults:
             raise ConfigurationFault(faults)
+
+    def _own_faults(self) -> list[str]:
+        faults = []
+        if not is_name(str(self.group)):
+            faults.append(f"group {self.group!r}: 1 to 63 lower-case letters, digits and hyphens")
+        if self.start not in {"first", "now"} and not isinstance(self.start, datetime):
+            faults.append(f'start {self.start!r}: "first", "now" or a datetime')
+        if not self.handlers:
+            faults.append('no handler: decorate a function with @worker.on("endpoint:type")')
+        return faults
+
+
+def _faults_of(handler: Handler) -> list[str]:
+    faults = []
+    if inspect.isgeneratorfunction(handler.function) or inspect.isasyncgenfunction(
+        handler.function
+    ):
+        faults.append("is a generator, which would never run: leave out its yield")
+    if type(handler.retry) is not Retry:
+        faults.append("retry must be a Retry(…)")
+    if not is_whole(handler.concurrency, at_least=1):
+        faults.append("concurrency must be a whole number, 1 or more")
+    if not is_whole(handler.read_ahead, at_least=0):
+        faults.append("read_ahead must be a whole number, 0 or more")
+    limit = handler.timeout_seconds
+    if limit is not None and not (is_finite(limit) and limit > 0):
+        faults.append("timeout_seconds must be a number above 0, or None")
+    return faults

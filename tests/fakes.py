@@ -6,7 +6,7 @@ from fakeredis import FakeAsyncRedis, FakeServer
 from fakeredis.commands_mixins.scripting_mixin import ScriptingCommandsMixin
 
 
-def _pcall(self: Any, runtime: Any, expected_globals: set[Any], op: bytes, *args: Any) -> Any:  # noqa: ANN401
+def _pcall(self: Any, runtime: Any, expected_globals: set[Any], op: bytes, *args: Any) -> Any:
     """Give a failed command's error to the script as text, as a server does.
 
     fakeredis hands over a Python object there, which a script cannot join to other text.

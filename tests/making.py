@@ -16,7 +16,7 @@ NOW = 1_791_796_448
 NOW_MS = NOW * 1000
 
 
-def make_event(**changes: Any) -> Event:  # noqa: ANN401 - any attribute of an event
+def make_event(**changes: Any) -> Event:
     """Make an event; the arguments are attributes that matter to the test."""
     values: dict[str, Any] = {
         "id": "evt_1",
@@ -50,7 +50,7 @@ def make_identified(
     )
 
 
-def make_endpoint(*secrets: str, **changes: Any) -> Endpoint:  # noqa: ANN401 - as above
+def make_endpoint(*secrets: str, **changes: Any) -> Endpoint:
     """Make an endpoint ``unipile``; the arguments are its secrets and what else matters."""
     values: dict[str, Any] = {
         "name": "unipile",
@@ -81,7 +81,7 @@ def make_delivery(
 def make_signed(
     body: bytes,
     headers: Mapping[str, str] | None = None,
-    **changes: Any,  # noqa: ANN401
+    **changes: Any,
 ) -> Delivery:
     """Make a delivery that its sender signed at `NOW`."""
     return make_delivery(body, {**signed(body, NOW), **(headers or {})}, **changes)

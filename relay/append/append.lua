@@ -15,30 +15,39 @@
 --       "E <message>"            not stored, and nothing remembered
 --
 -- Cost: per event one GET and, if it is new, one XADD and one SET; per type of the batch one HGET
--- and one EXISTS.
+-- and one EXISTS, and one XRANGE of one entry where the books have lost a stream.
 --
 -- Each command runs by pcall: a key of the wrong type must fail its own event alone. The entry is
 -- written before the mark: if anything stops the script between the two, the sender's retry makes
 -- a second entry; the other way round it would be taken for a duplicate of nothing.
 
 local streams, unidentified = KEYS[1], KEYS[2]
-local registered = {}
+-- Of each type asked for in this batch: the first entry id of its stream, or false where it has
+-- none; and whether the books say so too.
+local first_id, in_books = {}, {}
 
 local function failed(reply)
   return type(reply) == 'table' and reply.err
 end
 
--- Gives "<number> <first id>" of a type whose stream exists and is registered, false where it is
--- not, or nil and the error. Asked once per type and batch.
-local function registration(name, stream)
-  if registered[name] == nil then
-    local entry = redis.pcall('HGET', streams, name)
-    if failed(entry) then return nil, entry.err end
-    local exists = redis.pcall('EXISTS', stream)
-    if failed(exists) then return nil, exists.err end
-    registered[name] = exists == 1 and entry or false
+-- Gives the first entry id of a type's stream, false where there is no stream, or nil and the
+-- error. A stream that the books have lost begins with its first entry: else all marks of its
+-- earlier entries would count as gone, and every repeat would be appended again.
+local function beginning(name, stream)
+  if first_id[name] ~= nil then return first_id[name] end
+  local entry = redis.pcall('HGET', streams, name)
+  if failed(entry) then return nil, entry.err end
+  local exists = redis.pcall('EXISTS', stream)
+  if failed(exists) then return nil, exists.err end
+  local found = exists == 1 and entry and string.match(entry, '^%d+ (%d+%-%d+)$')
+  in_books[name] = found and true or false
+  if exists == 1 and not found then
+    local oldest = redis.pcall('XRANGE', stream, '-', '+', 'COUNT', 1)
+    if failed(oldest) then return nil, oldest.err end
+    found = oldest[1] and oldest[1][1]
   end
-  return registered[name]
+  first_id[name] = found or false
+  return first_id[name]
 end
 
 local function older(one, other)
@@ -54,17 +63,17 @@ local function duplicate(mark, fingerprint)
   local id, print_of_first, name = string.match(mark, '^(%S+) (%S+) (.+)$')
   if not id then return 'E ERR the dedupe mark is not of our form' end
   local stream = string.sub(unidentified, 1, -#'unidentified' - 1) .. name
-  local entry, problem = registration(name, stream)
-  if entry == nil then return 'E ' .. problem end
-  if not entry or older(id, string.match(entry, ' (.+)$')) then return nil end
+  local begins, problem = beginning(name, stream)
+  if begins == nil then return 'E ' .. problem end
+  if not begins or older(id, begins) then return nil end
   return (print_of_first == fingerprint and 'D ' or 'C ') .. id
 end
 
 -- Says into which stream an event of this type goes: its own, or "unidentified".
 local function home(name, stream, max_types, may_register)
-  local entry, problem = registration(name, stream)
-  if entry == nil then return nil, problem end
-  if entry or name == 'unidentified' then return name, stream end
+  local begins, problem = beginning(name, stream)
+  if begins == nil then return nil, problem end
+  if begins or name == 'unidentified' then return name, stream end
   local known = redis.pcall('HEXISTS', streams, name)
   if failed(known) then return nil, known.err end
   if known == 1 then return name, stream end
@@ -72,11 +81,12 @@ local function home(name, stream, max_types, may_register)
   if failed(count) then return nil, count.err end
   if may_register and count < max_types then return name, stream end
   -- Asked for too, so that a stream that is registered keeps its first entry id.
-  entry, problem = registration('unidentified', unidentified)
-  if entry == nil then return nil, problem end
+  begins, problem = beginning('unidentified', unidentified)
+  if begins == nil then return nil, problem end
   return 'unidentified', unidentified
 end
 
+-- Writes a stream into the books that is new, or that they have lost.
 local function register(name, id)
   local before = redis.pcall('HGET', streams, name)
   local number = type(before) == 'string' and string.match(before, '^(%d+) ')
@@ -85,8 +95,9 @@ local function register(name, id)
     if failed(number) then return end
     number = number + 1
   end
-  redis.pcall('HSET', streams, name, number .. ' ' .. id)
-  registered[name] = number .. ' ' .. id
+  first_id[name] = first_id[name] or id
+  in_books[name] = true
+  redis.pcall('HSET', streams, name, number .. ' ' .. first_id[name])
 end
 
 local function append(stream_key, seen_key, at)
@@ -113,7 +124,7 @@ local function append(stream_key, seen_key, at)
   if failed(id) then return 'E ' .. id.err end
   redis.pcall('SET', seen_key, id .. ' ' .. fingerprint .. ' ' .. into, 'PX', window_ms)
   local news = ''
-  if not registered[into] then
+  if not in_books[into] then
     register(into, id)
     news = ' ' .. into
   end

@@ -33,9 +33,9 @@ async def do_nothing(event: Event) -> None:
 
 
 def make_handler(
-    function: Any = do_nothing,  # noqa: ANN401 - plain or asynchronous, a function or an object
+    function: Any = do_nothing,
     pattern: str = f"{TAG}:{TYPE}",
-    **changes: Any,  # noqa: ANN401 - any attribute of a handler
+    **changes: Any,
 ) -> Handler:
     """Make a handler; the arguments are attributes that matter to the test."""
     values: dict[str, Any] = {
@@ -59,7 +59,7 @@ def make_stream(event_type: str = TYPE, tag: str = TAG) -> Stream:
     return Stream(tag, event_type, KEYS.stream(tag, event_type))
 
 
-def fields_for(event_id: str = "evt_1", **changes: Any) -> dict[bytes, bytes]:  # noqa: ANN401
+def fields_for(event_id: str = "evt_1", **changes: Any) -> dict[bytes, bytes]:
     """Give an entry's fields as the store would; the arguments are attributes of the event."""
     flat = encode(make_event(id=event_id, **changes))
     raw = [part if isinstance(part, bytes) else part.encode() for part in flat]
@@ -82,7 +82,7 @@ def make_entry(
     )
 
 
-def make_seen(**changes: Any) -> Event:  # noqa: ANN401 - any attribute of a stored event
+def make_seen(**changes: Any) -> Event:
     """Make an event as a handler sees it."""
     return Event(make_event(**changes), entry_id="1-0", attempt=1)
 

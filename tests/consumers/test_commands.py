@@ -114,7 +114,7 @@ def printed(server: Server, *arguments: str) -> str:
     return result.stdout
 
 
-def as_json(server: Server, *arguments: str) -> Any:  # noqa: ANN401 - JSON has no narrower type
+def as_json(server: Server, *arguments: str) -> Any:
     """Run a command that succeeds, and give the document that it printed."""
     return json.loads(printed(server, *arguments, "--json"))
 
@@ -125,7 +125,7 @@ def set_aside(
     *,
     group: str = GROUP,
     tag: str = TAG,
-    **changes: Any,  # noqa: ANN401 - any attribute of an event
+    **changes: Any,
 ) -> str:
     """Put an event into a group's dead letters, and give the letter's id."""
     books = {b"entryid": b"5-0", b"reason": b"attempts_spent", b"attempts": b"8"}

@@ -146,7 +146,7 @@ async def test_a_consumer_lives_if_it_beats_or_was_active_within_a_minute(
         await store.set(KEYS.alive(GROUP, "worker"), "1", px=60_000)
     told = store.xinfo_consumers
 
-    async def told_later(*arguments: Any) -> Any:  # noqa: ANN401 - as xinfo_consumers
+    async def told_later(*arguments: Any) -> Any:
         return [
             consumer | {"idle": consumer["idle"] + idle_ms} for consumer in await told(*arguments)
         ]

@@ -11,6 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from consumers import GiveUp, Retry
+from consumers import handle as handle_module
 from consumers.event import Event
 from consumers.handle import MAX_ERROR_CHARACTERS, Runner
 from consumers.outcome import Done, Failed, GaveUp, Outcome, Skipped
@@ -44,7 +45,7 @@ def raising(error: BaseException) -> tuple[Callable[[Event], object], Callable[[
     return asynchronous, plain
 
 
-async def run(function: Callable[[Event], object], **options: Any) -> Outcome:  # noqa: ANN401 - any attribute
+async def run(function: Callable[[Event], object], **options: Any) -> Outcome:
     """Run a handler once."""
     runner = Runner(make_handler(function, **options))
     try:
@@ -322,11 +323,66 @@ async def test_the_workers_own_cancellation_is_no_outcome() -> None:
         begun.set()
         await asyncio.Event().wait()
 
-    running = asyncio.create_task(run(handle))
+    runner = Runner(make_handler(handle))
+    running = asyncio.create_task(runner.run(make_seen()))
     await begun.wait()
+    runner.stopping = True
     running.cancel()
 
     with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+async def test_a_handler_that_cancels_its_own_task_has_failed() -> None:
+    """The lane goes on, and can be cancelled later."""
+
+    async def handle(event: Event) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.sleep(0)
+
+    lane = asyncio.create_task(run(handle))
+    outcome = await lane
+
+    assert isinstance(outcome, Failed)
+    assert outcome.kind == "CancelledError"
+    assert outcome.retryable
+
+
+async def test_a_coroutine_that_a_plain_wrapper_gives_is_run() -> None:
+    """Else the event would be acknowledged though its handler never ran."""
+    seen: list[str] = []
+
+    async def handle(event: Event) -> None:
+        seen.append(event.id)
+
+    def wrapper(event: Event) -> Any:
+        return handle(event)
+
+    assert await run(wrapper) == Done()
+    assert seen == ["evt_1"]
+
+
+async def test_a_coroutine_that_swallows_its_cancellation_is_reported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It keeps its lane, so somebody must be told."""
+    monkeypatch.setattr(handle_module, "OVERDUE_SECONDS", 0.0)
+    gate = asyncio.Event()
+
+    async def swallow(event: Event) -> None:
+        while not gate.is_set():
+            with suppress(asyncio.CancelledError):
+                await gate.wait()
+
+    with capture_logs() as logs:
+        running = asyncio.create_task(run(swallow, timeout_seconds=0.01))
+        await wait_until(
+            lambda: any(line["event"] == "handler_overdue" for line in logs),
+            description="it is reported",
+        )
+        gate.set()
         await running
 
 
@@ -336,6 +392,7 @@ async def test_a_thread_that_nobody_waits_for_any_more_is_still_counted() -> Non
         runner = Runner(make_handler(handle))
         running = asyncio.create_task(runner.run(make_seen()))
         await wait_until(lambda: bool(runs), description="it runs")
+        runner.stopping = True
         running.cancel()
         await asyncio.wait({running})
         assert running.cancelled()

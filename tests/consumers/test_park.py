@@ -37,7 +37,7 @@ pytestmark = pytest.mark.redis
 class Scene:
     """A worker's way of taking due entries, for the streams that it has handlers for."""
 
-    def __init__(self, store: Redis, *types: str, **handler: Any) -> None:  # noqa: ANN401 - any attribute
+    def __init__(self, store: Redis, *types: str, **handler: Any) -> None:
         self.store = store
         self.house = House([make_handler(pattern=f"*:{name}", **handler) for name in types])
         self.routes = Routes(self.house.rooms)

@@ -10,7 +10,7 @@ from consumers.retry import Acknowledge, Decision, Retry, SetAside, TryAgain, de
 FAILED = Failed("ValueError", "ValueError: no")
 
 
-def decided(outcome: Outcome, **changes: Any) -> Decision:  # noqa: ANN401 - any argument of decide
+def decided(outcome: Outcome, **changes: Any) -> Decision:
     """Decide on a first run of a new event; the arguments are what matters to the test."""
     values: dict[str, Any] = {
         "attempt": 1,

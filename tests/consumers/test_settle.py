@@ -9,6 +9,7 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
+from consumers import settle
 from consumers.entry import HeldEntry, History, read_history, written
 from consumers.retry import Acknowledge, Decision, SetAside, TryAgain
 from consumers.rooms import Room
@@ -318,11 +319,11 @@ async def test_a_wrong_type_is_found_before_anything_is_written(
 async def _once(act: Act, scene: Scene) -> str:
     """Act without the repeating, and give the store's answer."""
 
-    async def step(action: Callable[[], Awaitable[object]]) -> None:
+    async def step(entry: HeldEntry, room: Room, action: Callable[[], Awaitable[object]]) -> None:
         await action()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scene.settler, "_persist", step)
+        patch.setattr(scene.settler, "_store", step)
         with pytest.raises(ResponseError) as caught:
             await act(scene)
     return str(caught.value)
@@ -472,11 +473,64 @@ async def test_an_outcome_waits_for_a_store_that_is_away(
 
     assert scene.room.free == 110
     assert (await pending(scene.store)).get(scene.entry.entry_id) != US
-    assert [line["event"] for line in logs].count("settling_waits_for_store") == 2
+    assert [line["event"] for line in logs].count("settling_waits_for_store") == 1
 
 
 class RedisConnectionRefused(RedisError):
     """Nobody listens."""
+
+
+@pytest.mark.parametrize("decision", [TryAgain(0.0, "E"), SetAside("gave_up", "E")])
+async def test_a_refused_outcome_frees_the_lane_and_is_stored_when_it_can_be(
+    scene: Scene, decision: Decision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One endpoint's broken books must not hold the lanes of all the others."""
+    monkeypatch.setattr(settle, "REFUSED_PAUSE_SECONDS", 0.01)
+    await scene.store.set(KEYS.attempts(TAG, GROUP), "not a book")
+    with capture_logs() as logs:
+        await asyncio.wait_for(scene.settler.settle(scene.entry, scene.room, decision), 5)
+        held = scene.room.free
+        await scene.store.delete(KEYS.attempts(TAG, GROUP))
+        await wait_until(lambda: scene.room.free > held, description="it is stored")
+
+    assert [line["event"] for line in logs].count("settling_refused") == 1
+    assert (await pending(scene.store)).get(scene.entry.entry_id) != US
+
+
+async def test_a_refused_acknowledgement_is_sent_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A busy store must not leave an entry pending under a consumer that has forgotten it."""
+    real = type(scene.store).pipeline
+    refused: list[bool] = []
+
+    async def busy(**_: Any) -> list[Exception]:
+        return [ResponseError("BUSY Redis is busy running a script")]
+
+    def busy_once(self: Any, **options: Any) -> Any:
+        pipeline: Any = real(self, **options)
+        if not refused:
+            refused.append(True)
+            pipeline.execute = busy
+        return pipeline
+
+    monkeypatch.setattr(type(scene.store), "pipeline", busy_once)
+    await scene.settler.settle(scene.entry, scene.room, Acknowledge())
+    await scene.settler.flush()
+
+    assert refused == [True]
+    assert await pending(scene.store) == {}
+
+
+async def test_an_entry_with_thousands_of_fields_is_set_aside(scene: Scene) -> None:
+    """A script can pass on some thousand strings at most; the entry itself stays in its stream."""
+    fields = {f"field{number}".encode(): b"x" for number in range(9000)}
+    entry = HeldEntry(scene.entry.stream, scene.entry.entry_id, fields)
+    await scene.settler.settle(entry, scene.room, SetAside("unreadable", "E"))
+
+    letters = await dead_letters(scene.store)
+    assert len(letters) == 1
+    assert await pending(scene.store) == {}
 
 
 # --- leaving a group

@@ -43,7 +43,7 @@ class Scene:
         consumer: str = US,
         types: Iterable[str] = (TYPE,),
         may: bool = True,
-        **handler: Any,  # noqa: ANN401 - attributes of the handler
+        **handler: Any,
     ) -> None:
         self.house = House([make_handler(pattern="unipile:*", **handler)])
         self.routes = Routes(self.house.rooms)
@@ -165,7 +165,7 @@ async def test_taking_over_ends_when_the_store_is_lost_in_the_middle(
     scene = Scene(store, read_ahead=500)
     claim = scene.sweeper._claim
 
-    async def claim_once(*arguments: Any) -> list[HeldEntry]:  # noqa: ANN401 - as claim
+    async def claim_once(*arguments: Any) -> list[HeldEntry]:
         scene.may = False
         return await claim(*arguments)
 
@@ -258,7 +258,7 @@ async def test_of_two_sweepers_only_one_gets_an_entry(store: Redis) -> None:
     one, other = Scene(store, consumer="one"), Scene(store, consumer="other")
     look = store.xpending_range
 
-    async def look_and_be_late(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - as xpending_range
+    async def look_and_be_late(*arguments: Any, **options: Any) -> Any:
         found = await look(*arguments, **options)
         store.xpending_range = look  # type: ignore[method-assign]
         await other.sweeper._sweep_stream(STREAM, other.house.rooms[0])

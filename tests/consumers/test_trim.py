@@ -330,5 +330,5 @@ async def test_short_memory_is_noticed_and_mended_by_itself(
 class _Never:
     """Chance that puts the first regular trimming as late as it may be."""
 
-    def random(self) -> Any:  # noqa: ANN401 - stands for a module
+    def random(self) -> Any:
         return 1.0

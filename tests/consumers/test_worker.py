@@ -1,5 +1,6 @@
 """What a user declares, and what is wrong with it."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from relay.contract.errors import ConfigurationFault
 from tests.consumers.making import do_nothing, make_handler
 
 
-def declared(*patterns: str, group: str = "crm", **options: Any) -> Worker:  # noqa: ANN401
+def declared(*patterns: str, group: str = "crm", **options: Any) -> Worker:
     """Declare a worker with one handler per pattern."""
     worker = Worker(group=group)
     for pattern in patterns:
@@ -87,12 +88,52 @@ def test_a_worker_without_handlers_is_a_fault() -> None:
     assert "@worker.on" in fault
 
 
-@pytest.mark.parametrize("options", [{"concurrency": 0}, {"read_ahead": -1}])
-def test_a_handler_must_have_room_for_an_entry(options: dict[str, Any]) -> None:
-    """The fault names the handler."""
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"concurrency": 0}, "do_nothing: concurrency must be"),
+        ({"concurrency": "5"}, "do_nothing: concurrency must be"),
+        ({"read_ahead": -1}, "do_nothing: read_ahead must be"),
+        ({"timeout_seconds": "30"}, "do_nothing: timeout_seconds must be"),
+        ({"timeout_seconds": -1}, "do_nothing: timeout_seconds must be"),
+        ({"retry": 3}, "do_nothing: retry must be"),
+    ],
+)
+def test_a_handlers_options_are_checked(options: dict[str, Any], said: str) -> None:
+    """The fault names the handler and the option."""
     (fault,) = faults_of(declared("unipile:*", **options))
 
-    assert fault.startswith("do_nothing: concurrency must be 1 or more")
+    assert fault.startswith(said)
+
+
+def test_a_generator_is_no_handler() -> None:
+    """It would be called and never run, and its events acknowledged."""
+    worker = Worker(group="crm")
+
+    @worker.on("unipile:*")
+    async def handle(event: Event) -> AsyncIterator[int]:
+        yield 1
+
+    (fault,) = faults_of(worker)
+    assert "is a generator" in fault
+
+
+@pytest.mark.parametrize("start", ["beginning", 5])
+def test_an_unknown_start_is_a_fault(start: Any) -> None:
+    """Else the worker would run for ever and join nothing."""
+    worker = declared("unipile:*")
+    worker.start = start
+
+    (fault,) = faults_of(worker)
+    assert fault.startswith("start ")
+
+
+def test_a_decorator_without_its_pattern_says_how_it_is_used() -> None:
+    """It is the most common slip."""
+    worker = Worker(group="crm")
+
+    with pytest.raises(TypeError, match="needs a pattern"):
+        worker.on(print)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +188,7 @@ def test_a_handler_is_called_after_its_function() -> None:
         async def __call__(self, event: Event) -> None:
             """Handle an event."""
 
-    def named(function: Any) -> Handler:  # noqa: ANN401 - as in making
+    def named(function: Any) -> Handler:
         return make_handler(function)
 
     assert named(do_nothing).name == "do_nothing"

@@ -113,7 +113,7 @@ async def test_the_same_event_signed_anew_is_a_duplicate(gateway: Running) -> No
     assert await response.json() == {"received": True, "duplicate": True}
 
 
-async def test_the_public_constructor_serves_too(server: Server, aiohttp_client: Any) -> None:  # noqa: ANN401
+async def test_the_public_constructor_serves_too(server: Server, aiohttp_client: Any) -> None:
     """`create_app` gives an application that other programs and tests can embed."""
     settings = Settings.load(ENVIRON, {"redis": {"url": server.url}})
     client = await aiohttp_client(create_app(settings, ENVIRON))

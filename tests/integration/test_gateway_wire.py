@@ -321,7 +321,7 @@ async def test_deliveries_are_refused_while_whole_bodies_fill_the_budget(
     appender = gateway.gateway._appender
     append = appender.append
 
-    async def held_up(*arguments: Any) -> Any:  # noqa: ANN401 - passed on as they come
+    async def held_up(*arguments: Any) -> Any:
         await may_go_on.wait()
         return await append(*arguments)
 

@@ -106,7 +106,7 @@ async def test_streams_are_found_with_redis_cli(store: Redis, cli: Cli) -> None:
 
 
 @pytest.fixture
-def client(server: Server) -> Any:  # noqa: ANN401 - redis-py's own replies have no types
+def client(server: Server) -> Any:
     """A plain client, as redis-py's first page makes one."""
     client = plain.Redis(port=server.port, decode_responses=True)
     yield client
@@ -115,7 +115,7 @@ def client(server: Server) -> Any:  # noqa: ANN401 - redis-py's own replies have
 
 async def test_events_are_read_and_acknowledged_with_redis_py(
     store: Redis,
-    client: Any,  # noqa: ANN401 - as above
+    client: Any,
 ) -> None:
     """Every field is text but the body, and this one happens to be text as well."""
     entry_ids = await append_events(store, ["evt_1", "evt_2"])
@@ -141,7 +141,7 @@ async def test_events_are_read_and_acknowledged_with_redis_py(
 
 async def test_a_crashed_readers_events_are_taken_over_with_redis_py(
     store: Redis,
-    client: Any,  # noqa: ANN401 - as above
+    client: Any,
 ) -> None:
     """XAUTOCLAIM goes through everything that has been idle for long enough."""
     entry_ids = await append_events(store, ["evt_1", "evt_2", "evt_3"])
@@ -159,7 +159,7 @@ async def test_a_crashed_readers_events_are_taken_over_with_redis_py(
 async def test_a_subscriber_beside_our_workers_sees_every_event_once(
     server: Server,
     store: Redis,
-    client: Any,  # noqa: ANN401 - as above
+    client: Any,
 ) -> None:
     """Both groups have all of them, and neither is in the other's way."""
     worker = Worker(group="crm")

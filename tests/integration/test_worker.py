@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from consumers import Event, GiveUp, Retry, Worker
-from consumers.app import WorkerProcess
+from consumers.app import WorkerFailed, WorkerProcess
 from consumers.entry import read_history
 from relay.announce import Announcer
 from relay.contract.connect import text_of
@@ -633,7 +633,7 @@ async def test_a_handler_that_ends_the_process_ends_the_worker(
 
     await append_events(store, ["evt_1"])
     process = WorkerProcess(handled.worker, settings_for(server.url))
-    with pytest.raises(Fatal):
+    with pytest.raises(WorkerFailed, match="Fatal"):
         await asyncio.wait_for(process.run(asyncio.Event()), 10)
 
     assert await dead_letters(store) == []

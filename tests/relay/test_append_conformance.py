@@ -98,7 +98,7 @@ class Bench:
         return {name.decode(): entry.decode() for name, entry in raw.items()}
 
 
-def make_bench(client: Redis, **arguments: Any) -> Bench:  # noqa: ANN401 - the appender's own
+def make_bench(client: Redis, **arguments: Any) -> Bench:
     """Put an appender over a client."""
     heard = Heard()
     return Bench(client, Appender(client, KEYS, observer=heard, **arguments), heard)
@@ -302,6 +302,23 @@ async def test_an_event_from_before_the_present_stream_is_appended_again(bench: 
     assert await bench.streams() == {"message.new": f"1 {entry_id(newer)}"}
 
 
+@pytest.mark.parametrize("left", [None, "not of our form"])
+async def test_lost_books_do_not_make_repeats_new(bench: Bench, left: str | None) -> None:
+    """A stream that the books have lost is written into them again, from its first entry on."""
+    (first,) = await bench.append(make_identified("evt_1"))
+    await bench.client.delete(KEYS.streams("unipile"))
+    if left is not None:
+        await bench.client.hset(KEYS.streams("unipile"), "message.new", left)
+
+    (repeat,) = await bench.append(make_identified("evt_1"))
+    await bench.append(make_identified("evt_2"))
+    (later,) = await bench.append(make_identified("evt_1"))
+
+    assert [repeat, later] == [Duplicate(entry_id(first))] * 2
+    assert len(await bench.events()) == 2
+    assert (await bench.streams())["message.new"].endswith(f" {entry_id(first)}")
+
+
 async def test_types_are_numbered_as_they_come(bench: Bench) -> None:
     """Each stream's registration has its own number and its first entry id."""
     first, second = await bench.append(make_identified("1", "a"), make_identified("2", "b"))
@@ -462,7 +479,7 @@ async def test_events_wait_for_each_other_without_a_timer(
     """What arrives while a flush is under way goes together in the next."""
     send, under_way, may_end = bench.appender._pipelined, asyncio.Event(), asyncio.Event()
 
-    async def held_up(*arguments: Any) -> list[Any]:  # noqa: ANN401 - passed on as they come
+    async def held_up(*arguments: Any) -> list[Any]:
         under_way.set()
         await may_end.wait()
         return await send(*arguments)
@@ -536,7 +553,7 @@ async def test_a_lost_reply_makes_no_second_entry(
     send = bench.appender._pipelined
     lost: list[Any] = []
 
-    async def lossy(*arguments: Any) -> list[Any]:  # noqa: ANN401 - passed on as they come
+    async def lossy(*arguments: Any) -> list[Any]:
         replies = await send(*arguments)
         if len(lost) < 2:
             lost.append(replies)

@@ -53,7 +53,7 @@ class Faulty:
         self._server = server
         self.fault = "nothing"
 
-    async def __call__(self, *arguments: Any) -> list[Any]:  # noqa: ANN401 - passed on
+    async def __call__(self, *arguments: Any) -> list[Any]:
         """Send, with the fault once."""
         fault, self.fault = self.fault, "nothing"
         if fault == "is away":

@@ -24,7 +24,7 @@ def faults(
     return list(caught.value.faults)
 
 
-def endpoint(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any setting
+def endpoint(**changes: Any) -> dict[str, Any]:
     """Give a file with one endpoint, some of its settings changed."""
     return {"endpoints": {"unipile": ENDPOINT | changes}}
 
