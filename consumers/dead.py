@@ -32,6 +32,12 @@ class DeadLetter:
         return self.fields.get(name, b"").decode("utf-8", "replace")
 
     @property
+    def attempts(self) -> int:
+        """How many runs failed; 0 where that cannot be read."""
+        text = self.text("attempts")
+        return int(text) if text.isdecimal() else 0
+
+    @property
     def set_aside_ms(self) -> int:
         """When it was set aside, ms since the epoch by the store's clock."""
         return int(self.letter_id.partition("-")[0])

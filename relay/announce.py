@@ -5,7 +5,8 @@ configured groups are created with it at ``0``. All of it can be lost and is the
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any
 
 import structlog
 from redis.asyncio import Redis
@@ -65,22 +66,35 @@ class Announcer:
                 pass
 
     async def refresh(self) -> None:
-        """Write tags, news and groups once."""
-        if self._tags:
-            await self._redis.sadd(self._keys.tags, *self._tags)
+        """Write tags, news and groups once; what is refused does not hold up the rest."""
+        await self.announce_tags()
         while self._news:
             tag, event_type = self._news[0]
-            await self._tell(tag, event_type)
+            await self._unless_refused(self._tell(tag, event_type), self._keys.control)
             self._news.pop(0)
         for tag in self._tags if self._groups else ():
-            for name in await self._redis.hkeys(self._keys.streams(tag)):
-                await self._create_groups(tag, text_of(name))
+            await self._unless_refused(self._create_all_groups(tag), self._keys.streams(tag))
+
+    async def announce_tags(self) -> None:
+        """Write the tags into the books; a write that harms nothing when repeated."""
+        if self._tags:
+            await self._redis.sadd(self._keys.tags, *self._tags)
+
+    async def _unless_refused(self, step: Coroutine[Any, Any, None], key: str) -> None:
+        try:
+            await step
+        except ResponseError as error:
+            _log.error("announcing_refused", key=key, error=str(error).partition(" ")[0])
+
+    async def _create_all_groups(self, tag: str) -> None:
+        for name in await self._redis.hkeys(self._keys.streams(tag)):
+            await self._create_groups(tag, text_of(name))
 
     async def _tell(self, tag: str, event_type: str) -> None:
         await self._create_groups(tag, event_type)
+        _log.info("stream_registered", tag=tag, type=event_type)
         fields = {"what": "stream", "tag": tag, "type": event_type}
         await self._redis.xadd(self._keys.control, fields, maxlen=CONTROL_ENTRIES, approximate=True)  # type: ignore[arg-type]
-        _log.info("stream_registered", tag=tag, type=event_type)
 
     async def _create_groups(self, tag: str, event_type: str) -> None:
         stream = self._keys.stream(tag, event_type)
@@ -93,6 +107,8 @@ class Announcer:
                 if "BUSYGROUP" in str(error):
                     continue
                 if "requires the key to exist" not in str(error):
-                    raise
+                    # A stream that is none concerns nobody else.
+                    kind = str(error).partition(" ")[0]
+                    _log.error("announcing_refused", key=stream, error=kind)
             else:
                 _log.info("group_created", stream=stream, group=group)

@@ -141,7 +141,8 @@ class Gateway:
             return False
         try:
             async with asyncio.timeout(READY_SECONDS):
-                await self._watcher.ping()
+                await self._appender.probe()
+                await self._announcer.announce_tags()  # a write: a replica would refuse it
         except (RedisError, OSError, TimeoutError):
             return False
         return True
@@ -225,9 +226,15 @@ def _build(settings: Settings | None, environ: Mapping[str, str] | None) -> Gate
     return Gateway(settings, build_endpoints(settings, environ))
 
 
+async def _name_ourselves(_: web.Request, response: web.StreamResponse) -> None:
+    """Leave out what aiohttp would say of itself, of Python and of their versions."""
+    response.headers["server"] = "webhook-relay"
+
+
 def _ingress(gateway: Gateway) -> web.Application:
     # aiohttp would unpack compressed bodies: other bytes than were signed, and bombs.
     app = web.Application(handler_args={"auto_decompress": False})
+    app.on_response_prepare.append(_name_ourselves)
     app.cleanup_ctx.append(gateway.run)
     gateway.receiver.add_routes(app)
     _add_health(app, gateway)
@@ -236,6 +243,7 @@ def _ingress(gateway: Gateway) -> web.Application:
 
 def _admin(gateway: Gateway) -> web.Application:
     app = web.Application()
+    app.on_response_prepare.append(_name_ourselves)
     _add_health(app, gateway)
 
     async def metrics(_: web.Request) -> web.Response:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from relay.contract.config import (
     FileSettings,
@@ -27,6 +27,19 @@ from relay.providers import PROVIDERS
 MIB = 1024 * 1024
 DEFAULT_SECRET_VARIABLE = "UNIPILE_WEBHOOK_SECRET"  # noqa: S105 - a variable's name
 
+
+def _check_host(host: str) -> str:
+    try:
+        plain = host.encode("idna").decode()
+    except UnicodeError:
+        plain = ""
+    if not plain.strip() or plain != plain.strip():
+        # An empty one would mean every address of the machine.
+        raise ValueError("an address or a host name; 0.0.0.0 means every address")
+    return host
+
+
+Host = Annotated[str, AfterValidator(_check_host)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -75,9 +88,9 @@ class Settings(FileSettings):
     """Everything the gateway can be told."""
 
     # Loopback by default: exposing it is a decision.
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: Port = 8080
-    admin_host: str = "127.0.0.1"
+    admin_host: Host = "127.0.0.1"
     admin_port: Port = 8081
     max_body_bytes: Annotated[int, Field(ge=1024, le=512 * MIB)] = 10 * MIB
     # Bodies received and not yet stored, all together.
@@ -155,16 +168,20 @@ def _read(
 ) -> Secret | None:
     if reference.env is not None:
         return Secret(environ[reference.env], f"env:{reference.env}")
-    source = f"file:{reference.file}"
+    path_of = reference.file or Path()
+    source = f"file:{path_of}"
+    if path_of.exists() and not path_of.is_file():
+        faults.append(f"{path}: {path_of} is not a file")
+        return None
     try:
-        text = (reference.file or Path()).read_text("utf-8")
+        text = path_of.read_text("utf-8")
     except (OSError, ValueError) as error:
-        faults.append(f"{path}: cannot read {reference.file}: {type(error).__name__}")
+        faults.append(f"{path}: cannot read {path_of}: {type(error).__name__}")
         return None
     # Editors and echo end a file with a newline; no sender's secret has one.
     secret = text.rstrip("\r\n")
-    if not secret:
-        faults.append(f"{path}: {reference.file} is empty")
+    if not secret.strip():
+        faults.append(f"{path}: {path_of} is empty")
         return None
     return Secret(secret, source)
 
@@ -176,7 +193,7 @@ def _secret_faults(merged: Mapping[str, Any], environ: Mapping[str, str]) -> lis
         references = _table(endpoint).get("secrets")
         for number, reference in enumerate(references if isinstance(references, list) else ()):
             variable = _table(reference).get("env")
-            if isinstance(variable, str) and not environ.get(variable):
+            if isinstance(variable, str) and not environ.get(variable, "").strip():
                 path = f"endpoints.{name}.secrets[{number}]"
                 faults.append(f"{path}: the environment variable {variable} is not set or empty")
     return faults

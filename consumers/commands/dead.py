@@ -7,10 +7,13 @@ import typer
 
 from consumers.commands.options import AsJson, RedisUrl, opened
 from consumers.dead import DeadLetter, letters
-from relay.contract.display import show, show_json, time_text
+from relay.contract.display import show, show_json, tell, time_text
 from relay.contract.explain import CommandFailed
 from relay.contract.loop import run
+from relay.contract.printable import printable
 
+# A body is shown in full.
+WHOLE = 1_000_000_000
 COLUMNS = ("letter", "group", "type", "id", "reason", "attempts", "set_aside", "error")
 EMPTY = "No dead letters."
 
@@ -49,13 +52,17 @@ def show_letter(
 ) -> None:
     """Show a dead letter whole, its body included."""
     found = run(_find(redis_url, letter, endpoint, group))
-    if found is None:
+    if not found:
         raise CommandFailed(f"No dead letter has the id {letter!r}; see: relay dead list")
+    if len(found) > 1:
+        places = ", ".join(f"{one.tag} {one.group} {one.letter_id}" for one in found)
+        raise CommandFailed(f"Several have it ({places}): add --endpoint, --group or take the id")
+    document = _document(found[0])
     if as_json:
-        show_json(_document(found))
+        show_json(document)
         return
-    rows = [{"field": name, "value": value} for name, value in _document(found).items()]
-    show(rows, ("field", "value"), as_json=False)
+    for name, value in document.items():
+        tell(f"{name:<20} {printable(value, WHOLE)}")
 
 
 async def _list(
@@ -77,12 +84,13 @@ async def _list(
 
 async def _find(
     redis_url: str | None, wanted: str, endpoint: str | None, group: str | None
-) -> DeadLetter | None:
+) -> list[DeadLetter]:
     async with opened(redis_url) as (redis, keys):
-        async for letter in letters(redis, keys, endpoint=endpoint, group=group):
-            if wanted in {letter.letter_id, letter.text("id")}:
-                return letter
-    return None
+        return [
+            letter
+            async for letter in letters(redis, keys, endpoint=endpoint, group=group)
+            if wanted in {letter.letter_id, letter.text("id")}
+        ]
 
 
 def _row(letter: DeadLetter) -> dict[str, object]:
@@ -94,7 +102,7 @@ def _row(letter: DeadLetter) -> dict[str, object]:
         "id": letter.text("id"),
         "account": letter.text("account") or None,
         "reason": letter.text("reason"),
-        "attempts": int(letter.text("attempts") or 0),
+        "attempts": letter.attempts,
         "set_aside": time_text(letter.set_aside_ms),
         "error": letter.text("lasterror"),
     }

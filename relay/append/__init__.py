@@ -148,6 +148,17 @@ class Appender:
             self._flusher = loop.create_task(self._flush_all(), name="append-flush")
         return await waiting.answer
 
+    async def probe(self) -> None:
+        """Run the script on no event, to see whether the store would let it.
+
+        Raises:
+            RedisError: It would not, or is away.
+        """
+        key = self._keys.streams("")
+        for reply in await self._call([([key, key], [])]):
+            if isinstance(reply, Exception):
+                raise reply
+
     async def stop(self) -> None:
         """Send what waits, and return when all of it is answered."""
         while self._flusher is not None:

@@ -56,10 +56,8 @@ async def _row(store: Store, stream: catalog.Stream) -> dict[str, object]:
 async def _held(store: Store, key: str) -> dict[str, Any]:
     try:
         return dict(await store.redis.xinfo_stream(key))
-    except ResponseError as error:
-        if "no such key" in str(error):  # registered, and deleted since
-            return {}
-        raise
+    except ResponseError:
+        return {}  # registered, and deleted since, or something else stands there
 
 
 async def _groups(store: Store, key: str) -> list[str]:

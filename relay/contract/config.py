@@ -7,6 +7,7 @@ fault, since any of them may be a secret.
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Self, TypeVar
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -50,6 +51,10 @@ def _check_url(url: SecretStr) -> SecretStr:
         raise ValueError(
             f"a URL that begins with one of {', '.join(URL_SCHEMES)} is needed {_FROM}"
         )
+    options = {name for name, _ in parse_qsl(urlsplit(text).query, keep_blank_values=True)}
+    if any(name != "db" and not name.startswith("ssl_") for name in options):
+        # redis-py would take any of its settings here, and some undo what we rely on.
+        raise ValueError(f"a URL with no options but db and ssl_… is needed {_FROM}")
     try:
         # Nothing is sent: a connection object is made, which reads every part of the URL.
         ConnectionPool.from_url(text).make_connection()  # type: ignore[no-untyped-call]
@@ -176,7 +181,7 @@ def merge_sources(
     """
     try:
         variables = _Environ(settings_cls, environ)()
-    except ValueError as error:  # a value that should be JSON and is not
+    except (ValueError, RecursionError) as error:  # a value that should be JSON and is not
         raise ConfigurationFault([f"{ENV_PREFIX}…: {error}"]) from None
     fallback = {"redis": {"url": environ["REDIS_URL"]}} if environ.get("REDIS_URL") else {}
     return _over(_over(_over(fallback, toml), variables), options)

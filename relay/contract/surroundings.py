@@ -36,7 +36,7 @@ def read_config_file(environ: Mapping[str, str], directory: Path) -> dict[str, A
         raise ConfigurationFault(
             [f"{CONFIG_VARIABLE}: cannot read {path}: {error.strerror}"]
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigurationFault([f"{path} is not TOML: {error}"]) from None
 
 
@@ -51,5 +51,5 @@ def with_running_dev(environ: Mapping[str, str], directory: Path) -> dict[str, s
     for variable, name in names.items():
         path = directory / DEV_DIRECTORY / name
         if not found.get(variable) and path.is_file():
-            found[variable] = path.read_text("utf-8").strip()
+            found[variable] = path.read_text("utf-8", "replace").strip()
     return found

@@ -72,5 +72,4 @@ def header_safe(event_id: str) -> str:
 def _json(
     status: int, body: bytes, headers: dict[str, str], content_type: str = "application/json"
 ) -> web.Response:
-    headers["server"] = "webhook-relay"  # aiohttp would name itself and its version
     return web.Response(status=status, body=body, headers=headers, content_type=content_type)

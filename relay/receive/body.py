@@ -9,6 +9,8 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
+from aiohttp.http_exceptions import PayloadEncodingError
+
 from relay.contract.errors import BodyIncomplete, Overloaded
 
 # One client address may hold this part of the budget, but always one whole body.
@@ -45,12 +47,13 @@ class Share:
         """Read within this, and no longer than the budget allows.
 
         Raises:
-            BodyIncomplete: The budget needed the room, or the body took too long.
+            BodyIncomplete: The budget needed the room, the body took too long, the sender left,
+                or what came is no body.
         """
         try:
             async with asyncio.timeout(self._budget.body_seconds) as self._timeout:
                 yield
-        except TimeoutError:
+        except (TimeoutError, ConnectionError, PayloadEncodingError):
             raise BodyIncomplete from None
         finally:
             self._timeout = None

@@ -81,7 +81,7 @@ def test_a_module_that_imports_what_is_absent_keeps_its_own_error(here: Path) ->
     """The user's module is there; what it needs is not."""
     (here / "orders_c.py").write_text("import not_installed_anywhere\n")
 
-    with pytest.raises(ModuleNotFoundError, match="not_installed_anywhere"):
+    with pytest.raises(ConfigurationFault, match=r"not_installed_anywhere.*orders_c\.py:1\)"):
         find_worker("orders_c:worker")
 
 
@@ -92,8 +92,17 @@ def test_a_mistake_inside_the_module_is_not_taken_for_one_in_the_target(here: Pa
         "worker.on('message.new')(print)\n"
     )
 
-    with pytest.raises(ValueError, match="write endpoint:type"):
+    with pytest.raises(ConfigurationFault, match=r"write endpoint:type.*orders_d\.py:3\)"):
         find_worker("orders_d:worker")
+
+
+@pytest.mark.parametrize("text", ["def (", "raise RuntimeError('no')", "1 / 0"])
+def test_a_broken_module_is_told_with_its_place(here: Path, text: str) -> None:
+    """The user's own mistake needs no frames of ours."""
+    (here / "orders_e.py").write_text(text)
+
+    with pytest.raises(ConfigurationFault, match=r"importing it failed: \w+Error: .*orders_e\.py"):
+        find_worker("orders_e:worker")
 
 
 # --- looking at dead letters and groups

@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
+from relay.contract.connect import send_command
 from tests.integration.gateways import Running, running, until_status
 from tests.servers import Server
 from tests.waiting import wait_until
@@ -223,3 +225,17 @@ async def test_stopping_stores_what_nobody_waits_for_any_more(own_server: Server
 
     assert all(task.exception() for task in sending)
     assert sorted(ids) == [f"evt_{n}" for n in range(6)]
+
+
+async def test_ready_means_that_a_delivery_could_be_stored(server: Server, store: Redis) -> None:
+    """A store that answers but takes no scripts is not ready, and neither is the gateway."""
+    user = ("ACL", "SETUSER", "weak", "on", "nopass", "~*", "+@all")
+    await send_command(store, *user, "-eval", "-evalsha")
+    weak = server.url.replace("redis://", "redis://weak:x@")
+    async with running(server, {"redis": {"url": weak}}) as gateway:
+        answer = await gateway.send(b'{"id":"evt_1","type":"message.new"}')
+        ready = await gateway.ask("/readyz")
+    await send_command(store, "ACL", "DELUSER", "weak")
+
+    assert answer.status == 503
+    assert ready == (503, {"ready": False})

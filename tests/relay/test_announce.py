@@ -8,7 +8,7 @@ import pytest
 from fakeredis import FakeServer
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
+from structlog.testing import capture_logs
 
 from relay.announce import Announcer
 from relay.contract.keys import Keys
@@ -115,13 +115,32 @@ async def test_a_stream_that_is_gone_again_is_no_fault(client: Redis) -> None:
     assert not await client.exists(KEYS.stream("unipile", "gone"))
 
 
-async def test_other_refusals_are_not_passed_over(client: Redis) -> None:
-    """A group that cannot be created is an error that the duty's owner hears of."""
+async def test_a_refusal_is_told_and_does_not_hold_up_the_rest(client: Redis) -> None:
+    """A key of a wrong type costs its own stream the group, and no other."""
     await client.set(KEYS.stream("unipile", "a"), "x")
-    await client.hset(KEYS.streams("unipile"), "a", "1 1-0")
-
-    with pytest.raises(ResponseError, match="WRONGTYPE"):
+    await client.xadd(KEYS.stream("unipile", "b"), {"x": "y"})
+    await client.hset(KEYS.streams("unipile"), mapping={"a": "1 1-0", "b": "2 1-0"})
+    with capture_logs() as logs:
         await make_announcer(client, {"crm": ["*:*"]}).refresh()
+
+    assert [line["key"] for line in logs if line["event"] == "announcing_refused"] == [
+        KEYS.stream("unipile", "a")
+    ]
+    assert len(await client.xinfo_groups(KEYS.stream("unipile", "b"))) == 1
+
+
+async def test_news_that_cannot_be_told_do_not_hold_up_later_ones(client: Redis) -> None:
+    """Workers find the stream by looking, and its groups are there."""
+    await client.set(KEYS.control, "x")
+    for name in ("a", "b"):
+        await client.xadd(KEYS.stream("unipile", name), {"x": "y"})
+    announcer = make_announcer(client, {"crm": ["*:*"]})
+    announcer.registered("unipile", "a")
+    announcer.registered("unipile", "b")
+    await announcer.refresh()
+
+    assert len(await client.xinfo_groups(KEYS.stream("unipile", "a"))) == 1
+    assert len(await client.xinfo_groups(KEYS.stream("unipile", "b"))) == 1
 
 
 async def test_news_outlives_an_outage(client: Redis, memory: FakeServer) -> None:

@@ -73,11 +73,6 @@ def test_a_wrong_method_is_told_the_right_one() -> None:
     assert problem(MethodNotAllowed(), "r1").headers["allow"] == "POST"
 
 
-def test_no_answer_names_the_server_program() -> None:
-    """The versions behind the gateway are nobody's business."""
-    assert problem(Overloaded(), "r1").headers["server"] == "webhook-relay"
-
-
 def test_request_ids_differ() -> None:
     """Every answer has an id of its own that can stand in a header."""
     made = [request_id() for _ in range(100)]

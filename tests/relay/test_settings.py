@@ -1,5 +1,6 @@
 """Environment, file and options in; settings out, or all faults together."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -291,3 +292,51 @@ def test_settings_cannot_be_changed() -> None:
 
     with pytest.raises(ValueError, match="frozen"):
         settings.port = 1
+
+
+@pytest.mark.parametrize("key", ["host", "admin_host"])
+@pytest.mark.parametrize("host", ["", " ", "..", " 127.0.0.1", "x" * 300])
+def test_a_host_that_is_none_is_a_fault(key: str, host: str) -> None:
+    """An empty one would listen on every address of the machine."""
+    with pytest.raises(ConfigurationFault, match="means every address") as caught:
+        Settings.load({}, {key: host})
+
+    assert key in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "query", ["decode_responses=true", "protocol=3", "encoding=x", "socket_timeout=", "retry=1"]
+)
+def test_options_in_the_url_that_would_undo_ours_are_a_fault(query: str) -> None:
+    """redis-py takes any of its settings from there."""
+    with pytest.raises(ConfigurationFault, match="no options but db and ssl_"):
+        Settings.load({}, {"redis": {"url": f"redis://127.0.0.1/0?{query}"}})
+
+
+def test_a_secret_of_blanks_is_a_fault() -> None:
+    """It is a variable that somebody forgot to fill in."""
+    with pytest.raises(ConfigurationFault, match="not set or empty"):
+        Settings.load({"S": "  "}, {"endpoints": {"unipile": endpoint_with({"env": "S"})}})
+
+
+def test_a_secret_file_that_is_no_file_is_a_fault(tmp_path: Path) -> None:
+    """Reading a pipe would wait for ever."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    settings = Settings.load({}, {"endpoints": {"unipile": endpoint_with({"file": str(pipe)})}})
+
+    with pytest.raises(ConfigurationFault, match="is not a file"):
+        build_endpoints(settings, {})
+
+
+def endpoint_with(secret: dict[str, str]) -> dict[str, object]:
+    """Give the table of an endpoint with one secret."""
+    return {"provider": "unipile", "secrets": [secret]}
+
+
+def test_variables_change_the_endpoint_that_the_secret_alone_gives() -> None:
+    """No file is needed to widen the tolerance."""
+    environ = {"UNIPILE_WEBHOOK_SECRET": "s", "RELAY_ENDPOINTS__UNIPILE__TOLERANCE_SECONDS": "600"}
+    settings = Settings.load(environ, {})
+
+    assert settings.endpoints["unipile"].tolerance_seconds == 600
