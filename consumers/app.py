@@ -73,63 +73,77 @@ class WorkerProcess:
 
     def __init__(self, worker: Worker, settings: Settings) -> None:
         worker.check()
-        url, keys, group = settings.redis_url, settings.keys, worker.group
-        self._grace_seconds = settings.worker.grace_seconds
-        self._group = group
+        url, self._keys, self._group = settings.redis_url, settings.keys, worker.group
         self.consumer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-        consumer = self.consumer
+        self._grace_seconds = settings.worker.grace_seconds
         self._redis = connect(url, role="worker", connections=8)
         self._reads = BlockingConnection(url, "read", BLOCK_SECONDS)
         self._news = BlockingConnection(url, "control", POLL_SECONDS)
-        self._heartbeat = Heartbeat(url, keys.alive(group, consumer))
+        self._heartbeat = Heartbeat(url, self._keys.alive(self._group, self.consumer))
         self._duties = Duties()
         # What brings entries in besides reading; ends with it.
         self._intake = Duties()
         house = House(worker.handlers)
         self._routes = Routes(house.rooms)
-        self._settler = Settler(self._redis, keys, group, consumer)
+        self._settler = Settler(self._redis, self._keys, self._group, self.consumer)
         self._crews = [Crew(room, self._settler) for room in house.rooms]
-        self._discovery = Discovery(
+        self._discovery = self._make_discovery(worker)
+        self._reader = self._make_reader(house)
+        house.on_room = self._reader.room_regained
+        self._discovery.on_new = self._reader.wake
+        self._parking = self._make_parking()
+        self._sweeper = self._make_sweeper()
+        self._trimmer = self._make_trimmer(settings)
+        self._reading: asyncio.Task[None] | None = None
+
+    def _make_discovery(self, worker: Worker) -> Discovery:
+        return Discovery(
             self._news,
             self._redis,
-            keys,
-            group=group,
+            self._keys,
+            group=self._group,
             start=worker.start,
             routes=self._routes,
         )
-        self._reader = Reader(
+
+    def _make_reader(self, house: House) -> Reader:
+        return Reader(
             self._reads,
             self._redis,
-            keys,
-            group=group,
-            consumer=consumer,
+            self._keys,
+            group=self._group,
+            consumer=self.consumer,
             house=house,
             routes=self._routes,
             restore_groups=self._discovery.restore_groups,
         )
-        house.on_room = self._reader.room_regained
-        self._discovery.on_new = self._reader.wake
-        self._parking = Parking(
+
+    def _make_parking(self) -> Parking:
+        return Parking(
             self._redis,
-            keys,
-            group=group,
-            consumer=consumer,
+            self._keys,
+            group=self._group,
+            consumer=self.consumer,
             routes=self._routes,
             recover_soon=self._reader.recover_soon,
         )
-        self._sweeper = Sweeper(
+
+    def _make_sweeper(self) -> Sweeper:
+        return Sweeper(
             self._redis,
-            keys,
-            group=group,
-            consumer=consumer,
+            self._keys,
+            group=self._group,
+            consumer=self.consumer,
             routes=self._routes,
             may_take_over=self._heartbeat.may_take_over,
             recover_soon=self._reader.recover_soon,
         )
-        self._trimmer = Trimmer(
+
+    def _make_trimmer(self, settings: Settings) -> Trimmer:
+        return Trimmer(
             self._redis,
-            keys,
-            consumer=consumer,
+            self._keys,
+            consumer=self.consumer,
             retention_seconds=settings.worker.retention_seconds,
             groups={
                 name: [parse_pattern(text) for text in patterns]
@@ -137,7 +151,6 @@ class WorkerProcess:
             },
             tags=lambda: self._discovery.tags,
         )
-        self._reading: asyncio.Task[None] | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until told to stop, then leave nothing behind.
