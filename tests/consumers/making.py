@@ -172,3 +172,8 @@ async def full(store: Redis) -> AsyncIterator[None]:
         await store.set("relay:@probe", "1", px=1000)
     yield
     await store.config_set("maxmemory", 0)
+
+
+def numbered(count: int, prefix: str = "evt") -> list[str]:
+    """Name some events."""
+    return [f"{prefix}_{number}" for number in range(count)]

@@ -1,5 +1,6 @@
 """The whole gateway on a loopback port, over a real store."""
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from tests.waiting import wait_until
 
 ENVIRON = {"UNIPILE_WEBHOOK_SECRET": SECRET}
 PATH = "/webhooks/unipile"
+BODY = b'{"id":"evt_1","type":"message.new","account_id":"acc_1","payload":{"text":"h\xc3\xa9"}}'
 Client = TestClient[Any, Any]
 
 
@@ -108,3 +110,19 @@ async def until_status(gateway: Running, path: str, status: int) -> None:
         return (await gateway.ask(path))[0] == status
 
     await wait_until(answers, deadline_seconds=15, description=f"{path} answers {status}")
+
+
+async def problem_of(response: ClientResponse) -> tuple[int, str]:
+    """Give status and reason of a refusal, whose form is checked."""
+    details = await response.json(content_type="application/problem+json")
+
+    assert set(details) == {"type", "title", "status", "reason"}
+    assert details["status"] == response.status
+    assert response.headers["relay-request-id"]
+    assert "relay-event-id" not in response.headers
+    return response.status, details["reason"]
+
+
+def body_of(event_id: object, event_type: object = "message.new") -> bytes:
+    """Write an event object."""
+    return json.dumps({"id": event_id, "type": event_type}).encode()

@@ -1,0 +1,220 @@
+"""A worker process and a real server: what the end of a worker leaves behind."""
+
+import asyncio
+import threading
+
+import pytest
+from redis.asyncio import Redis
+from structlog.testing import capture_logs
+
+from consumers import Event
+from consumers.app import WorkerFailed, WorkerProcess
+from tests.consumers.making import (
+    GROUP,
+    KEYS,
+    TAG,
+    append_events,
+    consumers_of,
+    dead_letters,
+    due_times,
+    histories,
+    in_books,
+    numbered,
+    pending,
+    read_as,
+)
+from tests.consumers.working import running, settings_for
+from tests.integration.workers import Handled, settled
+from tests.servers import Server
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.redis
+
+
+async def test_the_end_hands_back_what_is_not_handled_and_leaves_no_name_behind(
+    server: Server, store: Redis, handled: Handled
+) -> None:
+    """What runs may finish; the rest is another worker's within a moment, and no attempt."""
+    gate = asyncio.Event()
+
+    @handled.worker.on("unipile:*", concurrency=2, read_ahead=10)
+    async def handle(event: Event) -> None:
+        handled.events.append(event)
+        await gate.wait()
+
+    entry_ids = await append_events(store, numbered(8))
+    async with running(handled.worker, server.url) as process:
+        await wait_until(lambda: len(handled.events) == 2, description="two run")
+
+        async def all_read() -> bool:
+            return len(await pending(store)) == 8
+
+        await wait_until(all_read, description="the rest is read ahead")
+        asyncio.get_running_loop().call_later(0.05, gate.set)
+    rest = entry_ids[2:]
+
+    assert process.left_running == 0
+    assert await pending(store) == dict.fromkeys(rest, "@park")
+    assert list(await due_times(store)) == [in_books(entry_id) for entry_id in rest]
+    assert await histories(store) == {}
+    assert await consumers_of(store) == {"@park"}
+    assert not [key async for key in store.scan_iter("relay:@alive:*")]
+
+
+async def test_what_was_handed_back_is_handled_by_the_next_worker(
+    server: Server, store: Redis, handled: Handled
+) -> None:
+    """As its first attempt, without waiting for anybody to be declared dead."""
+    gate = asyncio.Event()
+
+    @handled.worker.on("unipile:*", concurrency=1)
+    async def handle(event: Event) -> None:
+        handled.events.append(event)
+        await gate.wait()
+
+    await append_events(store, numbered(5))
+    async with running(handled.worker, server.url, grace_seconds=0):
+        await wait_until(lambda: len(handled.events) == 1, description="one runs")
+    gate.set()
+    first = handled.ids
+    handled.events.clear()
+    async with running(handled.worker, server.url):
+        await handled.until(*numbered(5))
+        await settled(store)
+
+    assert first == ["evt_0"]
+    assert sorted(handled.ids) == numbered(5)
+    assert {event.attempt for event in handled.events} == {1}
+
+
+async def test_an_entry_that_a_thread_is_still_busy_with_is_not_handed_back(
+    server: Server, store: Redis, handled: Handled
+) -> None:
+    """Another worker would run it beside the thread; it is taken over when the process is gone."""
+    gate = threading.Event()
+
+    @handled.worker.on("unipile:*")
+    def hang(event: Event) -> None:
+        handled.events.append(event)
+        gate.wait()
+
+    (entry_id,) = await append_events(store, ["evt_1"])
+    try:
+        async with running(handled.worker, server.url, grace_seconds=0) as process:
+            await handled.until("evt_1")
+        left = process.left_running
+    finally:
+        gate.set()
+
+    assert left == 1
+    assert await pending(store) == {entry_id: process.consumer}
+
+
+async def test_a_worker_that_stops_takes_on_nothing_more(
+    server: Server, store: Redis, handled: Handled
+) -> None:
+    """While one handler finishes, a due entry of another is left for those who go on."""
+    gate = asyncio.Event()
+
+    @handled.worker.on("unipile:slow")
+    async def slow(event: Event) -> None:
+        handled.events.append(event)
+        await gate.wait()
+
+    @handled.worker.on("unipile:*")
+    async def quick(event: Event) -> None:
+        handled.events.append(event)
+
+    await append_events(store, ["evt_slow"], "slow")
+    await append_events(store, ["evt_quick"])
+    async with running(handled.worker, server.url) as process:
+        await handled.until("evt_slow", "evt_quick")
+        await settled(store)
+        stopping = asyncio.create_task(process._stop())
+        await wait_until(
+            lambda: all(lane.done() for lane in process._crews[1]._lanes),
+            description="the quick handler's lanes have ended",
+        )
+        await append_events(store, ["evt_due"])
+        (entry_id,) = await read_as(store, "@park")
+        await store.zadd(KEYS.park(TAG, GROUP), {in_books(entry_id): 1.0})
+        # Longer than it would take to look for due entries.
+        asyncio.get_running_loop().call_later(0.5, gate.set)
+        await stopping
+
+        assert await pending(store) == {entry_id: "@park"}
+        assert await consumers_of(store) == {"@park"}
+
+
+async def test_stops_leave_no_names_behind(server: Server, store: Redis, handled: Handled) -> None:
+    """A group does not fill with the names of processes long gone."""
+
+    @handled.worker.on("unipile:*")
+    async def handle(event: Event) -> None:
+        handled.events.append(event)
+
+    for number in range(10):
+        async with running(handled.worker, server.url):
+            await append_events(store, [f"evt_{number}"])
+            if number % 2:
+                await handled.until(f"evt_{number}")
+    async with running(handled.worker, server.url):
+        await handled.until(*numbered(10))
+        await settled(store)
+
+    assert await consumers_of(store) <= {"@park"}
+
+
+async def test_a_worker_that_is_stopped_at_once_ends(
+    server: Server, store: Redis, handled: Handled
+) -> None:
+    """Before it has read anything, and before there is anything to read."""
+
+    @handled.worker.on("unipile:*")
+    async def handle(event: Event) -> None:
+        handled.events.append(event)
+
+    async with running(handled.worker, server.url):
+        pass
+    async with running(handled.worker, server.url) as process:
+        await wait_until(process._heartbeat.beats, description="it has begun")
+
+    assert await store.dbsize() == 0
+
+
+async def test_a_worker_starts_and_ends_while_the_store_is_away(handled: Handled) -> None:
+    """It waits for the store, and can be stopped while it waits."""
+
+    @handled.worker.on("unipile:*")
+    async def handle(event: Event) -> None:
+        handled.events.append(event)
+
+    with capture_logs() as logs:
+        async with running(handled.worker, "redis://127.0.0.1:1/0"):
+            await wait_until(
+                lambda: any(line["event"] == "duty_waits_for_store" for line in logs),
+                description="it says that it waits",
+            )
+
+    assert logs[-1]["event"] == "worker_stopped"
+
+
+async def test_a_handler_that_ends_the_process_ends_the_worker(
+    server: Server, store: Redis, handled: Handled
+) -> None:
+    """What is no exception of a handler's is not made into a failed attempt."""
+
+    class Fatal(BaseException):
+        """Not to be handled."""
+
+    @handled.worker.on("unipile:*")
+    async def handle(event: Event) -> None:
+        raise Fatal
+
+    await append_events(store, ["evt_1"])
+    process = WorkerProcess(handled.worker, settings_for(server.url))
+    with pytest.raises(WorkerFailed, match="Fatal"):
+        await asyncio.wait_for(process.run(asyncio.Event()), 10)
+
+    assert await dead_letters(store) == []
+    assert len(await pending(store)) == 1

@@ -1,0 +1,99 @@
+"""An appender over a store, and what it reports."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from redis.asyncio import Redis
+
+from relay.append import Appender, Observer
+from relay.contract.entry import decode
+from relay.contract.event import Appended, Duplicate, Event, IdentifiedEvent
+from relay.contract.keys import Keys
+from tests.waiting import wait_until
+
+KEYS = Keys()
+Result = Appended | Duplicate | BaseException
+
+
+@dataclass
+class Heard(Observer):
+    """Keeps what the appender reports."""
+
+    flushes: list[int] = field(default_factory=list)
+    new_streams: list[tuple[str, str]] = field(default_factory=list)
+    misplacements: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    connections: int = 0
+
+    def flushed(self, events: int, seconds: float) -> None:
+        """One flush was answered."""
+        assert seconds >= 0
+        self.flushes.append(events)
+
+    def registered(self, tag: str, event_type: str) -> None:
+        """A stream was begun."""
+        self.new_streams.append((tag, event_type))
+
+    def misplaced(self, tag: str) -> None:
+        """An event went to ``unidentified``."""
+        self.misplacements.append(tag)
+
+    def changed_body(self, tag: str) -> None:
+        """A known id came with another body."""
+        self.changed.append(tag)
+
+    def connected(self) -> None:
+        """The store answers again."""
+        self.connections += 1
+
+
+@dataclass
+class Bench:
+    """A store, an appender over it, and what that reported."""
+
+    client: Redis
+    appender: Appender
+    heard: Heard
+
+    async def append(self, *events: IdentifiedEvent) -> list[Result]:
+        """Append events at once, so that they share a flush; give results and errors."""
+        calls = (self.appender.append(event) for event in events)
+        async with asyncio.timeout(30):
+            return await asyncio.gather(*calls, return_exceptions=True)
+
+    async def events(
+        self, event_type: str = "message.new", tag: str = "unipile"
+    ) -> dict[str, Event]:
+        """Give a stream's events by entry id."""
+        raw: Any = await self.client.xrange(KEYS.stream(tag, event_type))
+        return {entry_id.decode(): decode(fields) for entry_id, fields in raw}
+
+    async def delete_stream(self, event_type: str = "message.new") -> None:
+        """Delete a stream, and return when a new one cannot begin with one of its ids."""
+        last = max(int(one.partition("-")[0]) for one in await self.events(event_type))
+        await self.client.delete(KEYS.stream("unipile", event_type))
+        await wait_until(lambda: time.time() * 1000 > last + 1, description="a ms has passed")
+
+    async def marks(self) -> set[str]:
+        """Name the keys of the dedupe index."""
+        found: Any = await self.client.keys("*@seen*")
+        return {name.decode() for name in found}
+
+    async def streams(self, tag: str = "unipile") -> dict[str, str]:
+        """Give the tag's registered streams."""
+        raw: Any = await self.client.hgetall(KEYS.streams(tag))
+        return {name.decode(): entry.decode() for name, entry in raw.items()}
+
+
+def make_bench(client: Redis, **arguments: Any) -> Bench:
+    """Put an appender over a client."""
+    heard = Heard()
+    return Bench(client, Appender(client, KEYS, observer=heard, **arguments), heard)
+
+
+def entry_id(result: Result) -> str:
+    """Give the entry id of a result that must be one."""
+    assert isinstance(result, Appended | Duplicate), repr(result)
+    return result.entry_id
