@@ -6,7 +6,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from relay.contract.connect import ResponseError, text_of
-from relay.contract.keys import PARK_CONSUMER, Keys
+from relay.contract.keys import Keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +121,8 @@ async def _consumers(redis: Redis, keys: Keys, stream: str, group: str) -> tuple
     consumers: list[Any] = await redis.xinfo_consumers(stream, group)
     for consumer in consumers:
         name = text_of(consumer["name"])
-        if name == PARK_CONSUMER:
-            continue
+        if name.startswith("@"):
+            continue  # ours: what is parked, and when somebody left
         beats = await redis.exists(keys.alive(group, name))
         if beats or int(consumer["idle"]) < 60_000:
             alive += 1

@@ -15,6 +15,7 @@ import structlog
 from consumers.event import Event
 from consumers.outcome import Done, Failed, GaveUp, GiveUp, Outcome, Skipped
 from consumers.worker import Handler
+from relay.contract.errors import RelayError
 from relay.contract.printable import printable
 
 MAX_ERROR_CHARACTERS = 1000
@@ -22,6 +23,10 @@ MAX_ERROR_CHARACTERS = 1000
 OVERDUE_SECONDS = 1.0
 
 _log = structlog.get_logger("consumers.handle")
+
+
+class HandlerEnded(RelayError):
+    """A handler has asked for the end of the process."""
 
 
 class Runner:
@@ -59,6 +64,9 @@ class Runner:
                 raise  # no attempt
             _forget_cancellation()
             return self._failed(error, "CancelledError: the handler was cancelled from inside")
+        except (SystemExit, KeyboardInterrupt) as error:
+            # asyncio would end the loop on the spot, and with it what the neighbours have done.
+            raise HandlerEnded(type(error).__name__) from None
         except Exception as error:  # noqa: BLE001 - the edge: any failure of a handler is an outcome
             return self._failed(error, _text_of(error))
         return Done()

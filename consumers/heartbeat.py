@@ -109,6 +109,8 @@ class Heartbeat:
         dead_ms = int(1000 * DEAD_SECONDS)
         # Neither is refused by a full server.
         if not self._redis.pexpire(self._key, dead_ms):
+            # Ours has expired though we live: then so may have others'.
+            self._answering_since = None
             self._redis.eval(_hold.text, 1, self._key, "1", str(dead_ms))
         if self._answering_since is None or self._restarted():
             self._answering_since = self._clock()

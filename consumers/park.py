@@ -72,7 +72,7 @@ class Parking:
 
     async def _look_in(self, tag: str, streams: list[tuple[Stream, Room]]) -> None:
         passed_over = 0
-        while any(room.free for _, room in streams):
+        while any(room.free_for_claims for _, room in streams):
             seen, left = await self._take_page(tag, streams, passed_over)
             passed_over += left
             if seen < PAGE:
@@ -85,12 +85,12 @@ class Parking:
         arguments: list[str | int] = [self._group, self._consumer, PAGE, passed_over]
         for stream, room in streams:
             keys.append(stream.key)
-            arguments += (stream.event_type, room.free)
+            arguments += (stream.event_type, room.free_for_claims)
         seen, left, taken = await _due(self._redis, keys, *arguments)
         routes = {stream.event_type: (stream, room) for stream, room in streams}
         for event_type, entry, history in taken:
             stream, room = routes[event_type.decode()]
-            room.put(_held(stream, entry, history))
+            room.put_claimed(_held(stream, entry, history))
         return seen, left
 
 

@@ -30,6 +30,7 @@ class Room:
         self._capacity = handler.concurrency + handler.read_ahead
         self._queue: deque[HeldEntry] = deque()
         self._arrived = asyncio.Event()
+        self._again: dict[tuple[str, str], HeldEntry] = {}
         self._held = 0
         self._held_bytes = 0
 
@@ -39,6 +40,28 @@ class Room:
         if self._held_bytes >= self._house.room_bytes:
             return 0
         return max(0, self._capacity - self._held)
+
+    @property
+    def free_for_claims(self) -> int:
+        """How many entries may be claimed for it: retries that are due, and a dead worker's.
+
+        They have places of their own. Else a backlog, which fills every place as it becomes free,
+        would keep them waiting to its end.
+        """
+        if self._held_bytes >= 2 * self._house.room_bytes:
+            return 0
+        return max(0, self._capacity + self.handler.concurrency - self._held)
+
+    def put_claimed(self, entry: HeldEntry) -> None:
+        """Take in an entry that was claimed for this process.
+
+        One that is still held was given up in the store a moment ago, and claimed before the
+        reply to that was heard: it is taken in again as soon as it is let go.
+        """
+        if self._house.holds(entry.stream.key, entry.entry_id):
+            self._again[entry.stream.key, entry.entry_id] = entry
+        else:
+            self.put(entry)
 
     def put(self, entry: HeldEntry) -> None:
         """Take in an entry; one that is held already is passed over."""
@@ -66,6 +89,9 @@ class Room:
         if self._house.let_go(entry):
             self._held -= 1
             self._held_bytes -= entry.size_bytes
+            again = self._again.pop((entry.stream.key, entry.entry_id), None)
+            if again is not None:
+                self.put(again)
             self._house.on_room()
 
 

@@ -106,11 +106,11 @@ class Sweeper:
 
     async def _sweep_stream(self, stream: Stream, room: Room) -> None:
         for name in await self._dead_consumers(stream):
-            while room.free and self._may_take_over():
-                page = min(PAGE, room.free)
+            while room.free_for_claims and self._may_take_over():
+                page = min(PAGE, room.free_for_claims)
                 claimed = await self._claim(stream, name, page)
                 for entry in claimed:
-                    room.put(entry)
+                    room.put_claimed(entry)
                 if claimed:
                     _log.warning(
                         "entries_taken_over", stream=stream.key, dead=name, entries=len(claimed)

@@ -12,6 +12,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -146,7 +147,13 @@ class Appender:
         if self._flusher is None:
             # The flush begins after the requests that are ready in this turn of the loop.
             self._flusher = loop.create_task(self._flush_all(), name="append-flush")
-        return await waiting.answer
+        # The store may hang, and what hangs is not waited for beyond the deadline.
+        late = StoreUnavailable("no confirmation in time")
+        timer = loop.call_at(deadline, _resolve, waiting, late)
+        try:
+            return await waiting.answer
+        finally:
+            timer.cancel()
 
     async def probe(self) -> None:
         """Run the script on no event, to see whether the store would let it.
@@ -197,9 +204,10 @@ class Appender:
                 self._settle(batch, [Verdict(_refused(error))] * len(batch))
                 return
             else:
-                self._observer.flushed(len(batch), time.perf_counter() - started)
-                self._report_recovery()
                 self._settle(batch, verdicts)
+                # After the answers, and whatever comes of it: nobody waits for a report.
+                with suppress(Exception):
+                    self._report(batch, verdicts, time.perf_counter() - started)
                 return
 
     def _within_deadline(self, batch: list[_Waiting]) -> list[_Waiting]:
@@ -249,6 +257,14 @@ class Appender:
 
     def _settle(self, batch: list[_Waiting], verdicts: list[Verdict]) -> None:
         for waiting, verdict in zip(batch, verdicts, strict=True):
+            _resolve(waiting, verdict.result)
+
+    def _report(self, batch: list[_Waiting], verdicts: list[Verdict], seconds: float) -> None:
+        self._observer.flushed(len(batch), seconds)
+        if self._failing:
+            self._failing = False
+            self._observer.connected()
+        for waiting, verdict in zip(batch, verdicts, strict=True):
             tag = waiting.event.tag
             if verdict.registered is not None:
                 self._observer.registered(tag, verdict.registered)
@@ -256,12 +272,6 @@ class Appender:
                 self._observer.misplaced(tag)
             if isinstance(verdict.result, Duplicate) and verdict.result.changed_body:
                 self._observer.changed_body(tag)
-            _resolve(waiting, verdict.result)
-
-    def _report_recovery(self) -> None:
-        if self._failing:
-            self._failing = False
-            self._observer.connected()
 
 
 def _refused(error: Exception) -> TryLater:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -90,7 +91,8 @@ def read_verdict(reply: bytes) -> Verdict:
 
 def refusal(message: str) -> TryLater:
     """Sort an error of the store by what the sender should be told."""
-    if "OOM" in message[:20]:
+    # Redis 6.2 puts the place in the script before the word.
+    if re.search(r"(?:^|-)OOM ", message):
         return StoreFull(message)
     return StoreUnavailable(message)
 

@@ -2,11 +2,29 @@
 
 import logging
 import sys
+from contextlib import suppress
 from typing import Literal
 
 import structlog
 
 LogFormat = Literal["auto", "text", "json"]
+
+
+class _Stderr:
+    """Writes lines to standard error, and goes on where nobody reads them.
+
+    A pipe that is closed or a disk that is full must not decide what becomes of an event.
+    """
+
+    def __init__(self, *_: object) -> None:
+        self._file = sys.stderr
+
+    def msg(self, message: str) -> None:
+        """Write one line, if that is possible."""
+        with suppress(OSError, ValueError):
+            print(message, file=self._file, flush=True)
+
+    debug = info = warning = error = critical = log = msg
 
 
 def configure_logs(log_format: LogFormat, *, debug: bool = False) -> None:
@@ -30,8 +48,8 @@ def configure_logs(log_format: LogFormat, *, debug: bool = False) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=_Stderr,
         cache_logger_on_first_use=True,
     )
-    # Libraries' own lines; asyncio's can hold a repr of what failed, so only its kind is shown.
+    # Libraries' own lines can quote what failed; `relay.contract.loop` says what they would.
     logging.basicConfig(level=logging.CRITICAL, stream=sys.stderr)

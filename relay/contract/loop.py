@@ -4,7 +4,13 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+import structlog
+
+from relay.contract.duties import frames
+
 ResultT = TypeVar("ResultT")
+
+_log = structlog.get_logger("relay.loop")
 
 
 def run(coroutine: Coroutine[Any, Any, ResultT]) -> ResultT:
@@ -14,7 +20,15 @@ def run(coroutine: Coroutine[Any, Any, ResultT]) -> ResultT:
         KeyboardInterrupt: Ctrl-C came, and the coroutine was cancelled.
     """
     with asyncio.Runner(loop_factory=_fastest()) as runner:
+        runner.get_loop().set_exception_handler(_say)
         return runner.run(coroutine)
+
+
+def _say(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Say what nobody has looked at: its kind and place, since a message may quote a payload."""
+    error = context.get("exception")
+    found = frames(error) if isinstance(error, BaseException) else []
+    _log.error("task_failed", error=type(error).__name__, frames=found)
 
 
 def _fastest() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -119,3 +119,31 @@ async def test_every_lane_that_waits_gets_an_entry() -> None:
     entries = await asyncio.gather(*lanes)
 
     assert {entry.entry_id for entry in entries} == {"1-0", "2-0", "3-0"}
+
+
+def test_claims_have_places_of_their_own() -> None:
+    """A backlog fills every place for reading; retries must not wait for its end."""
+    room = make_room()
+    for number in range(1, 111):
+        room.put(make_entry(f"{number}-0"))
+
+    assert room.free == 0
+    assert room.free_for_claims == 10
+    for number in range(200, 210):
+        room.put_claimed(make_entry(f"{number}-0"))
+    assert room.free_for_claims == 0
+
+
+async def test_an_entry_claimed_before_it_was_let_go_is_taken_in_again() -> None:
+    """It was parked and due again before the lane heard of it; nobody else would ever look."""
+    room = make_room()
+    entry = make_entry("1-0")
+    room.put(entry)
+    assert await room.take() is entry
+    claimed = make_entry("1-0")
+    room.put_claimed(claimed)
+    room.let_go(entry)
+
+    assert await room.take() is claimed
+    room.let_go(claimed)
+    assert room.free == 110

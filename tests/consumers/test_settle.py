@@ -252,11 +252,11 @@ async def test_flushing_nothing_returns_at_once(scene: Scene) -> None:
 
 
 async def test_a_consumer_that_holds_nothing_leaves(scene: Scene) -> None:
-    """Its name is gone from the group."""
+    """Its name is gone from the group, which remembers that somebody left."""
     await scene.store.xack(STREAM.key, GROUP, scene.entry.entry_id)
 
     assert await leave(scene.store, [STREAM.key], GROUP, US) == 1
-    assert await consumers_of(scene.store) == set()
+    assert await consumers_of(scene.store) == {"@left"}
 
 
 async def test_a_consumer_that_holds_an_entry_stays(scene: Scene) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
+from consumers.scripts import Script
 from consumers.trim import DEAD_LETTER_SECONDS, Trimmer, after, order
 from relay.contract.duties import Duties
 from relay.contract.patterns import parse_pattern
@@ -179,6 +180,19 @@ async def test_a_group_whose_worker_has_just_left_still_holds(store: Redis) -> N
     entry_ids = await stored(store)
     await read(store, 1, group="analytics")
     await store.xgroup_delconsumer(STREAM.key, "analytics", "worker")
+    await read(store, 3 * NODE)
+    await trimmer_for(store).trim(short=True)
+
+    assert await left(store) == entry_ids
+
+
+@pytest.mark.redis
+async def test_a_group_whose_worker_has_left_properly_holds_old_entries_too(store: Redis) -> None:
+    """A clean stop must not lose what a crash would keep."""
+    entry_ids = await stored(store, age_ms=30 * DAY_MS)
+    await read(store, 1, group="quiet")
+    await store.xack(STREAM.key, "quiet", entry_ids[0])
+    await Script("leave")(store, [STREAM.key], "quiet", "worker")
     await read(store, 3 * NODE)
     await trimmer_for(store).trim(short=True)
 

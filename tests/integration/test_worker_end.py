@@ -57,7 +57,7 @@ async def test_the_end_hands_back_what_is_not_handled_and_leaves_no_name_behind(
     assert await pending(store) == dict.fromkeys(rest, "@park")
     assert list(await due_times(store)) == [in_books(entry_id) for entry_id in rest]
     assert await histories(store) == {}
-    assert await consumers_of(store) == {"@park"}
+    assert await consumers_of(store) == {"@park", "@left"}
     assert not [key async for key in store.scan_iter("relay:@alive:*")]
 
 
@@ -143,7 +143,7 @@ async def test_a_worker_that_stops_takes_on_nothing_more(
         await stopping
 
         assert await pending(store) == {entry_id: "@park"}
-        assert await consumers_of(store) == {"@park"}
+        assert await consumers_of(store) == {"@park", "@left"}
 
 
 async def test_stops_leave_no_names_behind(server: Server, store: Redis, handled: Handled) -> None:
@@ -162,7 +162,7 @@ async def test_stops_leave_no_names_behind(server: Server, store: Redis, handled
         await handled.until(*numbered(10))
         await settled(store)
 
-    assert await consumers_of(store) <= {"@park"}
+    assert await consumers_of(store) <= {"@park", "@left"}
 
 
 async def test_a_worker_that_is_stopped_at_once_ends(

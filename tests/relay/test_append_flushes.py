@@ -155,6 +155,7 @@ async def test_without_a_store_the_deadline_answers() -> None:
     bench = make_bench(client, limits=Limits(deadline_seconds=0.1, batch_events=2))
 
     results = await bench.append(*[make_identified(f"evt_{n}") for n in range(5)])
+    await bench.appender.stop()
     await client.aclose()
 
     assert [type(result) for result in results] == [StoreUnavailable] * 5

@@ -6,6 +6,7 @@ from typing import TypeVar, get_args
 
 import pytest
 
+from relay.append.script import refusal
 from relay.contract import errors
 from relay.contract.errors import (
     DeliveryRefused,
@@ -81,3 +82,17 @@ def test_who_should_try_later_is_told_when() -> None:
     """A blip is over sooner than a full store."""
     assert StoreUnavailable.retry_after_seconds == 5
     assert StoreFull.retry_after_seconds == 30
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "OOM command not allowed when used memory > 'maxmemory'.",
+        "ERR Error running script (call to f_1): @user_script:116: @user_script: 116: -OOM command "
+        "not allowed when used memory > 'maxmemory'.",
+        "@user_script: 116: -OOM command not allowed when used memory > 'maxmemory'.",
+    ],
+)
+def test_every_servers_word_for_want_of_memory_is_understood(message: str) -> None:
+    """Redis 6.2 puts the place in the script before it."""
+    assert isinstance(refusal(message), StoreFull)
