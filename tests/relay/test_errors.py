@@ -88,8 +88,7 @@ def test_who_should_try_later_is_told_when() -> None:
     "message",
     [
         "OOM command not allowed when used memory > 'maxmemory'.",
-        "ERR Error running script (call to f_1): @user_script:116: @user_script: 116: -OOM command "
-        "not allowed when used memory > 'maxmemory'.",
+        "ERR Error running script (call to f_1): @user_script:116: -OOM command not allowed",
         "@user_script: 116: -OOM command not allowed when used memory > 'maxmemory'.",
     ],
 )
