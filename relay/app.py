@@ -67,8 +67,8 @@ class _Reports(Observer):
         self._announcer.registered(tag, event_type)
 
     def connected(self) -> None:
-        _log.info("store_answers_again")
         self._announcer.connected()
+        _log.info("store_answers_again")
 
 
 class Gateway:

@@ -205,9 +205,8 @@ class Appender:
                 return
             else:
                 self._settle(batch, verdicts)
-                # After the answers, and whatever comes of it: nobody waits for a report.
-                with suppress(Exception):
-                    self._report(batch, verdicts, time.perf_counter() - started)
+                # After the answers: nobody waits for a report.
+                self._report(batch, verdicts, time.perf_counter() - started)
                 return
 
     def _within_deadline(self, batch: list[_Waiting]) -> list[_Waiting]:
@@ -260,18 +259,25 @@ class Appender:
             _resolve(waiting, verdict.result)
 
     def _report(self, batch: list[_Waiting], verdicts: list[Verdict], seconds: float) -> None:
-        self._observer.flushed(len(batch), seconds)
+        tell = self._observer
+        _safely(tell.flushed, len(batch), seconds)
         if self._failing:
             self._failing = False
-            self._observer.connected()
+            _safely(tell.connected)
         for waiting, verdict in zip(batch, verdicts, strict=True):
             tag = waiting.event.tag
             if verdict.registered is not None:
-                self._observer.registered(tag, verdict.registered)
+                _safely(tell.registered, tag, verdict.registered)
             if verdict.misplaced:
-                self._observer.misplaced(tag)
+                _safely(tell.misplaced, tag)
             if isinstance(verdict.result, Duplicate) and verdict.result.changed_body:
-                self._observer.changed_body(tag)
+                _safely(tell.changed_body, tag)
+
+
+def _safely(report: Callable[..., None], *what: object) -> None:
+    """Report, whatever comes of it: an observer's trouble is none of the events'."""
+    with suppress(Exception):
+        report(*what)
 
 
 def _refused(error: Exception) -> TryLater:

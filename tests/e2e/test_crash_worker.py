@@ -248,5 +248,5 @@ async def test_ctrl_c_ends_a_worker_like_sigterm(
         names = await consumers_of(store)
 
     assert code == 0
-    assert names == set()
+    assert names == {"@left"}
     assert GROUP in program.output()
