@@ -4,6 +4,7 @@ How it is started, when it counts as up, and how it is asked to end are handed i
 """
 
 import asyncio
+import math
 import random
 from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable
@@ -75,13 +76,17 @@ class KeptProcess:
             await self._run_once()
             self._watcher = asyncio.create_task(self._watch(), name=f"watch-{self._name}")
 
-    async def stop(self) -> None:
-        """Return when it has ended; it is killed if it takes too long."""
+    async def stop(self, within_seconds: float = math.inf) -> None:
+        """Return when it has ended.
+
+        Args:
+            within_seconds: It is killed after this long, and after its grace period at the latest.
+        """
         async with self._changing:
             watcher, self._watcher = self._watcher, None
             if watcher is not None:
                 await cancel([watcher])
-            await self._end()
+            await self._end(min(within_seconds, self._grace_seconds))
 
     async def failed(self) -> RelayError:
         """Wait until it is given up, and say why."""
@@ -98,19 +103,19 @@ class KeptProcess:
         try:
             await self._wait_until_up(self._process)
         except BaseException:
-            await self._end()
+            await self._end(self._grace_seconds)
             raise
 
-    async def _end(self) -> None:
+    async def _end(self, grace_seconds: float) -> None:
         process, self._process = self._process, None
         if process is None or process.returncode is not None:
             return
         try:
-            async with asyncio.timeout(self._grace_seconds):
+            async with asyncio.timeout(grace_seconds):
                 await self._ask_to_end(process)
                 await process.wait()
         except TimeoutError:
-            _log.warning("child_killed", child=self._name, after_seconds=self._grace_seconds)
+            _log.warning("child_killed", child=self._name, after_seconds=grace_seconds)
         finally:
             if process.returncode is None:
                 process.kill()

@@ -94,12 +94,16 @@ class EmbeddedServer:
                 if not self._running:
                     await self._clear()
 
-    async def stop(self) -> None:
-        """Return when the server has ended and the directory is free."""
+    async def stop(self, within_seconds: float = GRACE_SECONDS) -> None:
+        """Return when the server has ended and the directory is free.
+
+        Args:
+            within_seconds: It is killed after this long, and after its grace period at the latest.
+        """
         async with self._changing:
             if self._running:
                 self._running = False
-                await self._clear()
+                await self._clear(within_seconds)
 
     async def failed(self) -> RelayError:
         """Wait until the server cannot be kept running, and say why."""
@@ -117,10 +121,10 @@ class EmbeddedServer:
             else:
                 return
 
-    async def _clear(self) -> None:
+    async def _clear(self, within_seconds: float = GRACE_SECONDS) -> None:
         # The URL first: nobody should begin to use what is about to go.
         self._directory.url_file.unlink(missing_ok=True)
-        await self._kept.stop()
+        await self._kept.stop(within_seconds)
         self._directory.unlock()
 
     def _check_port(self) -> None:

@@ -189,6 +189,29 @@ def test_ctrl_c_in_a_terminal_and_again(tmp_path: Path) -> None:
 
 
 @needs_proc
+def test_ctrl_c_ends_what_hangs(tmp_path: Path) -> None:
+    """Server and worker that say nothing, and a delivery in flight: all ends in time."""
+    (tmp_path / "relay.toml").write_text("append_deadline_seconds = 60\n")
+    with dev(tmp_path) as program:
+        send(program, 2)
+        children = program.children()
+        for pid in children.values():
+            os.kill(pid, signal.SIGSTOP)
+        url = f"--url=http://127.0.0.1:{program.port}"
+        sending = start(["-m", "relay", "send", "unipile", url], tmp_path, "hanging")
+        time.sleep(1)
+
+        code = program.stop()
+        end(sending)
+
+        assert code == 0, program.output()
+        assert are_gone(children)
+        assert "Traceback" not in program.output()
+    with dev(tmp_path) as program, program.redis() as redis:
+        assert redis.xlen(STREAM) >= 2
+
+
+@needs_proc
 def test_ctrl_c_right_after_the_start(tmp_path: Path) -> None:
     """Whenever it comes, it ends what was started by then."""
     for milliseconds in (300, 500, 700):

@@ -1,6 +1,5 @@
 """``relay dev``: everything on this machine, for trying it out; one Ctrl-C stops all."""
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +8,7 @@ import typer
 from relay.commands.dev.parts import Wanted, run_all
 from relay.commands.options import AdminPort, Port
 from relay.contract.logs import configure_logs
+from relay.contract.loop import run
 from relay.contract.surroundings import DEV_DIRECTORY
 
 REDIS_PORT = 6399
@@ -36,4 +36,4 @@ def dev(
     store. Ctrl-C stops everything; the events stay.
     """
     configure_logs("auto")
-    asyncio.run(run_all(Wanted(port, admin_port, redis_port, data_dir)))
+    run(run_all(Wanted(port, admin_port, redis_port, data_dir)))

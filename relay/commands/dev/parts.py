@@ -1,14 +1,16 @@
 """The three parts of ``relay dev``: server, gateway, worker; started and stopped in order."""
 
 import asyncio
+import math
 import os
 import signal
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from relay.app import load_settings, serving
+from relay.app import Listening, load_settings, serving
 from relay.commands.dev.secret import find_secret
 from relay.commands.dev.words import announce
 from relay.commands.dev.worker import make_worker
@@ -22,6 +24,10 @@ from relay.settings import DEFAULT_SECRET_VARIABLE, Settings
 
 # Senders of a trial are on this machine; nobody waits longer for a Ctrl-C.
 GATEWAY_GRACE_SECONDS = 2.0
+# Gateway and worker together.
+PARTS_GRACE_SECONDS = 4.0
+# Everything, counted from the signal; at worst the server is killed then.
+END_SECONDS = 9.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -42,6 +48,28 @@ class Wanted:
     data_dir: Path
 
 
+class Ending:
+    """The wish to end, and how long that may still take."""
+
+    def __init__(self) -> None:
+        self._wished = asyncio.Event()
+        self._deadline = math.inf
+
+    def wish(self) -> None:
+        """End; said twice, it is no more urgent."""
+        if not self._wished.is_set():
+            self._deadline = asyncio.get_running_loop().time() + END_SECONDS
+            self._wished.set()
+
+    async def wished(self) -> None:
+        """Return when it is time to end."""
+        await self._wished.wait()
+
+    def left_seconds(self) -> float:
+        """Give the time until the deadline; without end where nobody wished for one."""
+        return max(0.0, self._deadline - asyncio.get_running_loop().time())
+
+
 async def run_all(wanted: Wanted) -> None:
     """Run all parts until a signal comes.
 
@@ -50,38 +78,51 @@ async def run_all(wanted: Wanted) -> None:
         OSError: The gateway's address is not free.
     """
     # From here on a signal only says that it is time to end; a second one says it again.
-    stop = asyncio.Event()
+    ending = Ending()
     for number in SIGNALS:
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, ending.wish)
     # Reading back many events takes the server a while.
     tell("Starting …")
     directory = DataDirectory(wanted.data_dir)
     server = EmbeddedServer(directory, wanted.redis_port)
     try:
-        if await _completed(server.start(), stop):
-            await _run_with(server, directory, wanted, stop)
+        if await _completed(server.start(), ending):
+            await _run_with(server, directory, wanted, ending)
     finally:
-        await server.stop()
+        await server.stop(ending.left_seconds())
     tell(f"Stopped. The events stay in {wanted.data_dir}.")
 
 
 async def _run_with(
-    server: EmbeddedServer, directory: DataDirectory, wanted: Wanted, stop: asyncio.Event
+    server: EmbeddedServer, directory: DataDirectory, wanted: Wanted, ending: Ending
 ) -> None:
     secret = find_secret(os.environ, directory)
     environ = {**os.environ, DEFAULT_SECRET_VARIABLE: secret.value}
     settings = _settings(server, wanted, environ)
     configure_logs(settings.log_format)
     worker = make_worker(server.url, os.environ)
-    try:
-        async with serving(settings, environ) as listening:
-            announce(settings, listening, wanted.data_dir, wanted.redis_port, secret)
-            trouble = await _until_over(server, worker, stop)
-            tell("Stopping …")
-    finally:
-        await worker.stop()
+    async with _side_by_side(settings, environ, worker) as listening:
+        announce(settings, listening, wanted.data_dir, wanted.redis_port, secret)
+        trouble = await _until_over(server, worker, ending)
+        tell("Stopping …")
     if trouble is not None:
         raise CommandFailed(str(trouble))
+
+
+@asynccontextmanager
+async def _side_by_side(
+    settings: Settings, environ: dict[str, str], worker: KeptProcess
+) -> AsyncIterator[Listening]:
+    """Listen within the block, and end gateway and worker at the same time, so both have longer."""
+    async with AsyncExitStack() as gateway:
+        listening = await gateway.enter_async_context(serving(settings, environ))
+        try:
+            yield listening
+        finally:
+            both = {asyncio.create_task(gateway.aclose()), asyncio.create_task(worker.stop())}
+            _, late = await asyncio.wait(both, timeout=PARTS_GRACE_SECONDS)
+            # A gateway that still waits for a hung store owes nobody a 200.
+            await cancel(late)
 
 
 def _settings(server: EmbeddedServer, wanted: Wanted, environ: dict[str, str]) -> Settings:
@@ -94,9 +135,9 @@ def _settings(server: EmbeddedServer, wanted: Wanted, environ: dict[str, str]) -
     )
 
 
-async def _completed(step: Coroutine[Any, Any, None], stop: asyncio.Event) -> bool:
+async def _completed(step: Coroutine[Any, Any, None], ending: Ending) -> bool:
     """Run a step to its end, unless it is time to end before."""
-    working, stopping = asyncio.create_task(step), asyncio.create_task(stop.wait())
+    working, stopping = asyncio.create_task(step), asyncio.create_task(ending.wished())
     await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
     finished = working.done()
     await cancel([working, stopping])
@@ -106,10 +147,10 @@ async def _completed(step: Coroutine[Any, Any, None], stop: asyncio.Event) -> bo
 
 
 async def _until_over(
-    server: EmbeddedServer, worker: KeptProcess, stop: asyncio.Event
+    server: EmbeddedServer, worker: KeptProcess, ending: Ending
 ) -> RelayError | None:
     """Wait for a signal, or for a part that cannot be kept running, and give its error."""
-    stopping = asyncio.create_task(stop.wait())
+    stopping = asyncio.create_task(ending.wished())
     failing = [asyncio.create_task(server.failed()), asyncio.create_task(_run_worker(worker))]
     try:
         await asyncio.wait({stopping, *failing}, return_when=asyncio.FIRST_COMPLETED)

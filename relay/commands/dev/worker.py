@@ -10,7 +10,8 @@ from relay.embedded import KeptProcess
 from relay.embedded.child import start_child
 
 WORKER = "consumers.handlers.print_events:worker"
-GRACE_SECONDS = 4.0
+# Less than it has together with the gateway, so that it is killed in time if it hangs.
+GRACE_SECONDS = 3.5
 # One that has lived this long could be loaded and has found its store.
 UP_SECONDS = 3.0
 
