@@ -31,7 +31,6 @@ from consumers.worker import Worker
 from relay.contract.connect import RedisError, connect
 from relay.contract.duties import Duties, cancel, frames
 from relay.contract.errors import RelayError
-from relay.contract.patterns import parse_pattern
 from relay.contract.surroundings import read_config_file
 
 TICK_SECONDS = 0.5
@@ -145,10 +144,6 @@ class WorkerProcess:
             self._keys,
             consumer=self.consumer,
             retention_seconds=settings.worker.retention_seconds,
-            groups={
-                name: [parse_pattern(text) for text in patterns]
-                for name, patterns in settings.groups.items()
-            },
             tags=lambda: self._discovery.tags,
         )
 

@@ -18,8 +18,7 @@ from redis.asyncio import Redis
 from consumers.scripts import Script
 from consumers.skips import Skips
 from relay.contract.connect import NoPermissionError, ResponseError, text_of
-from relay.contract.keys import Keys, endpoint_of
-from relay.contract.patterns import Pattern
+from relay.contract.keys import HELD_CONSUMER, Keys
 
 WATCH_SECONDS = 2.0
 TRIM_EVERY_SECONDS = 30.0
@@ -56,7 +55,6 @@ class Trimmer:
         consumer: In whose name the lease is taken.
         retention_seconds: How long settled entries are kept, and how long a silent group still
             holds a stream.
-        groups: Configured groups, which hold what matches their patterns even while silent.
         tags: Gives the tags known now.
     """
 
@@ -67,14 +65,12 @@ class Trimmer:
         *,
         consumer: str,
         retention_seconds: int,
-        groups: dict[str, list[Pattern]],
         tags: Callable[[], Iterable[str]],
     ) -> None:
         self._redis = redis
         self._keys = keys
         self._consumer = consumer
         self._retention_seconds = retention_seconds
-        self._groups = groups
         self._tags = tags
         self._skips = Skips("trim")
 
@@ -129,7 +125,7 @@ class Trimmer:
             except ResponseError:
                 continue  # the stream is gone, or something else stands there
             groups |= {text_of(group["name"]) for group in found}
-            floor = await self._floor(tag, event_type, key, found)
+            floor = await self._floor(key, found)
             removed += await self._remove(key, await self._before(floor, short=short))
         for group in groups:
             await self._trim_dead_letters(self._keys.dead(tag, group))
@@ -158,13 +154,11 @@ class Trimmer:
                 break
         return removed
 
-    async def _floor(
-        self, tag: str, event_type: str, key: str, groups: list[dict[str, Any]]
-    ) -> Floor:
+    async def _floor(self, key: str, groups: list[dict[str, Any]]) -> Floor:
         floors = []
         for group in groups:
             name = text_of(group["name"])
-            if not await self._holds(tag, event_type, key, group):
+            if not await self._holds(key, group):
                 continue
             floors.append(after(text_of(group["last-delivered-id"])))
             if group["pending"]:
@@ -172,20 +166,19 @@ class Trimmer:
                 floors += [text_of(oldest["min"])] if oldest["min"] else []
         return Floor(min(floors, key=order), held=True) if floors else Floor("0-0", held=False)
 
-    async def _holds(self, tag: str, event_type: str, key: str, group: dict[str, Any]) -> bool:
+    async def _holds(self, key: str, group: dict[str, Any]) -> bool:
         """Tell whether a group still counts.
 
-        Configured, or active within the retention time. A group whose last worker has left
-        properly has no consumers: then the last entry it was given tells how long ago it was
-        active, and one that never began holds everything.
+        Marked by a gateway, whose configuration lists it, or active within the retention time. A
+        group without consumers may have been left by hand: then the last entry it was given tells
+        how long ago it was active, and one that never began holds everything.
         """
-        name = text_of(group["name"])
-        patterns = self._groups.get(name, [])
-        if any(pattern.matches(endpoint_of(tag), event_type) for pattern in patterns):
-            return True
         retention_ms = 1000 * self._retention_seconds
-        consumers: list[Any] = await self._redis.xinfo_consumers(key, name)
-        if any(consumer["idle"] < retention_ms for consumer in consumers):
+        consumers: list[Any] = await self._redis.xinfo_consumers(key, text_of(group["name"]))
+        if any(
+            text_of(consumer["name"]) == HELD_CONSUMER or consumer["idle"] < retention_ms
+            for consumer in consumers
+        ):
             return True
         last_ms = order(text_of(group["last-delivered-id"]))[0]
         never_began = last_ms == 0 and not consumers

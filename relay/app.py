@@ -20,9 +20,9 @@ from relay.capacity import Capacity
 from relay.contract.connect import COMMAND_TIMEOUT_SECONDS, RedisError, connect
 from relay.contract.duties import Duties
 from relay.contract.keys import tags_of
-from relay.contract.patterns import parse_pattern
 from relay.contract.surroundings import read_config_file, with_running_dev
 from relay.endpoint import Endpoint
+from relay.hold import Holder
 from relay.metrics import Metrics
 from relay.receive import Budget, Receiver
 from relay.receive.refusals import RefusalLog
@@ -96,10 +96,7 @@ class Gateway:
                 for endpoint in endpoints.values()
                 for tag in tags_of(endpoint.name, endpoint.partitions)
             ],
-            {
-                group: [parse_pattern(text) for text in patterns]
-                for group, patterns in settings.groups.items()
-            },
+            Holder(self._watcher, keys, settings.held_groups),
         )
         self._appender = Appender(
             self._store,

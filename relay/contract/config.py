@@ -21,7 +21,7 @@ from redis.asyncio import ConnectionPool
 from relay.contract.errors import ConfigurationFault
 from relay.contract.keys import Keys, is_name
 from relay.contract.logs import LogFormat
-from relay.contract.patterns import parse_pattern
+from relay.contract.patterns import Pattern, parse_pattern
 
 ENV_PREFIX = "RELAY_"
 URL_SCHEMES = ("redis://", "rediss://", "unix://")
@@ -124,6 +124,14 @@ class FileSettings(BaseSettings):
     def keys(self) -> Keys:
         """Makes the keys under the configured prefix."""
         return Keys(self.prefix)
+
+    @property
+    def held_groups(self) -> dict[str, list[Pattern]]:
+        """Group name -> patterns of the streams that it must not miss."""
+        return {
+            name: [parse_pattern(text) for text in patterns]
+            for name, patterns in self.groups.items()
+        }
 
     @property
     def redis_url(self) -> str:

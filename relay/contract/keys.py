@@ -16,6 +16,7 @@ EVENT_TYPE = re.compile(r"[A-Za-z0-9._:/-]{1,128}")
 UNIDENTIFIED = "unidentified"
 OWN_TYPES = "relay."
 PARK_CONSUMER = "@park"
+HELD_CONSUMER = "@held"
 
 
 def is_name(text: str) -> bool:

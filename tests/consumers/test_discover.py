@@ -12,6 +12,7 @@ from consumers.worker import Start
 from relay.announce import Announcer
 from relay.contract.connect import text_of
 from relay.contract.duties import Duties
+from relay.hold import Holder
 from tests.consumers.making import (
     GROUP,
     KEYS,
@@ -195,7 +196,7 @@ async def test_a_new_stream_is_joined_as_soon_as_it_is_announced(
 ) -> None:
     """The message on the control stream ends the wait, long before the next look."""
     scene = scene_for(server, store)
-    announcer = Announcer(store, KEYS, [TAG], {})
+    announcer = Announcer(store, KEYS, [TAG], Holder(store, KEYS, {}))
     async with discovering(scene) as woken:
         await wait_until(lambda: scene.news._busy, description="it waits for news")
         await append_events(store, ["evt_1"])
@@ -221,7 +222,7 @@ async def test_a_lost_announcement_only_costs_time(
 async def test_an_announcement_during_a_look_is_not_missed(server: Server, store: Redis) -> None:
     """What comes after the beginning of a look has the next one follow at once."""
     scene = scene_for(server, store)
-    announcer = Announcer(store, KEYS, [TAG], {})
+    announcer = Announcer(store, KEYS, [TAG], Holder(store, KEYS, {}))
     look = scene.discovery.look
     looks: list[int] = []
 

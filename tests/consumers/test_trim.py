@@ -11,6 +11,7 @@ from consumers.scripts import Script
 from consumers.trim import DEAD_LETTER_SECONDS, Trimmer, after, order
 from relay.contract.duties import Duties
 from relay.contract.patterns import parse_pattern
+from relay.hold import Holder
 from tests.consumers.making import (
     GROUP,
     KEYS,
@@ -31,20 +32,13 @@ NODE = 100
 
 
 def trimmer_for(
-    store: Redis, groups: dict[str, list[str]] | None = None, tags: tuple[str, ...] = (TAG,)
+    store: Redis,
+    *,
+    tags: tuple[str, ...] = (TAG,),
+    retention_seconds: int = RETENTION_SECONDS,
 ) -> Trimmer:
     """Make a trimmer with the default retention of seven days."""
-    return Trimmer(
-        store,
-        KEYS,
-        consumer=US,
-        retention_seconds=RETENTION_SECONDS,
-        groups={
-            name: [parse_pattern(text) for text in patterns]
-            for name, patterns in (groups or {}).items()
-        },
-        tags=lambda: tags,
-    )
+    return Trimmer(store, KEYS, consumer=US, retention_seconds=retention_seconds, tags=lambda: tags)
 
 
 async def stored(
@@ -104,7 +98,7 @@ async def test_what_is_unread_is_never_removed(store: Redis, *, short: bool) -> 
     """However old it is."""
     entry_ids = await stored(store, age_ms=30 * DAY_MS)
     await read(store, NODE)
-    await trimmer_for(store, {GROUP: ["unipile:*"]}).trim(short=short)
+    await trimmer_for(store).trim(short=short)
 
     assert await left(store) == entry_ids[NODE:]
 
@@ -120,7 +114,7 @@ async def test_what_is_pending_or_parked_is_never_removed(
     await read(store, NODE)
     waiting = await read(store, 1, acked=False, consumer=owner)
     await read(store, 2 * NODE)
-    await trimmer_for(store, {GROUP: ["unipile:*"]}).trim(short=short)
+    await trimmer_for(store).trim(short=short)
 
     assert waiting == [entry_ids[NODE]]
     assert await left(store) == entry_ids[NODE:]
@@ -150,14 +144,18 @@ async def test_a_group_that_has_not_begun_holds_everything(store: Redis) -> None
 
 @pytest.mark.redis
 async def test_a_configured_group_holds_while_it_is_silent(store: Redis) -> None:
-    """That is what it is configured for; the same group unconfigured has been silent too long."""
+    """However long; the same group without a gateway's mark has been silent for too long."""
     entry_ids = await stored(store, age_ms=30 * DAY_MS)
     await read(store, 1, group="audit")
     await store.xgroup_delconsumer(STREAM.key, "audit", "worker")
+    await Holder(store, KEYS, {"audit": [parse_pattern("unipile:message.*")]}).hold(TAG, TYPE)
     await read(store, 3 * NODE)
-    await trimmer_for(store, {"audit": ["unipile:message.*"]}).trim(short=True)
+    # Even a mark that no gateway has confirmed since.
+    trimmer = trimmer_for(store, retention_seconds=0)
+    await trimmer.trim(short=True)
     held = await left(store)
-    await trimmer_for(store, {"audit": ["github:*"]}).trim(short=True)
+    await store.xgroup_delconsumer(STREAM.key, "audit", "@held")
+    await trimmer.trim(short=True)
 
     assert held == entry_ids
     assert await left(store) == []

@@ -11,6 +11,7 @@ from consumers import Event, Retry, Worker
 from relay.announce import Announcer
 from relay.contract.connect import text_of
 from relay.contract.errors import ConfigurationFault
+from relay.hold import Holder
 from tests.consumers.making import (
     GROUP,
     KEYS,
@@ -186,7 +187,7 @@ async def test_a_type_that_begins_while_the_worker_runs_is_read_at_once(
     async def handle(event: Event) -> None:
         handled.events.append(event)
 
-    announcer = Announcer(store, KEYS, [TAG], {})
+    announcer = Announcer(store, KEYS, [TAG], Holder(store, KEYS, {}))
     await append_events(store, ["evt_1"])
     async with running(handled.worker, server.url):
         await handled.until("evt_1")

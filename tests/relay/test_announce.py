@@ -1,7 +1,7 @@
 """Making streams known: tags, news, and groups that miss nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from relay.announce import Announcer
 from relay.contract.keys import Keys
 from relay.contract.patterns import parse_pattern
+from relay.hold import Holder
 from tests.fakes import fake_store
 from tests.waiting import wait_until
 
@@ -39,7 +40,7 @@ def make_announcer(client: Redis, groups: Mapping[str, list[str]] | None = None)
     patterns = {
         group: [parse_pattern(text) for text in texts] for group, texts in (groups or {}).items()
     }
-    return Announcer(client, KEYS, TAGS, patterns)
+    return Announcer(client, KEYS, TAGS, Holder(client, KEYS, patterns))
 
 
 async def add_stream(client: Redis, tag: str, event_type: str) -> None:
@@ -106,6 +107,34 @@ async def test_groups_that_exist_are_left_as_they_are(client: Redis) -> None:
     assert before["crm"] != "0-0"
 
 
+async def test_what_no_configuration_lists_any_more_is_let_go(
+    client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by a gateway that has just come, which knows nothing of the others."""
+    await add_stream(client, "unipile", "a")
+    await make_announcer(client, {"old": ["*:*"]}).refresh()
+    monkeypatch.setattr("relay.announce.RELEASE_SECONDS", 0.05)
+    monkeypatch.setattr("relay.announce.REFRESH_SECONDS", 0.01)
+    released: list[str] = []
+    announcer = make_announcer(client, {"new": ["*:*"]})
+    monkeypatch.setattr(announcer._holder, "release", _note_into(released, client))
+    running = asyncio.create_task(announcer.run())
+
+    await wait_until(lambda: len(released) >= 2, description="it is released hourly")
+    running.cancel()
+    await asyncio.wait({running})
+
+    assert set(released) == {"unipile a, held by new, old"}
+
+
+def _note_into(released: list[str], client: Redis) -> Callable[[str, str], Awaitable[None]]:
+    async def release(tag: str, event_type: str) -> None:
+        held = ", ".join(sorted(await groups_of(client, tag, event_type)))
+        released.append(f"{tag} {event_type}, held by {held}")
+
+    return release
+
+
 async def test_a_stream_that_is_gone_again_is_no_fault(client: Redis) -> None:
     """A registration without its stream makes neither a stream nor an error."""
     await client.hset(KEYS.streams("unipile"), "gone", "1 1-0")
@@ -115,18 +144,20 @@ async def test_a_stream_that_is_gone_again_is_no_fault(client: Redis) -> None:
     assert not await client.exists(KEYS.stream("unipile", "gone"))
 
 
-async def test_a_refusal_is_told_and_does_not_hold_up_the_rest(client: Redis) -> None:
+@pytest.mark.redis
+async def test_a_refusal_is_told_and_does_not_hold_up_the_rest(store: Redis) -> None:
     """A key of a wrong type costs its own stream the group, and no other."""
-    await client.set(KEYS.stream("unipile", "a"), "x")
-    await client.xadd(KEYS.stream("unipile", "b"), {"x": "y"})
-    await client.hset(KEYS.streams("unipile"), mapping={"a": "1 1-0", "b": "2 1-0"})
+    await store.set(KEYS.stream("unipile", "a"), "x")
+    await store.xadd(KEYS.stream("unipile", "b"), {"x": "y"})
+    await store.hset(KEYS.streams("unipile"), mapping={"a": "1 1-0", "b": "2 1-0"})
     with capture_logs() as logs:
-        await make_announcer(client, {"crm": ["*:*"]}).refresh()
+        await make_announcer(store, {"crm": ["*:*"]}).refresh()
+    await store.delete(KEYS.stream("unipile", "a"))
 
     assert [line["key"] for line in logs if line["event"] == "announcing_refused"] == [
         KEYS.stream("unipile", "a")
     ]
-    assert len(await client.xinfo_groups(KEYS.stream("unipile", "b"))) == 1
+    assert len(await store.xinfo_groups(KEYS.stream("unipile", "b"))) == 1
 
 
 async def test_news_that_cannot_be_told_do_not_hold_up_later_ones(client: Redis) -> None:

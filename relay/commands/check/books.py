@@ -15,6 +15,7 @@ from relay.contract.connect import ResponseError, text_of
 from relay.contract.errors import ConfigurationFault
 from relay.contract.keys import UNIDENTIFIED, endpoint_of, is_event_type, is_name, tags_of
 from relay.contract.patterns import parse_pattern
+from relay.hold import meant
 
 REGISTER = files(__package__).joinpath("register.lua").read_text("utf-8")
 SCAN_KEYS = 1000
@@ -64,17 +65,14 @@ def _configured_tags(environ: Mapping[str, str]) -> set[str]:
 
 
 async def _missing_groups(store: Store, streams: list[Stream]) -> list[tuple[Stream, str]]:
+    configured = store.settings.held_groups
     missing = []
-    for stream in streams if store.settings.groups else ():
-        held = await _groups(store, stream)
+    for stream in streams if configured else ():
+        there = await _groups(store, stream)
         missing += [
             (stream, group)
-            for group, patterns in sorted(store.settings.groups.items())
-            if held is not None
-            and group not in held
-            and any(
-                parse_pattern(text).matches(stream.endpoint, stream.event_type) for text in patterns
-            )
+            for group in sorted(meant(configured, stream.tag, stream.event_type))
+            if there is not None and group not in there
         ]
     return missing
 
