@@ -17,7 +17,6 @@ from consumers.blocking import BlockingConnection
 from consumers.crew import Crew
 from consumers.discover import POLL_SECONDS, Discovery
 from consumers.dispatch import Routes
-from consumers.entry import HeldEntry
 from consumers.heartbeat import Heartbeat
 from consumers.park import Parking
 from consumers.read import BLOCK_SECONDS, Reader
@@ -36,6 +35,8 @@ from relay.contract.surroundings import read_config_file
 TICK_SECONDS = 0.5
 # What is sent at the end must not wait for ever for a store that is away.
 FAREWELL_SECONDS = 4.0
+# How long the read that was unblocked may take to answer; it is cancelled where the store hangs.
+LAST_READ_SECONDS = 2.0
 
 _leave = Script("leave")
 _log = structlog.get_logger("consumers.app")
@@ -204,19 +205,22 @@ class WorkerProcess:
     async def _stop(self) -> None:
         """Stop reading, finish what runs, send what is settled, hand the rest back, leave."""
         _log.info("worker_stopping", group=self._group)
-        if self._reading is not None and self._heartbeat.beats():
-            await self._reader.stop()
-            await asyncio.wait({self._reading})
-        elif self._reading is not None:
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self._grace_seconds
+        if self._reading is not None:
+            if self._heartbeat.beats():
+                await self._reader.stop()
+                await asyncio.wait({self._reading}, timeout=LAST_READ_SECONDS)
             await cancel([self._reading])
         await self._intake.stop()
-        rests = await asyncio.gather(*(crew.stop(self._grace_seconds) for crew in self._crews))
+        left_seconds = max(0.0, deadline - clock())
+        rests = await asyncio.gather(*(crew.stop(left_seconds) for crew in self._crews))
         await self._duties.stop()
         await self._settler.stop()
         try:
             async with asyncio.timeout(FAREWELL_SECONDS):
                 await self._settler.flush()
-                await self._hand_back([entry for rest in rests for entry in rest])
+                await self._settler.hand_back([entry for rest in rests for entry in rest])
                 await self._leave_groups()
         except (RedisError, OSError, TimeoutError) as error:
             # What is still pending is taken over when the heartbeat has expired.
@@ -225,13 +229,6 @@ class WorkerProcess:
         for connection in (self._reads, self._news, self._redis):
             await connection.aclose()
         _log.info("worker_stopped", group=self._group)
-
-    async def _hand_back(self, entries: list[HeldEntry]) -> None:
-        """Park entries that were not handled, due at once: others have them within a moment."""
-        for entry in entries:
-            await self._settler.park(entry, 0, error=None)
-        if entries:
-            _log.info("entries_handed_back", entries=len(entries))
 
     async def _leave_groups(self) -> None:
         for stream, _ in self._routes.streams.values():

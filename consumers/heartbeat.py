@@ -87,9 +87,10 @@ class Heartbeat:
         self._stopping.set()
         self._first_beat.set()
         if self._thread.is_alive():
-            self._thread.join(2 * TIMEOUT_SECONDS)
-        with suppress(RedisError, OSError):  # else it expires by itself
-            self._redis.delete(self._key)
+            self._thread.join(TIMEOUT_SECONDS)
+        if not self._thread.is_alive():  # else the store hangs, and would keep us too
+            with suppress(RedisError, OSError):  # the beat expires by itself
+                self._redis.delete(self._key)
         self._redis.close()
 
     def _run(self) -> None:
@@ -117,7 +118,10 @@ class Heartbeat:
         self._first_beat.set()
 
     def _restarted(self) -> bool:
-        """Tell whether the store is another process, or has another role, than at the last beat."""
+        """Tell whether the store is another process than at the last beat.
+
+        Another role shows by itself: a replica refuses the beat.
+        """
         try:
             server = self._redis.info("server")
         except RedisError:

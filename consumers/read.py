@@ -202,10 +202,13 @@ class Reader:
         """Take in what is pending under this consumer and not in hand."""
         self._must_recover = False
         for stream, room in list(self._routes.streams.values()):
-            found = await self._ghosts(stream)
-            if found:
-                _log.info("entries_recovered", stream=stream.key, entries=len(found))
-            for entry in found:
+            with self._house.watching() as gone:
+                found = await self._ghosts(stream)
+            # What was settled while the store was asked is in its answer, and no ghost.
+            ghosts = [entry for entry in found if (stream.key, entry.entry_id) not in gone]
+            if ghosts:
+                _log.info("entries_recovered", stream=stream.key, entries=len(ghosts))
+            for entry in ghosts:
                 room.put(entry)
 
     async def _ghosts(self, stream: Stream) -> list[HeldEntry]:

@@ -6,7 +6,8 @@ until it is settled in the store.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from consumers.entry import HeldEntry
 from consumers.worker import Handler
@@ -104,9 +105,20 @@ class House:
 
     def __init__(self, handlers: Iterable[Handler]) -> None:
         self._held: set[tuple[str, str]] = set()
+        self._watchers: list[set[tuple[str, str]]] = []
         self.on_room: Callable[[], None] = lambda: None
         self.rooms = [Room(handler, self) for handler in handlers]
         self.room_bytes = MAX_HELD_BYTES // max(1, len(self.rooms))
+
+    @contextmanager
+    def watching(self) -> Iterator[set[tuple[str, str]]]:
+        """Collect within the block what is let go, each as stream key and entry id."""
+        gone: set[tuple[str, str]] = set()
+        self._watchers.append(gone)
+        try:
+            yield gone
+        finally:
+            self._watchers.remove(gone)
 
     def holds(self, stream_key: str, entry_id: str) -> bool:
         """Tell whether an entry is in this process's hands."""
@@ -126,4 +138,6 @@ class House:
         if key not in self._held:
             return False
         self._held.remove(key)
+        for gone in self._watchers:
+            gone.add(key)
         return True

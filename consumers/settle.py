@@ -7,7 +7,7 @@ together; one that is lost in a crash costs a second run, never an event.
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from redis.asyncio import Redis
@@ -22,7 +22,7 @@ from relay.contract.duties import cancel
 from relay.contract.keys import Keys
 
 ACK_DELAY_SECONDS = 0.005
-ACK_BATCH = 256
+BATCH = 256
 DEAD_LETTERS_KEPT = 100_000
 FIRST_PAUSE_SECONDS = 0.05
 LAST_PAUSE_SECONDS = 2.0
@@ -81,11 +81,33 @@ class Settler:
         Returns:
             False where the entry is not this consumer's any more; then nothing was done.
         """
+        keys, arguments = self._parking(entry, delay_seconds, error)
+        return self._owned(entry, parked=bool(await _park(self._redis, keys, *arguments)))
+
+    async def hand_back(self, entries: Sequence[HeldEntry]) -> None:
+        """Park entries that were not handled, due at once: others have them within a moment.
+
+        What the store refuses stays pending under this consumer, for others to take over.
+        """
+        handed_back = 0
+        for start in range(0, len(entries), BATCH):
+            batch = entries[start : start + BATCH]
+            calls = [self._parking(entry, 0, None) for entry in batch]
+            for entry, reply in zip(batch, await _park.many(self._redis, calls), strict=True):
+                if isinstance(reply, Exception):
+                    self._say_refused(entry, reply)
+                else:
+                    handed_back += self._owned(entry, parked=bool(reply))
+        if handed_back:
+            _log.info("entries_handed_back", entries=handed_back)
+
+    def _parking(
+        self, entry: HeldEntry, delay_seconds: float, error: str | None
+    ) -> tuple[list[str], tuple[str | bytes | float, ...]]:
         history = b"" if error is None else written(entry.history.after(error))
         keys = [entry.stream.key, *self._books(entry, self._keys.park)]
-        arguments = (entry.entry_id, entry.member, int(1000 * delay_seconds), history)
-        parked = await _park(self._redis, keys, self._group, self._consumer, *arguments)
-        return self._owned(entry, parked=bool(parked))
+        about = (entry.entry_id, entry.member, int(1000 * delay_seconds), history)
+        return keys, (self._group, self._consumer, *about)
 
     async def stop(self) -> None:
         """Give up what the store has refused; its entries stay pending for others."""
@@ -99,7 +121,7 @@ class Settler:
 
     def _acknowledge(self, entry: HeldEntry, room: Room) -> None:
         self._acks.append((entry, room))
-        if len(self._acks) >= ACK_BATCH:
+        if len(self._acks) >= BATCH:
             self._enough.set()
         if self._flusher is None:
             self._flusher = asyncio.create_task(self._flush_all(), name="ack-flush")
@@ -110,7 +132,7 @@ class Settler:
                 if not self._enough.is_set():
                     await self._wait_for_more()
                 self._enough.clear()
-                batch, self._acks = self._acks[:ACK_BATCH], self._acks[ACK_BATCH:]
+                batch, self._acks = self._acks[:BATCH], self._acks[BATCH:]
                 await self._persist(lambda batch=batch: self._send_acks(batch))  # type: ignore[misc]
                 for entry, room in batch:
                     room.let_go(entry)
@@ -188,13 +210,16 @@ class Settler:
         try:
             await self._persist(step)
         except ResponseError as error:
-            kind = str(error).partition(" ")[0]
-            _log.error("settling_refused", stream=entry.stream.key, error=kind)
+            self._say_refused(entry, error)
             aside = asyncio.create_task(self._store_later(entry, room, step), name="settle-later")
             self._refused.add(aside)
             aside.add_done_callback(self._refused.discard)
         else:
             room.let_go(entry)
+
+    def _say_refused(self, entry: HeldEntry, error: Exception) -> None:
+        kind = str(error).partition(" ")[0]
+        _log.error("settling_refused", stream=entry.stream.key, error=kind)
 
     async def _store_later(
         self, entry: HeldEntry, room: Room, step: Callable[[], Awaitable[object]]

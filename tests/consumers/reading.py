@@ -82,6 +82,12 @@ class Reading:
         """Wait until the reader waits for something new."""
         await wait_until(self._is_blocked, description="the reader is blocked")
 
+    async def until_recovered(self) -> None:
+        """Have the reader compare what is pending with what is in hand, and wait until it has."""
+        self.reader.recover_soon()
+        await wait_until(lambda: not self.reader._must_recover, description="it has begun")
+        await self.until_blocked()
+
     async def _is_blocked(self) -> bool:
         clients = await self.store.info("clients")
         return int(clients["blocked_clients"]) > 0

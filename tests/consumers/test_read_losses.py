@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -94,7 +95,31 @@ async def test_what_is_in_hand_is_not_taken_in_again_by_a_recovery(
     async with reading(server.url, store, make_handler()) as scene:
         await scene.until_came(*numbered(3))
         await scene.until_blocked()
-        scene.reader.recover_soon()
+        await scene.until_recovered()
+        await append_events(store, ["evt_new"])
+        await scene.until_came("evt_new")
+
+        assert scene.event_ids == [*numbered(3), "evt_new"]
+
+
+async def test_what_is_settled_while_a_recovery_asks_is_no_ghost(
+    server: Server, store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store's answer names it still, and it must not run a second time."""
+    await append_events(store, numbered(3))
+    async with reading(server.url, store, make_handler()) as scene:
+        await scene.until_came(*numbered(3))
+        await scene.until_blocked()
+        ask = scene.connection.execute
+
+        async def settling(*command: str | float) -> Any:
+            reply = await ask(*command)
+            if command[0] == "XREADGROUP" and command[-1] == "0":
+                await scene.settle(scene.came)
+            return reply
+
+        monkeypatch.setattr(scene.connection, "execute", settling)
+        await scene.until_recovered()
         await append_events(store, ["evt_new"])
         await scene.until_came("evt_new")
 

@@ -72,6 +72,34 @@ async def test_an_entry_that_is_handed_back_keeps_its_history(scene: Scene) -> N
     assert (await due_times(scene.store))[name] <= await now_ms(scene.store)
 
 
+async def test_many_entries_are_handed_back_in_their_order(scene: Scene) -> None:
+    """Also by a server that does not know the script yet."""
+    entries = [scene.entry, *await hold_many(scene, 600)]
+    await scene.store.script_flush()
+    with capture_logs() as logs:
+        await scene.settler.hand_back(entries)
+
+    entry_ids = [entry.entry_id for entry in entries]
+    assert await pending(scene.store) == dict.fromkeys(entry_ids, "@park")
+    assert list(await due_times(scene.store)) == [in_books(entry_id) for entry_id in entry_ids]
+    assert [line["entries"] for line in logs if line["event"] == "entries_handed_back"] == [601]
+
+
+async def test_what_cannot_be_handed_back_does_not_hold_up_the_rest(scene: Scene) -> None:
+    """It stays pending under this consumer, which others will find gone."""
+    elsewhere = make_stream(tag="github")
+    await append_events(scene.store, ["evt_2"], tag="github")
+    (other_id,) = await read_as(scene.store, US, elsewhere)
+    await scene.store.set(KEYS.park("github", GROUP), "x")
+    with capture_logs() as logs:
+        await scene.settler.hand_back([make_entry(other_id, stream=elsewhere), scene.entry])
+    await scene.store.delete(KEYS.park("github", GROUP))
+
+    assert await pending(scene.store) == {scene.entry.entry_id: "@park"}
+    assert await pending(scene.store, elsewhere) == {other_id: US}
+    assert [line["error"] for line in logs if line["event"] == "settling_refused"] == ["WRONGTYPE"]
+
+
 async def test_parking_gives_the_place_back(scene: Scene) -> None:
     """The entry is in the store's hands now."""
     await scene.settler.settle(scene.entry, scene.room, TryAgain(60.0, "ValueError: x"))
