@@ -7,7 +7,7 @@ import structlog
 from consumers.entry import HeldEntry
 from consumers.event import Event
 from consumers.handle import Runner
-from consumers.outcome import Failed, Outcome, Unreadable
+from consumers.outcome import Failed, Outcome, Skipped, Unreadable
 from consumers.retry import TryAgain, decide
 from consumers.rooms import Room
 from consumers.settle import Settler
@@ -34,6 +34,14 @@ async def process(entry: HeldEntry, room: Room, runner: Runner, settler: Settler
         age_seconds=time.time() - entry.stored_at_ms / 1000,
         policy=room.handler.retry,
     )
+    if isinstance(outcome, Skipped):
+        _log.info(
+            "event_skipped",
+            handler=room.handler.name,
+            stream=entry.stream.key,
+            entry_id=entry.entry_id,
+            why=outcome.why,
+        )
     if isinstance(outcome, Failed):
         _log.warning(
             "attempt_failed",

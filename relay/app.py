@@ -17,18 +17,18 @@ from aiohttp import web
 from relay.announce import Announcer
 from relay.append import Appender, Limits, Observer
 from relay.capacity import Capacity
-from relay.contract.connect import COMMAND_TIMEOUT_SECONDS, RedisError, connect
+from relay.contract.connect import COMMAND_TIMEOUT_SECONDS, connect
 from relay.contract.duties import Duties
 from relay.contract.keys import tags_of
 from relay.contract.surroundings import read_config_file, with_running_dev
 from relay.endpoint import Endpoint
 from relay.hold import Holder
 from relay.metrics import Metrics
+from relay.ready import Readiness
 from relay.receive import Budget, Receiver
+from relay.receive.answers import request_id
 from relay.receive.refusals import RefusalLog
 from relay.settings import Settings, build_endpoints
-
-READY_SECONDS = 1.0
 
 _log = structlog.get_logger("relay.app")
 
@@ -105,6 +105,7 @@ class Gateway:
             observer=_Reports(self.metrics, self._announcer),
             is_full=lambda: self.capacity.is_full,
         )
+        self.readiness = Readiness(self.capacity, self._appender, self._announcer)
         # What the allocator needs beside the bodies comes out of the same budget.
         self._budget = Budget(
             max(settings.max_body_bytes, settings.body_budget_bytes * 15 // 16),
@@ -131,18 +132,6 @@ class Gateway:
         await self._duties.stop()
         await self._store.aclose()
         await self._watcher.aclose()
-
-    async def is_ready(self) -> bool:
-        """Tell whether a delivery could be answered 200 now."""
-        if self.capacity.is_full:
-            return False
-        try:
-            async with asyncio.timeout(READY_SECONDS):
-                await self._appender.probe()
-                await self._announcer.announce_tags()  # a write: a replica would refuse it
-        except (RedisError, OSError, TimeoutError):
-            return False
-        return True
 
 
 def create_app(
@@ -224,8 +213,10 @@ def _build(settings: Settings | None, environ: Mapping[str, str] | None) -> Gate
 
 
 async def _name_ourselves(_: web.Request, response: web.StreamResponse) -> None:
-    """Leave out what aiohttp would say of itself, of Python and of their versions."""
+    """Leave out what aiohttp would say of itself, and give every answer an id."""
     response.headers["server"] = "webhook-relay"
+    if "relay-request-id" not in response.headers:
+        response.headers["relay-request-id"] = request_id()
 
 
 def _ingress(gateway: Gateway) -> web.Application:
@@ -256,7 +247,7 @@ def _add_health(app: web.Application, gateway: Gateway) -> None:
         return web.json_response({"alive": True})
 
     async def readyz(_: web.Request) -> web.Response:
-        ready = await gateway.is_ready()
+        ready = await gateway.readiness.is_ready()
         return web.json_response({"ready": ready}, status=200 if ready else 503)
 
     app.router.add_get("/livez", livez)

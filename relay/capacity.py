@@ -29,7 +29,7 @@ class Capacity:
     def __init__(self, redis: Redis, metrics: Metrics) -> None:
         self._redis = redis
         self._metrics = metrics
-        self._warned = False
+        self._warned: set[str] = set()
         self.is_full = False
 
     async def watch(self) -> None:
@@ -60,6 +60,6 @@ class Capacity:
         return int(memory["used_memory"]) / bound if bound else 0.0
 
     def _warn_once(self, advice: str) -> None:
-        if not self._warned:
-            self._warned = True
+        if advice not in self._warned:
+            self._warned.add(advice)
             _log.warning("store_memory_unbounded", advice=advice)

@@ -15,7 +15,8 @@
 --       "E <message>"            not stored, and nothing remembered
 --
 -- Cost: per event one GET and, if it is new, one XADD and one SET; per type of the batch one HGET
--- and one EXISTS, and one XRANGE of one entry where the books have lost a stream.
+-- and one EXISTS, and one XRANGE of one entry where the books have lost a stream; one HVALS for a
+-- new type.
 --
 -- Each command runs by pcall: a key of the wrong type must fail its own event alone. The entry is
 -- written before the mark: if anything stops the script between the two, the sender's retry makes
@@ -91,9 +92,13 @@ local function register(name, id)
   local before = redis.pcall('HGET', streams, name)
   local number = type(before) == 'string' and string.match(before, '^(%d+) ')
   if not number then
-    number = redis.pcall('HLEN', streams)
-    if failed(number) then return end
-    number = number + 1
+    -- One that no type of the tag has, also where somebody has removed one.
+    local values = redis.pcall('HVALS', streams)
+    if failed(values) then return end
+    number = 1
+    for _, value in ipairs(values) do
+      number = math.max(number, 1 + (tonumber(string.match(value, '^(%d+) ')) or 0))
+    end
   end
   first_id[name] = first_id[name] or id
   in_books[name] = true

@@ -50,11 +50,11 @@ class UnknownEndpoint(DeliveryRefused):
 
 
 class MethodNotAllowed(DeliveryRefused):
-    """The path exists, but not with this method."""
+    """The path exists, but not with this method; the arguments are the methods it has."""
 
     status = 405
     reason = "method_not_allowed"
-    title = "Send a POST request"
+    title = "The path does not take this method"
 
 
 class BodyIncomplete(DeliveryRefused):

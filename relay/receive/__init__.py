@@ -95,7 +95,7 @@ class Receiver:
         if endpoint is None:
             raise UnknownEndpoint
         if request.method != "POST":
-            raise MethodNotAllowed
+            raise MethodNotAllowed("POST")
         examine_head(endpoint, request.headers.get(endpoint.provider.scheme.header))
         if (request.content_length or 0) > self.max_body_bytes:
             raise BodyTooLarge
@@ -125,8 +125,8 @@ async def answer_everything(request: web.Request, handler: Handler) -> web.Strea
         return await handler(request)
     except web.HTTPNotFound:
         return problem(UnknownEndpoint(), request_id())
-    except web.HTTPMethodNotAllowed:
-        return problem(MethodNotAllowed(), request_id())
+    except web.HTTPMethodNotAllowed as error:
+        return problem(MethodNotAllowed(*sorted(error.allowed_methods)), request_id())
     except web.HTTPException:
         raise
     except Exception as error:  # noqa: BLE001 - the edge: a bug becomes an answer

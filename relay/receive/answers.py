@@ -47,7 +47,7 @@ def problem(refusal: DeliveryRefused, request: str) -> web.Response:
     if isinstance(refusal, TryLater):
         headers["retry-after"] = str(refusal.retry_after_seconds)
     if isinstance(refusal, MethodNotAllowed):
-        headers["allow"] = "POST"
+        headers["allow"] = ", ".join(refusal.args)
     details = {
         "type": "about:blank",
         "title": refusal.title,

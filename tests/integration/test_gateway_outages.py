@@ -1,6 +1,7 @@
 """A store that is away, asleep or full: what senders are told, and that nothing is lost."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -228,6 +229,20 @@ async def test_stopping_stores_what_nobody_waits_for_any_more(own_server: Server
 
     assert all(task.exception() for task in sending)
     assert sorted(ids) == [f"evt_{n}" for n in range(6)]
+
+
+async def test_asking_often_costs_the_store_little(server: Server) -> None:
+    """Anyone may ask whether it is ready; the store is asked twice a second at most."""
+    async with running(server) as gateway:
+        await until_status(gateway, "/readyz", 200)
+        await gateway.store.config_resetstat()
+        began = time.monotonic()
+        answers = await asyncio.gather(*[gateway.ask("/readyz") for _ in range(100)])
+        half_seconds = (time.monotonic() - began) / 0.5
+        seen: Any = await gateway.store.info("commandstats")
+
+    assert answers == [(200, {"ready": True})] * 100
+    assert seen.get("cmdstat_evalsha", {}).get("calls", 0) <= 2 + half_seconds
 
 
 async def test_ready_means_that_a_delivery_could_be_stored(server: Server, store: Redis) -> None:

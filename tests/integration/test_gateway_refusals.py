@@ -62,6 +62,18 @@ async def test_other_methods_are_not_allowed(gateway: Running, method: str) -> N
     assert response.headers["allow"] == "POST"
 
 
+@pytest.mark.parametrize("path", ["/livez", "/readyz"])
+async def test_health_is_only_asked(gateway: Running, path: str) -> None:
+    """Its answers have an id like all others, and a wrong method is told the right ones."""
+    asked = await gateway.client.get(path)
+    posted = await gateway.client.post(path, data=b"x")
+
+    assert asked.status == 200
+    assert asked.headers["relay-request-id"]
+    assert await problem_of(posted) == (405, "method_not_allowed")
+    assert posted.headers["allow"] == "GET, HEAD"
+
+
 @pytest.mark.parametrize("chunked", [False, True], ids=["whole", "chunked"])
 async def test_a_body_of_the_allowed_length_is_taken_and_a_longer_one_is_not(
     server: Server, *, chunked: bool

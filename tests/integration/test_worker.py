@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from consumers import Event, Retry, Worker
 from relay.announce import Announcer
@@ -170,11 +171,13 @@ async def test_what_proves_nothing_is_settled_without_a_run(
     for stream, name in [(STREAM, "evt_a"), (make_stream("unidentified"), "evt_b")]:
         fields: Any = {"id": name, "type": "x", "data": "", "receivedat": "1", **unproved}
         await store.xadd(stream.key, fields)
-    async with running(handled.worker, server.url):
-        await handled.until("evt_proved", "evt_other", "evt_b")
-        await settled(store)
+    with capture_logs() as logs:
+        async with running(handled.worker, server.url):
+            await handled.until("evt_proved", "evt_other", "evt_b")
+            await settled(store)
 
     assert "evt_a" not in handled.ids
+    assert [line["why"] for line in logs if line["event"] == "event_skipped"] == ["unverified"]
     assert await dead_letters(store) == []
 
 

@@ -70,7 +70,7 @@ def test_who_should_try_later_gets_a_header() -> None:
 
 def test_a_wrong_method_is_told_the_right_one() -> None:
     """405 carries ``Allow``."""
-    assert problem(MethodNotAllowed(), "r1").headers["allow"] == "POST"
+    assert problem(MethodNotAllowed("GET", "HEAD"), "r1").headers["allow"] == "GET, HEAD"
 
 
 def test_request_ids_differ() -> None:

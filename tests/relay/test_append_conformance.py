@@ -195,6 +195,16 @@ async def test_types_are_numbered_as_they_come(bench: Bench) -> None:
     assert bench.heard.new_streams == [("unipile", "a"), ("unipile", "b")]
 
 
+async def test_no_number_is_given_twice(bench: Bench) -> None:
+    """Not even where somebody has taken a stream out of the books."""
+    await bench.append(make_identified("1", "a"), make_identified("2", "b"))
+    await bench.client.hdel(KEYS.streams("unipile"), "a")
+
+    (third,) = await bench.append(make_identified("3", "c"))
+
+    assert (await bench.streams())["c"] == f"3 {entry_id(third)}"
+
+
 async def test_types_beyond_the_limit_are_unidentified(bench: Bench) -> None:
     """A tag with all the types it may have stores further ones together, their type kept."""
     await bench.append(make_identified("1", "a", max_types=2), make_identified("2", "b"))

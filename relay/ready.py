@@ -1,0 +1,52 @@
+"""Tells whether a delivery could be answered 200 now."""
+
+import asyncio
+
+from relay.announce import Announcer
+from relay.append import Appender
+from relay.capacity import Capacity
+from relay.contract.connect import RedisError
+
+ANSWER_SECONDS = 1.0
+# Anyone may ask, and each answer costs the store a script and a write.
+KNOWN_SECONDS = 0.5
+
+
+class Readiness:
+    """Asks the store whether it would take an event, twice a second at most.
+
+    Args:
+        capacity: Knows whether there is room.
+        appender: Whose script must be let.
+        announcer: Whose write must be let; a replica would refuse it.
+    """
+
+    def __init__(self, capacity: Capacity, appender: Appender, announcer: Announcer) -> None:
+        self._capacity = capacity
+        self._appender = appender
+        self._announcer = announcer
+        self._asking: asyncio.Task[None] | None = None
+        self._known_until = 0.0
+        self._answer = False
+
+    async def is_ready(self) -> bool:
+        """Give the answer, which may be half a second old."""
+        if self._capacity.is_full:
+            return False
+        if asyncio.get_running_loop().time() >= self._known_until:
+            if self._asking is None or self._asking.done():
+                self._asking = asyncio.create_task(self._ask(), name="ready")
+            # All who ask meanwhile wait for the same answer, and none of them can end it.
+            await asyncio.wait({self._asking})
+        return self._answer
+
+    async def _ask(self) -> None:
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self._appender.probe()
+                await self._announcer.announce_tags()
+        except (RedisError, OSError, TimeoutError):
+            self._answer = False
+        else:
+            self._answer = True
+        self._known_until = asyncio.get_running_loop().time() + KNOWN_SECONDS
