@@ -14,6 +14,7 @@ from pathlib import Path
 import structlog
 
 from consumers.blocking import BlockingConnection
+from consumers.consumer import Consumer
 from consumers.crew import Crew
 from consumers.discover import POLL_SECONDS, Discovery
 from consumers.dispatch import Routes
@@ -73,80 +74,49 @@ class WorkerProcess:
 
     def __init__(self, worker: Worker, settings: Settings) -> None:
         worker.check()
-        url, self._keys, self._group = settings.redis_url, settings.keys, worker.group
-        self.consumer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        url = settings.redis_url
+        name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        redis = connect(url, role="worker", connections=8)
+        self._us = us = Consumer(redis, settings.keys, worker.group, name)
         self._grace_seconds = settings.worker.grace_seconds
-        self._redis = connect(url, role="worker", connections=8)
         self._reads = BlockingConnection(url, "read", BLOCK_SECONDS)
         self._news = BlockingConnection(url, "control", POLL_SECONDS)
-        self._heartbeat = Heartbeat(url, self._keys.alive(self._group, self.consumer))
+        self._heartbeat = Heartbeat(url, us.keys.alive(us.group, us.name))
         self._duties = Duties()
         # What brings entries in besides reading; ends with it.
         self._intake = Duties()
         house = House(worker.handlers)
         self._routes = Routes(house.rooms)
-        self._settler = Settler(self._redis, self._keys, self._group, self.consumer)
+        self._settler = Settler(us)
         self._crews = [Crew(room, self._settler) for room in house.rooms]
-        self._discovery = self._make_discovery(worker)
-        self._reader = self._make_reader(house)
-        house.on_room = self._reader.room_regained
-        self._discovery.on_new = self._reader.wake
-        self._parking = self._make_parking()
-        self._sweeper = self._make_sweeper()
-        self._trimmer = self._make_trimmer(settings)
-        self._reading: asyncio.Task[None] | None = None
-
-    def _make_discovery(self, worker: Worker) -> Discovery:
-        return Discovery(
-            self._news,
-            self._redis,
-            self._keys,
-            group=self._group,
-            start=worker.start,
-            routes=self._routes,
-        )
-
-    def _make_reader(self, house: House) -> Reader:
-        return Reader(
+        self._discovery = Discovery(self._news, us, start=worker.start, routes=self._routes)
+        self._reader = Reader(
             self._reads,
-            self._redis,
-            self._keys,
-            group=self._group,
-            consumer=self.consumer,
+            us,
             house=house,
             routes=self._routes,
             restore_groups=self._discovery.restore_groups,
         )
-
-    def _make_parking(self) -> Parking:
-        return Parking(
-            self._redis,
-            self._keys,
-            group=self._group,
-            consumer=self.consumer,
-            routes=self._routes,
-            recover_soon=self._reader.recover_soon,
-        )
-
-    def _make_sweeper(self) -> Sweeper:
-        return Sweeper(
-            self._redis,
-            self._keys,
-            group=self._group,
-            consumer=self.consumer,
+        house.on_room = self._reader.room_regained
+        self._discovery.on_new = self._reader.wake
+        self._parking = Parking(us, routes=self._routes, recover_soon=self._reader.recover_soon)
+        self._sweeper = Sweeper(
+            us,
             routes=self._routes,
             may_take_over=self._heartbeat.may_take_over,
             recover_soon=self._reader.recover_soon,
         )
-
-    def _make_trimmer(self, settings: Settings) -> Trimmer:
-        return Trimmer(
-            self._redis,
-            self._keys,
-            consumer=self.consumer,
+        self._trimmer = Trimmer(
+            us,
             retention_seconds=settings.worker.retention_seconds,
             tags=lambda: self._discovery.tags,
         )
+        self._reading: asyncio.Task[None] | None = None
+
+    @property
+    def consumer(self) -> str:
+        """The name under which this process reads."""
+        return self._us.name
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until told to stop, then leave nothing behind.
@@ -154,7 +124,7 @@ class WorkerProcess:
         Args:
             stop: Set from outside; also set from inside when a handler ends the process.
         """
-        _log.info("worker_started", group=self._group, consumer=self.consumer)
+        _log.info("worker_started", group=self._us.group, consumer=self.consumer)
         self._heartbeat.start()
         self._duties.start("tick", self._tick)
         self._reading = asyncio.create_task(self._read(), name="read")
@@ -204,7 +174,7 @@ class WorkerProcess:
 
     async def _stop(self) -> None:
         """Stop reading, finish what runs, send what is settled, hand the rest back, leave."""
-        _log.info("worker_stopping", group=self._group)
+        _log.info("worker_stopping", group=self._us.group)
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._grace_seconds
         if self._reading is not None:
@@ -226,13 +196,13 @@ class WorkerProcess:
             # What is still pending is taken over when the heartbeat has expired.
             _log.warning("left_without_goodbye", error=type(error).__name__)
         await asyncio.to_thread(self._heartbeat.stop)
-        for connection in (self._reads, self._news, self._redis):
+        for connection in (self._reads, self._news, self._us.redis):
             await connection.aclose()
-        _log.info("worker_stopped", group=self._group)
+        _log.info("worker_stopped", group=self._us.group)
 
     async def _leave_groups(self) -> None:
         for stream, _ in self._routes.streams.values():
-            await _leave(self._redis, [stream.key], self._group, self.consumer)
+            await _leave(self._us.redis, [stream.key], self._us.group, self.consumer)
 
 
 async def run_worker(worker: Worker, settings: Settings) -> None:

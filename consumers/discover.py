@@ -8,16 +8,15 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 import structlog
-from redis.asyncio import Redis
 
 from consumers.blocking import BlockingConnection
+from consumers.consumer import Consumer
 from consumers.dispatch import Routes
 from consumers.entry import Stream
 from consumers.scripts import Script
 from consumers.skips import Skips
 from consumers.worker import Start
 from relay.contract.connect import ResponseError, text_of
-from relay.contract.keys import Keys
 
 POLL_SECONDS = 10.0
 
@@ -30,9 +29,7 @@ class Discovery:
 
     Args:
         connection: Blocks on the control stream.
-        redis: For everything else.
-        keys: Makes the keys.
-        group: The worker's group.
+        us: This process.
         start: Where the group begins on a stream that it joins.
         routes: Is given the streams that have a handler.
     """
@@ -40,17 +37,13 @@ class Discovery:
     def __init__(
         self,
         connection: BlockingConnection,
-        redis: Redis,
-        keys: Keys,
+        us: Consumer,
         *,
-        group: str,
         start: Start,
         routes: Routes,
     ) -> None:
+        self._us = us
         self._connection = connection
-        self._redis = redis
-        self._keys = keys
-        self._group = group
         self._start = start
         self._routes = routes
         self._began_ms: int | None = None
@@ -70,7 +63,7 @@ class Discovery:
     async def look(self) -> None:
         """Find all streams once."""
         first_id = await self._first_id()
-        self.tags = {text_of(tag) for tag in await self._redis.smembers(self._keys.tags)}
+        self.tags = {text_of(tag) for tag in await self._us.redis.smembers(self._us.keys.tags)}
         found = False
         for tag in sorted(self.tags):
             try:
@@ -84,20 +77,20 @@ class Discovery:
 
     async def _look_in(self, tag: str, first_id: str) -> bool:
         found = False
-        for name in await self._redis.hkeys(self._keys.streams(tag)):
+        for name in await self._us.redis.hkeys(self._us.keys.streams(tag)):
             event_type = text_of(name)
-            stream = Stream(tag, event_type, self._keys.stream(tag, event_type))
+            stream = Stream(tag, event_type, self._us.keys.stream(tag, event_type))
             found |= await self._join(stream, first_id)
         return found
 
     async def _last_news(self) -> str | None:
         """Give the id of the latest news; none where the control stream cannot be read."""
         try:
-            last = await self._redis.xrevrange(self._keys.control, count=1)
+            last = await self._us.redis.xrevrange(self._us.keys.control, count=1)
         except ResponseError as error:
-            self._skips.note(self._keys.control, error)
+            self._skips.note(self._us.keys.control, error)
             return None
-        self._skips.clear(self._keys.control)
+        self._skips.clear(self._us.keys.control)
         return text_of(last[0][0] or "0") if last else "0"
 
     async def _wait_for_news(self, last_id: str | None) -> None:
@@ -106,9 +99,11 @@ class Discovery:
             return
         block = ("COUNT", 1000, "BLOCK", int(1000 * POLL_SECONDS))
         try:
-            await self._connection.execute("XREAD", *block, "STREAMS", self._keys.control, last_id)
+            await self._connection.execute(
+                "XREAD", *block, "STREAMS", self._us.keys.control, last_id
+            )
         except ResponseError as error:
-            self._skips.note(self._keys.control, error)
+            self._skips.note(self._us.keys.control, error)
             await asyncio.sleep(POLL_SECONDS)
 
     async def restore_groups(self, streams: Iterable[Stream]) -> None:
@@ -128,17 +123,17 @@ class Discovery:
         created = await self._create_group(stream, first_id)
         if created is None:
             return False
-        waiting = await self._redis.xlen(stream.key)
+        waiting = await self._us.redis.xlen(stream.key)
         _log.info("stream_joined", stream=stream.key, group_created=created, entries=waiting)
         return self._routes.add(stream)
 
     async def _create_group(self, stream: Stream, first_id: str) -> bool | None:
         """Create the group; false where it exists, none where the stream does not."""
-        answer = await _make_group(self._redis, [stream.key], self._group, first_id)
+        answer = await _make_group(self._us.redis, [stream.key], self._us.group, first_id)
         if answer == b"gone":
             return None
         if answer == b"made":
-            _log.info("group_created", stream=stream.key, group=self._group)
+            _log.info("group_created", stream=stream.key, group=self._us.group)
         return bool(answer == b"made")
 
     async def _first_id(self) -> str:
@@ -150,7 +145,7 @@ class Discovery:
         if self._began_ms is not None:
             # A stream that began after the start is found only after its first events.
             return _before(self._began_ms)
-        seconds, microseconds = await self._redis.time()
+        seconds, microseconds = await self._us.redis.time()
         self._began_ms = 1000 * seconds + microseconds // 1000
         return "$"
 

@@ -4,15 +4,13 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from redis.asyncio import Redis
-
+from consumers.consumer import Consumer
 from consumers.dispatch import Routes
 from consumers.entry import HeldEntry, Stream, fields_of, read_history
 from consumers.rooms import Room
 from consumers.scripts import Script
 from consumers.skips import Skips
 from relay.contract.connect import RedisError, ResponseError
-from relay.contract.keys import Keys
 
 POLL_SECONDS = 0.2
 PAGE = 256
@@ -24,28 +22,19 @@ class Parking:
     """Takes due entries for which this process has a handler and room.
 
     Args:
-        redis: Client with redis-py's retries off.
-        keys: Makes the keys.
-        group: Whose entries.
-        consumer: Under which name they are taken.
+        us: This process.
         routes: Knows which streams this process reads.
         recover_soon: Is called where a reply was lost, so that entries may be ours unknown.
     """
 
     def __init__(
         self,
-        redis: Redis,
-        keys: Keys,
+        us: Consumer,
         *,
-        group: str,
-        consumer: str,
         routes: Routes,
         recover_soon: Callable[[], None],
     ) -> None:
-        self._redis = redis
-        self._keys = keys
-        self._group = group
-        self._consumer = consumer
+        self._us = us
         self._routes = routes
         self._recover_soon = recover_soon
         self._skips = Skips("park")
@@ -81,12 +70,15 @@ class Parking:
     async def _take_page(
         self, tag: str, streams: list[tuple[Stream, Room]], passed_over: int
     ) -> tuple[int, int]:
-        keys = [self._keys.park(tag, self._group), self._keys.attempts(tag, self._group)]
-        arguments: list[str | int] = [self._group, self._consumer, PAGE, passed_over]
+        keys = [
+            self._us.keys.park(tag, self._us.group),
+            self._us.keys.attempts(tag, self._us.group),
+        ]
+        arguments: list[str | int] = [self._us.group, self._us.name, PAGE, passed_over]
         for stream, room in streams:
             keys.append(stream.key)
             arguments += (stream.event_type, room.free_for_claims)
-        seen, left, taken = await _due(self._redis, keys, *arguments)
+        seen, left, taken = await _due(self._us.redis, keys, *arguments)
         routes = {stream.event_type: (stream, room) for stream, room in streams}
         for event_type, entry, history in taken:
             stream, room = routes[event_type.decode()]

@@ -10,15 +10,14 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 import structlog
-from redis.asyncio import Redis
 
 from consumers.blocking import BlockingConnection
 from consumers.books import with_histories
+from consumers.consumer import Consumer
 from consumers.dispatch import Routes
 from consumers.entry import HeldEntry, Stream, fields_of
 from consumers.rooms import House, Room
 from relay.contract.connect import UNKNOWN_OUTCOME, RedisError, ResponseError
-from relay.contract.keys import Keys
 
 BLOCK_SECONDS = 5.0
 # How long a read blocks whose room has too few places for all of its streams.
@@ -39,32 +38,23 @@ class Reader:
 
     Args:
         connection: Blocks while there is nothing to read.
-        redis: For everything that does not block.
-        keys: Makes the keys.
-        group: In which group it reads.
-        consumer: Under which name.
+        us: This process.
         house: Knows what is in hand.
         routes: Knows which stream leads to which room.
         restore_groups: Creates the groups that are missing.
     """
 
-    def __init__(  # noqa: PLR0913 - the room where all of these meet
+    def __init__(
         self,
         connection: BlockingConnection,
-        redis: Redis,
-        keys: Keys,
+        us: Consumer,
         *,
-        group: str,
-        consumer: str,
         house: House,
         routes: Routes,
         restore_groups: Callable[[Iterable[Stream]], Awaitable[None]],
     ) -> None:
+        self._us = us
         self._connection = connection
-        self._redis = redis
-        self._keys = keys
-        self._group = group
-        self._consumer = consumer
         self._house = house
         self._routes = routes
         self._restore_groups = restore_groups
@@ -99,13 +89,13 @@ class Reader:
         """End the read that blocks, so that `run` returns."""
         self._stopping = True
         self._wake.set()
-        await self._connection.unblock(self._redis)
+        await self._connection.unblock(self._us.redis)
 
     def wake(self) -> None:
         """Look again: there is a new stream, or room where there was none."""
         self._wake.set()
         # A task of its own each time: one under way may be at its end, with the next read begun.
-        waker = asyncio.create_task(self._connection.unblock(self._redis), name="reader-wake")
+        waker = asyncio.create_task(self._connection.unblock(self._us.redis), name="reader-wake")
         self._wakers.add(waker)
         waker.add_done_callback(self._wakers.discard)
 
@@ -183,7 +173,13 @@ class Reader:
         keys = [stream.key for stream in streams]
         options = ("COUNT", count, "BLOCK", int(1000 * block_seconds), "STREAMS")
         reply = await self._connection.execute(
-            "XREADGROUP", "GROUP", self._group, self._consumer, *options, *keys, *[">"] * len(keys)
+            "XREADGROUP",
+            "GROUP",
+            self._us.group,
+            self._us.name,
+            *options,
+            *keys,
+            *[">"] * len(keys),
         )
         for key, entries in reply or ():
             self._take_in(key.decode(), entries)
@@ -216,7 +212,7 @@ class Reader:
         after = "0"
         while True:
             reply = await self._connection.execute(
-                *("XREADGROUP", "GROUP", self._group, self._consumer),
+                *("XREADGROUP", "GROUP", self._us.group, self._us.name),
                 *("COUNT", RECOVERY_PAGE, "STREAMS", stream.key, after),
             )
             page = reply[0][1] if reply else []
@@ -224,11 +220,11 @@ class Reader:
                 after = entry_id.decode()
                 if flat is None:
                     # Deleted from the stream, so there is nothing left to handle.
-                    await self._redis.xack(stream.key, self._group, after)
+                    await self._us.redis.xack(stream.key, self._us.group, after)
                 elif not self._house.holds(stream.key, after):
                     found.append(HeldEntry(stream, after, fields_of(flat)))
             if len(page) < RECOVERY_PAGE:
-                return await with_histories(self._redis, self._keys, self._group, found)
+                return await with_histories(self._us, found)
 
     async def _try_to_mend(self, error: ResponseError) -> None:
         """Mend what can be mended; what stands in the way of it is tried again after the pause."""

@@ -10,16 +10,15 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
-from redis.asyncio import Redis
 from redis.exceptions import ClusterDownError, ReadOnlyError, TryAgainError
 
+from consumers.consumer import Consumer
 from consumers.entry import HeldEntry, written
 from consumers.retry import Acknowledge, Decision, SetAside, TryAgain
 from consumers.rooms import Room
 from consumers.scripts import Script
 from relay.contract.connect import OutOfMemoryError, RedisError, ResponseError
 from relay.contract.duties import cancel
-from relay.contract.keys import Keys
 
 ACK_DELAY_SECONDS = 0.005
 BATCH = 256
@@ -41,17 +40,11 @@ class Settler:
     """Stores outcomes.
 
     Args:
-        redis: Client with redis-py's retries off.
-        keys: Makes the keys.
-        group: Whose entries they are.
-        consumer: Under which name they are pending.
+        us: Under whose name they are pending.
     """
 
-    def __init__(self, redis: Redis, keys: Keys, group: str, consumer: str) -> None:
-        self._redis = redis
-        self._keys = keys
-        self._group = group
-        self._consumer = consumer
+    def __init__(self, us: Consumer) -> None:
+        self._us = us
         self._acks: list[tuple[HeldEntry, Room]] = []
         self._enough = asyncio.Event()
         self._flusher: asyncio.Task[None] | None = None
@@ -82,7 +75,7 @@ class Settler:
             False where the entry is not this consumer's any more; then nothing was done.
         """
         keys, arguments = self._parking(entry, delay_seconds, error)
-        return self._owned(entry, parked=bool(await _park(self._redis, keys, *arguments)))
+        return self._owned(entry, parked=bool(await _park(self._us.redis, keys, *arguments)))
 
     async def hand_back(self, entries: Sequence[HeldEntry]) -> None:
         """Park entries that were not handled, due at once: others have them within a moment.
@@ -93,7 +86,7 @@ class Settler:
         for start in range(0, len(entries), BATCH):
             batch = entries[start : start + BATCH]
             calls = [self._parking(entry, 0, None) for entry in batch]
-            for entry, reply in zip(batch, await _park.many(self._redis, calls), strict=True):
+            for entry, reply in zip(batch, await _park.many(self._us.redis, calls), strict=True):
                 if isinstance(reply, Exception):
                     self._say_refused(entry, reply)
                 else:
@@ -105,9 +98,9 @@ class Settler:
         self, entry: HeldEntry, delay_seconds: float, error: str | None
     ) -> tuple[list[str], tuple[str | bytes | float, ...]]:
         history = b"" if error is None else written(entry.history.after(error))
-        keys = [entry.stream.key, *self._books(entry, self._keys.park)]
+        keys = [entry.stream.key, *self._books(entry, self._us.keys.park)]
         about = (entry.entry_id, entry.member, int(1000 * delay_seconds), history)
-        return keys, (self._group, self._consumer, *about)
+        return keys, (self._us.group, self._us.name, *about)
 
     async def stop(self) -> None:
         """Give up what the store has refused; its entries stay pending for others."""
@@ -152,11 +145,11 @@ class Settler:
         for entry, _ in batch:
             ids[entry.stream.key].append(entry.entry_id)
             if entry.history.attempts:
-                books = self._keys.attempts(entry.stream.tag, self._group)
+                books = self._us.keys.attempts(entry.stream.tag, self._us.group)
                 histories[books].append(entry.member)
-        pipeline = self._redis.pipeline(transaction=False)
+        pipeline = self._us.redis.pipeline(transaction=False)
         for key, entry_ids in ids.items():
-            pipeline.xack(key, self._group, *entry_ids)
+            pipeline.xack(key, self._us.group, *entry_ids)
         for key, members in histories.items():
             pipeline.hdel(key, *members)
         for reply in await pipeline.execute(raise_on_error=False):
@@ -181,9 +174,9 @@ class Settler:
         )
         if history.first_error:
             fields += ("firsterror", history.first_error.encode("utf-8", "replace"))
-        keys = [entry.stream.key, *self._books(entry, self._keys.dead)]
+        keys = [entry.stream.key, *self._books(entry, self._us.keys.dead)]
         arguments = (entry.entry_id, entry.member, DEAD_LETTERS_KEPT, *fields)
-        moved = await _dead(self._redis, keys, self._group, self._consumer, *arguments)
+        moved = await _dead(self._us.redis, keys, self._us.group, self._us.name, *arguments)
         if self._owned(entry, parked=bool(moved)):
             _log.warning(
                 "event_dead_lettered",
@@ -195,7 +188,7 @@ class Settler:
 
     def _books(self, entry: HeldEntry, book: Callable[[str, str], str]) -> list[str]:
         tag = entry.stream.tag
-        return [book(tag, self._group), self._keys.attempts(tag, self._group)]
+        return [book(tag, self._us.group), self._us.keys.attempts(tag, self._us.group)]
 
     def _owned(self, entry: HeldEntry, *, parked: bool) -> bool:
         if not parked:

@@ -10,16 +10,15 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from redis.asyncio import Redis
 
 from consumers.books import with_histories
+from consumers.consumer import Consumer
 from consumers.dispatch import Routes
 from consumers.entry import HeldEntry, Stream
 from consumers.rooms import Room
 from consumers.scripts import Script
 from consumers.skips import Skips
 from relay.contract.connect import RedisError, ResponseError, send_command, text_of
-from relay.contract.keys import Keys
 
 SWEEP_SECONDS = 2.0
 LEASE_MS = 10_000
@@ -39,31 +38,22 @@ class Sweeper:
     """Looks for dead consumers and claims what they held.
 
     Args:
-        redis: Client with redis-py's retries off.
-        keys: Makes the keys.
-        group: Whose consumers.
-        consumer: Under which name entries are claimed.
+        us: This process.
         routes: Knows which streams this process reads.
         may_take_over: Says whether the store has answered for long enough to trust that a
             missing heartbeat means death: heartbeats expire during an outage too.
         recover_soon: Is called where a reply was lost, so that entries may be ours unknown.
     """
 
-    def __init__(  # noqa: PLR0913 - what it needs of the worker, each by itself
+    def __init__(
         self,
-        redis: Redis,
-        keys: Keys,
+        us: Consumer,
         *,
-        group: str,
-        consumer: str,
         routes: Routes,
         may_take_over: Callable[[], bool],
         recover_soon: Callable[[], None],
     ) -> None:
-        self._redis = redis
-        self._keys = keys
-        self._group = group
-        self._consumer = consumer
+        self._us = us
         self._routes = routes
         self._may_take_over = may_take_over
         self._recover_soon = recover_soon
@@ -93,8 +83,8 @@ class Sweeper:
                 self._skips.clear(tag)
 
     async def _sweep_tag(self, tag: str, streams: list[tuple[Stream, Room]]) -> None:
-        lease = self._keys.lease_sweep(tag, self._group)
-        if not await _hold(self._redis, [lease], self._consumer, LEASE_MS):
+        lease = self._us.keys.lease_sweep(tag, self._us.group)
+        if not await _hold(self._us.redis, [lease], self._us.name, LEASE_MS):
             return
         try:
             for stream, room in streams:
@@ -102,7 +92,7 @@ class Sweeper:
         finally:
             # Let others, who may have more room, have the next turn. Losing the lease early
             # only lets two look at once, and the claim itself decides who gets an entry.
-            await self._redis.delete(lease)
+            await self._us.redis.delete(lease)
 
     async def _sweep_stream(self, stream: Stream, room: Room) -> None:
         for name in await self._dead_consumers(stream):
@@ -120,34 +110,34 @@ class Sweeper:
 
     async def _dead_consumers(self, stream: Stream) -> list[str]:
         try:
-            consumers: list[Any] = await self._redis.xinfo_consumers(stream.key, self._group)
+            consumers: list[Any] = await self._us.redis.xinfo_consumers(stream.key, self._us.group)
         except ResponseError:
             return []  # stream or group is gone; the reader puts that right
         pending = {text_of(consumer["name"]): consumer["pending"] for consumer in consumers}
         idle_ms = {text_of(consumer["name"]): consumer["idle"] for consumer in consumers}
-        names = [name for name in pending if name != self._consumer and not name.startswith("@")]
+        names = [name for name in pending if name != self._us.name and not name.startswith("@")]
         if not names:
             return []
-        pipeline = self._redis.pipeline(transaction=False)
+        pipeline = self._us.redis.pipeline(transaction=False)
         for name in names:
-            pipeline.exists(self._keys.alive(self._group, name))
+            pipeline.exists(self._us.keys.alive(self._us.group, name))
         alive = await pipeline.execute()
         dead = [name for name, beats in zip(names, alive, strict=True) if not beats]
         for name in dead:
             if not pending[name] and idle_ms[name] > FORGOTTEN_MS:
-                await _leave(self._redis, [stream.key], self._group, name)
+                await _leave(self._us.redis, [stream.key], self._us.group, name)
         return [name for name in dead if pending[name]]
 
     async def _claim(self, stream: Stream, dead: str, page: int) -> list[HeldEntry]:
-        pending = await self._redis.xpending_range(
-            stream.key, self._group, "-", "+", page, consumername=dead, idle=MIN_IDLE_MS
+        pending = await self._us.redis.xpending_range(
+            stream.key, self._us.group, "-", "+", page, consumername=dead, idle=MIN_IDLE_MS
         )
         ids = [row["message_id"] for row in pending]
         if not ids:
             return []
-        claim = ("XCLAIM", stream.key, self._group, self._consumer, MIN_IDLE_MS, *ids)
+        claim = ("XCLAIM", stream.key, self._us.group, self._us.name, MIN_IDLE_MS, *ids)
         claimed: list[tuple[bytes | None, dict[bytes, bytes]]] = await send_command(
-            self._redis, *claim
+            self._us.redis, *claim
         )
         # Servers before 7.0 answer nothing for ids whose entries were deleted.
         entries = [
@@ -155,4 +145,4 @@ class Sweeper:
             for entry_id, fields in claimed
             if entry_id is not None
         ]
-        return await with_histories(self._redis, self._keys, self._group, entries)
+        return await with_histories(self._us, entries)

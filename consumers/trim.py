@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from redis.asyncio import Redis
 
+from consumers.consumer import Consumer
 from consumers.scripts import Script
 from consumers.skips import Skips
 from relay.contract.connect import NoPermissionError, ResponseError, text_of
-from relay.contract.keys import HELD_CONSUMER, Keys
+from relay.contract.keys import HELD_CONSUMER
 
 WATCH_SECONDS = 2.0
 TRIM_EVERY_SECONDS = 30.0
@@ -50,9 +50,7 @@ class Trimmer:
     """Trims every stream of the known tags.
 
     Args:
-        redis: Client with redis-py's retries off.
-        keys: Makes the keys.
-        consumer: In whose name the lease is taken.
+        us: This process.
         retention_seconds: How long settled entries are kept, and how long a silent group still
             holds a stream.
         tags: Gives the tags known now.
@@ -60,16 +58,12 @@ class Trimmer:
 
     def __init__(
         self,
-        redis: Redis,
-        keys: Keys,
+        us: Consumer,
         *,
-        consumer: str,
         retention_seconds: int,
         tags: Callable[[], Iterable[str]],
     ) -> None:
-        self._redis = redis
-        self._keys = keys
-        self._consumer = consumer
+        self._us = us
         self._retention_seconds = retention_seconds
         self._tags = tags
         self._skips = Skips("trim")
@@ -106,29 +100,29 @@ class Trimmer:
         return removed
 
     async def _trim_if_free(self, tag: str, *, short: bool) -> int:
-        lease = self._keys.lease_trim(tag)
-        if not await _hold(self._redis, [lease], self._consumer, LEASE_MS):
+        lease = self._us.keys.lease_trim(tag)
+        if not await _hold(self._us.redis, [lease], self._us.name, LEASE_MS):
             return 0
         try:
             return await self._trim_tag(tag, short=short)
         finally:
-            await self._redis.delete(lease)
+            await self._us.redis.delete(lease)
 
     async def _trim_tag(self, tag: str, *, short: bool) -> int:
         removed = 0
         groups: set[str] = set()
-        for name in await self._redis.hkeys(self._keys.streams(tag)):
+        for name in await self._us.redis.hkeys(self._us.keys.streams(tag)):
             event_type = text_of(name)
-            key = self._keys.stream(tag, event_type)
+            key = self._us.keys.stream(tag, event_type)
             try:
-                found: list[Any] = await self._redis.xinfo_groups(key)
+                found: list[Any] = await self._us.redis.xinfo_groups(key)
             except ResponseError:
                 continue  # the stream is gone, or something else stands there
             groups |= {text_of(group["name"]) for group in found}
             floor = await self._floor(key, found)
             removed += await self._remove(key, await self._before(floor, short=short))
         for group in groups:
-            await self._trim_dead_letters(self._keys.dead(tag, group))
+            await self._trim_dead_letters(self._us.keys.dead(tag, group))
         return removed
 
     async def _before(self, floor: Floor, *, short: bool) -> str:
@@ -141,14 +135,14 @@ class Trimmer:
 
     async def _now_ms(self) -> int:
         """Ask the store for the time: entry ids are made by its clock."""
-        seconds, microseconds = await self._redis.time()
+        seconds, microseconds = await self._us.redis.time()
         return 1000 * seconds + microseconds // 1000
 
     async def _remove(self, key: str, before: str) -> int:
         """Remove in bounded steps, so that no single one keeps the server busy."""
         removed = 0
         for _ in range(MAX_PASSES):
-            step = await self._redis.xtrim(key, minid=before, approximate=True)
+            step = await self._us.redis.xtrim(key, minid=before, approximate=True)
             removed += step
             if not step:
                 break
@@ -162,7 +156,7 @@ class Trimmer:
                 continue
             floors.append(after(text_of(group["last-delivered-id"])))
             if group["pending"]:
-                oldest = await self._redis.xpending(key, name)
+                oldest = await self._us.redis.xpending(key, name)
                 floors += [text_of(oldest["min"])] if oldest["min"] else []
         return Floor(min(floors, key=order), held=True) if floors else Floor("0-0", held=False)
 
@@ -174,7 +168,7 @@ class Trimmer:
         how long ago it was active, and one that never began holds everything.
         """
         retention_ms = 1000 * self._retention_seconds
-        consumers: list[Any] = await self._redis.xinfo_consumers(key, text_of(group["name"]))
+        consumers: list[Any] = await self._us.redis.xinfo_consumers(key, text_of(group["name"]))
         if any(
             text_of(consumer["name"]) == HELD_CONSUMER or consumer["idle"] < retention_ms
             for consumer in consumers
@@ -187,11 +181,11 @@ class Trimmer:
     async def _trim_dead_letters(self, key: str) -> None:
         """Dead letters are kept for thirty days; their number is bounded where they are written."""
         before = f"{await self._now_ms() - 1000 * DEAD_LETTER_SECONDS}-0"
-        await self._redis.xtrim(key, minid=before, approximate=True)
+        await self._us.redis.xtrim(key, minid=before, approximate=True)
 
     async def _memory_is_short(self) -> bool:
         try:
-            memory = await self._redis.info("memory")
+            memory = await self._us.redis.info("memory")
         except (NoPermissionError, ResponseError):
             return False
         bound = int(memory.get("maxmemory", 0)) or int(memory.get("total_system_memory", 0)) // 2

@@ -5,14 +5,13 @@ from redis.asyncio import Redis
 
 from consumers.settle import Settler
 from tests.consumers.making import (
-    GROUP,
-    KEYS,
     US,
     append_events,
     fields_for,
     make_entry,
     make_room,
     read_as,
+    us,
 )
 from tests.consumers.settling import Scene
 
@@ -25,4 +24,4 @@ async def scene(store: Redis) -> Scene:
     room = make_room()
     entry = make_entry(entry_id, fields=fields_for("evt_1"))
     room.put(entry)
-    return Scene(store, Settler(store, KEYS, GROUP, US), room, entry)
+    return Scene(store, Settler(us(store)), room, entry)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from consumers.consumer import Consumer
 from consumers.entry import HeldEntry, History, Stream
 from consumers.event import Event
 from consumers.outcome import Outcome
@@ -52,6 +53,11 @@ def make_room(handler: Handler | None = None) -> Room:
     """Make the room of one handler, in a house of its own."""
     (room,) = House([handler or make_handler()]).rooms
     return room
+
+
+def us(store: Redis, name: str = US) -> Consumer:
+    """Make this process a consumer of the tests' group."""
+    return Consumer(store, KEYS, GROUP, name)
 
 
 def make_stream(event_type: str = TYPE, tag: str = TAG) -> Stream:

@@ -13,7 +13,7 @@ from consumers.entry import HeldEntry
 from consumers.read import BLOCK_SECONDS, Reader
 from consumers.rooms import House
 from consumers.worker import Handler, Start
-from tests.consumers.making import GROUP, KEYS, US
+from tests.consumers.making import GROUP, us
 from tests.waiting import wait_until
 
 
@@ -33,15 +33,10 @@ class Reading:
         self.routes = Routes(self.house.rooms)
         self.connection = BlockingConnection(url, "read", BLOCK_SECONDS)
         self.news = BlockingConnection(url, "control", POLL_SECONDS)
-        self.discovery = Discovery(
-            self.news, store, KEYS, group=GROUP, start=start, routes=self.routes
-        )
+        self.discovery = Discovery(self.news, us(store), start=start, routes=self.routes)
         self.reader = Reader(
             self.connection,
-            store,
-            KEYS,
-            group=GROUP,
-            consumer=US,
+            us(store),
             house=self.house,
             routes=self.routes,
             restore_groups=self.discovery.restore_groups,

@@ -29,6 +29,7 @@ from tests.consumers.making import (
     now_ms,
     pending,
     read_as,
+    us,
 )
 
 pytestmark = pytest.mark.redis
@@ -43,10 +44,7 @@ class Scene:
         self.routes = Routes(self.house.rooms)
         self.lost_replies = 0
         self.parking = Parking(
-            store,
-            KEYS,
-            group=GROUP,
-            consumer=US,
+            us(store),
             routes=self.routes,
             recover_soon=self._lost_reply,
         )

@@ -25,6 +25,7 @@ from tests.consumers.making import (
     make_stream,
     pending,
     read_as,
+    us,
 )
 
 pytestmark = pytest.mark.redis
@@ -50,10 +51,7 @@ class Scene:
         self.may = may
         self.lost_replies = 0
         self.sweeper = Sweeper(
-            store,
-            KEYS,
-            group=GROUP,
-            consumer=consumer,
+            us(store, consumer),
             routes=self.routes,
             may_take_over=lambda: self.may,
             recover_soon=self._lost_reply,

@@ -17,10 +17,10 @@ from tests.consumers.making import (
     KEYS,
     TAG,
     TYPE,
-    US,
     full,
     make_stream,
     now_ms,
+    us,
 )
 from tests.waiting import wait_until
 
@@ -38,7 +38,7 @@ def trimmer_for(
     retention_seconds: int = RETENTION_SECONDS,
 ) -> Trimmer:
     """Make a trimmer with the default retention of seven days."""
-    return Trimmer(store, KEYS, consumer=US, retention_seconds=retention_seconds, tags=lambda: tags)
+    return Trimmer(us(store), retention_seconds=retention_seconds, tags=lambda: tags)
 
 
 async def stored(

@@ -1,0 +1,24 @@
+"""This process as a consumer of its group: where it reads, in which group, under which name."""
+
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+
+from relay.contract.keys import Keys
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """What every duty of a worker process needs to know of it.
+
+    Args:
+        redis: Client with redis-py's retries off, for everything that does not block.
+        keys: Makes the keys.
+        group: The consumer group.
+        name: Under which it reads in the group; its heartbeat goes by it.
+    """
+
+    redis: Redis
+    keys: Keys
+    group: str
+    name: str
