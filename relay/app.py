@@ -17,6 +17,7 @@ from aiohttp import web
 from relay.announce import Announcer
 from relay.append import Appender, Limits, Observer
 from relay.capacity import Capacity
+from relay.contract.config import unknown_variables
 from relay.contract.connect import COMMAND_TIMEOUT_SECONDS, connect
 from relay.contract.duties import Duties
 from relay.contract.keys import tags_of
@@ -196,6 +197,8 @@ async def serving(settings: Settings, environ: Mapping[str, str]) -> AsyncIterat
     try:
         admin_port = await _listen(admin, settings.admin_host, settings.admin_port, "admin")
         port = await _listen(ingress, settings.host, settings.port, "ingress")
+        for name in unknown_variables(Settings, environ):
+            _log.warning("unknown_variable", name=name, advice="look for a misspelling")
         if not settings.endpoints:
             _log.warning("no_endpoints", advice="set UNIPILE_WEBHOOK_SECRET, or write relay.toml")
         yield Listening(port, admin_port)

@@ -5,6 +5,7 @@ Options win over the environment, the environment over the file. Values are neve
 fault, since any of them may be a secret.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Self, TypeVar
 from urllib.parse import parse_qsl, urlsplit
@@ -22,11 +23,14 @@ from relay.contract.errors import ConfigurationFault
 from relay.contract.keys import Keys, is_name
 from relay.contract.logs import LogFormat
 from relay.contract.patterns import Pattern, parse_pattern
+from relay.contract.surroundings import CONFIG_VARIABLE
 
 ENV_PREFIX = "RELAY_"
 URL_SCHEMES = ("redis://", "rediss://", "unix://")
 DEFAULT_REDIS_URL = "redis://localhost:6379/0"
 _FROM = "(it comes from --redis-url, RELAY_REDIS__URL, [redis] url in relay.toml, or REDIS_URL)"
+
+_OF_A_SERVICE = re.compile(r"RELAY_(\w+_)?(SERVICE_(HOST|PORT)(_\w+)?|PORT_\d+_\w+)")
 
 SettingsT = TypeVar("SettingsT", bound="FileSettings")
 
@@ -195,6 +199,18 @@ def merge_sources(
     return _over(_over(_over(fallback, toml), variables), options)
 
 
+def unknown_variables(settings_cls: type[FileSettings], environ: Mapping[str, str]) -> list[str]:
+    """Name the variables that begin like ours and set nothing, most likely misspelt."""
+    known = {ENV_PREFIX + name.upper() for name in settings_cls.model_fields} | {CONFIG_VARIABLE}
+    return sorted(
+        name
+        for name, value in environ.items()
+        if name.startswith(ENV_PREFIX)
+        and name.partition("__")[0] not in known
+        and not _from_kubernetes(name, value)
+    )
+
+
 def faults_of(error: ValidationError) -> list[str]:
     """Say each fault of a validation in a sentence: the setting, its variable, what was wrong."""
     faults = []
@@ -209,10 +225,8 @@ def faults_of(error: ValidationError) -> list[str]:
 
 
 def _from_kubernetes(name: str, value: str) -> bool:
-    """Know the variables that Kubernetes injects for a service called ``relay``."""
-    if name.startswith(("RELAY_SERVICE_", "RELAY_PORT_")):
-        return True
-    return name == "RELAY_PORT" and "://" in value
+    """Know the variables that Kubernetes injects for services called ``relay`` or ``relay-…``."""
+    return bool(_OF_A_SERVICE.fullmatch(name)) or (name.endswith("PORT") and "://" in value)
 
 
 def _over(under: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:

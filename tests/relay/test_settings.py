@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from relay.contract.config import unknown_variables
 from relay.contract.errors import ConfigurationFault
 from relay.settings import Settings, build_endpoints
 
@@ -211,9 +212,27 @@ def test_what_kubernetes_injects_is_ignored() -> None:
         "RELAY_PORT_8080_TCP_ADDR": "10.0.0.7",
         "RELAY_SERVICE_HOST": "10.0.0.7",
         "RELAY_SERVICE_PORT": "8080",
+        "RELAY_REDIS_SERVICE_PORT_HTTP": "6379",
+        "RELAY_ADMIN_PORT": "tcp://10.0.0.7:8081",
+    }
+    settings = Settings.load(environ, {})
+
+    assert (settings.port, settings.admin_port) == (8080, 8081)
+    assert unknown_variables(Settings, environ) == []
+
+
+def test_a_variable_that_sets_nothing_is_named() -> None:
+    """It is misspelt most likely; it may be somebody else's too, so that it is no fault."""
+    environ = ENVIRON | {
+        "RELAY_CONFIG": "relay.toml",
+        "RELAY_PORT": "9000",
+        "RELAY_REDIS__URL": "redis://localhost",
+        "RELAY_ENDPOINTS__A__PROVIDER": "unipile",
+        "RELAY_PROT": "9001",
+        "RELAY_REDIS_URL": "redis://localhost",
     }
 
-    assert Settings.load(environ, {}).port == 8080
+    assert unknown_variables(Settings, environ) == ["RELAY_PROT", "RELAY_REDIS_URL"]
 
 
 def test_a_port_of_our_own_is_still_read() -> None:

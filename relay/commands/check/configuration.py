@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from relay.commands.check.finding import Finding
 from relay.commands.store import gateway_settings
+from relay.contract.config import unknown_variables
 from relay.contract.errors import ConfigurationFault
-from relay.settings import build_endpoints
+from relay.settings import Settings, build_endpoints
 
 
 def check_configuration(environ: Mapping[str, str], redis_url: str | None) -> list[Finding]:
@@ -18,13 +19,13 @@ def check_configuration(environ: Mapping[str, str], redis_url: str | None) -> li
             Finding("fail", "configuration", sentence, "see docs/reference/configuration.md")
             for sentence in fault.faults
         ]
-    if not endpoints:
-        return [
-            Finding(
-                "warn",
-                "configuration",
-                "no endpoint: every delivery gets 404",
-                "set UNIPILE_WEBHOOK_SECRET, or write relay.toml",
-            )
-        ]
-    return [Finding("ok", "configuration", f"endpoints: {', '.join(sorted(endpoints))}")]
+    findings = [
+        Finding("warn", "configuration", f"{name} sets nothing", "look for a misspelling")
+        for name in unknown_variables(Settings, environ)
+    ]
+    if endpoints:
+        found = f"endpoints: {', '.join(sorted(endpoints))}"
+        return [*findings, Finding("ok", "configuration", found)]
+    advice = "set UNIPILE_WEBHOOK_SECRET, or write relay.toml"
+    found = "no endpoint: every delivery gets 404"
+    return [*findings, Finding("warn", "configuration", found, advice)]
