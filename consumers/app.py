@@ -201,8 +201,9 @@ class WorkerProcess:
         _log.info("worker_stopped", group=self._us.group)
 
     async def _leave_groups(self) -> None:
-        for stream, _ in self._routes.streams.values():
-            await _leave(self._us.redis, [stream.key], self._us.group, self.consumer)
+        who = (self._us.group, self._us.name)
+        calls = [([stream.key], who) for stream, _ in self._routes.streams.values()]
+        await _leave.many(self._us.redis, calls)
 
 
 async def run_worker(worker: Worker, settings: Settings) -> None:

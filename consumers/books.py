@@ -10,6 +10,9 @@ async def with_histories(us: Consumer, entries: list[HeldEntry]) -> list[HeldEnt
     Args:
         us: Of whose group.
         entries: All of one tag.
+
+    Returns:
+        They again, each with its history.
     """
     if not entries:
         return []

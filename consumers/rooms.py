@@ -105,20 +105,22 @@ class House:
 
     def __init__(self, handlers: Iterable[Handler]) -> None:
         self._held: set[tuple[str, str]] = set()
-        self._watchers: list[set[tuple[str, str]]] = []
+        self._gone: set[tuple[str, str]] | None = None
         self.on_room: Callable[[], None] = lambda: None
         self.rooms = [Room(handler, self) for handler in handlers]
         self.room_bytes = MAX_HELD_BYTES // max(1, len(self.rooms))
 
     @contextmanager
     def watching(self) -> Iterator[set[tuple[str, str]]]:
-        """Collect within the block what is let go, each as stream key and entry id."""
-        gone: set[tuple[str, str]] = set()
-        self._watchers.append(gone)
+        """Collect within the block what is let go, each as stream key and entry id.
+
+        One block at a time.
+        """
+        self._gone = gone = set[tuple[str, str]]()
         try:
             yield gone
         finally:
-            self._watchers.remove(gone)
+            self._gone = None
 
     def holds(self, stream_key: str, entry_id: str) -> bool:
         """Tell whether an entry is in this process's hands."""
@@ -138,6 +140,6 @@ class House:
         if key not in self._held:
             return False
         self._held.remove(key)
-        for gone in self._watchers:
-            gone.add(key)
+        if self._gone is not None:
+            self._gone.add(key)
         return True

@@ -13,7 +13,7 @@ import structlog
 from redis.exceptions import ClusterDownError, ReadOnlyError, TryAgainError
 
 from consumers.consumer import Consumer
-from consumers.entry import HeldEntry, written
+from consumers.entry import HeldEntry, Stream, written
 from consumers.retry import Acknowledge, Decision, SetAside, TryAgain
 from consumers.rooms import Room
 from consumers.scripts import Script
@@ -75,7 +75,7 @@ class Settler:
             False where the entry is not this consumer's any more; then nothing was done.
         """
         keys, arguments = self._parking(entry, delay_seconds, error)
-        return self._owned(entry, parked=bool(await _park(self._us.redis, keys, *arguments)))
+        return self._owned(entry, stored=bool(await _park(self._us.redis, keys, *arguments)))
 
     async def hand_back(self, entries: Sequence[HeldEntry]) -> None:
         """Park entries that were not handled, due at once: others have them within a moment.
@@ -83,14 +83,17 @@ class Settler:
         What the store refuses stays pending under this consumer, for others to take over.
         """
         handed_back = 0
+        refused: dict[Stream, Exception] = {}
         for start in range(0, len(entries), BATCH):
             batch = entries[start : start + BATCH]
             calls = [self._parking(entry, 0, None) for entry in batch]
             for entry, reply in zip(batch, await _park.many(self._us.redis, calls), strict=True):
                 if isinstance(reply, Exception):
-                    self._say_refused(entry, reply)
+                    refused[entry.stream] = reply
                 else:
-                    handed_back += self._owned(entry, parked=bool(reply))
+                    handed_back += self._owned(entry, stored=bool(reply))
+        for stream, error in refused.items():
+            _say_refused(stream, error)
         if handed_back:
             _log.info("entries_handed_back", entries=handed_back)
 
@@ -177,7 +180,7 @@ class Settler:
         keys = [entry.stream.key, *self._books(entry, self._us.keys.dead)]
         arguments = (entry.entry_id, entry.member, DEAD_LETTERS_KEPT, *fields)
         moved = await _dead(self._us.redis, keys, self._us.group, self._us.name, *arguments)
-        if self._owned(entry, parked=bool(moved)):
+        if self._owned(entry, stored=bool(moved)):
             _log.warning(
                 "event_dead_lettered",
                 stream=entry.stream.key,
@@ -190,11 +193,11 @@ class Settler:
         tag = entry.stream.tag
         return [book(tag, self._us.group), self._us.keys.attempts(tag, self._us.group)]
 
-    def _owned(self, entry: HeldEntry, *, parked: bool) -> bool:
-        if not parked:
+    def _owned(self, entry: HeldEntry, *, stored: bool) -> bool:
+        if not stored:
             # Another worker took it over meanwhile; its outcome counts, not ours.
             _log.warning("outcome_late", stream=entry.stream.key, entry_id=entry.entry_id)
-        return parked
+        return stored
 
     async def _store(
         self, entry: HeldEntry, room: Room, step: Callable[[], Awaitable[object]]
@@ -203,16 +206,12 @@ class Settler:
         try:
             await self._persist(step)
         except ResponseError as error:
-            self._say_refused(entry, error)
+            _say_refused(entry.stream, error)
             aside = asyncio.create_task(self._store_later(entry, room, step), name="settle-later")
             self._refused.add(aside)
             aside.add_done_callback(self._refused.discard)
         else:
             room.let_go(entry)
-
-    def _say_refused(self, entry: HeldEntry, error: Exception) -> None:
-        kind = str(error).partition(" ")[0]
-        _log.error("settling_refused", stream=entry.stream.key, error=kind)
 
     async def _store_later(
         self, entry: HeldEntry, room: Room, step: Callable[[], Awaitable[object]]
@@ -246,6 +245,10 @@ class Settler:
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
             else:
                 return
+
+
+def _say_refused(stream: Stream, error: Exception) -> None:
+    _log.error("settling_refused", stream=stream.key, error=str(error).partition(" ")[0])
 
 
 def _passes(error: ResponseError) -> bool:

@@ -18,7 +18,7 @@ from consumers.consumer import Consumer
 from consumers.scripts import Script
 from consumers.skips import Skips
 from relay.contract.connect import NoPermissionError, ResponseError, text_of
-from relay.contract.keys import HELD_CONSUMER
+from relay.contract.held import meant, read_held
 
 WATCH_SECONDS = 2.0
 TRIM_EVERY_SECONDS = 30.0
@@ -111,6 +111,8 @@ class Trimmer:
     async def _trim_tag(self, tag: str, *, short: bool) -> int:
         removed = 0
         groups: set[str] = set()
+        books: dict[bytes, bytes] = await self._us.redis.hgetall(self._us.keys.groups(tag))  # type: ignore[assignment]
+        configured = read_held(books)
         for name in await self._us.redis.hkeys(self._us.keys.streams(tag)):
             event_type = text_of(name)
             key = self._us.keys.stream(tag, event_type)
@@ -119,7 +121,7 @@ class Trimmer:
             except ResponseError:
                 continue  # the stream is gone, or something else stands there
             groups |= {text_of(group["name"]) for group in found}
-            floor = await self._floor(key, found)
+            floor = await self._floor(key, found, set(meant(configured, tag, event_type)))
             removed += await self._remove(key, await self._before(floor, short=short))
         for group in groups:
             await self._trim_dead_letters(self._us.keys.dead(tag, group))
@@ -130,7 +132,7 @@ class Trimmer:
         kept_seconds = float(self._retention_seconds)
         if short:
             kept_seconds = 0.0 if floor.held else min(kept_seconds, UNHELD_SECONDS)
-        kept_from = f"{await self._now_ms() - int(1000 * kept_seconds)}-0"
+        kept_from = f"{max(0, await self._now_ms() - int(1000 * kept_seconds))}-0"
         return min(floor.entry_id, kept_from, key=order) if floor.held else kept_from
 
     async def _now_ms(self) -> int:
@@ -148,11 +150,14 @@ class Trimmer:
                 break
         return removed
 
-    async def _floor(self, key: str, groups: list[dict[str, Any]]) -> Floor:
+    async def _floor(self, key: str, groups: list[dict[str, Any]], configured: set[str]) -> Floor:
+        if configured - {text_of(group["name"]) for group in groups}:
+            # One that is yet to be made has read nothing.
+            return Floor("0-0", held=True)
         floors = []
         for group in groups:
             name = text_of(group["name"])
-            if not await self._holds(key, group):
+            if name not in configured and not await self._is_active(key, group):
                 continue
             floors.append(after(text_of(group["last-delivered-id"])))
             if group["pending"]:
@@ -160,23 +165,32 @@ class Trimmer:
                 floors += [text_of(oldest["min"])] if oldest["min"] else []
         return Floor(min(floors, key=order), held=True) if floors else Floor("0-0", held=False)
 
-    async def _holds(self, key: str, group: dict[str, Any]) -> bool:
-        """Tell whether a group still counts.
+    async def _is_active(self, key: str, group: dict[str, Any]) -> bool:
+        """Tell whether a group that is not configured still counts.
 
-        Marked by a gateway, whose configuration lists it, or active within the retention time. A
-        group without consumers may have been left by hand: then the last entry it was given tells
-        how long ago it was active, and one that never began holds everything.
+        A consumer of it was active within the retention time, or its process lives: one that is
+        busy reads nothing. A group without consumers may have been left by hand: then the last
+        entry it was given tells how long ago it was active, and one that never began holds
+        everything.
         """
+        name = text_of(group["name"])
         retention_ms = 1000 * self._retention_seconds
-        consumers: list[Any] = await self._us.redis.xinfo_consumers(key, text_of(group["name"]))
-        if any(
-            text_of(consumer["name"]) == HELD_CONSUMER or consumer["idle"] < retention_ms
-            for consumer in consumers
-        ):
+        consumers: list[Any] = await self._us.redis.xinfo_consumers(key, name)
+        if any(consumer["idle"] < retention_ms for consumer in consumers):
+            return True
+        beats = [self._us.keys.alive(name, text_of(consumer["name"])) for consumer in consumers]
+        if beats and await self._alive(beats):
             return True
         last_ms = order(text_of(group["last-delivered-id"]))[0]
         never_began = last_ms == 0 and not consumers
-        return never_began or last_ms > 1000 * time.time() - retention_ms
+        return never_began or last_ms > await self._now_ms() - retention_ms
+
+    async def _alive(self, beats: list[str]) -> bool:
+        # One command for each: in a cluster they lie in different slots.
+        pipeline = self._us.redis.pipeline(transaction=False)
+        for beat in beats:
+            pipeline.exists(beat)
+        return any(await pipeline.execute())
 
     async def _trim_dead_letters(self, key: str) -> None:
         """Dead letters are kept for thirty days; their number is bounded where they are written."""

@@ -5,8 +5,8 @@ configured groups are created and held. All of it can be lost and is then made a
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Sequence
+from typing import TypeVar
 
 import structlog
 from redis.asyncio import Redis
@@ -21,6 +21,12 @@ CONTROL_ENTRIES = 1000
 ResultT = TypeVar("ResultT")
 
 _log = structlog.get_logger("relay.announce")
+
+
+async def tell_of_stream(redis: Redis, keys: Keys, tag: str, event_type: str) -> None:
+    """Wake those who wait on the control stream for new streams."""
+    fields = {"what": "stream", "tag": tag, "type": event_type}
+    await redis.xadd(keys.control, fields, maxlen=CONTROL_ENTRIES, approximate=True)  # type: ignore[arg-type]
 
 
 class Announcer:
@@ -40,6 +46,7 @@ class Announcer:
         self._holder = holder
         self._news: list[tuple[str, str]] = []
         self._wake = asyncio.Event()
+        self._release_at = 0.0
 
     def registered(self, tag: str, event_type: str) -> None:
         """Take note of a new stream."""
@@ -48,19 +55,18 @@ class Announcer:
 
     def connected(self) -> None:
         """The store was away; what it knew may be gone."""
+        self._put_off_release()
         self._wake.set()
 
     async def run(self) -> None:
         """Announce at start, at each piece of news, and every minute."""
-        clock = asyncio.get_running_loop().time
-        # A gateway that has just come, or found the store again, knows nothing of the others.
-        release_at = clock() + RELEASE_SECONDS
+        self._put_off_release()
         while True:
             self._wake.clear()
             await self.refresh()
-            if clock() >= release_at:
-                await self.release()
-                release_at = clock() + RELEASE_SECONDS
+            if asyncio.get_running_loop().time() >= self._release_at:
+                await self._confirm_groups(release=True)
+                self._put_off_release()
             try:
                 async with asyncio.timeout(REFRESH_SECONDS):
                     await self._wake.wait()
@@ -69,23 +75,34 @@ class Announcer:
 
     async def refresh(self) -> None:
         """Write tags, news and groups once; what is refused does not hold up the rest."""
-        await self.announce_tags()
+        await self._unless_refused(self.announce_tags(), self._keys.tags)
+        await self._confirm_groups(release=False)
         while self._news:
             tag, event_type = self._news[0]
             stream = self._keys.stream(tag, event_type)
-            await self._unless_refused(self._holder.hold(tag, event_type), stream)
+            await self._unless_refused(self._holder.create(tag, event_type), stream)
             await self._unless_refused(self._tell(tag, event_type), self._keys.control)
             self._news.pop(0)
-        await self._for_each_stream(self._holder.hold)
-
-    async def release(self) -> None:
-        """Let go of what no configuration lists any more."""
-        await self._for_each_stream(self._holder.release)
+        for tag in self._tags:
+            key = self._keys.streams(tag)
+            for name in await self._unless_refused(self._redis.hkeys(key), key) or []:
+                event_type = text_of(name)
+                stream = self._keys.stream(tag, event_type)
+                await self._unless_refused(self._holder.create(tag, event_type), stream)
 
     async def announce_tags(self) -> None:
         """Write the tags into the books; a write that harms nothing when repeated."""
         if self._tags:
             await self._redis.sadd(self._keys.tags, *self._tags)
+
+    async def _confirm_groups(self, *, release: bool) -> None:
+        for tag in self._tags:
+            step = self._holder.confirm(tag, release=release)
+            await self._unless_refused(step, self._keys.groups(tag))
+
+    def _put_off_release(self) -> None:
+        """Wait for others: a gateway that has just come, or found the store, does not know them."""
+        self._release_at = asyncio.get_running_loop().time() + RELEASE_SECONDS
 
     async def _unless_refused(self, step: Awaitable[ResultT], key: str) -> ResultT | None:
         try:
@@ -94,15 +111,6 @@ class Announcer:
             _log.error("announcing_refused", key=key, error=str(error).partition(" ")[0])
             return None
 
-    async def _for_each_stream(self, step: Callable[[str, str], Coroutine[Any, Any, None]]) -> None:
-        for tag in self._tags:
-            key = self._keys.streams(tag)
-            for name in await self._unless_refused(self._redis.hkeys(key), key) or []:
-                event_type = text_of(name)
-                stream = self._keys.stream(tag, event_type)
-                await self._unless_refused(step(tag, event_type), stream)
-
     async def _tell(self, tag: str, event_type: str) -> None:
         _log.info("stream_registered", tag=tag, type=event_type)
-        fields = {"what": "stream", "tag": tag, "type": event_type}
-        await self._redis.xadd(self._keys.control, fields, maxlen=CONTROL_ENTRIES, approximate=True)  # type: ignore[arg-type]
+        await tell_of_stream(self._redis, self._keys, tag, event_type)

@@ -1,35 +1,28 @@
-"""Keeps the configured groups: created with their streams, and marked as holding them.
+"""Keeps the configured groups: told to whoever trims, and created with their streams.
 
-The mark is a consumer called ``@held`` that never reads an event. Whatever trims a stream goes by
-it, since only a gateway knows the configuration. Its idle time says when a gateway last confirmed
-it, so that a group that was taken out of every configuration lets go in the end.
+Source: docs/adr/0011.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources import files
 
 import structlog
 from redis.asyncio import Redis
 
-from relay.contract.connect import ResponseError, text_of
-from relay.contract.keys import HELD_CONSUMER, Keys, endpoint_of
-from relay.contract.patterns import Pattern
+from relay.contract.connect import ResponseError, send_command, text_of
+from relay.contract.held import HeldGroups, meant, written
+from relay.contract.keys import Keys
 
 # Gateways confirm every minute. One that is being replaced, or has another configuration, must
-# have had time to do so before its marks are taken off.
+# have had time to do so before its groups are let go.
 RELEASE_SECONDS = 3600.0
+
+CONFIRM = files("relay").joinpath("hold.lua").read_text("utf-8")
 
 _log = structlog.get_logger("relay.hold")
 
 
-def meant(groups: Mapping[str, Sequence[Pattern]], tag: str, event_type: str) -> Iterator[str]:
-    """Give the names of the groups whose patterns mean a stream."""
-    for group, patterns in groups.items():
-        if any(pattern.matches(endpoint_of(tag), event_type) for pattern in patterns):
-            yield group
-
-
 class Holder:
-    """Creates, marks and releases groups.
+    """Confirms, creates and lets go groups.
 
     Args:
         redis: Client with redis-py's retries off.
@@ -37,13 +30,30 @@ class Holder:
         groups: Group name -> patterns of the streams that it must not miss.
     """
 
-    def __init__(self, redis: Redis, keys: Keys, groups: Mapping[str, Sequence[Pattern]]) -> None:
+    def __init__(self, redis: Redis, keys: Keys, groups: HeldGroups) -> None:
         self._redis = redis
         self._keys = keys
         self._groups = groups
 
-    async def hold(self, tag: str, event_type: str) -> None:
-        """Have a stream's configured groups, each from its first entry on, and confirm the marks.
+    async def confirm(self, tag: str, *, release: bool = False) -> None:
+        """Tell the tag's groups: nothing is trimmed that they have not settled.
+
+        Args:
+            tag: Whose streams.
+            release: Also let go of those that no gateway has confirmed for an hour.
+
+        Raises:
+            ResponseError: The store refuses.
+        """
+        key = self._keys.groups(tag)
+        arguments: list[str | bytes | int] = [int(1000 * RELEASE_SECONDS) if release else 0]
+        for group, patterns in self._groups.items():
+            arguments += [group, written(patterns)]
+        for group in await send_command(self._redis, "EVAL", CONFIRM, 1, key, *arguments):
+            _log.info("group_released", tag=tag, group=text_of(group))
+
+    async def create(self, tag: str, event_type: str) -> None:
+        """Have a stream's configured groups, each from its first entry on.
 
         A stream that is gone is passed over.
 
@@ -53,44 +63,11 @@ class Holder:
         stream = self._keys.stream(tag, event_type)
         for group in meant(self._groups, tag, event_type):
             try:
-                await self._confirm(stream, group)
+                await self._redis.xgroup_create(stream, group, id="0")
             except ResponseError as error:
-                if not str(error).startswith("NOGROUP"):
+                if "requires the key to exist" in str(error):
+                    return
+                if "BUSYGROUP" not in str(error):
                     raise
-                if await self._create(stream, group):
-                    await self._confirm(stream, group)
-
-    async def release(self, tag: str, event_type: str) -> None:
-        """Take the mark off a stream's groups where no gateway has confirmed it for an hour.
-
-        Raises:
-            ResponseError: The stream is gone, or something else stands there.
-        """
-        stream = self._keys.stream(tag, event_type)
-        configured = set(meant(self._groups, tag, event_type))
-        for found in await self._redis.xinfo_groups(stream):
-            group = text_of(found["name"])
-            if group in configured:
-                continue
-            for consumer in await self._redis.xinfo_consumers(stream, group):
-                is_mark = text_of(consumer["name"]) == HELD_CONSUMER
-                if is_mark and consumer["idle"] >= 1000 * RELEASE_SECONDS:
-                    await self._redis.xgroup_delconsumer(stream, group, HELD_CONSUMER)
-                    _log.info("group_released", stream=stream, group=group)
-
-    async def _confirm(self, stream: str, group: str) -> None:
-        # Reading the mark's own entries, of which there are none: it is made if need be, also by
-        # a full server, and its idle time begins anew.
-        await self._redis.xreadgroup(group, HELD_CONSUMER, {stream: "0"}, count=1)
-
-    async def _create(self, stream: str, group: str) -> bool:
-        try:
-            await self._redis.xgroup_create(stream, group, id="0")
-        except ResponseError as error:
-            if str(error).startswith("BUSYGROUP"):
-                return True  # another gateway was first
-            if "requires the key to exist" in str(error):
-                return False
-            raise
-        _log.info("group_created", stream=stream, group=group)
-        return True
+            else:
+                _log.info("group_created", stream=stream, group=group)

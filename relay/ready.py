@@ -41,12 +41,12 @@ class Readiness:
         return self._answer
 
     async def _ask(self) -> None:
+        self._answer = False
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 await self._appender.probe()
                 await self._announcer.announce_tags()
+                self._answer = True
         except (RedisError, OSError, TimeoutError):
-            self._answer = False
-        else:
-            self._answer = True
+            pass
         self._known_until = asyncio.get_running_loop().time() + KNOWN_SECONDS

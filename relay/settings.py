@@ -117,6 +117,9 @@ class Settings(FileSettings):
         """Build the settings; see `FileSettings.load`.
 
         Where the file names no endpoint, ``UNIPILE_WEBHOOK_SECRET`` alone gives ``unipile``.
+
+        Raises:
+            ConfigurationFault: One sentence per fault, all of them.
         """
         if "endpoints" not in toml and environ.get(DEFAULT_SECRET_VARIABLE):
             reference = {"env": DEFAULT_SECRET_VARIABLE}

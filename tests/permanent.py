@@ -10,6 +10,7 @@ from relay.contract.connect import text_of
 PERMANENT = (
     (r"\{[^}]+\}:.+", "stream", "the events of a type; trimmed behind the groups"),
     (r"\{[^}]+\}@streams", "hash", "one field per type, of which there are max_types at most"),
+    (r"\{[^}]+\}@groups", "hash", "one field per configured group"),
     (r"\{[^}]+\}@dead:.+", "stream", "dead letters, bounded in number and age"),
     (r"\{[^}]+\}@again:.+", "stream", "entries for one group again; trimmed like the main stream"),
     (r"\{[^}]+\}@later:.+", "stream", "retries that wait long; each leaves when it is due"),

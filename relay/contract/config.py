@@ -92,7 +92,7 @@ class WorkerSection(Section):
     # How long running handlers may go on after SIGTERM.
     grace_seconds: Annotated[float, Field(ge=0)] = 25.0
     # How long settled events are kept, and how long a silent group still holds its streams.
-    retention_seconds: Annotated[int, Field(ge=60)] = 7 * 86_400
+    retention_seconds: Annotated[int, Field(ge=60, le=10 * 366 * 86_400)] = 7 * 86_400
 
 
 class FileSettings(BaseSettings):
@@ -190,6 +190,9 @@ def merge_sources(
     """Lay file, environment and options over each other, the last winning.
 
     ``REDIS_URL`` counts where neither the file nor ``RELAY_REDIS__URL`` names a store.
+
+    Raises:
+        ConfigurationFault: A variable that should be JSON is not.
     """
     try:
         variables = _Environ(settings_cls, environ)()
@@ -200,14 +203,27 @@ def merge_sources(
 
 
 def unknown_variables(settings_cls: type[FileSettings], environ: Mapping[str, str]) -> list[str]:
-    """Name the variables that begin like ours and set nothing, most likely misspelt."""
-    known = {ENV_PREFIX + name.upper() for name in settings_cls.model_fields} | {CONFIG_VARIABLE}
+    """Name the variables that begin like ours and set nothing, most likely misspelt.
+
+    Args:
+        settings_cls: What can be set.
+        environ: Environment variables.
+
+    Returns:
+        Their names, sorted; those that Kubernetes injects are left out.
+    """
+    fields = {
+        ENV_PREFIX + name.upper(): field.get_default(call_default_factory=True)
+        for name, field in settings_cls.model_fields.items()
+    }
+    tables = {name for name, default in fields.items() if isinstance(default, BaseModel | dict)}
     return sorted(
         name
         for name, value in environ.items()
-        if name.startswith(ENV_PREFIX)
-        and name.partition("__")[0] not in known
-        and not _from_kubernetes(name, value)
+        if name.upper().startswith(ENV_PREFIX)
+        and name.upper() not in {*fields, CONFIG_VARIABLE}
+        and not ("__" in name and name.upper().partition("__")[0] in tables)
+        and not _from_kubernetes(name.upper(), value)
     )
 
 

@@ -15,6 +15,7 @@ Assurance = Literal["body", "sender", "none"]
 
 # Each costs a copy of all that follow it, and no sender needs more than one.
 MAX_MEMBERS = 16
+GZIP_MAGIC = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +141,6 @@ def decompressed(data: bytes, content_encoding: str | None, limit_bytes: int) ->
         if not inflate.eof or len(plain) > limit_bytes:
             raise ValueError(f"the body is cut short, or longer than {limit_bytes} bytes unpacked")
         data = inflate.unused_data
-        if not data:
-            return plain
+        if not data.startswith(GZIP_MAGIC):
+            return plain  # what else follows is padding, as for other readers
     raise ValueError(f"the body is more than {MAX_MEMBERS} {encoding} members in a row")

@@ -15,8 +15,6 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 EVENT_TYPE = re.compile(r"[A-Za-z0-9._:/-]{1,128}")
 UNIDENTIFIED = "unidentified"
 OWN_TYPES = "relay."
-PARK_CONSUMER = "@park"
-HELD_CONSUMER = "@held"
 
 
 def is_name(text: str) -> bool:
@@ -103,6 +101,10 @@ class Keys:
     def streams(self, tag: str) -> str:
         """Hash: type -> ``<number> <first entry id>`` of this incarnation of the stream."""
         return f"{self.prefix}:{{{tag}}}@streams"
+
+    def groups(self, tag: str) -> str:
+        """Hash: configured group -> ``<ms of the last confirmation> <patterns>``."""
+        return f"{self.prefix}:{{{tag}}}@groups"
 
     def seen(self, tag: str, digest: str) -> str:
         """String with TTL: this identity has an entry."""

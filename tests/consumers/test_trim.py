@@ -144,20 +144,45 @@ async def test_a_group_that_has_not_begun_holds_everything(store: Redis) -> None
 
 @pytest.mark.redis
 async def test_a_configured_group_holds_while_it_is_silent(store: Redis) -> None:
-    """However long; the same group without a gateway's mark has been silent for too long."""
+    """However long; the same group, listed no longer, has been silent for too long."""
     entry_ids = await stored(store, age_ms=30 * DAY_MS)
     await read(store, 1, group="audit")
     await store.xgroup_delconsumer(STREAM.key, "audit", "worker")
-    await Holder(store, KEYS, {"audit": [parse_pattern("unipile:message.*")]}).hold(TAG, TYPE)
+    await Holder(store, KEYS, {"audit": [parse_pattern("unipile:message.*")]}).confirm(TAG)
     await read(store, 3 * NODE)
-    # Even a mark that no gateway has confirmed since.
-    trimmer = trimmer_for(store, retention_seconds=0)
-    await trimmer.trim(short=True)
+    await trimmer_for(store).trim(short=True)
     held = await left(store)
-    await store.xgroup_delconsumer(STREAM.key, "audit", "@held")
-    await trimmer.trim(short=True)
+    await store.delete(KEYS.groups(TAG))
+    await trimmer_for(store).trim(short=True)
 
     assert held == entry_ids
+    assert await left(store) == []
+
+
+@pytest.mark.redis
+async def test_a_configured_group_holds_before_it_is_made(store: Redis) -> None:
+    """The gateway was killed before it made it on a new stream, or somebody destroyed it."""
+    entry_ids = await stored(store, age_ms=30 * DAY_MS)
+    await read(store, 3 * NODE)
+    await Holder(store, KEYS, {"audit": [parse_pattern("*:*")]}).confirm(TAG)
+    await trimmer_for(store).trim(short=True)
+
+    assert await left(store) == entry_ids
+
+
+@pytest.mark.redis
+async def test_a_busy_worker_holds_what_it_has_not_read(store: Redis) -> None:
+    """One whose room is full reads nothing, for longer than the retention time; it lives."""
+    entry_ids = await stored(store, age_ms=30 * DAY_MS)
+    await read(store, NODE, consumer="busy")
+    await store.set(KEYS.alive(GROUP, "busy"), "1", ex=60)
+    trimmer = trimmer_for(store, retention_seconds=0)
+    await trimmer.trim(short=False)
+    held = await left(store)
+    await store.delete(KEYS.alive(GROUP, "busy"))
+    await trimmer.trim(short=False)
+
+    assert held == entry_ids[NODE:]
     assert await left(store) == []
 
 

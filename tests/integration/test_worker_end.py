@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from consumers import Event
 from consumers.app import WorkerFailed, WorkerProcess
+from relay.contract.connect import connect
 from tests.consumers.making import (
     GROUP,
     KEYS,
@@ -197,6 +198,32 @@ async def test_a_worker_starts_and_ends_while_the_store_is_away(handled: Handled
             )
 
     assert logs[-1]["event"] == "worker_stopped"
+
+
+async def test_a_store_that_hangs_does_not_keep_a_worker(
+    own_server: Server, handled: Handled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It leaves without goodbye, and what it held stays pending for others."""
+    monkeypatch.setattr("consumers.app.LAST_READ_SECONDS", 0.2)
+    monkeypatch.setattr("consumers.app.FAREWELL_SECONDS", 0.2)
+    monkeypatch.setattr("consumers.heartbeat.TIMEOUT_SECONDS", 0.5)
+
+    @handled.worker.on("unipile:*")
+    async def handle(event: Event) -> None:
+        handled.events.append(event)
+        await asyncio.Event().wait()
+
+    store = connect(own_server.url, role="test")
+    entry_ids = await append_events(store, numbered(3))
+    with capture_logs() as logs:
+        async with running(handled.worker, own_server.url, grace_seconds=0.1) as process:
+            await handled.until_runs(3)
+            own_server.fall_asleep()
+    own_server.wake_up()
+
+    assert "left_without_goodbye" in [line["event"] for line in logs]
+    assert await pending(store) == dict.fromkeys(entry_ids, process.consumer)
+    await store.aclose()
 
 
 async def test_a_handler_that_ends_the_process_ends_the_worker(

@@ -1,7 +1,7 @@
 """Making streams known: tags, news, and groups that miss nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from structlog.testing import capture_logs
 
 from relay.announce import Announcer
+from relay.contract.duties import cancel
 from relay.contract.keys import Keys
 from relay.contract.patterns import parse_pattern
 from relay.hold import Holder
@@ -110,29 +111,44 @@ async def test_groups_that_exist_are_left_as_they_are(client: Redis) -> None:
 async def test_what_no_configuration_lists_any_more_is_let_go(
     client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not by a gateway that has just come, which knows nothing of the others."""
-    await add_stream(client, "unipile", "a")
-    await make_announcer(client, {"old": ["*:*"]}).refresh()
-    monkeypatch.setattr("relay.announce.RELEASE_SECONDS", 0.05)
+    """Again and again, once the gateway has seen for an hour who else confirms what."""
+    monkeypatch.setattr("relay.announce.RELEASE_SECONDS", 0.02)
     monkeypatch.setattr("relay.announce.REFRESH_SECONDS", 0.01)
-    released: list[str] = []
-    announcer = make_announcer(client, {"new": ["*:*"]})
-    monkeypatch.setattr(announcer._holder, "release", _note_into(released, client))
+    released = noting_releases(announcer := make_announcer(client), monkeypatch)
     running = asyncio.create_task(announcer.run())
 
-    await wait_until(lambda: len(released) >= 2, description="it is released hourly")
-    running.cancel()
-    await asyncio.wait({running})
+    await wait_until(lambda: len(released) >= 4, description="it is released again and again")
+    await cancel([running])
 
-    assert set(released) == {"unipile a, held by new, old"}
+    assert set(released) == set(TAGS)
 
 
-def _note_into(released: list[str], client: Redis) -> Callable[[str, str], Awaitable[None]]:
-    async def release(tag: str, event_type: str) -> None:
-        held = ", ".join(sorted(await groups_of(client, tag, event_type)))
-        released.append(f"{tag} {event_type}, held by {held}")
+async def test_a_gateway_that_has_just_found_the_store_lets_nothing_go(
+    client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor one that has just come: others have had no time to confirm what they list."""
+    monkeypatch.setattr("relay.announce.REFRESH_SECONDS", 0.01)
+    released = noting_releases(announcer := make_announcer(client), monkeypatch)
+    running = asyncio.create_task(announcer.run())
+    await wait_until(lambda: _has(client, KEYS.tags), description="the first round is done")
+    announcer._release_at = 0.0
+    announcer.connected()
+    await client.flushall()
+    await wait_until(lambda: _has(client, KEYS.tags), description="another round is done")
+    await cancel([running])
 
-    return release
+    assert released == []
+
+
+def noting_releases(announcer: Announcer, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Have noted of which tags an announcer lets groups go."""
+    released: list[str] = []
+
+    async def confirm(tag: str, *, release: bool) -> None:
+        released.extend([tag] * release)
+
+    monkeypatch.setattr(announcer._holder, "confirm", confirm)
+    return released
 
 
 async def test_a_stream_that_is_gone_again_is_no_fault(client: Redis) -> None:
@@ -203,8 +219,7 @@ async def test_it_is_woken_by_news(client: Redis, news: str) -> None:
         announcer.connected()
 
     await wait_until(lambda: _has(client, KEYS.tags), description="the tags are written again")
-    running.cancel()
-    await asyncio.wait({running})
+    await cancel([running])
 
 
 async def _has(client: Redis, key: str) -> bool:

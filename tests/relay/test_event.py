@@ -20,6 +20,7 @@ PLAIN = b'{"id":"evt_1"}' * 20
         (gzip.compress(PLAIN), " GZIP "),
         (gzip.compress(PLAIN), "x-gzip"),
         (gzip.compress(PLAIN[:5]) + gzip.compress(PLAIN[5:]), "gzip"),
+        (gzip.compress(PLAIN) + bytes(100), "gzip"),
         (zlib.compress(PLAIN), "deflate"),
     ],
 )
@@ -36,7 +37,6 @@ def test_known_encodings_are_undone(data: bytes, encoding: str | None) -> None:
         (PLAIN, "gzip, gzip"),
         (b"", "gzip"),
         (gzip.compress(PLAIN)[:-9], "gzip"),
-        (gzip.compress(PLAIN) + b"x", "gzip"),
         (gzip.compress(b"x" * 1000) + gzip.compress(b"x"), "gzip"),
         (gzip.compress(b"x" * 1001), "gzip"),
         (17 * gzip.compress(b"x"), "gzip"),

@@ -1,4 +1,4 @@
-"""Groups of the configuration are created, marked, and let go when no configuration lists them."""
+"""Configured groups are told to whoever trims, created, and let go when nobody lists them."""
 
 import asyncio
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from relay.contract.connect import ResponseError
+from relay.contract.connect import ResponseError, connect
+from relay.contract.held import meant, read_held
 from relay.contract.keys import Keys
 from relay.contract.patterns import parse_pattern
-from relay.hold import RELEASE_SECONDS, Holder, meant
+from relay.hold import RELEASE_SECONDS, Holder
 from tests.consumers.making import full
-
-pytestmark = pytest.mark.redis
+from tests.servers import Server
 
 KEYS = Keys()
 TAG, TYPE = "github#0", "push"
@@ -24,15 +24,19 @@ def holder(store: Redis, **groups: str) -> Holder:
     return Holder(store, KEYS, {name: [parse_pattern(text)] for name, text in groups.items()})
 
 
-async def marks(store: Redis) -> dict[str, list[tuple[str, int]]]:
-    """Give each group's consumers with what is pending under them."""
-    groups: Any = await store.xinfo_groups(STREAM)
-    names = sorted(group["name"].decode() for group in groups)
-    found: dict[str, list[tuple[str, int]]] = {}
-    for name in names:
-        consumers: Any = await store.xinfo_consumers(STREAM, name)
-        found[name] = [(one["name"].decode(), one["pending"]) for one in consumers]
-    return found
+async def told(store: Redis) -> dict[str, list[str]]:
+    """Give what the store says of the tag's groups."""
+    fields: Any = await store.hgetall(KEYS.groups(TAG))
+    return {name: [str(one) for one in found] for name, found in read_held(fields).items()}
+
+
+async def groups_of(store: Redis) -> dict[str, str]:
+    """Give the stream's groups and what each was delivered last."""
+    found: Any = await store.xinfo_groups(STREAM)
+    return {one["name"].decode(): one["last-delivered-id"].decode() for one in found}
+
+
+# --- reading and matching
 
 
 def test_patterns_say_which_streams_a_group_holds() -> None:
@@ -44,85 +48,99 @@ def test_patterns_say_which_streams_a_group_holds() -> None:
     assert list(meant(groups, "x#3", "pull")) == ["b"]
 
 
-async def test_a_group_is_made_and_marked_and_given_nothing(store: Redis) -> None:
-    """The mark reads no event, however often it is confirmed."""
-    await store.xadd(STREAM, {"id": "evt_1"})
-    for _ in range(3):
-        await holder(store, ci="github:*", crm="unipile:*").hold(TAG, TYPE)
-
-    assert await marks(store) == {"ci": [("@held", 0)]}
-    (group,) = await store.xinfo_groups(STREAM)
-    assert group["last-delivered-id"] == b"0-0"
+@pytest.mark.parametrize("value", [b"", b"1", b"1 ", b"1 x", b"1 {}", b'1 ["no colon"]', b"1 [2]"])
+def test_what_cannot_be_read_holds_everything(value: bytes) -> None:
+    """What is held for nothing costs memory; what is not held would be lost."""
+    assert list(meant(read_held({b"crm": value}), "any", "thing")) == ["crm"]
 
 
-async def test_a_group_of_somebody_else_is_marked_and_left_as_it_is(store: Redis) -> None:
-    """One that a worker made and has read from."""
-    await store.xadd(STREAM, {"id": "evt_1"})
-    await store.xgroup_create(STREAM, "ci", id="0")
-    await store.xreadgroup("ci", "worker", {STREAM: ">"})
-    (before,) = await store.xinfo_groups(STREAM)
-
-    await holder(store, ci="github:*").hold(TAG, TYPE)
-
-    (now,) = await store.xinfo_groups(STREAM)
-    assert now["last-delivered-id"] == before["last-delivered-id"]
-    assert await marks(store) == {"ci": [("@held", 0), ("worker", 1)]}
+# --- telling
 
 
-async def test_confirming_begins_the_idle_time_anew(store: Redis) -> None:
-    """That is how one gateway sees that another still lists the group."""
-    await store.xadd(STREAM, {"id": "evt_1"})
-    own = holder(store, ci="github:*")
-    await own.hold(TAG, TYPE)
-    await asyncio.sleep(0.2)
-    (before,) = await store.xinfo_consumers(STREAM, "ci")
+@pytest.mark.redis
+async def test_groups_are_told_with_their_patterns(store: Redis) -> None:
+    """However often; the last patterns count."""
+    await holder(store, ci="github:*", crm="*:old").confirm(TAG)
+    await holder(store, ci="github:*", crm="*:message.*").confirm(TAG)
 
-    await own.hold(TAG, TYPE)
-
-    (now,) = await store.xinfo_consumers(STREAM, "ci")
-    assert now["idle"] < before["idle"]
+    assert await told(store) == {"ci": ["github:*"], "crm": ["*:message.*"]}
 
 
-async def test_a_full_server_marks_a_group_all_the_same(store: Redis) -> None:
-    """That is when streams are trimmed to what the marks say."""
-    await store.xadd(STREAM, {"id": "evt_1"})
-    await store.xgroup_create(STREAM, "ci", id="0")
+@pytest.mark.redis
+async def test_a_full_server_is_told_all_the_same(store: Redis) -> None:
+    """That is when streams are trimmed to what the groups have settled."""
     async with full(store):
-        await holder(store, ci="github:*").hold(TAG, TYPE)
+        await holder(store, ci="github:*").confirm(TAG)
 
-    assert await marks(store) == {"ci": [("@held", 0)]}
+    assert await told(store) == {"ci": ["github:*"]}
 
 
+@pytest.mark.redis
+async def test_what_was_told_outlives_the_server(own_server: Server) -> None:
+    """It is in the server's log, and so on its replicas."""
+    client = connect(own_server.url, role="test")
+    await holder(client, ci="github:*").confirm(TAG)
+
+    own_server.kill()
+    await asyncio.to_thread(own_server.start)
+    await client.aclose()
+
+    again = connect(own_server.url, role="test")
+    assert await told(again) == {"ci": ["github:*"]}
+    await again.aclose()
+
+
+@pytest.mark.redis
+async def test_a_group_that_nobody_confirms_is_let_go(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not one that another gateway has confirmed, and never one of the own configuration."""
+    await holder(store, ours="*:*", theirs="*:*").confirm(TAG)
+    own = holder(store, ours="*:*")
+
+    await own.confirm(TAG, release=True)
+    early = await told(store)
+    monkeypatch.setattr("relay.hold.RELEASE_SECONDS", 0.1)
+    await asyncio.sleep(0.15)
+    await holder(store, other="*:*").confirm(TAG)
+    await own.confirm(TAG, release=True)
+
+    assert RELEASE_SECONDS == 3600
+    assert set(early) == {"ours", "theirs"}
+    assert set(await told(store)) == {"ours", "other"}
+
+
+# --- creating
+
+
+@pytest.mark.redis
+async def test_a_group_is_made_once_from_the_first_entry_on(store: Redis) -> None:
+    """And only where a pattern means the stream."""
+    await store.xadd(STREAM, {"id": "evt_1"})
+    own = holder(store, ci="github:*", crm="unipile:*")
+    await own.create(TAG, TYPE)
+    before = await groups_of(store)
+    await store.xreadgroup("ci", "reader", {STREAM: ">"})
+
+    await own.create(TAG, TYPE)
+
+    assert before == {"ci": "0-0"}
+    assert (await groups_of(store))["ci"] != "0-0"
+
+
+@pytest.mark.redis
 async def test_a_stream_that_is_gone_is_not_made_anew(store: Redis) -> None:
     """Only an event makes a stream."""
-    await holder(store, ci="github:*").hold(TAG, TYPE)
+    await holder(store, ci="github:*").create(TAG, TYPE)
 
     assert not await store.exists(STREAM)
 
 
+@pytest.mark.redis
 async def test_what_is_no_stream_is_said(store: Redis) -> None:
     """The caller knows which key it was."""
     await store.set(STREAM, "x")
 
     with pytest.raises(ResponseError, match="WRONGTYPE"):
-        await holder(store, ci="github:*").hold(TAG, TYPE)
+        await holder(store, ci="github:*").create(TAG, TYPE)
     await store.delete(STREAM)
-
-
-async def test_a_mark_that_nobody_confirms_is_taken_off(
-    store: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Not that of a group in the own configuration, not a worker's, and not before its time."""
-    await store.xadd(STREAM, {"id": "evt_1"})
-    await holder(store, ours="*:*", theirs="*:*").hold(TAG, TYPE)
-    await store.xgroup_createconsumer(STREAM, "theirs", "worker")
-    own = holder(store, ours="*:*")
-
-    await own.release(TAG, TYPE)
-    early = await marks(store)
-    monkeypatch.setattr("relay.hold.RELEASE_SECONDS", 0)
-    await own.release(TAG, TYPE)
-
-    assert RELEASE_SECONDS == 3600
-    assert early == {"ours": [("@held", 0)], "theirs": [("@held", 0), ("worker", 0)]}
-    assert await marks(store) == {"ours": [("@held", 0)], "theirs": [("worker", 0)]}

@@ -26,6 +26,7 @@ def test_names_are_as_published() -> None:
     assert keys.stream("unipile", "message.new") == "relay:{unipile}:message.new"
     assert keys.stream(TAG, "message.new") == "relay:{unipile#3}:message.new"
     assert keys.streams("unipile") == "relay:{unipile}@streams"
+    assert keys.groups("unipile") == "relay:{unipile}@groups"
     assert keys.seen("unipile", "d") == "relay:{unipile}@seen:d"
     assert keys.seen_none("unipile", "d") == "relay:{unipile}@seen-none:d"
     assert keys.dead("unipile", "crm") == "relay:{unipile}@dead:crm"

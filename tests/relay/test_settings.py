@@ -230,9 +230,13 @@ def test_a_variable_that_sets_nothing_is_named() -> None:
         "RELAY_ENDPOINTS__A__PROVIDER": "unipile",
         "RELAY_PROT": "9001",
         "RELAY_REDIS_URL": "redis://localhost",
+        "RELAY_PORT__X": "1",
+        "relay_host": "127.0.0.1",
+        "relay_hots": "127.0.0.1",
     }
+    misspelt = ["RELAY_PORT__X", "RELAY_PROT", "RELAY_REDIS_URL", "relay_hots"]
 
-    assert unknown_variables(Settings, environ) == ["RELAY_PROT", "RELAY_REDIS_URL"]
+    assert unknown_variables(Settings, environ) == misspelt
 
 
 def test_a_port_of_our_own_is_still_read() -> None:

@@ -7,19 +7,19 @@ miss nothing. All of it can be made again from the configuration and the streams
 from collections.abc import AsyncIterator, Mapping
 from importlib.resources import files
 
+from relay.announce import tell_of_stream
 from relay.commands import catalog
 from relay.commands.catalog import Stream
 from relay.commands.check.finding import Finding
 from relay.commands.store import Store, gateway_settings
 from relay.contract.connect import ResponseError, text_of
 from relay.contract.errors import ConfigurationFault
+from relay.contract.held import meant
 from relay.contract.keys import UNIDENTIFIED, endpoint_of, is_event_type, is_name, tags_of
 from relay.contract.patterns import parse_pattern
-from relay.hold import meant
 
 REGISTER = files(__package__).joinpath("register.lua").read_text("utf-8")
 SCAN_KEYS = 1000
-CONTROL_ENTRIES = 1000
 MEND = "run `relay check --repair`"
 
 
@@ -110,8 +110,7 @@ async def _register(store: Store, stream: Stream) -> bool:
     done = await store.redis.eval(REGISTER, 2, books, stream.key, stream.event_type)
     if not done:
         return False
-    news = {"what": "stream", "tag": stream.tag, "type": stream.event_type}
-    await store.redis.xadd(store.keys.control, news, maxlen=CONTROL_ENTRIES, approximate=True)  # type: ignore[arg-type]
+    await tell_of_stream(store.redis, store.keys, stream.tag, stream.event_type)
     return True
 
 

@@ -10,7 +10,7 @@
 -- there: of older ones it is not known whether this stream held them, and an event that is
 -- appended again does less harm than one that is taken for a duplicate of nothing.
 --
--- Cost: one HGETALL, one XRANGE of one entry.
+-- Cost: one HVALS, one XRANGE of one entry.
 
 if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then return 0 end
 local highest = 0

@@ -120,9 +120,11 @@ async def _side_by_side(
             yield listening
         finally:
             both = {asyncio.create_task(gateway.aclose()), asyncio.create_task(worker.stop())}
-            _, late = await asyncio.wait(both, timeout=PARTS_GRACE_SECONDS)
+            done, late = await asyncio.wait(both, timeout=PARTS_GRACE_SECONDS)
             # A gateway that still waits for a hung store owes nobody a 200.
             await cancel(late)
+            for task in done:
+                task.result()
 
 
 def _settings(server: EmbeddedServer, wanted: Wanted, environ: dict[str, str]) -> Settings:
