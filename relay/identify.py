@@ -5,7 +5,6 @@ goes to ``unidentified``; where it has no usable id, its digest is the id.
 """
 
 import hashlib
-import json
 import re
 from datetime import datetime
 from typing import Any
@@ -45,6 +44,14 @@ _RFC3339 = re.compile(
 _TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
 )
+
+# A whole pair of surrogates, or an escaped backslash, is kept; half a pair, as an escape or as
+# bytes that UTF-8 does not allow, is replaced.
+_HALVES = re.compile(
+    rb"(\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    rb"|\\u[dD][89a-fA-F][0-9a-fA-F]{2}|\xed[\xa0-\xbf][\x80-\xbf]"
+)
+CUT = "\N{REPLACEMENT CHARACTER}"
 
 
 class _Envelope(msgspec.Struct):
@@ -120,18 +127,28 @@ def _envelope(delivery: Delivery, provider: Provider) -> _Envelope:
 
 
 def _leniently(plain: bytes, provider: Provider) -> _Envelope:
-    """Read what the strict decoder refuses, such as half an emoji at the end of a cut text.
+    """Read what the strict decoder refuses for half an emoji at the end of a cut text.
 
     Real senders cut strings between the two halves of a surrogate pair; that must not cost an
-    event its type.
+    event its type. What the cut went through itself is no id: two of them could look the same.
     """
+    mended, cuts = _HALVES.subn(lambda found: found[1] or CUT.encode(), plain)
+    if not cuts:
+        return _Envelope()
     try:
-        whole = json.loads(plain)
-    except (ValueError, RecursionError):
+        envelope = _decoder(provider).decode(mended)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return _Envelope()
-    if not isinstance(whole, dict):
-        return _Envelope()
-    return _Envelope(**{name: whole.get(key) for name, key in _keys(provider).items()})
+    return _Envelope(
+        id=_unless_cut(envelope.id),
+        type=envelope.type,
+        account=_unless_cut(envelope.account),
+        time=envelope.time,
+    )
+
+
+def _unless_cut(value: object) -> object:
+    return None if isinstance(value, str) and CUT in value else value
 
 
 def _keys(provider: Provider) -> dict[str, str]:
@@ -155,14 +172,8 @@ def _decoder(provider: Provider) -> msgspec.json.Decoder[_Envelope]:
 
 
 def _usable_text(value: object) -> str | None:
-    """Give a string that is not empty and can be written as UTF-8."""
-    if not isinstance(value, str) or not value:
-        return None
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return None
-    return value
+    """Give a string that is not empty."""
+    return value if isinstance(value, str) and value else None
 
 
 def _text(value: str | None) -> str | None:
@@ -181,7 +192,7 @@ def _digest_id(verified: VerifiedDelivery) -> str:
 def _shown_type(sent_type: object) -> str | None:
     if not isinstance(sent_type, str):
         return None
-    return sent_type[:MAX_ORIGINAL_TYPE].encode("utf-8", "replace").decode()
+    return sent_type[:MAX_ORIGINAL_TYPE]
 
 
 def _valid_time(value: object) -> str | None:

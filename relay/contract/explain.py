@@ -7,6 +7,7 @@ explained, so that a bug keeps its traceback. No message holds a password.
 
 import errno
 import re
+import socket
 from dataclasses import dataclass
 
 from redis.exceptions import AuthenticationError, NoPermissionError, OutOfMemoryError, RedisError
@@ -104,6 +105,12 @@ def _explain_system(error: OSError) -> Explanation | None:
             f"{said}\nAnother program listens there; end it, or choose other ports "
             "(--port, --admin-port).",
             FAILED,
+        )
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return Explanation(
+            f"{said}\nIt cannot listen there: host (--host, RELAY_HOST) and admin_host "
+            "(RELAY_ADMIN_HOST) must be addresses of this machine.",
+            WRONG_USAGE,
         )
     if error.errno == errno.EACCES or isinstance(error, PermissionError):
         return Explanation(f"Not permitted: {said}", FAILED)

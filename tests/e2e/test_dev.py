@@ -174,14 +174,15 @@ def test_one_signal_ends_all_processes(tmp_path: Path, number: signal.Signals) -
 
 @needs_proc
 def test_ctrl_c_in_a_terminal_and_again(tmp_path: Path) -> None:
-    """A terminal sends it to the whole group, an impatient user twice; nothing is spoiled."""
+    """A terminal sends it to the whole group, an impatient user again and again."""
     with dev(tmp_path) as program:
         send(program, 5)
         children = program.children()
-        for _ in range(3):
+        while program.process.poll() is None:
             program.process.send_signal(signal.SIGINT)
+            time.sleep(0.02)
 
-        assert program.process.wait(END_SECONDS) == 0
+        assert program.process.wait(END_SECONDS) in {0, 130}
         assert are_gone(children)
         assert "Traceback" not in program.output()
     with dev(tmp_path) as program, program.redis() as redis:
@@ -213,8 +214,8 @@ def test_ctrl_c_ends_what_hangs(tmp_path: Path) -> None:
 
 @needs_proc
 def test_ctrl_c_right_after_the_start(tmp_path: Path) -> None:
-    """Whenever it comes, it ends what was started by then."""
-    for milliseconds in (300, 500, 700):
+    """Whenever it comes, it ends what was started by then, and is no error."""
+    for milliseconds in (150, 300, 500, 700):
         program = start(
             ["-m", "relay", "dev", "--port=0", "--admin-port=0", f"--redis-port={free_port()}"],
             tmp_path,
@@ -229,6 +230,8 @@ def test_ctrl_c_right_after_the_start(tmp_path: Path) -> None:
 
         # Before our own code runs, Python itself is what ends.
         assert code in {0, 130, -signal.SIGINT}, program.output()
+        if code >= 0:
+            assert "Traceback" not in program.output()
         assert not (tmp_path / ".relay" / "redis.url").exists()
 
 

@@ -90,7 +90,7 @@ def test_a_body_without_an_object_is_unidentified(body: bytes) -> None:
         ("a}b{c", "a}b{c"),
         ("a\r\nb\0", "a\r\nb\0"),
         ("x" * 10_000, "x" * 1024),
-        ("ty\ud83d", "ty?"),
+        ("ty\ud83d", "ty\ufffd"),
         ("unidentified", "unidentified"),
         ("relay.control", "relay.control"),
         ("@streams", "@streams"),
@@ -146,6 +146,25 @@ def test_half_an_emoji_costs_neither_id_nor_type(payload: str) -> None:
     found = identified(body)
 
     assert (found.event.id, found.event.type) == ("evt_1", "message.new")
+
+
+@pytest.mark.parametrize(
+    ("sent", "event_id"),
+    [
+        (r"evt_\ud83d\ude00", "evt_😀"),
+        (r"evt_\\ud83d", r"evt_\ud83d"),
+        (r"evt_\\\ud83d", None),
+        (r"evt_\ud83d\ud83d\ude00", None),
+        (r"evt_\udc00\ud83d", None),
+    ],
+)
+def test_beside_half_an_emoji_an_id_is_what_was_sent(sent: str, event_id: str | None) -> None:
+    """A whole pair and an escaped backslash are kept; what was cut itself is no id."""
+    found = identified(rf'{{"id":"{sent}","type":"message.new","text":"\ud83d"}}'.encode())
+
+    assert found.event.type == "message.new"
+    assert found.event.id == (event_id or found.event.id)
+    assert found.event.id.startswith("sha256:") is (event_id is None)
 
 
 def test_of_equal_keys_the_last_wins() -> None:

@@ -91,6 +91,9 @@ async def run_all(wanted: Wanted) -> None:
     finally:
         await server.stop(ending.left_seconds())
     tell(f"Stopped. The events stay in {wanted.data_dir}.")
+    for number in SIGNALS:  # all has ended: saying it again must not look like a failure
+        asyncio.get_running_loop().remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)
 
 
 async def _run_with(

@@ -1,6 +1,7 @@
 """Errors become words and an exit code; bugs stay bugs."""
 
 import errno
+import socket
 
 import pytest
 from redis.exceptions import (
@@ -31,6 +32,8 @@ from relay.contract.explain import CommandFailed, explain, redacted
         (OutOfMemoryError("OOM"), 1, "relay check"),
         (ResponseError("ERR x"), 1, "refused: ERR x"),
         (OSError(errno.EADDRINUSE, "in use"), 1, "--port"),
+        (OSError(errno.EADDRNOTAVAIL, "not there"), 2, "RELAY_HOST"),
+        (socket.gaierror(-2, "Name or service not known"), 2, "RELAY_HOST"),
         (PermissionError(errno.EACCES, "denied", "/x"), 1, "Not permitted"),
         (FileNotFoundError(errno.ENOENT, "no such file", "/x"), 1, "/x"),
     ],
