@@ -1,5 +1,6 @@
 """``python -m relay`` and the command ``relay``."""
 
+import signal
 import sys
 
 INTERRUPTED = 130
@@ -8,12 +9,21 @@ INTERRUPTED = 130
 def main() -> None:
     """Run the command line."""
     try:
-        # Here, since importing takes a while too, and Ctrl-C during it is no error of ours.
-        from relay.commands import app  # noqa: PLC0415
-
-        app()
+        _import_and_run()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+
+
+def _import_and_run() -> None:
+    # Importing takes a while, has nothing to clean up, and can swallow a Ctrl-C raised within it.
+    interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if interruptible:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from relay.commands import app  # noqa: PLC0415
+
+    if interruptible:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    app()
 
 
 if __name__ == "__main__":
