@@ -110,6 +110,7 @@ class WorkerProcess:
             us,
             retention_seconds=settings.worker.retention_seconds,
             tags=lambda: self._discovery.tags,
+            may_take_over=self._heartbeat.may_take_over,
         )
         self._reading: asyncio.Task[None] | None = None
 

@@ -20,7 +20,7 @@ from relay.contract.connect import ResponseError, text_of
 
 POLL_SECONDS = 10.0
 
-_make_group = Script("join")
+_make_group = Script("join", "relay.contract")
 _log = structlog.get_logger("consumers.discover")
 
 

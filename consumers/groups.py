@@ -122,7 +122,7 @@ async def _consumers(redis: Redis, keys: Keys, stream: str, group: str) -> tuple
     for consumer in consumers:
         name = text_of(consumer["name"])
         if name.startswith("@"):
-            continue  # ours: what is parked, when somebody left, who is held
+            continue  # ours: what is parked, and when somebody left
         beats = await redis.exists(keys.alive(group, name))
         if beats or int(consumer["idle"]) < 60_000:
             alive += 1

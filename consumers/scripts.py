@@ -12,14 +12,15 @@ from relay.contract.connect import send_command
 
 
 class Script:
-    """One Lua file of this package.
+    """One Lua file.
 
     Args:
         name: File name without ``.lua``.
+        package: Where it lies.
     """
 
-    def __init__(self, name: str) -> None:
-        self.text = files("consumers").joinpath(f"{name}.lua").read_text("utf-8")
+    def __init__(self, name: str, package: str = "consumers") -> None:
+        self.text = files(package).joinpath(f"{name}.lua").read_text("utf-8")
         self._sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
     async def __call__(self, redis: Redis, keys: list[str], *arguments: str | bytes | float) -> Any:  # noqa: ANN401 - each script has its own reply

@@ -54,6 +54,7 @@ class Trimmer:
         retention_seconds: How long settled entries are kept, and how long a silent group still
             holds a stream.
         tags: Gives the tags known now.
+        may_take_over: Says whether a missing heartbeat means death now.
     """
 
     def __init__(
@@ -62,10 +63,12 @@ class Trimmer:
         *,
         retention_seconds: int,
         tags: Callable[[], Iterable[str]],
+        may_take_over: Callable[[], bool],
     ) -> None:
         self._us = us
         self._retention_seconds = retention_seconds
         self._tags = tags
+        self._may_take_over = may_take_over
         self._skips = Skips("trim")
 
     async def run(self) -> None:
@@ -132,7 +135,7 @@ class Trimmer:
         kept_seconds = float(self._retention_seconds)
         if short:
             kept_seconds = 0.0 if floor.held else min(kept_seconds, UNHELD_SECONDS)
-        kept_from = f"{max(0, await self._now_ms() - int(1000 * kept_seconds))}-0"
+        kept_from = f"{await self._now_ms() - int(1000 * kept_seconds)}-0"
         return min(floor.entry_id, kept_from, key=order) if floor.held else kept_from
 
     async def _now_ms(self) -> int:
@@ -168,18 +171,19 @@ class Trimmer:
     async def _is_active(self, key: str, group: dict[str, Any]) -> bool:
         """Tell whether a group that is not configured still counts.
 
-        A consumer of it was active within the retention time, or its process lives: one that is
-        busy reads nothing. A group without consumers may have been left by hand: then the last
-        entry it was given tells how long ago it was active, and one that never began holds
-        everything.
+        A consumer of it was active within the retention time, or its process lives, as far as can
+        be told: one that is busy reads nothing. A group without consumers may have been left by
+        hand: then the last entry it was given tells how long ago it was active, and one that
+        never began holds everything.
         """
         name = text_of(group["name"])
         retention_ms = 1000 * self._retention_seconds
         consumers: list[Any] = await self._us.redis.xinfo_consumers(key, name)
         if any(consumer["idle"] < retention_ms for consumer in consumers):
             return True
-        beats = [self._us.keys.alive(name, text_of(consumer["name"])) for consumer in consumers]
-        if beats and await self._alive(beats):
+        names = [text_of(consumer["name"]) for consumer in consumers]
+        beats = [self._us.keys.alive(name, one) for one in names if not one.startswith("@")]
+        if beats and (not self._may_take_over() or await self._alive(beats)):
             return True
         last_ms = order(text_of(group["last-delivered-id"]))[0]
         never_began = last_ms == 0 and not consumers

@@ -8,7 +8,7 @@ from importlib.resources import files
 import structlog
 from redis.asyncio import Redis
 
-from relay.contract.connect import ResponseError, send_command, text_of
+from relay.contract.connect import send_command, text_of
 from relay.contract.held import HeldGroups, meant, written
 from relay.contract.keys import Keys
 
@@ -16,7 +16,8 @@ from relay.contract.keys import Keys
 # have had time to do so before its groups are let go.
 RELEASE_SECONDS = 3600.0
 
-CONFIRM = files("relay").joinpath("hold.lua").read_text("utf-8")
+CONFIRM = files("relay").joinpath("confirm.lua").read_text("utf-8")
+JOIN = files("relay.contract").joinpath("join.lua").read_text("utf-8")
 
 _log = structlog.get_logger("relay.hold")
 
@@ -55,19 +56,12 @@ class Holder:
     async def create(self, tag: str, event_type: str) -> None:
         """Have a stream's configured groups, each from its first entry on.
 
-        A stream that is gone is passed over.
+        A stream that is gone is passed over, and so is what is no stream.
 
         Raises:
-            ResponseError: Something else stands there, or the store refuses.
+            ResponseError: The store refuses.
         """
         stream = self._keys.stream(tag, event_type)
         for group in meant(self._groups, tag, event_type):
-            try:
-                await self._redis.xgroup_create(stream, group, id="0")
-            except ResponseError as error:
-                if "requires the key to exist" in str(error):
-                    return
-                if "BUSYGROUP" not in str(error):
-                    raise
-            else:
+            if await send_command(self._redis, "EVAL", JOIN, 1, stream, group, "0") == b"made":
                 _log.info("group_created", stream=stream, group=group)

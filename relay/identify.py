@@ -4,6 +4,7 @@ It never refuses: whatever is verified is stored. Where the body has no usable t
 goes to ``unidentified``; where it has no usable id, its digest is the id.
 """
 
+import codecs
 import hashlib
 import re
 from datetime import datetime
@@ -48,7 +49,7 @@ _TRACEPARENT = re.compile(
 # A whole pair of surrogates, or an escaped backslash, is kept; half a pair, as an escape or as
 # bytes that UTF-8 does not allow, is replaced.
 _HALVES = re.compile(
-    rb"(\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    rb"((?:\\\\)++|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
     rb"|\\u[dD][89a-fA-F][0-9a-fA-F]{2}|\xed[\xa0-\xbf][\x80-\xbf]"
 )
 CUT = "\N{REPLACEMENT CHARACTER}"
@@ -127,13 +128,15 @@ def _envelope(delivery: Delivery, provider: Provider) -> _Envelope:
 
 
 def _leniently(plain: bytes, provider: Provider) -> _Envelope:
-    """Read what the strict decoder refuses for half an emoji at the end of a cut text.
+    """Read what the strict decoder refuses for half an emoji at the end of a cut text, or a BOM.
 
     Real senders cut strings between the two halves of a surrogate pair; that must not cost an
     event its type. What the cut went through itself is no id: two of them could look the same.
     """
-    mended, cuts = _HALVES.subn(lambda found: found[1] or CUT.encode(), plain)
-    if not cuts:
+    mended = _HALVES.sub(
+        lambda found: found[1] or CUT.encode(), plain.removeprefix(codecs.BOM_UTF8)
+    )
+    if mended == plain:
         return _Envelope()
     try:
         envelope = _decoder(provider).decode(mended)

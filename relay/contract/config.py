@@ -221,7 +221,8 @@ def unknown_variables(settings_cls: type[FileSettings], environ: Mapping[str, st
         name
         for name, value in environ.items()
         if name.upper().startswith(ENV_PREFIX)
-        and name.upper() not in {*fields, CONFIG_VARIABLE}
+        and name.upper() not in fields
+        and name != CONFIG_VARIABLE
         and not ("__" in name and name.upper().partition("__")[0] in tables)
         and not _from_kubernetes(name.upper(), value)
     )

@@ -142,5 +142,5 @@ def decompressed(data: bytes, content_encoding: str | None, limit_bytes: int) ->
             raise ValueError(f"the body is cut short, or longer than {limit_bytes} bytes unpacked")
         data = inflate.unused_data
         if not data.startswith(GZIP_MAGIC):
-            return plain  # what else follows is padding, as for other readers
+            return plain  # what else follows is padding
     raise ValueError(f"the body is more than {MAX_MEMBERS} {encoding} members in a row")

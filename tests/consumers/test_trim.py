@@ -36,9 +36,15 @@ def trimmer_for(
     *,
     tags: tuple[str, ...] = (TAG,),
     retention_seconds: int = RETENTION_SECONDS,
+    may_take_over: bool = True,
 ) -> Trimmer:
     """Make a trimmer with the default retention of seven days."""
-    return Trimmer(us(store), retention_seconds=retention_seconds, tags=lambda: tags)
+    return Trimmer(
+        us(store),
+        retention_seconds=retention_seconds,
+        tags=lambda: tags,
+        may_take_over=lambda: may_take_over,
+    )
 
 
 async def stored(
@@ -171,18 +177,34 @@ async def test_a_configured_group_holds_before_it_is_made(store: Redis) -> None:
 
 
 @pytest.mark.redis
+async def test_a_configured_group_holds_only_what_it_is_meant_for(store: Redis) -> None:
+    """One that is listed for other streams is not waited for on this one."""
+    await stored(store, age_ms=30 * DAY_MS)
+    await read(store, 3 * NODE)
+    await Holder(store, KEYS, {"audit": [parse_pattern("unipile:email.*")]}).confirm(TAG)
+    await trimmer_for(store).trim(short=True)
+
+    assert await left(store) == []
+
+
+@pytest.mark.redis
 async def test_a_busy_worker_holds_what_it_has_not_read(store: Redis) -> None:
-    """One whose room is full reads nothing, for longer than the retention time; it lives."""
+    """One whose room is full reads nothing, for longer than the retention time.
+
+    It lives, or the store was away and nobody can tell.
+    """
     entry_ids = await stored(store, age_ms=30 * DAY_MS)
     await read(store, NODE, consumer="busy")
     await store.set(KEYS.alive(GROUP, "busy"), "1", ex=60)
     trimmer = trimmer_for(store, retention_seconds=0)
     await trimmer.trim(short=False)
-    held = await left(store)
+    alive = await left(store)
     await store.delete(KEYS.alive(GROUP, "busy"))
+    await trimmer_for(store, retention_seconds=0, may_take_over=False).trim(short=False)
+    unsure = await left(store)
     await trimmer.trim(short=False)
 
-    assert held == entry_ids[NODE:]
+    assert alive == unsure == entry_ids[NODE:]
     assert await left(store) == []
 
 

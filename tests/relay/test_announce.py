@@ -92,6 +92,8 @@ async def test_groups_are_created_at_the_beginning(client: Redis) -> None:
     await announcer.refresh()
 
     assert await groups_of(client, "github#0", "push") == {"ci": "0-0", "all": "0-0"}
+    for tag in TAGS:
+        assert set(await client.hgetall(KEYS.groups(tag))) == {b"ci", b"all", b"crm"}
 
 
 async def test_groups_that_exist_are_left_as_they_are(client: Redis) -> None:
@@ -162,18 +164,30 @@ async def test_a_stream_that_is_gone_again_is_no_fault(client: Redis) -> None:
 
 @pytest.mark.redis
 async def test_a_refusal_is_told_and_does_not_hold_up_the_rest(store: Redis) -> None:
-    """A key of a wrong type costs its own stream the group, and no other."""
-    await store.set(KEYS.stream("unipile", "a"), "x")
-    await store.xadd(KEYS.stream("unipile", "b"), {"x": "y"})
-    await store.hset(KEYS.streams("unipile"), mapping={"a": "1 1-0", "b": "2 1-0"})
+    """Books of a wrong type cost their own tag its groups, and no other."""
+    await store.set(KEYS.streams("unipile"), "x")
+    await store.xadd(KEYS.stream("github#0", "b"), {"x": "y"})
+    await store.hset(KEYS.streams("github#0"), "b", "1 1-0")
     with capture_logs() as logs:
         await make_announcer(store, {"crm": ["*:*"]}).refresh()
-    await store.delete(KEYS.stream("unipile", "a"))
+    await store.delete(KEYS.streams("unipile"))
 
     assert [line["key"] for line in logs if line["event"] == "announcing_refused"] == [
-        KEYS.stream("unipile", "a")
+        KEYS.streams("unipile")
     ]
-    assert len(await store.xinfo_groups(KEYS.stream("unipile", "b"))) == 1
+    assert await groups_of(store, "github#0", "b") == {"crm": "0-0"}
+
+
+@pytest.mark.redis
+async def test_what_is_no_stream_is_passed_over(store: Redis) -> None:
+    """The other streams of its tag get their groups."""
+    await store.set(KEYS.stream("unipile", "a"), "x", ex=60)
+    await store.xadd(KEYS.stream("unipile", "b"), {"x": "y"})
+    await store.hset(KEYS.streams("unipile"), mapping={"a": "1 1-0", "b": "2 1-0"})
+
+    await make_announcer(store, {"crm": ["*:*"]}).refresh()
+
+    assert await groups_of(store, "unipile", "b") == {"crm": "0-0"}
 
 
 async def test_news_that_cannot_be_told_do_not_hold_up_later_ones(client: Redis) -> None:

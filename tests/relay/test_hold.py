@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from relay.contract.connect import ResponseError, connect
+from relay.contract.connect import connect
 from relay.contract.held import meant, read_held
 from relay.contract.keys import Keys
 from relay.contract.patterns import parse_pattern
@@ -137,10 +137,20 @@ async def test_a_stream_that_is_gone_is_not_made_anew(store: Redis) -> None:
 
 
 @pytest.mark.redis
-async def test_what_is_no_stream_is_said(store: Redis) -> None:
-    """The caller knows which key it was."""
-    await store.set(STREAM, "x")
-
-    with pytest.raises(ResponseError, match="WRONGTYPE"):
+async def test_a_full_server_makes_a_group_all_the_same(store: Redis) -> None:
+    """A stream on which a listed group is missing is not trimmed, so it would stay full."""
+    await store.xadd(STREAM, {"id": "evt_1"})
+    async with full(store):
         await holder(store, ci="github:*").create(TAG, TYPE)
-    await store.delete(STREAM)
+
+    assert await groups_of(store) == {"ci": "0-0"}
+
+
+@pytest.mark.redis
+async def test_what_is_no_stream_is_passed_over(store: Redis) -> None:
+    """It is none of the group's."""
+    await store.set(STREAM, "x", ex=60)
+
+    await holder(store, ci="github:*").create(TAG, TYPE)
+
+    assert await store.get(STREAM) == b"x"

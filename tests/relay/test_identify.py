@@ -174,6 +174,13 @@ def test_of_equal_keys_the_last_wins() -> None:
     assert (found.event.id, found.event.type) == ("b", "y")
 
 
+def test_a_byte_order_mark_costs_neither_id_nor_type() -> None:
+    """No sender should write one, and some libraries do."""
+    found = identified(b'\xef\xbb\xbf{"id":"evt_1","type":"message.new"}')
+
+    assert (found.event.id, found.event.type) == ("evt_1", "message.new")
+
+
 def test_of_equal_keys_the_last_wins_beside_half_an_emoji() -> None:
     """The lenient reader agrees with the strict one on what a repeated key means."""
     found = identified(b'{"id":"a","type":"x","id":"b","type":"y","z":"\\ud83d"}')

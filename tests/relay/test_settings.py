@@ -233,8 +233,9 @@ def test_a_variable_that_sets_nothing_is_named() -> None:
         "RELAY_PORT__X": "1",
         "relay_host": "127.0.0.1",
         "relay_hots": "127.0.0.1",
+        "relay_config": "relay.toml",
     }
-    misspelt = ["RELAY_PORT__X", "RELAY_PROT", "RELAY_REDIS_URL", "relay_hots"]
+    misspelt = ["RELAY_PORT__X", "RELAY_PROT", "RELAY_REDIS_URL", "relay_config", "relay_hots"]
 
     assert unknown_variables(Settings, environ) == misspelt
 
