@@ -109,7 +109,7 @@ class Gateway:
         self.readiness = Readiness(self.capacity, self._appender, self._announcer)
         # What the allocator needs beside the bodies comes out of the same budget.
         self._budget = Budget(
-            max(settings.max_body_bytes, settings.body_budget_bytes * 15 // 16),
+            max(settings.max_body_bytes, settings.body_budget_bytes * 7 // 8),
             max_body_bytes=settings.max_body_bytes,
             body_seconds=settings.body_seconds,
         )

@@ -109,13 +109,25 @@ class Receiver:
             # What was written was no part of the answer.
             request.writer.output_size = 0
         chunks: list[bytes] = []
-        async with share.unless_cut():
-            async for chunk in request.content.iter_any():
-                chunks.append(chunk)
-                share.grow(len(chunk))
-                if share.size_bytes > self.max_body_bytes:
-                    raise BodyTooLarge
+        try:
+            async with share.unless_cut():
+                await self._gather(request, share, chunks)
+        except BaseException:
+            # Its traceback keeps the frames until the collector comes by; the bytes shall go now.
+            chunks.clear()
+            raise
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    async def _gather(self, request: web.Request, share: Share, chunks: list[bytes]) -> None:
+        # Each chunk stands in the list only, so that nothing is left where that is cleared.
+        while True:
+            chunks.append(await request.content.readany())
+            if not chunks[-1]:
+                chunks.pop()
+                return
+            share.grow(len(chunks[-1]))
+            if share.size_bytes > self.max_body_bytes:
+                raise BodyTooLarge
 
 
 @web.middleware
