@@ -22,7 +22,6 @@ from consumers.heartbeat import Heartbeat
 from consumers.park import Parking
 from consumers.read import BLOCK_SECONDS, Reader
 from consumers.rooms import House
-from consumers.scripts import Script
 from consumers.settings import Settings
 from consumers.settle import Settler
 from consumers.sweep import Sweeper
@@ -31,6 +30,7 @@ from consumers.worker import Worker
 from relay.contract.connect import RedisError, connect
 from relay.contract.duties import Duties, cancel, frames
 from relay.contract.errors import RelayError
+from relay.contract.script import Script
 from relay.contract.surroundings import read_config_file
 
 TICK_SECONDS = 0.5
@@ -39,7 +39,7 @@ FAREWELL_SECONDS = 4.0
 # How long the read that was unblocked may take to answer; it is cancelled where the store hangs.
 LAST_READ_SECONDS = 2.0
 
-_leave = Script("leave")
+_leave = Script("consumers", "leave")
 _log = structlog.get_logger("consumers.app")
 
 

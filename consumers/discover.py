@@ -13,14 +13,14 @@ from consumers.blocking import BlockingConnection
 from consumers.consumer import Consumer
 from consumers.dispatch import Routes
 from consumers.entry import Stream
-from consumers.scripts import Script
 from consumers.skips import Skips
 from consumers.worker import Start
 from relay.contract.connect import ResponseError, text_of
+from relay.contract.script import Script
 
 POLL_SECONDS = 10.0
 
-_make_group = Script("join", "relay.contract")
+_make_group = Script("relay.contract", "join")
 _log = structlog.get_logger("consumers.discover")
 
 

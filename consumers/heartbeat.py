@@ -16,7 +16,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from consumers.scripts import Script
+from relay.contract.script import Script
 
 BEAT_SECONDS = 5.0
 # No beat for this long means dead.
@@ -26,7 +26,7 @@ STALL_LOGGED_SECONDS = 5.0
 STALL_DEAD_SECONDS = 300.0
 TIMEOUT_SECONDS = 2.0
 
-_hold = Script("hold")
+_hold = Script("consumers", "hold")
 _log = structlog.get_logger("consumers.heartbeat")
 
 

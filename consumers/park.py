@@ -8,14 +8,14 @@ from consumers.consumer import Consumer
 from consumers.dispatch import Routes
 from consumers.entry import HeldEntry, Stream, fields_of, read_history
 from consumers.rooms import Room
-from consumers.scripts import Script
 from consumers.skips import Skips
 from relay.contract.connect import RedisError, ResponseError
+from relay.contract.script import Script
 
 POLL_SECONDS = 0.2
 PAGE = 256
 
-_due = Script("due")
+_due = Script("consumers", "due")
 
 
 class Parking:

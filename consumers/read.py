@@ -173,10 +173,7 @@ class Reader:
         keys = [stream.key for stream in streams]
         options = ("COUNT", count, "BLOCK", int(1000 * block_seconds), "STREAMS")
         reply = await self._connection.execute(
-            "XREADGROUP",
-            "GROUP",
-            self._us.group,
-            self._us.name,
+            *("XREADGROUP", "GROUP", self._us.group, self._us.name),
             *options,
             *keys,
             *[">"] * len(keys),

@@ -16,9 +16,9 @@ from consumers.consumer import Consumer
 from consumers.entry import HeldEntry, Stream, written
 from consumers.retry import Acknowledge, Decision, SetAside, TryAgain
 from consumers.rooms import Room
-from consumers.scripts import Script
 from relay.contract.connect import OutOfMemoryError, RedisError, ResponseError
 from relay.contract.duties import cancel
+from relay.contract.script import Call, Script
 
 ACK_DELAY_SECONDS = 0.005
 BATCH = 256
@@ -31,8 +31,8 @@ DEAD_LETTER_FIELDS = 1000
 PASSING_KINDS = (OutOfMemoryError, ReadOnlyError, ClusterDownError, TryAgainError)
 PASSING_WORDS = ("BUSY ", "MISCONF", "NOREPLICAS", "READONLY", "OOM ")
 
-_park = Script("park")
-_dead = Script("dead")
+_park = Script("consumers", "park")
+_dead = Script("consumers", "dead")
 _log = structlog.get_logger("consumers.settle")
 
 
@@ -97,9 +97,7 @@ class Settler:
         if handed_back:
             _log.info("entries_handed_back", entries=handed_back)
 
-    def _parking(
-        self, entry: HeldEntry, delay_seconds: float, error: str | None
-    ) -> tuple[list[str], tuple[str | bytes | float, ...]]:
+    def _parking(self, entry: HeldEntry, delay_seconds: float, error: str | None) -> Call:
         history = b"" if error is None else written(entry.history.after(error))
         keys = [entry.stream.key, *self._books(entry, self._us.keys.park)]
         about = (entry.entry_id, entry.member, int(1000 * delay_seconds), history)

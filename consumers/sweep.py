@@ -16,9 +16,9 @@ from consumers.consumer import Consumer
 from consumers.dispatch import Routes
 from consumers.entry import HeldEntry, Stream
 from consumers.rooms import Room
-from consumers.scripts import Script
 from consumers.skips import Skips
 from relay.contract.connect import RedisError, ResponseError, send_command, text_of
+from relay.contract.script import Script
 
 SWEEP_SECONDS = 2.0
 LEASE_MS = 10_000
@@ -29,8 +29,8 @@ MIN_IDLE_MS = 3_000
 # A dead consumer that holds nothing is removed after this long; else their names pile up.
 FORGOTTEN_MS = 600_000
 
-_hold = Script("hold")
-_leave = Script("leave")
+_hold = Script("consumers", "hold")
+_leave = Script("consumers", "leave")
 _log = structlog.get_logger("consumers.sweep")
 
 

@@ -15,10 +15,10 @@ from typing import Any
 import structlog
 
 from consumers.consumer import Consumer
-from consumers.scripts import Script
 from consumers.skips import Skips
 from relay.contract.connect import NoPermissionError, ResponseError, text_of
 from relay.contract.held import meant, read_held
+from relay.contract.script import Script
 
 WATCH_SECONDS = 2.0
 TRIM_EVERY_SECONDS = 30.0
@@ -29,7 +29,7 @@ UNHELD_SECONDS = 3600
 DEAD_LETTER_SECONDS = 30 * 86_400
 MAX_PASSES = 1000
 
-_hold = Script("hold")
+_hold = Script("consumers", "hold")
 _log = structlog.get_logger("consumers.trim")
 
 

@@ -3,22 +3,20 @@
 Source: docs/adr/0011.
 """
 
-from importlib.resources import files
-
 import structlog
 from redis.asyncio import Redis
 
-from relay.contract.connect import send_command, text_of
+from relay.contract.connect import text_of
 from relay.contract.held import HeldGroups, meant, written
 from relay.contract.keys import Keys
+from relay.contract.script import Script
 
 # Gateways confirm every minute. One that is being replaced, or has another configuration, must
 # have had time to do so before its groups are let go.
 RELEASE_SECONDS = 3600.0
 
-CONFIRM = files("relay").joinpath("confirm.lua").read_text("utf-8")
-JOIN = files("relay.contract").joinpath("join.lua").read_text("utf-8")
-
+_confirm = Script("relay", "confirm")
+_join = Script("relay.contract", "join")
 _log = structlog.get_logger("relay.hold")
 
 
@@ -50,7 +48,7 @@ class Holder:
         arguments: list[str | bytes | int] = [int(1000 * RELEASE_SECONDS) if release else 0]
         for group, patterns in self._groups.items():
             arguments += [group, written(patterns)]
-        for group in await send_command(self._redis, "EVAL", CONFIRM, 1, key, *arguments):
+        for group in await _confirm(self._redis, [key], *arguments):
             _log.info("group_released", tag=tag, group=text_of(group))
 
     async def create(self, tag: str, event_type: str) -> None:
@@ -63,5 +61,5 @@ class Holder:
         """
         stream = self._keys.stream(tag, event_type)
         for group in meant(self._groups, tag, event_type):
-            if await send_command(self._redis, "EVAL", JOIN, 1, stream, group, "0") == b"made":
+            if await _join(self._redis, [stream], group, "0") == b"made":
                 _log.info("group_created", stream=stream, group=group)

@@ -18,11 +18,9 @@ from itertools import groupby
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError
 
 from relay.append.script import (
     SCRIPT,
-    SCRIPT_SHA,
     Prepared,
     Verdict,
     call_arguments,
@@ -34,6 +32,7 @@ from relay.contract.connect import UNKNOWN_OUTCOME, RedisError
 from relay.contract.errors import Overloaded, StoreFull, StoreUnavailable, TryLater
 from relay.contract.event import Appended, Duplicate, IdentifiedEvent
 from relay.contract.keys import Keys
+from relay.contract.script import Call
 
 __all__ = ["Appender", "Limits", "Observer"]
 
@@ -237,22 +236,8 @@ class Appender:
                 verdicts[index] = answer
         return verdicts
 
-    async def _call(self, calls: list[tuple[list[str], list[Any]]]) -> list[Any]:
-        replies = await self._pipelined("EVALSHA", SCRIPT_SHA, calls)
-        unknown = [n for n, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-        if unknown:
-            again = await self._pipelined("EVAL", SCRIPT, [calls[n] for n in unknown])
-            for number, reply in zip(unknown, again, strict=True):
-                replies[number] = reply
-        return replies
-
-    async def _pipelined(
-        self, command: str, script: str, calls: list[tuple[list[str], list[Any]]]
-    ) -> list[Any]:
-        pipeline = self._redis.pipeline(transaction=False)
-        for names, values in calls:
-            pipeline.execute_command(command, script, len(names), *names, *values)
-        return await pipeline.execute(raise_on_error=False)
+    async def _call(self, calls: list[Call]) -> list[Any]:
+        return await SCRIPT.many(self._redis, calls)
 
     def _settle(self, batch: list[_Waiting], verdicts: list[Verdict]) -> None:
         for waiting, verdict in zip(batch, verdicts, strict=True):

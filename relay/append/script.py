@@ -5,16 +5,15 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
 from relay.contract.entry import encode
 from relay.contract.errors import StoreFull, StoreUnavailable, TryLater
 from relay.contract.event import Appended, Duplicate, IdentifiedEvent
 from relay.contract.keys import UNIDENTIFIED, Keys
+from relay.contract.script import Call, Script
 
-SCRIPT = files("relay.append").joinpath("append.lua").read_text("utf-8")
-SCRIPT_SHA = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
+SCRIPT = Script("relay.append", "append")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,7 @@ def prepare(identified: IdentifiedEvent, keys: Keys) -> Prepared:
     return Prepared(tag, (keys.stream(tag, event.type), seen), arguments, size_bytes)
 
 
-def call_arguments(tag: str, batch: Sequence[Prepared], keys: Keys) -> tuple[list[str], list[Any]]:
+def call_arguments(tag: str, batch: Sequence[Prepared], keys: Keys) -> Call:
     """Give keys and arguments of the call that appends a batch of one tag."""
     names = [keys.streams(tag), keys.stream(tag, UNIDENTIFIED)]
     values: list[Any] = []

@@ -6,7 +6,7 @@ from structlog.testing import capture_logs
 
 from consumers.entry import HeldEntry, History, read_history, written
 from consumers.retry import Acknowledge, SetAside, TryAgain
-from consumers.scripts import Script
+from relay.contract.script import Script
 from tests.consumers.making import (
     GROUP,
     KEYS,
@@ -30,7 +30,7 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.redis
 
 STREAM = make_stream()
-leave = Script("leave")
+leave = Script("consumers", "leave")
 
 
 # --- park

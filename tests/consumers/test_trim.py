@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from consumers.scripts import Script
 from consumers.trim import DEAD_LETTER_SECONDS, Trimmer, after, order
 from relay.contract.duties import Duties
 from relay.contract.patterns import parse_pattern
+from relay.contract.script import Script
 from relay.hold import Holder
 from tests.consumers.making import (
     GROUP,
@@ -237,7 +237,7 @@ async def test_a_group_whose_worker_has_left_properly_holds_old_entries_too(stor
     entry_ids = await stored(store, age_ms=30 * DAY_MS)
     await read(store, 1, group="quiet")
     await store.xack(STREAM.key, "quiet", entry_ids[0])
-    await Script("leave")(store, [STREAM.key], "quiet", "worker")
+    await Script("consumers", "leave")(store, [STREAM.key], "quiet", "worker")
     await read(store, 3 * NODE)
     await trimmer_for(store).trim(short=True)
 

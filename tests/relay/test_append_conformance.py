@@ -310,7 +310,7 @@ async def test_a_lost_reply_makes_no_second_entry(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whether a batch whose reply never came was stored is found out by sending it again."""
-    send = bench.appender._pipelined
+    send = bench.appender._call
     lost: list[Any] = []
 
     async def lossy(*arguments: Any) -> list[Any]:
@@ -320,7 +320,7 @@ async def test_a_lost_reply_makes_no_second_entry(
             raise RedisConnectionError
         return replies
 
-    monkeypatch.setattr(bench.appender, "_pipelined", lossy)
+    monkeypatch.setattr(bench.appender, "_call", lossy)
 
     results = await bench.append(make_identified("evt_1"), make_identified("evt_2"))
 

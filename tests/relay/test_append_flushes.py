@@ -66,14 +66,14 @@ async def test_events_wait_for_each_other_without_a_timer(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What arrives while a flush is under way goes together in the next."""
-    send, under_way, may_end = bench.appender._pipelined, asyncio.Event(), asyncio.Event()
+    send, under_way, may_end = bench.appender._call, asyncio.Event(), asyncio.Event()
 
     async def held_up(*arguments: Any) -> list[Any]:
         under_way.set()
         await may_end.wait()
         return await send(*arguments)
 
-    monkeypatch.setattr(bench.appender, "_pipelined", held_up)
+    monkeypatch.setattr(bench.appender, "_call", held_up)
     first = asyncio.create_task(bench.append(make_identified("evt_0")))
     await under_way.wait()
     rest = asyncio.create_task(bench.append(*[make_identified(f"evt_{n}") for n in range(1, 6)]))
@@ -140,7 +140,7 @@ async def test_an_unexpected_error_answers_everybody(
 ) -> None:
     """A bug on the way to the store refuses the batch; the next is stored."""
     with monkeypatch.context() as patch:
-        patch.setattr(bench.appender, "_pipelined", None)
+        patch.setattr(bench.appender, "_call", None)
         refused = await bench.append(make_identified("evt_1"), make_identified("evt_2"))
 
     (stored,) = await bench.append(make_identified("evt_1"))

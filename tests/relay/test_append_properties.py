@@ -49,7 +49,7 @@ class Faulty:
     """An appender's way to the store, on which a fault happens when told to."""
 
     def __init__(self, appender: Appender, server: FakeServer) -> None:
-        self._send = appender._pipelined
+        self._send = appender._call
         self._server = server
         self.fault = "nothing"
 
@@ -79,7 +79,7 @@ async def run(rounds: list[tuple[str, list[Sent]]], batch_events: int) -> None:
     client = fake_store(server)
     appender = Appender(client, KEYS, limits=Limits(deadline_seconds=60, batch_events=batch_events))
     faulty = Faulty(appender, server)
-    appender._pipelined = faulty  # type: ignore[assignment, method-assign]
+    appender._call = faulty  # type: ignore[assignment, method-assign]
     answers: dict[tuple[str, int], set[str]] = {}
     appended = 0
     for fault, deliveries in rounds:

@@ -5,7 +5,6 @@ miss nothing. All of it can be made again from the configuration and the streams
 """
 
 from collections.abc import AsyncIterator, Mapping
-from importlib.resources import files
 
 from relay.announce import tell_of_stream
 from relay.commands import catalog
@@ -17,10 +16,12 @@ from relay.contract.errors import ConfigurationFault
 from relay.contract.held import meant
 from relay.contract.keys import UNIDENTIFIED, endpoint_of, is_event_type, is_name, tags_of
 from relay.contract.patterns import parse_pattern
+from relay.contract.script import Script
 
-REGISTER = files(__package__).joinpath("register.lua").read_text("utf-8")
 SCAN_KEYS = 1000
 MEND = "run `relay check --repair`"
+
+_register_stream = Script(__package__, "register")
 
 
 async def check_books(store: Store, environ: Mapping[str, str]) -> list[Finding]:
@@ -107,8 +108,7 @@ async def _add_tags(store: Store, tags: set[str]) -> list[Finding]:
 
 async def _register(store: Store, stream: Stream) -> bool:
     books = store.keys.streams(stream.tag)
-    done = await store.redis.eval(REGISTER, 2, books, stream.key, stream.event_type)
-    if not done:
+    if not await _register_stream(store.redis, [books, stream.key], stream.event_type):
         return False
     await tell_of_stream(store.redis, store.keys, stream.tag, stream.event_type)
     return True

@@ -1,0 +1,61 @@
+"""Runs Lua scripts: by digest, and by text where the server does not know them yet."""
+
+import hashlib
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError
+
+from relay.contract.connect import send_command
+
+# Keys and arguments of one run.
+Call = tuple[Sequence[str], Sequence[str | bytes | float]]
+
+
+class Script:
+    """One Lua file.
+
+    Args:
+        package: Where it lies.
+        name: File name without ``.lua``.
+    """
+
+    def __init__(self, package: str, name: str) -> None:
+        self.text = files(package).joinpath(f"{name}.lua").read_text("utf-8")
+        self._sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+    async def __call__(
+        self, redis: Redis, keys: Sequence[str], *arguments: str | bytes | float
+    ) -> Any:  # noqa: ANN401 - each script has its own reply
+        """Run it once."""
+        try:
+            return await send_command(redis, "EVALSHA", self._sha, len(keys), *keys, *arguments)
+        except NoScriptError:
+            return await send_command(redis, "EVAL", self.text, len(keys), *keys, *arguments)
+
+    async def many(self, redis: Redis, calls: Sequence[Call]) -> list[Any]:
+        """Run it once for each call, in their order and in one round trip.
+
+        Args:
+            redis: The client.
+            calls: Keys and arguments of each.
+
+        Returns:
+            Their replies; an exception where the store refused.
+        """
+        replies = await _pipelined(redis, "EVALSHA", self._sha, calls)
+        unknown = [n for n, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if unknown:
+            again = await _pipelined(redis, "EVAL", self.text, [calls[n] for n in unknown])
+            for number, reply in zip(unknown, again, strict=True):
+                replies[number] = reply
+        return replies
+
+
+async def _pipelined(redis: Redis, command: str, script: str, calls: Sequence[Call]) -> list[Any]:
+    pipeline = redis.pipeline(transaction=False)
+    for keys, arguments in calls:
+        pipeline.execute_command(command, script, len(keys), *keys, *arguments)
+    return await pipeline.execute(raise_on_error=False)
