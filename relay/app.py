@@ -25,6 +25,7 @@ from relay.contract.surroundings import read_config_file, with_running_dev
 from relay.endpoint import Endpoint
 from relay.hold import Holder
 from relay.metrics import Metrics
+from relay.metrics.tally import BODY_BYTES, WAITING_EVENTS
 from relay.ready import Readiness
 from relay.receive import Budget, Receiver
 from relay.receive.answers import request_id
@@ -121,8 +122,8 @@ class Gateway:
             max_body_bytes=settings.max_body_bytes,
             refusals=RefusalLog(),
         )
-        self.metrics.waiting.set_function(lambda: self._appender.waiting)
-        self.metrics.bytes_in_hand.set_function(lambda: self._budget.in_hand_bytes)
+        self.metrics.watch(WAITING_EVENTS, lambda: self._appender.waiting)
+        self.metrics.watch(BODY_BYTES, lambda: self._budget.in_hand_bytes)
 
     async def run(self, _: web.Application) -> AsyncIterator[None]:
         """Live as long as the application does; the store may be away at start."""

@@ -1,0 +1,116 @@
+"""What the gateway counts.
+
+The rooms call plain methods, which add to plain numbers: a delivery costs a look-up and an
+addition. Nothing is made into text before somebody asks. Label sets are bounded by the
+configured endpoints and the stable reasons.
+
+Source: docs/reference/metrics.md.
+"""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable
+
+from relay.contract.keys import endpoint_of
+from relay.metrics import tally
+from relay.metrics.tally import Family, Labels, Spread, Tally
+
+__all__ = ["Metrics"]
+
+
+class _Histogram:
+    """Observations of one metric, apart by the value of its one label, if it has one."""
+
+    def __init__(self, family: Family) -> None:
+        self._name, self._bounds = family.name, family.bounds
+        self._spreads: dict[str, Spread] = {}
+        self._is_labelled = bool(family.labels)
+        if not self._is_labelled:  # shown from the start, since there is but one
+            self._spread("")
+
+    def observe(self, value: float, label: str = "") -> None:
+        spread = self._spreads.get(label) or self._spread(label)
+        spread.counts[bisect_left(self._bounds, value)] += 1
+        spread.total += value
+
+    def rows(self) -> list[tuple[str, Labels, Spread]]:
+        return [
+            (self._name, (label,) if self._is_labelled else (), spread)
+            for label, spread in self._spreads.items()
+        ]
+
+    def _spread(self, label: str) -> Spread:
+        spread = self._spreads[label] = Spread([0] * (len(self._bounds) + 1))
+        return spread
+
+
+class Metrics:
+    """The counters of one gateway process."""
+
+    def __init__(self) -> None:
+        self._deliveries: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._others: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._append_seconds = _Histogram(tally.APPEND_SECONDS)
+        self._flush_events = _Histogram(tally.FLUSH_EVENTS)
+        self._confirm_seconds = _Histogram(tally.CONFIRM_SECONDS)
+        self._duplicate_age = _Histogram(tally.DUPLICATE_AGE)
+        self._gauges: dict[str, Callable[[], float]] = {}
+
+    def delivery(self, endpoint: str, outcome: str) -> None:
+        """Count an answer; ``endpoint`` is empty where none has the name."""
+        self._deliveries[endpoint, outcome] += 1
+
+    def flushed(self, events: int, seconds: float) -> None:
+        """Count one flush."""
+        self._append_seconds.observe(seconds)
+        self._flush_events.observe(events)
+
+    def confirmed(self, tag: str, seconds: float) -> None:
+        """Count how long one event waited for the store's word."""
+        self._confirm_seconds.observe(seconds, endpoint_of(tag))
+
+    def duplicate(self, tag: str, age_seconds: float) -> None:
+        """Count how long ago the first delivery of a duplicate had come."""
+        self._duplicate_age.observe(age_seconds, endpoint_of(tag))
+
+    def misplaced(self, tag: str) -> None:
+        """Count an event that found no stream of its own."""
+        self._others[tally.MISPLACED.name, endpoint_of(tag)] += 1
+
+    def changed_body(self, tag: str) -> None:
+        """Count a known id with another body."""
+        self._others[tally.CHANGED_BODIES.name, endpoint_of(tag)] += 1
+
+    def connection_closed(self, state: str) -> None:
+        """Count a connection that had to make room for a new one."""
+        self._others[tally.CLOSED_CONNECTIONS.name, state] += 1
+
+    def store_memory(self, ratio: float) -> None:
+        """Note how full the store is."""
+        self.watch(tally.STORE_MEMORY, lambda: ratio)
+
+    def watch(self, family: Family, value: Callable[[], float]) -> None:
+        """Ask for a gauge's value whenever the gauges are read."""
+        self._gauges[family.name] = value
+
+    def tally(self) -> Tally:
+        """Give all that was counted until now."""
+        deliveries: list[tuple[str, Labels, float]] = [
+            (tally.DELIVERIES.name, labels, count) for labels, count in self._deliveries.items()
+        ]
+        others = [(name, (label,), count) for (name, label), count in self._others.items()]
+        histograms = (
+            self._append_seconds,
+            self._flush_events,
+            self._confirm_seconds,
+            self._duplicate_age,
+        )
+        return Tally(
+            counters=[*deliveries, *others],
+            histograms=[row for histogram in histograms for row in histogram.rows()],
+            gauges=[(name, (), value()) for name, value in self._gauges.items()],
+        )
+
+    def text(self) -> bytes:
+        """Give all of it in the Prometheus text form."""
+        return tally.text(self.tally())
