@@ -6,7 +6,9 @@ The only module that knows all the others, and the only one that reads the setti
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Mapping
+import socket
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,17 +22,21 @@ from relay.capacity import Capacity
 from relay.contract.config import unknown_variables
 from relay.contract.connect import COMMAND_TIMEOUT_SECONDS, connect
 from relay.contract.duties import Duties
-from relay.contract.keys import tags_of
+from relay.contract.keys import made_at, tags_of
 from relay.contract.surroundings import read_config_file, with_running_dev
 from relay.endpoint import Endpoint
 from relay.hold import Holder
-from relay.metrics import Metrics
-from relay.metrics.tally import BODY_BYTES, WAITING_EVENTS
+from relay.listen import bound
+from relay.metrics import Metrics, tally
+from relay.pipeline import Pipeline
 from relay.ready import Readiness
 from relay.receive import Budget, Receiver
-from relay.receive.answers import request_id
+from relay.receive.answers import state
+from relay.receive.clients import Clients
+from relay.receive.connections import Connections
 from relay.receive.refusals import RefusalLog
-from relay.settings import Settings, build_endpoints
+from relay.receive.routes import Ingress, Page, add_pages, add_routes
+from relay.settings import Settings, build_endpoints, build_rates
 
 _log = structlog.get_logger("relay.app")
 
@@ -57,6 +63,12 @@ class _Reports(Observer):
 
     def flushed(self, events: int, seconds: float) -> None:
         self._metrics.flushed(events, seconds)
+
+    def confirmed(self, tag: str, seconds: Sequence[float]) -> None:
+        self._metrics.confirmed(tag, seconds)
+
+    def duplicate(self, tag: str, entry_id: str) -> None:
+        self._metrics.duplicate(tag, time.time() - made_at(entry_id))
 
     def misplaced(self, tag: str) -> None:
         self._metrics.misplaced(tag)
@@ -109,31 +121,48 @@ class Gateway:
         )
         self.readiness = Readiness(self.capacity, self._appender, self._announcer)
         # What the allocator needs beside the bodies comes out of the same budget.
-        self._budget = Budget(
+        self.budget = Budget(
             max(settings.max_body_bytes, settings.body_budget_bytes * 7 // 8),
             max_body_bytes=settings.max_body_bytes,
             body_seconds=settings.body_seconds,
         )
         self.receiver = Receiver(
             endpoints=endpoints,
-            appender=self._appender,
-            budget=self._budget,
+            pipeline=Pipeline(self._appender, build_rates(settings)),
+            budget=self.budget,
+            clients=Clients(settings.trusted_proxies),
             metrics=self.metrics,
             max_body_bytes=settings.max_body_bytes,
             refusals=RefusalLog(),
         )
-        self.metrics.watch(WAITING_EVENTS, lambda: self._appender.waiting)
-        self.metrics.watch(BODY_BYTES, lambda: self._budget.in_hand_bytes)
+        self.metrics.watch(tally.WAITING_EVENTS, lambda: self._appender.waiting)
+        self.metrics.watch(tally.WAITING_BYTES, lambda: self._appender.waiting_bytes)
+        self.metrics.watch(tally.BODY_BYTES, lambda: self.budget.in_hand_bytes)
 
-    async def run(self, _: web.Application) -> AsyncIterator[None]:
-        """Live as long as the application does; the store may be away at start."""
+    @property
+    def pages(self) -> dict[str, Page]:
+        """What answers a GET, by path."""
+        return {"/livez": self._live, "/readyz": self._ready}
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Live within the block; the store may be away at start."""
         self._duties.start("capacity", self.capacity.watch)
         self._duties.start("announce", self._announcer.run)
-        yield
-        await self._appender.stop()
-        await self._duties.stop()
-        await self._store.aclose()
-        await self._watcher.aclose()
+        try:
+            yield
+        finally:
+            await self._appender.stop()
+            await self._duties.stop()
+            await self._store.aclose()
+            await self._watcher.aclose()
+
+    async def _live(self) -> web.Response:
+        return state(200, {"alive": True})
+
+    async def _ready(self) -> web.Response:
+        ready = await self.readiness.is_ready()
+        return state(200 if ready else 503, {"ready": ready})
 
 
 def create_app(
@@ -191,21 +220,45 @@ async def serving(settings: Settings, environ: Mapping[str, str]) -> AsyncIterat
         OSError: An address is not free.
     """
     gateway = _build(settings, environ)
-    ingress = web.AppRunner(
-        _ingress(gateway), access_log=None, shutdown_timeout=settings.grace_seconds
-    )
     admin = web.AppRunner(_admin(gateway), access_log=None)
+    with bound(settings.host, settings.port) as sockets:
+        async with gateway.running(), _taking(gateway, settings, sockets):
+            try:
+                admin_port = await _listen(admin, settings.admin_host, settings.admin_port, "admin")
+                for name in unknown_variables(Settings, environ):
+                    _log.warning("unknown_variable", name=name, advice="look for a misspelling")
+                if not settings.endpoints:
+                    advice = "set UNIPILE_WEBHOOK_SECRET, or write relay.toml"
+                    _log.warning("no_endpoints", advice=advice)
+                yield Listening(sockets[0].getsockname()[1], admin_port)
+            finally:
+                await admin.cleanup()
+
+
+@asynccontextmanager
+async def _taking(
+    gateway: Gateway, settings: Settings, sockets: Sequence[socket.socket]
+) -> AsyncIterator[Connections]:
+    """Take deliveries within the block; at its end answer those that are here."""
+    connections = Connections(
+        Ingress(gateway.receiver, gateway.pages),
+        gateway.budget,
+        gateway.metrics,
+        limit=settings.max_connections,
+        idle_seconds=settings.idle_seconds,
+    )
+    gateway.metrics.watch(tally.CONNECTIONS, lambda: connections.count)
+    runner = web.ServerRunner(connections, shutdown_timeout=settings.grace_seconds)
+    await runner.setup()
+    connections.accept_on(sockets)
+    for listening in sockets:
+        host, port = listening.getsockname()[:2]
+        _log.info("listening", role="ingress", host=host, port=port)
     try:
-        admin_port = await _listen(admin, settings.admin_host, settings.admin_port, "admin")
-        port = await _listen(ingress, settings.host, settings.port, "ingress")
-        for name in unknown_variables(Settings, environ):
-            _log.warning("unknown_variable", name=name, advice="look for a misspelling")
-        if not settings.endpoints:
-            _log.warning("no_endpoints", advice="set UNIPILE_WEBHOOK_SECRET, or write relay.toml")
-        yield Listening(port, admin_port)
+        yield connections
     finally:
-        await ingress.cleanup()
-        await admin.cleanup()
+        connections.stop_accepting()
+        await runner.cleanup()
 
 
 def _build(settings: Settings | None, environ: Mapping[str, str] | None) -> Gateway:
@@ -216,46 +269,27 @@ def _build(settings: Settings | None, environ: Mapping[str, str] | None) -> Gate
     return Gateway(settings, build_endpoints(settings, environ))
 
 
-async def _name_ourselves(_: web.Request, response: web.StreamResponse) -> None:
-    """Leave out what aiohttp would say of itself, and give every answer an id."""
-    response.headers["server"] = "webhook-relay"
-    if "relay-request-id" not in response.headers:
-        response.headers["relay-request-id"] = request_id()
-
-
 def _ingress(gateway: Gateway) -> web.Application:
     # aiohttp would unpack compressed bodies: other bytes than were signed, and bombs.
     app = web.Application(handler_args={"auto_decompress": False})
-    app.on_response_prepare.append(_name_ourselves)
-    app.cleanup_ctx.append(gateway.run)
-    gateway.receiver.add_routes(app)
-    _add_health(app, gateway)
+
+    async def run(_: web.Application) -> AsyncIterator[None]:
+        async with gateway.running():
+            yield
+
+    app.cleanup_ctx.append(run)
+    add_routes(app, gateway.receiver, gateway.pages)
     return app
 
 
 def _admin(gateway: Gateway) -> web.Application:
-    app = web.Application()
-    app.on_response_prepare.append(_name_ourselves)
-    _add_health(app, gateway)
-
-    async def metrics(_: web.Request) -> web.Response:
+    async def metrics() -> web.Response:
         headers = {"content-type": "text/plain; version=0.0.4; charset=utf-8"}
         return web.Response(body=gateway.metrics.text(), headers=headers)
 
-    app.router.add_get("/metrics", metrics)
+    app = web.Application()
+    add_pages(app, {**gateway.pages, "/metrics": metrics})
     return app
-
-
-def _add_health(app: web.Application, gateway: Gateway) -> None:
-    async def livez(_: web.Request) -> web.Response:
-        return web.json_response({"alive": True})
-
-    async def readyz(_: web.Request) -> web.Response:
-        ready = await gateway.readiness.is_ready()
-        return web.json_response({"ready": ready}, status=200 if ready else 503)
-
-    app.router.add_get("/livez", livez)
-    app.router.add_get("/readyz", readyz)
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int, role: str) -> int:
