@@ -39,11 +39,22 @@ class Share:
         Raises:
             Overloaded: There is no room for them even so.
         """
-        self._budget.take(self, size_bytes)
+        budget, client = self._budget, self.client
+        self.size_bytes += size_bytes
+        budget.in_hand_bytes += size_bytes
+        by_client = budget.by_client[client] = budget.by_client[client] + size_bytes
+        if by_client > budget.client_bytes or budget.in_hand_bytes > budget.limit_bytes:
+            budget.make_room(self)
 
     def release(self) -> None:
         """Let go what it holds: the delivery is answered."""
-        self._budget.release(self)
+        if not self.size_bytes:
+            return
+        budget, client = self._budget, self.client
+        budget.in_hand_bytes -= self.size_bytes
+        budget.by_client[client] -= self.size_bytes
+        if not budget.by_client[client]:
+            del budget.by_client[client]
 
     @asynccontextmanager
     async def unless_cut(self) -> AsyncIterator[None]:
@@ -81,17 +92,17 @@ class Budget:
     def __init__(
         self, limit_bytes: int, *, max_body_bytes: int, body_seconds: float = 60.0
     ) -> None:
-        self._limit_bytes = limit_bytes
-        self._client_bytes = max(limit_bytes // CLIENT_PART, max_body_bytes)
+        self.limit_bytes = limit_bytes
+        self.client_bytes = max(limit_bytes // CLIENT_PART, max_body_bytes)
         self.body_seconds = body_seconds
         self._unfinished: dict[Share, None] = {}  # in order of arrival
-        self._by_client: defaultdict[str, int] = defaultdict(int)
+        self.by_client: defaultdict[str, int] = defaultdict(int)
         self.in_hand_bytes = 0
 
     @property
     def is_spent(self) -> bool:
         """Whether not even one more byte has room."""
-        return self.in_hand_bytes >= self._limit_bytes and not self._unfinished
+        return self.in_hand_bytes >= self.limit_bytes and not self._unfinished
 
     def share(self, client: str) -> Share:
         """Make a share; its maker releases it."""
@@ -105,26 +116,6 @@ class Budget:
         """Take note that no more comes of it."""
         self._unfinished.pop(share, None)
 
-    def take(self, share: Share, size_bytes: int) -> None:
-        """Add bytes to a share, and make room for them."""
-        share.size_bytes += size_bytes
-        self.in_hand_bytes += size_bytes
-        self._by_client[share.client] += size_bytes
-        if (
-            self._by_client[share.client] > self._client_bytes
-            or self.in_hand_bytes > self._limit_bytes
-        ):
-            self._make_room(share)
-
-    def release(self, share: Share) -> None:
-        """Let go what a share held."""
-        if not share.size_bytes:
-            return
-        self.in_hand_bytes -= share.size_bytes
-        self._by_client[share.client] -= share.size_bytes
-        if not self._by_client[share.client]:
-            del self._by_client[share.client]
-
     def cut_oldest(self) -> bool:
         """Cut the body that is longest unfinished, and say whether there was one."""
         for share in self._unfinished:
@@ -132,12 +123,17 @@ class Budget:
             return True
         return False
 
-    def _make_room(self, growing: Share) -> None:
+    def make_room(self, growing: Share) -> None:
+        """Cut as many unfinished bodies as it takes, those first that began first.
+
+        Raises:
+            Overloaded: All of them were not enough.
+        """
         client = growing.client
         over = max(
-            self._by_client[client] - self._client_bytes, self.in_hand_bytes - self._limit_bytes
+            self.by_client[client] - self.client_bytes, self.in_hand_bytes - self.limit_bytes
         )
-        only_client = self._by_client[client] > self._client_bytes
+        only_client = self.by_client[client] > self.client_bytes
         for share in self._unfinished:
             if only_client and share.client != client:
                 continue

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from relay.receive.body import Budget, Share
+from relay.receive.body import Share
 from tests.integration.gateways import PATH, Running, running
 from tests.making import now
 from tests.servers import Server
@@ -104,7 +104,7 @@ def in_hand(gateway: Running) -> int:
 
 def budget_of(gateway: Running) -> int:
     """Give how many body bytes the gateway may hold."""
-    return gateway.gateway.budget._limit_bytes
+    return gateway.gateway.budget.limit_bytes
 
 
 # The head is judged before the body.
@@ -256,15 +256,15 @@ async def test_a_body_that_stops_is_cut(server: Server) -> None:
 def peaks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The bytes in hand after each chunk that arrived."""
     found: list[int] = []
-    take = Budget.take
+    grow = Share.grow
 
-    def noted(self: Budget, share: Share, size_bytes: int) -> None:
+    def noted(self: Share, size_bytes: int) -> None:
         try:
-            take(self, share, size_bytes)
+            grow(self, size_bytes)
         finally:
-            found.append(self.in_hand_bytes)
+            found.append(self._budget.in_hand_bytes)
 
-    monkeypatch.setattr(Budget, "take", noted)
+    monkeypatch.setattr(Share, "grow", noted)
     return found
 
 
@@ -328,7 +328,7 @@ async def test_deliveries_are_refused_while_whole_bodies_fill_the_budget(
 
     monkeypatch.setattr(appender, "append", held_up)
     limit = budget_of(gateway)
-    monkeypatch.setattr(gateway.gateway.budget, "_client_bytes", limit)
+    monkeypatch.setattr(gateway.gateway.budget, "client_bytes", limit)
     whole, rest = divmod(limit, 64 * KIB)
     sizes = [64 * KIB] * whole + [rest] * (rest > 0)
     bodies = [b"%03d" % number + b"x" * (size - 3) for number, size in enumerate(sizes)]
