@@ -1,5 +1,6 @@
 """An endpoint: a configured ingress path for one sender."""
 
+import hmac
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,15 +15,27 @@ class Secret:
         name: Where it was read from; safe to print.
     """
 
-    __slots__ = ("_value", "name")
+    __slots__ = ("_keyed", "_value", "name")
 
     def __init__(self, value: str, name: str) -> None:
         self._value = value.encode("utf-8", "surrogateescape")  # as the environment gives bytes
+        self._keyed: dict[str, hmac.HMAC] = {}
         self.name = name
 
     def reveal(self) -> bytes:
         """Give the secret's bytes, for signing or comparing."""
         return self._value
+
+    def keyed(self, digest: str) -> hmac.HMAC:
+        """Give a new HMAC with the secret as its key; working that in takes a third of the time.
+
+        Args:
+            digest: Name of the hash.
+        """
+        keyed = self._keyed.get(digest)
+        if keyed is None:
+            keyed = self._keyed[digest] = hmac.new(self._value, digestmod=digest)
+        return keyed.copy()
 
     def __repr__(self) -> str:
         return f"Secret({self.name!r})"

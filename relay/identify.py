@@ -101,7 +101,7 @@ def identify(verified: VerifiedDelivery) -> IdentifiedEvent:
         content_encoding=_text(encoding),
         account=account,
         headers=_kept_headers(delivery, provider),
-        query=_redacted(delivery.query),
+        query=_redacted(delivery.query) if delivery.query else None,
         traceparent=_valid_traceparent(delivery.headers.get("traceparent")),
         original_type=None if usable_type else _shown_type(sent_type),
     )
@@ -181,9 +181,11 @@ def _usable_text(value: object) -> str | None:
 
 
 def _text(value: str | None) -> str | None:
+    return value if value is None or value.isascii() else _utf8(value)
+
+
+def _utf8(value: str) -> str:
     """Make a header's text UTF-8; aiohttp hands on bytes that are not as surrogates."""
-    if value is None or value.isascii():
-        return value
     return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
@@ -214,20 +216,17 @@ def _valid_traceparent(value: str | None) -> str | None:
 
 
 def _kept_headers(delivery: Delivery, provider: Provider) -> dict[str, str]:
-    kept = {}
+    kept, headers = {}, delivery.headers
     for name in (*KEPT_HEADERS, *provider.headers):
-        value = _text(delivery.headers.get(name))
+        value = headers.get(name)
         if value is not None:
-            kept[name] = value
+            kept[name] = value if value.isascii() else _utf8(value)
     return kept
 
 
-def _redacted(query: str) -> str | None:
+def _redacted(query: str) -> str:
     """Keep a query string, but not what looks like a credential in it."""
-    if not query:
-        return None
-    parts = (_redacted_part(part) for part in query.split("&"))
-    return _text("&".join(parts))
+    return _utf8("&".join(_redacted_part(part) for part in query.split("&")))
 
 
 def _redacted_part(part: str) -> str:

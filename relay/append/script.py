@@ -41,11 +41,13 @@ class Verdict:
         result: What the caller is told.
         registered: The type whose stream this event began, if it did.
         misplaced: The event went to ``unidentified`` because the tag has too many types.
+        is_news: There is more to report than that an event was appended.
     """
 
     result: Appended | Duplicate | TryLater
     registered: str | None = None
     misplaced: bool = False
+    is_news: bool = True
 
 
 def prepare(identified: IdentifiedEvent, keys: Keys) -> Prepared:
@@ -79,13 +81,15 @@ def call_arguments(tag: str, batch: Sequence[Prepared], keys: Keys) -> Call:
 
 def read_verdict(reply: bytes) -> Verdict:
     """Read what the script says of one event."""
-    code, _, rest = reply.decode("utf-8", "replace").partition(" ")
-    if code == "E":
+    code, rest = reply[:1], reply[2:].decode("utf-8", "replace")
+    if code == b"A" and " " not in rest:
+        return Verdict(Appended(rest), is_news=False)
+    if code == b"E":
         return Verdict(refusal(rest))
     entry_id, _, registered = rest.partition(" ")
-    if code in "DC":
-        return Verdict(Duplicate(entry_id, changed_body=code == "C"))
-    return Verdict(Appended(entry_id), registered or None, misplaced=code == "U")
+    if code in b"DC":
+        return Verdict(Duplicate(entry_id, changed_body=code == b"C"))
+    return Verdict(Appended(entry_id), registered or None, misplaced=code == b"U")
 
 
 def refusal(message: str) -> TryLater:

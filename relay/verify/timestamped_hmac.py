@@ -84,7 +84,9 @@ def sign(scheme: TimestampedHmac, secret: Secret, body: bytes, timestamp: int) -
 
 
 def _digest(scheme: TimestampedHmac, secret: Secret, timestamp: str, body: bytes) -> bytes:
-    return hmac.digest(secret.reveal(), b"%b.%b" % (timestamp.encode(), body), scheme.digest)
+    mac = secret.keyed(scheme.digest)
+    mac.update(b"%b.%b" % (timestamp.encode(), body))
+    return mac.digest()
 
 
 def _unhexed(text: str) -> list[bytes]:
