@@ -13,7 +13,7 @@ from urllib.parse import unquote_plus
 
 import msgspec
 
-from relay.contract.event import Event, IdentifiedEvent, decompressed
+from relay.contract.event import Event, IdentifiedEvent, IdentityKind, decompressed
 from relay.contract.keys import UNIDENTIFIED, is_event_type, tag_of
 from relay.delivery import Delivery, VerifiedDelivery
 from relay.endpoint import Provider
@@ -85,8 +85,9 @@ def identify(verified: VerifiedDelivery) -> IdentifiedEvent:
     sent_type = envelope.type
     usable_type = isinstance(sent_type, str) and is_event_type(sent_type)
     event_id, window_seconds = _usable_text(envelope.id), endpoint.window_seconds
+    kind: IdentityKind = "ids"
     if event_id is None:
-        event_id = _digest_id(verified)
+        event_id, kind = _digest_id(verified), "bodies"
         window_seconds = max(MIN_WINDOW_WITHOUT_ID_SECONDS, endpoint.signature_good_seconds)
     account = _usable_text(envelope.account)
     event = Event(
@@ -109,6 +110,7 @@ def identify(verified: VerifiedDelivery) -> IdentifiedEvent:
         event=event,
         tag=tag_of(endpoint.name, endpoint.partitions, account or event_id),
         identity=event_id.encode(),
+        kind=kind,
         window_seconds=window_seconds,
         max_types=endpoint.max_types,
     )

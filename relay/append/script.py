@@ -1,40 +1,59 @@
 """One call of the append script: waiting events in, one verdict per event out."""
 
-import base64
 import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 from relay.contract.entry import encode
 from relay.contract.errors import StoreFull, StoreUnavailable, TryLater
-from relay.contract.event import Appended, Duplicate, IdentifiedEvent
+from relay.contract.event import Appended, Duplicate, IdentifiedEvent, IdentityKind
 from relay.contract.keys import UNIDENTIFIED, Keys
 from relay.contract.script import Call, Script
 
-SCRIPT = Script("relay.append", "append")
+SCRIPT = Script("relay.append", "index", "streams", "append")
+
+# Types, mostly; a sender that invents more of them costs itself a little time.
+MAX_ROUTES = 4096
+_Alike = tuple[tuple[str, str, str], tuple[IdentityKind, bool, int], tuple[int, int]]
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+@dataclass(frozen=True, slots=True, eq=False)
+class Route:
+    """What the script calls of many events have in common.
+
+    Compared by identity: two that are alike only make a call a little longer.
+
+    Args:
+        keys: Stream, and book of the dedupe index.
+        arguments: What the script takes for it.
+    """
+
+    keys: tuple[str, str]
+    arguments: tuple[str | int, ...]
+
+
+class Prepared(msgspec.Struct, frozen=True):
     """An event with everything that its script call needs.
 
     Args:
         tag: Which script call it belongs to.
-        keys: Its stream and its place in the index.
-        arguments: What the script takes for it.
-        size_bytes: Length of the arguments, for bounding a batch.
+        route: What it has in common with others.
+        arguments: What the script takes for it, after the number of its route.
+        size_bytes: Length of its entry, for bounding a batch.
     """
 
     tag: str
-    keys: tuple[str, str]
-    arguments: tuple[str | bytes | int, ...]
+    route: Route
+    arguments: tuple[str | bytes, ...]
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """What became of one event.
 
     Args:
@@ -51,32 +70,41 @@ class Verdict:
 
 
 def prepare(identified: IdentifiedEvent, keys: Keys) -> Prepared:
-    """Lay out an event for the script."""
+    """Lay out an event for the script.
+
+    The identity becomes a digest of 128 bits: ids are the sender's text, without a bound in
+    length, and at times personal. The body's digest only tells a changed body.
+    """
     event, tag = identified.event, identified.tag
-    unproved = event.assurance == "none"
-    seen = (keys.seen_none if unproved else keys.seen)(tag, _digest(identified.identity))
     fields = encode(event)
+    route = _route(
+        (
+            (keys.prefix, tag, event.type),
+            (identified.kind, event.assurance == "none", identified.window_seconds),
+            (identified.max_types, len(fields)),
+        )
+    )
     arguments = (
-        event.type,
-        1000 * identified.window_seconds,
-        hashlib.blake2b(event.data, digest_size=4).hexdigest(),
-        identified.max_types,
-        "0" if unproved else "1",
-        len(fields),
+        hashlib.blake2b(identified.identity, digest_size=16).digest(),
+        hashlib.blake2b(event.data, digest_size=4).digest(),
         *fields,
     )
-    size_bytes = sum(len(field) for field in fields)
-    return Prepared(tag, (keys.stream(tag, event.type), seen), arguments, size_bytes)
+    return Prepared(tag, route, arguments, sum(map(len, fields)))
 
 
 def call_arguments(tag: str, batch: Sequence[Prepared], keys: Keys) -> Call:
     """Give keys and arguments of the call that appends a batch of one tag."""
-    names = [keys.streams(tag), keys.stream(tag, UNIDENTIFIED)]
-    values: list[Any] = []
+    numbers: dict[Route, int] = {}
+    events: list[Any] = []
     for event in batch:
-        names += event.keys
-        values += event.arguments
-    return names, values
+        events.append(numbers.setdefault(event.route, len(numbers) + 1))
+        events += event.arguments
+    names = [keys.streams(tag), keys.stream(tag, UNIDENTIFIED)]
+    values: list[Any] = [len(numbers)]
+    for route in numbers:
+        names += route.keys
+        values += route.arguments
+    return names, values + events
 
 
 def read_verdict(reply: bytes) -> Verdict:
@@ -100,10 +128,11 @@ def refusal(message: str) -> TryLater:
     return StoreUnavailable(message)
 
 
-def _digest(identity: bytes) -> str:
-    """Shorten an identity to 128 bits.
-
-    Ids are the sender's text: without a bound in length, and at times personal.
-    """
-    digest = hashlib.blake2b(identity, digest_size=16).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+@lru_cache(MAX_ROUTES)
+def _route(alike: _Alike) -> Route:
+    (prefix, tag, event_type), (kind, unproved, window_seconds), (max_types, strings) = alike
+    keys = Keys(prefix)
+    book = keys.seen_none(tag, kind) if unproved else keys.seen(tag, kind)
+    # A slice of the index is half a window long.
+    arguments = (event_type, 500 * window_seconds, max_types, 0 if unproved else 1, strings)
+    return Route((keys.stream(tag, event_type), book), arguments)
