@@ -2,9 +2,11 @@
 
 import hmac
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from relay.contract.patterns import Pattern
+
+ChangedBody = Literal["drop", "store"]
 
 
 class Secret:
@@ -95,6 +97,7 @@ class Endpoint:
         window_seconds: How long event ids are remembered.
         partitions: Over how many tags its events are spread, by account.
         max_types: How many streams a tag may have.
+        changed_body: What becomes of a known event id that comes with another body.
         accounts: Only these are taken; empty means all.
         event_types: Only types that match one of these are taken; empty means all.
     """
@@ -107,6 +110,7 @@ class Endpoint:
     window_seconds: int = 72 * 3600
     partitions: int = 1
     max_types: int = 1000
+    changed_body: ChangedBody = "drop"
     accounts: frozenset[str] = frozenset()
     event_types: tuple[Pattern, ...] = ()
 

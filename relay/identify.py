@@ -75,7 +75,8 @@ def identify(verified: VerifiedDelivery) -> IdentifiedEvent:
 
     Returns:
         The event, with the identity under which it is remembered: the sender's event id, which
-        lies inside the signed bytes; without one, the digest of signed timestamp and body.
+        lies inside the signed bytes, and with it the body where another body is to be another
+        event; without an id, the digest of signed timestamp and body.
     """
     delivery = verified.delivery
     endpoint = delivery.endpoint
@@ -109,7 +110,7 @@ def identify(verified: VerifiedDelivery) -> IdentifiedEvent:
     return IdentifiedEvent(
         event=event,
         tag=tag_of(endpoint.name, endpoint.partitions, account or event_id),
-        identity=event_id.encode(),
+        identity=_identity(event_id, kind, delivery),
         kind=kind,
         window_seconds=window_seconds,
         max_types=endpoint.max_types,
@@ -195,6 +196,14 @@ def _digest_id(verified: VerifiedDelivery) -> str:
     signed_at = (verified.signed_at or "").encode()
     body = verified.delivery.body
     return f"sha256:{hashlib.sha256(b'%b.%b' % (signed_at, body)).hexdigest()}"
+
+
+def _identity(event_id: str, kind: IdentityKind, delivery: Delivery) -> bytes:
+    identity = event_id.encode()
+    if kind == "bodies" or delivery.endpoint.changed_body == "drop":
+        return identity
+    # Between them a byte that no text has, so that no id looks like an id with a body.
+    return b"%b\xff%b" % (identity, hashlib.blake2b(delivery.body, digest_size=16).digest())
 
 
 def _shown_type(sent_type: object) -> str | None:

@@ -22,7 +22,7 @@ from relay.contract.config import (
 )
 from relay.contract.errors import ConfigurationFault
 from relay.contract.patterns import parse_pattern
-from relay.endpoint import Endpoint, Secret
+from relay.endpoint import ChangedBody, Endpoint, Secret
 from relay.providers import PROVIDERS
 from relay.rate import Rate
 
@@ -72,6 +72,8 @@ class EndpointSection(Section):
     partitions: Annotated[int, Field(ge=1, le=1024)] = 1
     # A sender that puts ids into its types must not make a stream for each.
     max_types: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    # A sender that repeats an id means the same event, whatever else has changed in it.
+    changed_body: ChangedBody = "drop"
     # Off: a sender's burst is what the relay is there for.
     rate_limit_per_second: Annotated[float | None, Field(gt=0)] = None
     # How many may come at once within it; none means as many as in one second.
@@ -171,6 +173,7 @@ def build_endpoints(settings: Settings, environ: Mapping[str, str]) -> dict[str,
             window_seconds=section.window_seconds,
             partitions=section.partitions,
             max_types=section.max_types,
+            changed_body=section.changed_body,
             accounts=frozenset(section.accounts),
             event_types=tuple(parse_pattern(text) for text in section.event_types),
         )
