@@ -8,9 +8,10 @@
 --       3..  of each route in turn: its stream, and the book of its dedupe index
 -- ARGV  1    how many routes there are
 --       2..  of each route in turn: type, half a window in ms, how many types the tag may have,
---            "1" if the event may register a new type, number n of strings in the entry
---       ...  of each event in turn: number of its route, identity (16 bytes), fingerprint of the
---            body (4 bytes), then the n names and values of the entry
+--            "1" if the event may register a new type
+--       last the events as MessagePack: of each the number of its route, its identity (16 bytes),
+--            the fingerprint of its body (4 bytes), and the names and values of its entry. This
+--            costs the server what as many arguments do, and the gateway a tenth of it.
 --
 -- Returns one string per event:
 --       "A <entry id>[ <type>]"  appended; the type, if its stream was registered by this
@@ -26,16 +27,15 @@
 -- a second entry; the other way round it would be taken for a duplicate of nothing. For the same
 -- reason nothing at all is written before the first entry of a batch.
 
-local function add(stream, route, into, first, last)
-  if into == route.name then return call('XADD', stream, '*', unpack(ARGV, first, last)) end
-  local fields = { unpack(ARGV, first, last) }
+local function add(stream, route, into, fields)
+  if into == route.name then return call('XADD', stream, '*', unpack(fields)) end
   for i = 1, #fields, 2 do
     if fields[i] == 'type' then fields[i + 1] = into end
   end
   return call('XADD', stream, '*', 'originaltype', route.name, unpack(fields))
 end
 
-local function append(route, identity, fingerprint, first)
+local function append(route, identity, fingerprint, fields)
   local book, search = route.book, route.search
   if book.problem then return 'E ' .. book.problem end
   local answer, bucket = look_up(search, identity, judge, route, fingerprint)
@@ -45,7 +45,7 @@ local function append(route, identity, fingerprint, first)
     into, stream = home_of(route)
     if not into then return 'E ' .. stream end
   end
-  local id = add(stream, route, into, first, first + route.strings - 1)
+  local id = add(stream, route, into, fields)
   if failed(id) then return 'E ' .. id.err end
   local news = ''
   if not in_books[into] then
@@ -63,24 +63,20 @@ for i = 1, tonumber(ARGV[1] or 0) do
   local book, present = books[key], present_slice(books[key], tonumber(ARGV[at + 1]))
   book.searches[present] = book.searches[present]
     or { present = present, names = {}, sizes = {}, slices = {} }
-  routes[tostring(i)] = {
+  routes[i] = {
     name = ARGV[at], stream = KEYS[1 + 2 * i], book = book, search = book.searches[present],
     max_types = tonumber(ARGV[at + 2]), may_register = ARGV[at + 3] == '1',
-    strings = tonumber(ARGV[at + 4]),
   }
-  at = at + 5
+  at = at + 4
 end
 -- Only now does each book have every slice that this call may write.
 for _, book in pairs(books) do
   for _, search in pairs(book.searches) do lay_out(search, book) end
 end
 
-local answers, count = {}, 0
-while ARGV[at] do
-  local route = routes[ARGV[at]]
-  count = count + 1
-  answers[count] = append(route, ARGV[at + 1], ARGV[at + 2], at + 3)
-  at = at + 3 + route.strings
+local answers = {}
+for i, event in ipairs(ARGV[at] and cmsgpack.unpack(ARGV[at]) or {}) do
+  answers[i] = append(routes[event[1]], event[2], event[3], event[4])
 end
 for _, book in pairs(books) do close_book(book) end
 return answers

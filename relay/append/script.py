@@ -2,12 +2,14 @@
 
 import hashlib
 import re
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import msgspec
+from msgspec import Raw
 
 from relay.contract.entry import encode
 from relay.contract.errors import StoreFull, StoreUnavailable, TryLater
@@ -19,7 +21,11 @@ SCRIPT = Script("relay.append", "index", "streams", "append")
 
 # Types, mostly; a sender that invents more of them costs itself a little time.
 MAX_ROUTES = 4096
-_Alike = tuple[tuple[str, str, str], tuple[IdentityKind, bool, int], tuple[int, int]]
+# What an entry has beside its body, nearly.
+ENVELOPE_BYTES = 512
+
+_STR_OF_4, _STR_OF_16, _STR32 = b"\xa4", b"\xb0", b"\xdb"
+_encoder = msgspec.msgpack.Encoder()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,13 +49,17 @@ class Prepared(msgspec.Struct, frozen=True):
     Args:
         tag: Which script call it belongs to.
         route: What it has in common with others.
-        arguments: What the script takes for it, after the number of its route.
-        size_bytes: Length of its entry, for bounding a batch.
+        identity: Its digest, as the script takes it.
+        fingerprint: That of its body, likewise.
+        fields: Names and values of its entry, likewise.
+        size_bytes: Length of all that, nearly, for bounding a batch.
     """
 
     tag: str
     route: Route
-    arguments: tuple[str | bytes, ...]
+    identity: Raw
+    fingerprint: Raw
+    fields: list[str | Raw]
     size_bytes: int
 
 
@@ -73,38 +83,48 @@ def prepare(identified: IdentifiedEvent, keys: Keys) -> Prepared:
     """Lay out an event for the script.
 
     The identity becomes a digest of 128 bits: ids are the sender's text, without a bound in
-    length, and at times personal. The body's digest only tells a changed body.
+    length, and at times personal. The body's fingerprint only tells a changed body.
+
+    Source: https://github.com/msgpack/msgpack/blob/master/spec.md: bytes are written as text
+    here, since the script's library knows no other.
     """
     event, tag = identified.event, identified.tag
-    fields = encode(event)
-    route = _route(
-        (
+    data = event.data
+    fields: list[Any] = encode(event)
+    fields[-1] = Raw(_STR32 + len(data).to_bytes(4) + data)
+    return Prepared(
+        tag,
+        _route(
             (keys.prefix, tag, event.type),
             (identified.kind, event.assurance == "none", identified.window_seconds),
-            (identified.max_types, len(fields)),
-        )
+            identified.max_types,
+        ),
+        Raw(_STR_OF_16 + hashlib.blake2b(identified.identity, digest_size=16).digest()),
+        Raw(_STR_OF_4 + zlib.crc32(data).to_bytes(4)),
+        fields,
+        ENVELOPE_BYTES + len(data),
     )
-    arguments = (
-        hashlib.blake2b(identified.identity, digest_size=16).digest(),
-        hashlib.blake2b(event.data, digest_size=4).digest(),
-        *fields,
-    )
-    return Prepared(tag, route, arguments, sum(map(len, fields)))
 
 
 def call_arguments(tag: str, batch: Sequence[Prepared], keys: Keys) -> Call:
     """Give keys and arguments of the call that appends a batch of one tag."""
     numbers: dict[Route, int] = {}
-    events: list[Any] = []
-    for event in batch:
-        events.append(numbers.setdefault(event.route, len(numbers) + 1))
-        events += event.arguments
+    events = [
+        (
+            numbers.setdefault(event.route, len(numbers) + 1),
+            event.identity,
+            event.fingerprint,
+            event.fields,
+        )
+        for event in batch
+    ]
     names = [keys.streams(tag), keys.stream(tag, UNIDENTIFIED)]
     values: list[Any] = [len(numbers)]
     for route in numbers:
         names += route.keys
         values += route.arguments
-    return names, values + events
+    values.append(_encoder.encode(events))
+    return names, values
 
 
 def read_verdict(reply: bytes) -> Verdict:
@@ -129,10 +149,13 @@ def refusal(message: str) -> TryLater:
 
 
 @lru_cache(MAX_ROUTES)
-def _route(alike: _Alike) -> Route:
-    (prefix, tag, event_type), (kind, unproved, window_seconds), (max_types, strings) = alike
+def _route(
+    stream: tuple[str, str, str], index: tuple[IdentityKind, bool, int], max_types: int
+) -> Route:
+    prefix, tag, event_type = stream
+    kind, unproved, window_seconds = index
     keys = Keys(prefix)
     book = keys.seen_none(tag, kind) if unproved else keys.seen(tag, kind)
     # A slice of the index is half a window long.
-    arguments = (event_type, 500 * window_seconds, max_types, 0 if unproved else 1, strings)
+    arguments = (event_type, 500 * window_seconds, max_types, 0 if unproved else 1)
     return Route((keys.stream(tag, event_type), book), arguments)

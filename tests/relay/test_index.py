@@ -118,7 +118,7 @@ async def test_a_book_of_another_type_fails_its_kind_alone(bench: Bench) -> None
 
 async def test_a_big_batch_overfills_no_bucket(client: Redis) -> None:
     """Generations begin within a call too, so that every bucket stays a short list."""
-    bench = make_bench(client, limits=Limits(batch_events=2000))
+    bench = make_bench(client, limits=Limits(batch_events=2000, batch_bytes=1 << 24))
     events = many(2000)
 
     appended = await bench.append(*events)
