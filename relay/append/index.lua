@@ -10,7 +10,7 @@
 -- A generation begins when those before it are full. The first has the buckets that the book
 -- says, the second as many, each further one four times those of the last: so a slice fills its
 -- buckets well, however many marks come, and a steady one needs a single generation.
--- A MARK is 4 bytes of the body's digest, 4 bytes for the ms from the slice's beginning to the
+-- A MARK is 4 bytes of the body's checksum, 4 bytes for the ms from the slice's beginning to the
 -- entry's (high byte first), then the type's number in letters and, if it is not 0, the sequence
 -- number of the entry id. Where those ms do not fit they are FF FF FF FF, and letters, a space
 -- and the whole entry id follow.

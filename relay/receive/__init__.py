@@ -131,13 +131,15 @@ class Receiver:
 
     async def _gather(self, request: web.BaseRequest, share: Share, chunks: list[bytes]) -> None:
         # Each chunk stands in the list only, so that nothing is left where that is cleared.
+        size_bytes = 0
         while True:
             chunks.append(await request.content.readany())
             if not chunks[-1]:
                 chunks.pop()
                 return
             share.grow(len(chunks[-1]))
-            if share.size_bytes > self.max_body_bytes:
+            size_bytes += len(chunks[-1])
+            if size_bytes > self.max_body_bytes:
                 raise BodyTooLarge
 
 

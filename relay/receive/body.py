@@ -15,6 +15,9 @@ from relay.contract.errors import BodyIncomplete, Overloaded
 
 # One client address may hold this part of the budget, but always one whole body.
 CLIENT_PART = 16
+# What a body that comes bit by bit costs beside its bytes: its connection, what parses it, and the
+# task that waits.
+UNFINISHED_BYTES = 16 * 1024
 
 
 class Share:
@@ -48,11 +51,15 @@ class Share:
 
     def release(self) -> None:
         """Let go what it holds: the delivery is answered."""
-        if not self.size_bytes:
-            return
+        if self.size_bytes:
+            self.shrink(self.size_bytes)
+
+    def shrink(self, size_bytes: int) -> None:
+        """Let go a part of it."""
         budget, client = self._budget, self.client
-        budget.in_hand_bytes -= self.size_bytes
-        budget.by_client[client] -= self.size_bytes
+        self.size_bytes -= size_bytes
+        budget.in_hand_bytes -= size_bytes
+        budget.by_client[client] -= size_bytes
         if not budget.by_client[client]:
             del budget.by_client[client]
 
@@ -64,8 +71,8 @@ class Share:
             BodyIncomplete: The budget needed the room, the body took too long, the sender left,
                 or what came is no body.
         """
-        self._budget.begin(self)
         try:
+            self._budget.begin(self)
             async with asyncio.timeout(self._budget.body_seconds) as self._timeout:
                 yield
         except (TimeoutError, ConnectionError, PayloadEncodingError):
@@ -87,13 +94,20 @@ class Budget:
         limit_bytes: How many body bytes may be in hand.
         max_body_bytes: The longest body; a client's part is never smaller.
         body_seconds: How long one body may take to arrive.
+        unfinished_bytes: What it costs to wait for one, beside its bytes.
     """
 
     def __init__(
-        self, limit_bytes: int, *, max_body_bytes: int, body_seconds: float = 60.0
+        self,
+        limit_bytes: int,
+        *,
+        max_body_bytes: int,
+        body_seconds: float = 60.0,
+        unfinished_bytes: int = UNFINISHED_BYTES,
     ) -> None:
         self.limit_bytes = limit_bytes
-        self.client_bytes = max(limit_bytes // CLIENT_PART, max_body_bytes)
+        self.client_bytes = max(limit_bytes // CLIENT_PART, max_body_bytes + unfinished_bytes)
+        self._unfinished_bytes = unfinished_bytes
         self.body_seconds = body_seconds
         self._unfinished: dict[Share, None] = {}  # in order of arrival
         self.by_client: defaultdict[str, int] = defaultdict(int)
@@ -109,12 +123,18 @@ class Budget:
         return Share(self, client)
 
     def begin(self, share: Share) -> None:
-        """Take note of a body that does not come at once, and so may be cut."""
+        """Take note of a body that does not come at once, and so may be cut.
+
+        Raises:
+            Overloaded: There is no room for what it costs to wait for it.
+        """
         self._unfinished[share] = None
+        share.grow(self._unfinished_bytes)
 
     def finish(self, share: Share) -> None:
         """Take note that no more comes of it."""
-        self._unfinished.pop(share, None)
+        del self._unfinished[share]
+        share.shrink(self._unfinished_bytes)
 
     def cut_oldest(self) -> bool:
         """Cut the body that is longest unfinished, and say whether there was one."""
