@@ -6,7 +6,8 @@ The only module that knows all the others, and the only one that reads the setti
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Mapping
+import socket
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
+from relay.admin import add_health, admin_app, name_ourselves
 from relay.announce import Announcer
 from relay.append import Appender, Limits, Observer
 from relay.capacity import Capacity
@@ -22,15 +24,18 @@ from relay.contract.connect import COMMAND_TIMEOUT_SECONDS, connect
 from relay.contract.duties import Duties
 from relay.contract.keys import tags_of
 from relay.contract.surroundings import read_config_file, with_running_dev
+from relay.drain import CUT_SECONDS, Drain
 from relay.endpoint import Endpoint
 from relay.hold import Holder
 from relay.metrics import Metrics
 from relay.metrics.tally import BODY_BYTES, WAITING_EVENTS
 from relay.ready import Readiness
 from relay.receive import Budget, Receiver
-from relay.receive.answers import request_id
 from relay.receive.refusals import RefusalLog
 from relay.settings import Settings, build_endpoints
+
+# Connections that the kernel holds until they are accepted.
+BACKLOG = 1024
 
 _log = structlog.get_logger("relay.app")
 
@@ -163,6 +168,14 @@ def load_settings(environ: Mapping[str, str], **options: object) -> Settings:
     return Settings.load(environ, toml, given)
 
 
+def warn_of_settings(settings: Settings, environ: Mapping[str, str]) -> None:
+    """Say what can be used but is most likely not meant."""
+    for name in unknown_variables(Settings, environ):
+        _log.warning("unknown_variable", name=name, advice="look for a misspelling")
+    if not settings.endpoints:
+        _log.warning("no_endpoints", advice="set UNIPILE_WEBHOOK_SECRET, or write relay.toml")
+
+
 async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
     """Run the gateway until SIGTERM or SIGINT, then finish what is in flight.
 
@@ -198,14 +211,35 @@ async def serving(settings: Settings, environ: Mapping[str, str]) -> AsyncIterat
     try:
         admin_port = await _listen(admin, settings.admin_host, settings.admin_port, "admin")
         port = await _listen(ingress, settings.host, settings.port, "ingress")
-        for name in unknown_variables(Settings, environ):
-            _log.warning("unknown_variable", name=name, advice="look for a misspelling")
-        if not settings.endpoints:
-            _log.warning("no_endpoints", advice="set UNIPILE_WEBHOOK_SECRET, or write relay.toml")
+        warn_of_settings(settings, environ)
         yield Listening(port, admin_port)
     finally:
         await ingress.cleanup()
         await admin.cleanup()
+
+
+@asynccontextmanager
+async def serving_on(
+    gateway: Gateway, sockets: Sequence[socket.socket], grace_seconds: float
+) -> AsyncIterator[None]:
+    """Take deliveries on sockets that listen already; at the end of the block let them run out.
+
+    Args:
+        gateway: What takes them.
+        sockets: Closed at the end of the block, before anything else.
+        grace_seconds: How long deliveries in flight may go on after that.
+    """
+    app = _ingress(gateway)
+    drain = Drain(app)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=CUT_SECONDS)
+    try:
+        await runner.setup()
+        for one in sockets:
+            await web.SockSite(runner, one, backlog=BACKLOG).start()
+        yield
+        await drain.run_out(runner, grace_seconds)
+    finally:
+        await runner.cleanup()
 
 
 def _build(settings: Settings | None, environ: Mapping[str, str] | None) -> Gateway:
@@ -216,51 +250,26 @@ def _build(settings: Settings | None, environ: Mapping[str, str] | None) -> Gate
     return Gateway(settings, build_endpoints(settings, environ))
 
 
-async def _name_ourselves(_: web.Request, response: web.StreamResponse) -> None:
-    """Leave out what aiohttp would say of itself, and give every answer an id."""
-    response.headers["server"] = "webhook-relay"
-    if "relay-request-id" not in response.headers:
-        response.headers["relay-request-id"] = request_id()
-
-
 def _ingress(gateway: Gateway) -> web.Application:
     # aiohttp would unpack compressed bodies: other bytes than were signed, and bombs.
     app = web.Application(handler_args={"auto_decompress": False})
-    app.on_response_prepare.append(_name_ourselves)
+    app.on_response_prepare.append(name_ourselves)
     app.cleanup_ctx.append(gateway.run)
     gateway.receiver.add_routes(app)
-    _add_health(app, gateway)
+    add_health(app, gateway.readiness.is_ready)
     return app
 
 
 def _admin(gateway: Gateway) -> web.Application:
-    app = web.Application()
-    app.on_response_prepare.append(_name_ourselves)
-    _add_health(app, gateway)
+    async def text() -> bytes:
+        return gateway.metrics.text()
 
-    async def metrics(_: web.Request) -> web.Response:
-        headers = {"content-type": "text/plain; version=0.0.4; charset=utf-8"}
-        return web.Response(body=gateway.metrics.text(), headers=headers)
-
-    app.router.add_get("/metrics", metrics)
-    return app
-
-
-def _add_health(app: web.Application, gateway: Gateway) -> None:
-    async def livez(_: web.Request) -> web.Response:
-        return web.json_response({"alive": True})
-
-    async def readyz(_: web.Request) -> web.Response:
-        ready = await gateway.readiness.is_ready()
-        return web.json_response({"ready": ready}, status=200 if ready else 503)
-
-    app.router.add_get("/livez", livez)
-    app.router.add_get("/readyz", readyz)
+    return admin_app(gateway.readiness.is_ready, text)
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int, role: str) -> int:
     await runner.setup()
-    await web.TCPSite(runner, host, port, backlog=1024).start()
+    await web.TCPSite(runner, host, port, backlog=BACKLOG).start()
     for address in runner.addresses:
         _log.info("listening", role=role, host=address[0], port=address[1])
     return int(runner.addresses[0][1])
