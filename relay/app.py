@@ -3,9 +3,7 @@
 The only module that knows all the others, and the only one that reads the settings.
 """
 
-import asyncio
 import os
-import signal
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -174,22 +172,6 @@ def warn_of_settings(settings: Settings, environ: Mapping[str, str]) -> None:
         _log.warning("unknown_variable", name=name, advice="look for a misspelling")
     if not settings.endpoints:
         _log.warning("no_endpoints", advice="set UNIPILE_WEBHOOK_SECRET, or write relay.toml")
-
-
-async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
-    """Run the gateway until SIGTERM or SIGINT, then finish what is in flight.
-
-    Raises:
-        ConfigurationFault: A secret cannot be read.
-        OSError: An address is not free.
-    """
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with serving(settings, environ):
-        await stop.wait()
-        _log.info("stopping")
-    _log.info("stopped")
 
 
 @asynccontextmanager

@@ -99,6 +99,8 @@ class Settings(FileSettings):
     # Most senders wait no longer than a few seconds.
     append_deadline_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
     grace_seconds: Annotated[float, Field(ge=0)] = 20.0
+    # One keeps a core busy; more pay where there are cores for them.
+    processes: Annotated[int, Field(ge=1, le=256)] = 1
     endpoints: dict[Name, EndpointSection] = Field(default_factory=dict)
 
     @model_validator(mode="after")
