@@ -41,6 +41,9 @@ class Begin(msgspec.Struct, tag="begin", frozen=True, kw_only=True):
     secrets: dict[str, str]
     log_format: LogFormat
 
+    def __repr__(self) -> str:
+        return f"Begin(listening={self.listening})"
+
 
 class AskTally(msgspec.Struct, tag="ask_tally", frozen=True):
     """To a child: say what you have counted."""

@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import StartServer
 from tests.e2e.test_crash_gateway import assert_all_kept
-from tests.e2e.watching import metrics, processes, run_on, stored
+from tests.e2e.watching import hindrance, metrics, processes, run_on, stored
 from tests.load import Answers, body_of, send_until
 from tests.programs import GatewayProgram, children_of, gateway
 from tests.servers import free_port, wait_until_sync
@@ -160,6 +160,31 @@ async def test_a_broken_configuration_is_refused_whole(
         reload(program)
         await reloaded(program, 1)
         assert status(program, "evt_2", SECRET) == 200
+
+
+async def test_a_reload_that_does_not_come_up_changes_nothing(
+    start_server: StartServer, tmp_path: Path, files: Files
+) -> None:
+    """The configuration is good, but no process can be started: the old ones go on."""
+    server = start_server("valkey", "always")
+    path, no_child = hindrance(tmp_path)
+    with gateway(tmp_path, server.url, PYTHONPATH=path) as program:
+        await wait_until(lambda: processes(program) == 2, description="both take deliveries")
+        before = children_of(program.process.pid)
+        no_child.touch()
+        files.write(secret="another-one")
+
+        reload(program)
+        await wait_until(lambda: "reload_failed" in program.output(), description="it says so")
+
+        assert children_of(program.process.pid) == before
+        assert processes(program) == 2
+        assert status(program, "evt_1", SECRET) == 200
+
+        no_child.unlink()
+        reload(program)
+        await reloaded(program, 1)
+        assert status(program, "evt_2", "another-one") == 200
 
 
 async def test_a_secret_that_cannot_be_read_is_refused(

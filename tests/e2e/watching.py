@@ -8,6 +8,25 @@ from pathlib import Path
 
 from tests.programs import GatewayProgram
 
+# On the module path, it takes part in every start of Python.
+_NO_CHILD_STARTS = """
+import pathlib, sys
+if "relay.processes.child" in sys.orig_argv and pathlib.Path("no-child").exists():
+    sys.exit("no child today")
+"""
+
+
+def hindrance(directory: Path) -> tuple[str, Path]:
+    """Make what hinders every child of a gateway from starting.
+
+    Returns:
+        A value for ``PYTHONPATH``, and the file that must be there for it to have effect.
+    """
+    path = directory / "path"
+    path.mkdir()
+    (path / "sitecustomize.py").write_text(_NO_CHILD_STARTS)
+    return str(path), directory / "no-child"
+
 
 def metrics(program: GatewayProgram) -> dict[str, float]:
     """Give all metrics by name and labels."""

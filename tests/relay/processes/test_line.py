@@ -70,6 +70,11 @@ async def test_a_child_hears_what_it_is_to_be() -> None:
         assert line.is_accepting
 
 
+def test_what_a_child_is_to_be_does_not_show_itself() -> None:
+    """There are passwords and secrets in it."""
+    assert repr(BEGIN) == "Begin(listening=[3])"
+
+
 async def test_a_child_that_ends_at_its_start_is_not_waited_for() -> None:
     """Its end is the answer."""
     async with child_of(Lines()) as (line, child):
