@@ -5,6 +5,7 @@ The only module that knows all the others, and the only one that reads the setti
 
 import os
 import socket
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,27 +14,28 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
-from relay.admin import add_health, admin_app, name_ourselves
+from relay.admin import admin_app, health
 from relay.announce import Announcer
 from relay.append import Appender, Limits, Observer
 from relay.capacity import Capacity
 from relay.contract.config import unknown_variables
 from relay.contract.connect import COMMAND_TIMEOUT_SECONDS, connect
 from relay.contract.duties import Duties
-from relay.contract.keys import tags_of
+from relay.contract.keys import made_at, tags_of
 from relay.contract.surroundings import read_config_file, with_running_dev
-from relay.drain import CUT_SECONDS, Drain
 from relay.endpoint import Endpoint
 from relay.hold import Holder
-from relay.metrics import Metrics
-from relay.metrics.tally import BODY_BYTES, WAITING_EVENTS
+from relay.listen import bound
+from relay.metrics import Metrics, tally
+from relay.pipeline import Pipeline
 from relay.ready import Readiness
 from relay.receive import Budget, Receiver
+from relay.receive.clients import Clients
+from relay.receive.connections import Connections
+from relay.receive.drain import CUT_SECONDS, DRAIN_IDLE_SECONDS, run_out
 from relay.receive.refusals import RefusalLog
-from relay.settings import Settings, build_endpoints
-
-# Connections that the kernel holds until they are accepted.
-BACKLOG = 1024
+from relay.receive.routes import Ingress, Page, add_routes
+from relay.settings import Settings, build_endpoints, build_rates
 
 _log = structlog.get_logger("relay.app")
 
@@ -60,6 +62,12 @@ class _Reports(Observer):
 
     def flushed(self, events: int, seconds: float) -> None:
         self._metrics.flushed(events, seconds)
+
+    def confirmed(self, tag: str, seconds: Sequence[float]) -> None:
+        self._metrics.confirmed(tag, seconds)
+
+    def duplicate(self, tag: str, entry_id: str) -> None:
+        self._metrics.duplicate(tag, time.time() - made_at(entry_id))
 
     def misplaced(self, tag: str) -> None:
         self._metrics.misplaced(tag)
@@ -112,31 +120,41 @@ class Gateway:
         )
         self.readiness = Readiness(self.capacity, self._appender, self._announcer)
         # What the allocator needs beside the bodies comes out of the same budget.
-        self._budget = Budget(
+        self.budget = Budget(
             max(settings.max_body_bytes, settings.body_budget_bytes * 7 // 8),
             max_body_bytes=settings.max_body_bytes,
             body_seconds=settings.body_seconds,
         )
         self.receiver = Receiver(
             endpoints=endpoints,
-            appender=self._appender,
-            budget=self._budget,
+            pipeline=Pipeline(self._appender, build_rates(settings)),
+            budget=self.budget,
+            clients=Clients(settings.trusted_proxies),
             metrics=self.metrics,
             max_body_bytes=settings.max_body_bytes,
             refusals=RefusalLog(),
         )
-        self.metrics.watch(WAITING_EVENTS, lambda: self._appender.waiting)
-        self.metrics.watch(BODY_BYTES, lambda: self._budget.in_hand_bytes)
+        self.metrics.watch(tally.WAITING_EVENTS, lambda: self._appender.waiting)
+        self.metrics.watch(tally.WAITING_BYTES, lambda: self._appender.waiting_bytes)
+        self.metrics.watch(tally.BODY_BYTES, lambda: self.budget.in_hand_bytes)
 
-    async def run(self, _: web.Application) -> AsyncIterator[None]:
-        """Live as long as the application does; the store may be away at start."""
+    @property
+    def pages(self) -> dict[str, Page]:
+        """What answers a GET, by path."""
+        return health(self.readiness.is_ready)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Live within the block; the store may be away at start."""
         self._duties.start("capacity", self.capacity.watch)
         self._duties.start("announce", self._announcer.run)
-        yield
-        await self._appender.stop()
-        await self._duties.stop()
-        await self._store.aclose()
-        await self._watcher.aclose()
+        try:
+            yield
+        finally:
+            await self._appender.stop()
+            await self._duties.stop()
+            await self._store.aclose()
+            await self._watcher.aclose()
 
 
 def create_app(
@@ -186,42 +204,61 @@ async def serving(settings: Settings, environ: Mapping[str, str]) -> AsyncIterat
         OSError: An address is not free.
     """
     gateway = _build(settings, environ)
-    ingress = web.AppRunner(
-        _ingress(gateway), access_log=None, shutdown_timeout=settings.grace_seconds
-    )
     admin = web.AppRunner(_admin(gateway), access_log=None)
-    try:
-        admin_port = await _listen(admin, settings.admin_host, settings.admin_port, "admin")
-        port = await _listen(ingress, settings.host, settings.port, "ingress")
-        warn_of_settings(settings, environ)
-        yield Listening(port, admin_port)
-    finally:
-        await ingress.cleanup()
-        await admin.cleanup()
+    with bound(settings.host, settings.port) as sockets:
+        # Senders are on this machine where nobody replaces us: they need not be waited for.
+        async with serving_on(gateway, settings, sockets, idle_seconds=0):
+            for listening in sockets:
+                host, port = listening.getsockname()[:2]
+                _log.info("listening", role="ingress", host=host, port=port)
+            try:
+                admin_port = await _listen(admin, settings.admin_host, settings.admin_port, "admin")
+                warn_of_settings(settings, environ)
+                yield Listening(sockets[0].getsockname()[1], admin_port)
+            finally:
+                await admin.cleanup()
 
 
 @asynccontextmanager
 async def serving_on(
-    gateway: Gateway, sockets: Sequence[socket.socket], grace_seconds: float
+    gateway: Gateway,
+    settings: Settings,
+    sockets: Sequence[socket.socket],
+    *,
+    idle_seconds: float = DRAIN_IDLE_SECONDS,
 ) -> AsyncIterator[None]:
-    """Take deliveries on sockets that listen already; at the end of the block let them run out.
+    """Take deliveries within the block, and at its end answer those that are here.
 
     Args:
-        gateway: What takes them.
-        sockets: Closed at the end of the block, before anything else.
-        grace_seconds: How long deliveries in flight may go on after that.
+        gateway: Takes them; it lives as long as the block.
+        settings: How many connections, and how long deliveries in flight may go on.
+        sockets: They listen; closed at the end of the block, before anything else.
+        idle_seconds: How long connections that say nothing are kept then.
     """
-    app = _ingress(gateway)
-    drain = Drain(app)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=CUT_SECONDS)
-    try:
+    ingress = Ingress(gateway.receiver, gateway.pages)
+    connections = Connections(
+        ingress,
+        gateway.budget,
+        gateway.metrics,
+        limit=settings.max_connections,
+        idle_seconds=settings.idle_seconds,
+    )
+    gateway.metrics.watch(tally.CONNECTIONS, lambda: connections.count)
+    runner = web.ServerRunner(connections, shutdown_timeout=CUT_SECONDS)
+    async with gateway.running():
         await runner.setup()
-        for one in sockets:
-            await web.SockSite(runner, one, backlog=BACKLOG).start()
-        yield
-        await drain.run_out(runner, grace_seconds)
-    finally:
-        await runner.cleanup()
+        connections.accept_on(sockets)
+        try:
+            yield
+        finally:
+            connections.stop_accepting()
+            for listening in sockets:
+                listening.close()
+            ingress.drain()
+            try:
+                await run_out(connections, idle_seconds, settings.grace_seconds)
+            finally:
+                await runner.cleanup()
 
 
 def _build(settings: Settings | None, environ: Mapping[str, str] | None) -> Gateway:
@@ -235,10 +272,13 @@ def _build(settings: Settings | None, environ: Mapping[str, str] | None) -> Gate
 def _ingress(gateway: Gateway) -> web.Application:
     # aiohttp would unpack compressed bodies: other bytes than were signed, and bombs.
     app = web.Application(handler_args={"auto_decompress": False})
-    app.on_response_prepare.append(name_ourselves)
-    app.cleanup_ctx.append(gateway.run)
-    gateway.receiver.add_routes(app)
-    add_health(app, gateway.readiness.is_ready)
+
+    async def run(_: web.Application) -> AsyncIterator[None]:
+        async with gateway.running():
+            yield
+
+    app.cleanup_ctx.append(run)
+    add_routes(app, gateway.receiver, gateway.pages)
     return app
 
 
@@ -251,7 +291,7 @@ def _admin(gateway: Gateway) -> web.Application:
 
 async def _listen(runner: web.AppRunner, host: str, port: int, role: str) -> int:
     await runner.setup()
-    await web.TCPSite(runner, host, port, backlog=BACKLOG).start()
+    await web.TCPSite(runner, host, port, backlog=1024).start()
     for address in runner.addresses:
         _log.info("listening", role=role, host=address[0], port=address[1])
     return int(runner.addresses[0][1])

@@ -5,18 +5,31 @@ A function that takes a `VerifiedDelivery` cannot be handed an unverified one, a
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from relay.contract.event import Assurance
 from relay.endpoint import Endpoint
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class Claim(msgspec.Struct, frozen=True):
+    """What the head of a request says of its signature.
+
+    Args:
+        timestamp: Unix seconds, exactly as written, since that text is signed.
+        candidates: Signatures as bytes.
+    """
+
+    timestamp: str
+    candidates: tuple[bytes, ...]
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """One HTTP request, as it came over the wire.
 
     Args:
         endpoint: Where it was sent.
+        claim: What its head says of its signature.
         headers: Case-insensitive; values as text.
         query: The raw query string, without ``?``.
         body: Exactly the bytes received, not decompressed.
@@ -24,14 +37,14 @@ class Delivery:
     """
 
     endpoint: Endpoint
+    claim: Claim
     headers: Mapping[str, str]
     query: str
     body: bytes
     received_at_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifiedDelivery:
+class VerifiedDelivery(msgspec.Struct, frozen=True, kw_only=True):
     """A delivery whose origin was proved, as far as its endpoint's scheme can.
 
     Args:

@@ -98,6 +98,11 @@ class Endpoint:
     event_types: tuple[Pattern, ...] = ()
 
     @property
+    def source(self) -> str:
+        """The CloudEvents source of its events."""
+        return f"/webhooks/{self.name}"
+
+    @property
     def signature_good_seconds(self) -> int:
         """How long one signed delivery would be taken, from the first to the last moment."""
         return 2 * self.tolerance_seconds + self.late_tolerance_seconds

@@ -80,7 +80,8 @@ def identify(verified: VerifiedDelivery) -> IdentifiedEvent:
     delivery = verified.delivery
     endpoint = delivery.endpoint
     provider = endpoint.provider
-    envelope = _envelope(delivery, provider)
+    encoding = delivery.headers.get("content-encoding")
+    envelope = _envelope(delivery, provider, encoding)
     sent_type = envelope.type
     usable_type = isinstance(sent_type, str) and is_event_type(sent_type)
     event_id, window_seconds = _usable_text(envelope.id), endpoint.window_seconds
@@ -90,14 +91,14 @@ def identify(verified: VerifiedDelivery) -> IdentifiedEvent:
     account = _usable_text(envelope.account)
     event = Event(
         id=event_id,
-        source=f"/webhooks/{endpoint.name}",
+        source=endpoint.source,
         type=sent_type if usable_type else UNIDENTIFIED,
         data=delivery.body,
         received_at_ms=delivery.received_at_ms,
         assurance=verified.assurance,
         time=_valid_time(envelope.time),
         content_type=_text(delivery.headers.get("content-type")),
-        content_encoding=_text(delivery.headers.get("content-encoding")),
+        content_encoding=_text(encoding),
         account=account,
         headers=_kept_headers(delivery, provider),
         query=_redacted(delivery.query),
@@ -113,14 +114,14 @@ def identify(verified: VerifiedDelivery) -> IdentifiedEvent:
     )
 
 
-def _envelope(delivery: Delivery, provider: Provider) -> _Envelope:
+def _envelope(delivery: Delivery, provider: Provider, encoding: str | None) -> _Envelope:
     """Read the few keys that are needed; all are none where the body is no JSON object."""
-    try:
-        plain = decompressed(
-            delivery.body, delivery.headers.get("content-encoding"), MAX_UNPACKED_BYTES
-        )
-    except ValueError:
-        return _Envelope()
+    plain = delivery.body
+    if encoding is not None:
+        try:
+            plain = decompressed(plain, encoding, MAX_UNPACKED_BYTES)
+        except ValueError:
+            return _Envelope()
     try:
         return _decoder(provider).decode(plain)
     except (msgspec.MsgspecError, ValueError, RecursionError):  # ValueError: text not UTF-8
@@ -181,8 +182,8 @@ def _usable_text(value: object) -> str | None:
 
 def _text(value: str | None) -> str | None:
     """Make a header's text UTF-8; aiohttp hands on bytes that are not as surrogates."""
-    if value is None:
-        return None
+    if value is None or value.isascii():
+        return value
     return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
@@ -213,8 +214,12 @@ def _valid_traceparent(value: str | None) -> str | None:
 
 
 def _kept_headers(delivery: Delivery, provider: Provider) -> dict[str, str]:
-    values = ((name, delivery.headers.get(name)) for name in (*KEPT_HEADERS, *provider.headers))
-    return {name: _text(value) or "" for name, value in values if value is not None}
+    kept = {}
+    for name in (*KEPT_HEADERS, *provider.headers):
+        value = _text(delivery.headers.get(name))
+        if value is not None:
+            kept[name] = value
+    return kept
 
 
 def _redacted(query: str) -> str | None:

@@ -1,22 +1,24 @@
 """The whole story of a delivery on one screen: verify, identify, admit, append."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+import msgspec
 
 from relay.append import Appender
 from relay.contract.event import Appended, Duplicate, Event
 from relay.delivery import Delivery
 from relay.endpoint import Endpoint
 from relay.identify import identify
+from relay.rate import Rate
 from relay.verify import verify
 
 
-@dataclass(frozen=True, slots=True)
-class Filtered:
+class Filtered(msgspec.Struct, frozen=True):
     """The delivery is genuine, but its endpoint is configured not to take it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True):
     """What became of a delivery that was answered 200.
 
     Args:
@@ -28,18 +30,32 @@ class Accepted:
     result: Appended | Duplicate | Filtered
 
 
-async def accept(delivery: Delivery, appender: Appender) -> Accepted:
-    """Take a delivery from the wire into its stream.
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Takes deliveries from the wire into their streams.
 
-    Raises:
-        DeliveryRefused: It was not stored; the error says what to answer.
+    Args:
+        appender: Stores events.
+        rates: Of the endpoints that have one, by name.
     """
-    verified = verify(delivery)
-    identified = identify(verified)
-    if not _admitted(identified.event, delivery.endpoint):
-        return Accepted(identified.event.id, Filtered())
-    result = await appender.append(identified)
-    return Accepted(identified.event.id, result)
+
+    appender: Appender
+    rates: Mapping[str, Rate]
+
+    async def accept(self, delivery: Delivery) -> Accepted:
+        """Take one delivery.
+
+        Raises:
+            DeliveryRefused: It was not stored; the error says what to answer.
+        """
+        verified = verify(delivery)
+        identified = identify(verified)
+        if not _admitted(identified.event, delivery.endpoint):
+            return Accepted(identified.event.id, Filtered())
+        if self.rates and (rate := self.rates.get(delivery.endpoint.name)):
+            rate.take()
+        result = await self.appender.append(identified)
+        return Accepted(identified.event.id, result)
 
 
 def _admitted(event: Event, endpoint: Endpoint) -> bool:

@@ -5,6 +5,7 @@ Every default stands here, with its unit and its reason. Secrets are named, neve
 Source: docs/reference/configuration.md.
 """
 
+import ipaddress
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -23,6 +24,7 @@ from relay.contract.errors import ConfigurationFault
 from relay.contract.patterns import parse_pattern
 from relay.endpoint import Endpoint, Secret
 from relay.providers import PROVIDERS
+from relay.rate import Rate
 
 MIB = 1024 * 1024
 DEFAULT_SECRET_VARIABLE = "UNIPILE_WEBHOOK_SECRET"  # noqa: S105 - a variable's name
@@ -39,6 +41,7 @@ def _check_host(host: str) -> str:
     return host
 
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Host = Annotated[str, AfterValidator(_check_host)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -69,6 +72,10 @@ class EndpointSection(Section):
     partitions: Annotated[int, Field(ge=1, le=1024)] = 1
     # A sender that puts ids into its types must not make a stream for each.
     max_types: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    # Off: a sender's burst is what the relay is there for.
+    rate_limit_per_second: Annotated[float | None, Field(gt=0)] = None
+    # How many may come at once within it; none means as many as in one second.
+    rate_limit_burst: Annotated[int | None, Field(ge=1)] = None
     accounts: tuple[str, ...] = ()
     event_types: tuple[PatternText, ...] = ()
 
@@ -96,6 +103,12 @@ class Settings(FileSettings):
     # Bodies received and not yet stored, all together.
     body_budget_bytes: Annotated[int, Field(ge=MIB)] = 256 * MIB
     body_seconds: Annotated[float, Field(gt=0)] = 60.0
+    # Of senders, per process; each costs some 20 KiB.
+    max_connections: Annotated[int, Field(ge=1)] = 10_000
+    # Longer than the proxies in front keep theirs, or they send on one that is just being closed.
+    idle_seconds: Annotated[float, Field(gt=0)] = 75.0
+    # Their X-Forwarded-For is believed.
+    trusted_proxies: tuple[Network, ...] = ()
     # Most senders wait no longer than a few seconds.
     append_deadline_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
     grace_seconds: Annotated[float, Field(ge=0)] = 20.0
@@ -194,6 +207,15 @@ def build_endpoints(
     if faults:
         raise ConfigurationFault(faults)
     return endpoints
+
+
+def build_rates(settings: Settings) -> dict[str, Rate]:
+    """Give the endpoints' rates by name, of those that have one."""
+    return {
+        name: Rate(per_second, section.rate_limit_burst or max(1.0, per_second))
+        for name, section in settings.endpoints.items()
+        if (per_second := section.rate_limit_per_second)
+    }
 
 
 def _read(

@@ -10,6 +10,7 @@ from relay.contract.event import Assurance, Event, IdentifiedEvent
 from relay.delivery import Delivery
 from relay.endpoint import Endpoint, Secret
 from relay.providers import PROVIDERS
+from relay.verify import examine_head
 from tests.signing import SECRET, signed
 
 NOW = 1_791_796_448
@@ -68,10 +69,16 @@ def make_delivery(
     received_at_ms: int = NOW_MS,
     query: str = "",
 ) -> Delivery:
-    """Make a delivery with just these headers."""
+    """Make a delivery with just these headers.
+
+    Raises:
+        SignatureRefused: The signature header is missing or malformed.
+    """
+    endpoint, given = endpoint or make_endpoint(), CIMultiDict(headers or {})
     return Delivery(
-        endpoint=endpoint or make_endpoint(),
-        headers=CIMultiDict(headers or {}),
+        endpoint=endpoint,
+        claim=examine_head(endpoint, given.get(endpoint.provider.scheme.header)),
+        headers=given,
         query=query,
         body=body,
         received_at_ms=received_at_ms,

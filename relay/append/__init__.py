@@ -9,53 +9,35 @@ Source: docs/adr/0003.
 
 import asyncio
 import random
-import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain
 from typing import Any
 
 from redis.asyncio import Redis
 
 from relay.append.script import (
     SCRIPT,
-    Prepared,
     Verdict,
     call_arguments,
     prepare,
     read_verdict,
     refusal,
 )
+from relay.append.waiting import Limits, Line, Waiting
 from relay.contract.connect import UNKNOWN_OUTCOME, RedisError
-from relay.contract.errors import Overloaded, StoreFull, StoreUnavailable, TryLater
+from relay.contract.errors import StoreFull, StoreUnavailable, TryLater
 from relay.contract.event import Appended, Duplicate, IdentifiedEvent
 from relay.contract.keys import Keys
 from relay.contract.script import Call
+from relay.contract.wire import Wire
 
 __all__ = ["Appender", "Limits", "Observer"]
 
 FIRST_RETRY_SECONDS = 0.02
 LAST_RETRY_SECONDS = 0.25
 
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much is sent at once, and how much may wait.
-
-    Args:
-        batch_events: Events per flush at most. More only makes the last of them wait longer.
-        batch_bytes: Bytes per flush, unless one event alone is longer.
-        waiting_events: Events that may wait for a flush before new ones are refused.
-        deadline_seconds: How long an event may wait for the store's word. Senders wait a few
-            seconds; a blip of the store should not cost them a retry.
-    """
-
-    batch_events: int = 128
-    batch_bytes: int = 1024 * 1024
-    waiting_events: int = 10_000
-    deadline_seconds: float = 2.0
+_Settled = tuple[Waiting, Verdict]
 
 
 class Observer:
@@ -63,6 +45,12 @@ class Observer:
 
     def flushed(self, events: int, seconds: float) -> None:
         """One flush was answered."""
+
+    def confirmed(self, tag: str, seconds: Sequence[float]) -> None:
+        """Events of a tag have their answer; how long each had waited for it."""
+
+    def duplicate(self, tag: str, entry_id: str) -> None:
+        """An event had an entry already."""
 
     def registered(self, tag: str, event_type: str) -> None:
         """A stream was begun."""
@@ -77,18 +65,12 @@ class Observer:
         """The store answers again."""
 
 
-@dataclass(slots=True)
-class _Waiting:
-    event: Prepared
-    answer: "asyncio.Future[Appended | Duplicate]"
-    deadline: float
-
-
 class Appender:
     """Appends events, many per round trip.
 
     Args:
-        redis: Client with redis-py's retries off (`relay.contract.connect.connect`).
+        redis: Client with redis-py's retries off (`relay.contract.connect.connect`); one of its
+            connections is kept for the flushes.
         keys: Makes the keys.
         limits: How much is sent and how much may wait.
         observer: Is told what happened.
@@ -105,20 +87,28 @@ class Appender:
         is_full: Callable[[], bool] = lambda: False,
     ) -> None:
         self._redis = redis
+        self._wire = Wire(redis)
         self._keys = keys
         self._limits = limits or Limits()
         self._observer = observer or Observer()
         self._is_full = is_full
-        self._waiting: deque[_Waiting] = deque()
+        self._line = Line(self._limits)
+        self._in_flight: list[Waiting] = []
         self._flusher: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._failing = False
 
     @property
     def waiting(self) -> int:
         """How many events wait for a flush."""
-        return len(self._waiting)
+        return len(self._line)
 
-    async def append(self, identified: IdentifiedEvent) -> Appended | Duplicate:
+    @property
+    def waiting_bytes(self) -> int:
+        """How long they are, together."""
+        return self._line.size_bytes
+
+    def append(self, identified: IdentifiedEvent) -> asyncio.Future[Appended | Duplicate]:
         """Store an event unless its identity was stored within the window.
 
         Once called, the event goes its way even if the caller is cancelled.
@@ -127,32 +117,25 @@ class Appender:
             identified: The event with its identity.
 
         Returns:
-            `Appended` with the new entry id, or `Duplicate` with the first one.
+            To be awaited: `Appended` with the new entry id, or `Duplicate` with the first one.
+            It may also raise `StoreUnavailable`, where there is no confirmation: the event may
+            be stored, and appending it again is safe; or `StoreFull`, with nothing stored.
 
         Raises:
-            StoreUnavailable: No confirmation. The event may be stored; appending it again is
-                safe.
             StoreFull: The store has no room for events; nothing was stored.
             Overloaded: Too many events wait already; nothing was stored.
         """
         if self._is_full():
             raise StoreFull
-        if len(self._waiting) >= self._limits.waiting_events:
-            raise Overloaded
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._limits.deadline_seconds
-        waiting = _Waiting(prepare(identified, self._keys), loop.create_future(), deadline)
-        self._waiting.append(waiting)
+        waiting = Waiting(prepare(identified, self._keys), loop.create_future(), loop.time())
+        self._line.join(waiting)
         if self._flusher is None:
             # The flush begins after the requests that are ready in this turn of the loop.
             self._flusher = loop.create_task(self._flush_all(), name="append-flush")
-        # The store may hang, and what hangs is not waited for beyond the deadline.
-        late = StoreUnavailable("no confirmation in time")
-        timer = loop.call_at(deadline, _resolve, waiting, late)
-        try:
-            return await waiting.answer
-        finally:
-            timer.cancel()
+        if self._timer is None:
+            self._set_timer(waiting)
+        return waiting.answer
 
     async def probe(self) -> None:
         """Run the script on no event, to see whether the store would let it.
@@ -161,102 +144,120 @@ class Appender:
             RedisError: It would not, or is away.
         """
         key = self._keys.streams("")
-        for reply in await self._call([([key, key], [])]):
-            if isinstance(reply, Exception):
-                raise reply
+        await SCRIPT(self._redis, [key, key])
 
     async def stop(self) -> None:
         """Send what waits, and return when all of it is answered."""
         while self._flusher is not None:
             await asyncio.wait({self._flusher})
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        await self._wire.close()
+
+    def _set_timer(self, oldest: Waiting) -> None:
+        """Have one timer for all that wait: they came in the order of their deadlines."""
+        at = oldest.since + self._limits.deadline_seconds
+        self._timer = asyncio.get_running_loop().call_at(at, self._answer_late)
+
+    def _answer_late(self) -> None:
+        """Answer those whose time is over: the store may hang, and what hangs is not waited for."""
+        self._timer = None
+        for waiting in chain(self._in_flight, self._line):
+            if not self._is_late(waiting):
+                self._set_timer(waiting)
+                return
+            _resolve(waiting, StoreUnavailable("no confirmation in time"))
+
+    def _is_late(self, waiting: Waiting) -> bool:
+        now = asyncio.get_running_loop().time()
+        return waiting.since + self._limits.deadline_seconds <= now
 
     async def _flush_all(self) -> None:
         try:
-            while self._waiting:
-                await self._flush(self._next_batch())
+            while self._line:
+                await self._flush(self._line.next_batch())
         finally:
             self._flusher = None
+            self._in_flight = []
 
-    def _next_batch(self) -> list[_Waiting]:
-        batch: list[_Waiting] = []
-        size_bytes = 0
-        while self._waiting and len(batch) < self._limits.batch_events:
-            size_bytes += self._waiting[0].event.size_bytes
-            if batch and size_bytes > self._limits.batch_bytes:
-                break
-            batch.append(self._waiting.popleft())
-        return batch
-
-    async def _flush(self, batch: list[_Waiting]) -> None:
+    async def _flush(self, batch: list[Waiting]) -> None:
         """Send a batch until the store has answered, or nobody waits for it any more."""
+        loop = asyncio.get_running_loop()
         pause = FIRST_RETRY_SECONDS
         while batch := self._within_deadline(batch):
-            started = time.perf_counter()
+            self._in_flight = batch
+            started = loop.time()
             try:
-                verdicts = await self._send([waiting.event for waiting in batch])
+                settled = await self._send(batch)
             except UNKNOWN_OUTCOME:
                 # It may have been stored. Sending it again finds the mark, if so.
                 self._failing = True
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
                 pause = min(2 * pause, LAST_RETRY_SECONDS)
             except Exception as error:  # noqa: BLE001 - every waiting request must get its answer
-                self._settle(batch, [Verdict(_refused(error))] * len(batch))
+                for waiting in batch:
+                    _resolve(waiting, _refused(error))
                 return
             else:
-                self._settle(batch, verdicts)
+                for waiting, verdict in settled:
+                    _resolve(waiting, verdict.result)
+                now = loop.time()
+                self._line.learn(now - started)
                 # After the answers: nobody waits for a report.
-                self._report(batch, verdicts, time.perf_counter() - started)
+                self._report(settled, started, now)
                 return
 
-    def _within_deadline(self, batch: list[_Waiting]) -> list[_Waiting]:
-        now = asyncio.get_running_loop().time()
-        late = [waiting for waiting in batch if waiting.deadline <= now]
-        for waiting in late:
-            _resolve(waiting, StoreUnavailable("no confirmation in time"))
-        return [waiting for waiting in batch if waiting.deadline > now]
+    def _within_deadline(self, batch: list[Waiting]) -> list[Waiting]:
+        if not self._is_late(batch[0]):  # and so nobody is
+            return batch
+        for waiting in batch:
+            if self._is_late(waiting):
+                _resolve(waiting, StoreUnavailable("no confirmation in time"))
+        return [waiting for waiting in batch if not self._is_late(waiting)]
 
-    async def _send(self, events: Sequence[Prepared]) -> list[Verdict]:
-        """Make one script call per tag, all in one round trip, and give the verdicts in order."""
-        order = sorted(range(len(events)), key=lambda index: events[index].tag)
-        groups = [
-            (tag, list(indexes)) for tag, indexes in groupby(order, lambda index: events[index].tag)
-        ]
-        calls = [
-            call_arguments(tag, [events[index] for index in indexes], self._keys)
-            for tag, indexes in groups
-        ]
-        replies = await self._call(calls)
-        verdicts: list[Verdict] = [Verdict(StoreUnavailable())] * len(events)
-        for (_, indexes), reply in zip(groups, replies, strict=True):
+    async def _send(self, batch: list[Waiting]) -> list[_Settled]:
+        """Make one script call per tag, all in one round trip, and read the verdicts."""
+        by_tag: dict[str, list[Waiting]] = {}
+        for waiting in batch:
+            by_tag.setdefault(waiting.event.tag, []).append(waiting)
+        replies = await self._call(
+            [
+                call_arguments(tag, [waiting.event for waiting in group], self._keys)
+                for tag, group in by_tag.items()
+            ]
+        )
+        settled: list[_Settled] = []
+        for group, reply in zip(by_tag.values(), replies, strict=True):
             if isinstance(reply, Exception):
-                answers = [Verdict(_refused(reply))] * len(indexes)
+                settled += [(waiting, Verdict(_refused(reply))) for waiting in group]
             else:
-                answers = [read_verdict(answer) for answer in reply]
-            for index, answer in zip(indexes, answers, strict=True):
-                verdicts[index] = answer
-        return verdicts
+                settled += zip(group, map(read_verdict, reply), strict=True)
+        return settled
 
     async def _call(self, calls: list[Call]) -> list[Any]:
-        return await SCRIPT.many(self._redis, calls)
+        return await SCRIPT.over(self._wire, calls)
 
-    def _settle(self, batch: list[_Waiting], verdicts: list[Verdict]) -> None:
-        for waiting, verdict in zip(batch, verdicts, strict=True):
-            _resolve(waiting, verdict.result)
-
-    def _report(self, batch: list[_Waiting], verdicts: list[Verdict], seconds: float) -> None:
+    def _report(self, settled: list[_Settled], started: float, now: float) -> None:
         tell = self._observer
-        _safely(tell.flushed, len(batch), seconds)
+        _safely(tell.flushed, len(settled), now - started)
         if self._failing:
             self._failing = False
             _safely(tell.connected)
-        for waiting, verdict in zip(batch, verdicts, strict=True):
-            tag = waiting.event.tag
+        waits: dict[str, list[float]] = {}
+        for waiting, verdict in settled:
+            tag, result = waiting.event.tag, verdict.result
+            waits.setdefault(tag, []).append(now - waiting.since)
             if verdict.registered is not None:
                 _safely(tell.registered, tag, verdict.registered)
             if verdict.misplaced:
                 _safely(tell.misplaced, tag)
-            if isinstance(verdict.result, Duplicate) and verdict.result.changed_body:
-                _safely(tell.changed_body, tag)
+            if isinstance(result, Duplicate):
+                _safely(tell.duplicate, tag, result.entry_id)
+                if result.changed_body:
+                    _safely(tell.changed_body, tag)
+        for tag, seconds in waits.items():
+            _safely(tell.confirmed, tag, seconds)
 
 
 def _safely(report: Callable[..., None], *what: object) -> None:
@@ -271,7 +272,7 @@ def _refused(error: Exception) -> TryLater:
     return StoreUnavailable(type(error).__name__)
 
 
-def _resolve(waiting: _Waiting, result: Appended | Duplicate | TryLater) -> None:
+def _resolve(waiting: Waiting, result: Appended | Duplicate | TryLater) -> None:
     if waiting.answer.done():  # the caller is gone; its event went its way all the same
         return
     if isinstance(result, TryLater):

@@ -7,6 +7,7 @@ Source: Redis XADD; docs/reference/streams.md.
 """
 
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import cast, get_args
 
 import msgspec
@@ -16,7 +17,8 @@ from relay.contract.event import Assurance, Event
 
 CONTRACT_VERSION = "1"
 
-# Field of the entry -> attribute of the event, for all that are optional text.
+# Field of the entry -> attribute of the event, for all that are optional; the rest is text.
+_NUMBERS = {"batchindex": "batch_index", "batchsize": "batch_size"}
 _TEXTS = {
     "time": "time",
     "datacontenttype": "content_type",
@@ -29,7 +31,8 @@ _TEXTS = {
     "entryid": "entry_id",
     "reason": "reason",
 }
-_NUMBERS = {"batchindex": "batch_index", "batchsize": "batch_size"}
+_OPTIONAL = tuple(_TEXTS | _NUMBERS)
+_values_of = attrgetter(*_TEXTS.values(), *_NUMBERS.values())
 _ASSURANCES = frozenset(get_args(Assurance))
 _headers_decoder = msgspec.json.Decoder(dict[str, str])
 
@@ -40,24 +43,11 @@ def encode(event: Event) -> list[str | bytes]:
     Returns:
         Names and values in turn, ready for XADD.
     """
-    fields: list[str | bytes] = [
-        "specversion",
-        "1.0",
-        "id",
-        event.id,
-        "source",
-        event.source,
-        "type",
-        event.type,
-    ]
-    for name, attribute in _TEXTS.items():
-        text = getattr(event, attribute)
-        if text is not None:
-            fields += (name, text)
-    for name, attribute in _NUMBERS.items():
-        number = getattr(event, attribute)
-        if number is not None:
-            fields += (name, str(number))
+    fields: list[str | bytes] = ["specversion", "1.0", "id", event.id]
+    fields += ("source", event.source, "type", event.type)
+    for name, value in zip(_OPTIONAL, _values_of(event), strict=True):
+        if value is not None:
+            fields += (name, str(value))
     if event.headers:
         fields += ("headers", msgspec.json.encode(event.headers))
     fields += ("receivedat", str(event.received_at_ms), "assurance", event.assurance)

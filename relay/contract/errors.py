@@ -12,7 +12,8 @@
     │   └── TryLater             503  nobody: the sender's retry gets in
     │       ├── StoreUnavailable      the store did not confirm
     │       ├── StoreFull             the store has no room left for events
-    │       └── Overloaded            too much is in hand already
+    │       ├── Overloaded            too much is in hand already
+    │       └── RateLimited      429  the endpoint's own rate is reached
     ├── UnreadableEntry          an entry is not in the contract's form
     └── ConfigurationFault       the operator mends the settings named in it
 """
@@ -92,7 +93,7 @@ class TryLater(DeliveryRefused):
     """The delivery may be good, but cannot be stored now."""
 
     status = 503
-    retry_after_seconds: ClassVar[int] = 5
+    retry_after_seconds: int = 5
 
 
 class StoreUnavailable(TryLater):
@@ -115,6 +116,22 @@ class Overloaded(TryLater):
 
     reason = "overloaded"
     title = "Too many deliveries are in hand"
+
+
+class RateLimited(TryLater):
+    """The endpoint has taken as many deliveries as its operator wants.
+
+    Args:
+        retry_after_seconds: When there is room for one again.
+    """
+
+    status = 429
+    reason = "rate_limited"
+    title = "The endpoint takes no more deliveries per second"
+
+    def __init__(self, retry_after_seconds: int = 1) -> None:
+        super().__init__(retry_after_seconds)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class UnreadableEntry(RelayError):

@@ -1,15 +1,17 @@
 """One event on its way into a stream, and again when it is read.
 
 Attribute names follow CloudEvents 1.0 where it has one. ``data`` is what the sender sent, byte
-for byte; nothing here parses it except on request.
+for byte; nothing here parses it except on request. These are structs and no dataclasses, since
+each delivery makes several, and a frozen dataclass sets every field by a call of its own.
 
-Source: CloudEvents 1.0; docs/reference/streams.md.
+Source: CloudEvents 1.0; docs/reference/streams.md; docs/adr/0014.
 """
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal
+
+import msgspec
 
 Assurance = Literal["body", "sender", "none"]
 
@@ -18,8 +20,7 @@ MAX_MEMBERS = 16
 GZIP_MAGIC = b"\x1f\x8b"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, kw_only=True):
     """What an entry holds.
 
     Args:
@@ -54,7 +55,7 @@ class Event:
     content_type: str | None = None
     content_encoding: str | None = None
     account: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     query: str | None = None
     traceparent: str | None = None
     original_type: str | None = None
@@ -65,8 +66,7 @@ class Event:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IdentifiedEvent:
+class IdentifiedEvent(msgspec.Struct, frozen=True, kw_only=True):
     """An event together with what decides whether it was seen before.
 
     Args:
@@ -84,8 +84,7 @@ class IdentifiedEvent:
     max_types: int = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(msgspec.Struct, frozen=True):
     """The event has a new entry.
 
     Args:
@@ -95,8 +94,7 @@ class Appended:
     entry_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Duplicate:
+class Duplicate(msgspec.Struct, frozen=True):
     """The event had an entry already; nothing was written.
 
     Args:

@@ -75,6 +75,11 @@ def member(entry_id: str, event_type: str) -> str:
     return f"{ms:0>20}-{seq or '0':0>20}|{event_type}"
 
 
+def made_at(entry_id: str) -> float:
+    """Give the time at which an entry was made, in seconds since the epoch."""
+    return int(entry_id.partition("-")[0]) / 1000
+
+
 def entry_of(name: str) -> tuple[str, str]:
     """Undo `member`: give the entry id and the event type."""
     padded, _, event_type = name.partition("|")

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
 from relay.contract.connect import send_command
+from relay.contract.wire import Command, Wire
 
 # Keys and arguments of one run.
 Call = tuple[Sequence[str], Sequence[str | bytes | float]]
@@ -52,6 +53,21 @@ class Script:
             for number, reply in zip(unknown, again, strict=True):
                 replies[number] = reply
         return replies
+
+    async def over(self, wire: Wire, calls: Sequence[Call]) -> list[Any]:
+        """Do the same as `many`, over one connection that is kept."""
+        replies = await wire.exchange([_command("EVALSHA", self._sha, call) for call in calls])
+        unknown = [n for n, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if unknown:
+            again = await wire.exchange([_command("EVAL", self.text, calls[n]) for n in unknown])
+            for number, reply in zip(unknown, again, strict=True):
+                replies[number] = reply
+        return replies
+
+
+def _command(name: str, script: str, call: Call) -> Command:
+    keys, arguments = call
+    return (name, script, len(keys), *keys, *arguments)
 
 
 async def _pipelined(redis: Redis, command: str, script: str, calls: Sequence[Call]) -> list[Any]:

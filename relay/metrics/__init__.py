@@ -9,7 +9,7 @@ Source: docs/reference/metrics.md.
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from relay.contract.keys import endpoint_of
 from relay.metrics import tally
@@ -65,9 +65,11 @@ class Metrics:
         self._append_seconds.observe(seconds)
         self._flush_events.observe(events)
 
-    def confirmed(self, tag: str, seconds: float) -> None:
-        """Count how long one event waited for the store's word."""
-        self._confirm_seconds.observe(seconds, endpoint_of(tag))
+    def confirmed(self, tag: str, seconds: Iterable[float]) -> None:
+        """Count how long each of some events waited for the store's word."""
+        endpoint = endpoint_of(tag)
+        for waited in seconds:
+            self._confirm_seconds.observe(waited, endpoint)
 
     def duplicate(self, tag: str, age_seconds: float) -> None:
         """Count how long ago the first delivery of a duplicate had come."""

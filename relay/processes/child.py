@@ -70,7 +70,7 @@ async def _serve(begin: Begin, channel: Channel, end: asyncio.Event) -> None:
         asyncio.create_task(_answer(channel, gateway, end), name="answer-parent"),
         asyncio.create_task(_tell(channel, gateway), name="tell-parent"),
     ]
-    async with serving_on(gateway, sockets, settings.grace_seconds):
+    async with serving_on(gateway, settings, sockets):
         # What is there now stays for good, and need not be looked through again and again.
         gc.freeze()
         await channel.send(Accepting())

@@ -7,7 +7,6 @@ Source: docs/adr/0013.
 """
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -15,14 +14,15 @@ import structlog
 from aiohttp import web
 
 from relay.admin import admin_app
-from relay.app import BACKLOG, warn_of_settings
+from relay.app import warn_of_settings
 from relay.contract.duties import frames
 from relay.contract.errors import ConfigurationFault, RelayError
 from relay.contract.logs import configure_logs
+from relay.listen import BACKLOG
 from relay.metrics.tally import text
 from relay.processes.configuration import Configuration
 from relay.processes.crew import Crew
-from relay.processes.listening import listen
+from relay.processes.listening import listening
 from relay.processes.wishes import Wishes
 
 # The parent's own, which stay as they were at the start.
@@ -49,7 +49,7 @@ async def serve(read: Read) -> None:
     configuration = read()
     settings = configuration.settings
     configure_logs(settings.log_format)
-    async with _listening(settings.host, settings.port, "ingress") as sockets:
+    async with listening(settings.host, settings.port, "ingress") as sockets:
         crew = Crew(sockets, settings.log_format)
         async with _admin(crew, settings.admin_host, settings.admin_port):
             warn_of_settings(settings, configuration.environ)
@@ -66,22 +66,12 @@ async def serve(read: Read) -> None:
 
 
 @asynccontextmanager
-async def _listening(host: str, port: int, role: str) -> AsyncIterator[list[socket.socket]]:
-    sockets = await listen(host, port, role)
-    try:
-        yield sockets
-    finally:
-        for one in sockets:
-            one.close()
-
-
-@asynccontextmanager
 async def _admin(crew: Crew, host: str, port: int) -> AsyncIterator[None]:
     async def metrics() -> bytes:
         return text(await crew.tally())
 
     runner = web.AppRunner(admin_app(crew.is_ready, metrics), access_log=None)
-    async with _listening(host, port, "admin") as sockets:
+    async with listening(host, port, "admin") as sockets:
         try:
             await runner.setup()
             for one in sockets:

@@ -1,18 +1,15 @@
-"""HTTP in, answer out: route, limits and raw bytes here; everything else is the pipeline's.
+"""HTTP in, answer out: limits and raw bytes here; everything else is the pipeline's.
 
 What can be judged from the head is judged before the body is read, and ``100 Continue`` is sent
 only after that. No header, body or error text of a sender is ever logged.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-import structlog
 from aiohttp import web
 
-from relay.append import Appender
-from relay.contract.duties import frames
 from relay.contract.errors import (
     BodyTooLarge,
     DeliveryRefused,
@@ -21,89 +18,105 @@ from relay.contract.errors import (
     UnknownEndpoint,
 )
 from relay.contract.event import Duplicate
-from relay.delivery import Delivery
+from relay.delivery import Claim, Delivery
 from relay.endpoint import Endpoint
 from relay.metrics import Metrics
-from relay.pipeline import Accepted, Filtered, accept
-from relay.receive.answers import accepted, problem, request_id
+from relay.pipeline import Accepted, Filtered, Pipeline
 from relay.receive.body import Budget, Share
+from relay.receive.clients import Clients
 from relay.receive.refusals import RefusalLog
 from relay.verify import examine_head
 
 __all__ = ["Budget", "Receiver"]
 
-_log = structlog.get_logger("relay.receive")
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receiver:
-    """The routes that senders use.
+    """Takes deliveries, whatever listener they came by.
 
     Args:
         endpoints: By name.
-        appender: Stores events.
+        pipeline: Verifies, identifies and appends.
         budget: Bounds the bodies in hand.
+        clients: Says who sends.
         metrics: Counts answers.
         max_body_bytes: The longest body taken.
         refusals: Says why deliveries were refused.
     """
 
     endpoints: Mapping[str, Endpoint]
-    appender: Appender
+    pipeline: Pipeline
     budget: Budget
+    clients: Clients
     metrics: Metrics
     max_body_bytes: int
     refusals: RefusalLog
 
-    def add_routes(self, app: web.Application) -> None:
-        """Add ``/webhooks/{endpoint}``, and the answers for what is no route."""
-        app.router.add_route(
-            "*", "/webhooks/{endpoint}", self.receive, expect_handler=_wait_with_continue
-        )
-        app.middlewares.append(answer_everything)
+    async def receive(self, request: web.BaseRequest, name: str) -> Accepted | DeliveryRefused:
+        """Take one delivery, and say what to answer.
 
-    async def receive(self, request: web.Request) -> web.StreamResponse:
-        """Take one delivery."""
-        name = request.match_info["endpoint"]
+        Args:
+            request: Its body not yet read.
+            name: Of the endpoint, as the path said it.
+        """
+        share = self.budget.share(self.clients.address_of(request))
         try:
-            done = await self._take(request, name)
-        except DeliveryRefused as refusal:
-            known = name if name in self.endpoints else ""
-            self.metrics.delivery(known, refusal.reason)
-            self.refusals.note(known, refusal)
-            return problem(refusal, request_id())
-        self.metrics.delivery(name, _outcome(done))
-        return accepted(done, request_id())
-
-    async def _take(self, request: web.Request, name: str) -> Accepted:
-        endpoint = self._judge_head(request, name)
-        with self.budget.share(request.remote or "") as share:
-            body = await self._read_body(request, share)
+            endpoint = self._endpoint(name)
+            claim = self._judge_head(request, endpoint)
+            body = self._body_at_hand(request, share)
+            if body is None:
+                body = await self._read_body(request, share)
             delivery = Delivery(
                 endpoint=endpoint,
+                claim=claim,
                 headers=request.headers,
                 query=request.raw_path.partition("?")[2],
                 body=body,
                 received_at_ms=time.time_ns() // 1_000_000,
             )
-            return await accept(delivery, self.appender)
+            done = await self.pipeline.accept(delivery)
+        except DeliveryRefused as refusal:
+            self._note(refusal, name)
+            # Its traceback would keep the frames, and the body in them.
+            return refusal.with_traceback(None)
+        finally:
+            share.release()
+        self.metrics.delivery(name, _outcome(done))
+        return done
 
-    def _judge_head(self, request: web.Request, name: str) -> Endpoint:
+    def _note(self, refusal: DeliveryRefused, name: str) -> None:
+        known = name if name in self.endpoints else ""
+        self.metrics.delivery(known, refusal.reason)
+        self.refusals.note(known, refusal)
+
+    def _endpoint(self, name: str) -> Endpoint:
         endpoint = self.endpoints.get(name)
         if endpoint is None:
             raise UnknownEndpoint
-        if request.method != "POST":
-            raise MethodNotAllowed("POST")
-        examine_head(endpoint, request.headers.get(endpoint.provider.scheme.header))
-        if (request.content_length or 0) > self.max_body_bytes:
-            raise BodyTooLarge
-        if self.budget.is_spent:
-            raise Overloaded
         return endpoint
 
-    async def _read_body(self, request: web.Request, share: Share) -> bytes:
+    def _judge_head(self, request: web.BaseRequest, endpoint: Endpoint) -> Claim:
+        if request.method != "POST":
+            raise MethodNotAllowed("POST")
+        claim = examine_head(endpoint, request.headers.get(endpoint.provider.scheme.header))
+        if self.budget.is_spent:
+            raise Overloaded
+        return claim
+
+    def _body_at_hand(self, request: web.BaseRequest, share: Share) -> bytes | None:
+        """Give the body if it came in the same packet as its head, as small ones do."""
+        content = request.content
+        if not content.is_eof() or content.exception() is not None:
+            return None
+        body = content.read_nowait()
+        share.grow(len(body))
+        if len(body) > self.max_body_bytes:
+            raise BodyTooLarge
+        return body
+
+    async def _read_body(self, request: web.BaseRequest, share: Share) -> bytes:
+        if (request.content_length or 0) > self.max_body_bytes:
+            raise BodyTooLarge
         if request.headers.get("expect", "").lower() == "100-continue":
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             # What was written was no part of the answer.
@@ -118,7 +131,7 @@ class Receiver:
             raise
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    async def _gather(self, request: web.Request, share: Share, chunks: list[bytes]) -> None:
+    async def _gather(self, request: web.BaseRequest, share: Share, chunks: list[bytes]) -> None:
         # Each chunk stands in the list only, so that nothing is left where that is cleared.
         while True:
             chunks.append(await request.content.readany())
@@ -128,27 +141,6 @@ class Receiver:
             share.grow(len(chunks[-1]))
             if share.size_bytes > self.max_body_bytes:
                 raise BodyTooLarge
-
-
-@web.middleware
-async def answer_everything(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give every path and every bug an answer in our form."""
-    try:
-        return await handler(request)
-    except web.HTTPNotFound:
-        return problem(UnknownEndpoint(), request_id())
-    except web.HTTPMethodNotAllowed as error:
-        return problem(MethodNotAllowed(*sorted(error.allowed_methods)), request_id())
-    except web.HTTPException:
-        raise
-    except Exception as error:  # noqa: BLE001 - the edge: a bug becomes an answer
-        # The message may quote a payload, so type and frames only.
-        _log.error("request_failed", error=type(error).__name__, frames=frames(error))
-        return problem(DeliveryRefused(), request_id())
-
-
-async def _wait_with_continue(_: web.Request) -> None:
-    """Keep the sender waiting: whether it may go on is decided by the head."""
 
 
 def _outcome(done: Accepted) -> str:

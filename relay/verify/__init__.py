@@ -5,24 +5,27 @@ escapes. It sees the bytes of the wire and never a decoded form of them.
 """
 
 from relay.contract.errors import SignatureRefused
-from relay.delivery import Delivery, VerifiedDelivery
+from relay.delivery import Claim, Delivery, VerifiedDelivery
 from relay.endpoint import Endpoint
 from relay.verify.timestamped_hmac import parse, sign, verify_signature
 
 __all__ = ["examine_head", "sign_for", "verify"]
 
 
-def examine_head(endpoint: Endpoint, header: str | None) -> None:
-    """Refuse what cannot become valid whatever the body says, before the body is read.
+def examine_head(endpoint: Endpoint, header: str | None) -> Claim:
+    """Read the signature header, and refuse what cannot become valid whatever the body says.
 
     Args:
         endpoint: Where the delivery was sent.
         header: The scheme's signature header, if it came.
 
+    Returns:
+        What the delivery claims, to be proved once its body is here.
+
     Raises:
         SignatureRefused: The header is missing or malformed.
     """
-    parse(endpoint.provider.scheme, header)
+    return parse(endpoint.provider.scheme, header)
 
 
 def verify(delivery: Delivery) -> VerifiedDelivery:
@@ -37,7 +40,7 @@ def verify(delivery: Delivery) -> VerifiedDelivery:
     """
     endpoint = delivery.endpoint
     scheme = endpoint.provider.scheme
-    claim = parse(scheme, delivery.headers.get(scheme.header))
+    claim = delivery.claim
     if not verify_signature(scheme, claim, endpoint.secrets, delivery.body):
         raise SignatureRefused("signature_mismatch")
     _check_age(endpoint, int(claim.timestamp), delivery.received_at_ms)

@@ -109,6 +109,7 @@ async def append_events(
     appender = Appender(store, KEYS)
     identified = [make_identified(event_id, event_type, tag=tag) for event_id in event_ids]
     results = await asyncio.gather(*(appender.append(each) for each in identified))
+    await appender.stop()
     return [result.entry_id for result in results]
 
 

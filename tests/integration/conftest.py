@@ -11,10 +11,10 @@ from tests.integration.workers import Handled
 from tests.servers import Server
 
 
-@pytest.fixture
-async def gateway(server: Server) -> AsyncIterator[Running]:
-    """A gateway with an endpoint ``unipile``."""
-    async with running(server) as one:
+@pytest.fixture(params=["served", "embedded"])
+async def gateway(server: Server, request: pytest.FixtureRequest) -> AsyncIterator[Running]:
+    """A gateway with an endpoint ``unipile``, by both roads."""
+    async with running(server, road=request.param) as one:
         yield one
 
 

@@ -1,19 +1,22 @@
 """The whole gateway on a loopback port, over a real store."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from aiohttp import ClientResponse
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import BaseTestServer, TestClient, TestServer
 from redis.asyncio import Redis
+from yarl import URL
 
-from relay.app import Gateway, _ingress
+from relay.app import Gateway, _ingress, serving_on
 from relay.contract.connect import connect
 from relay.contract.entry import decode
 from relay.contract.event import Event
+from relay.listen import bound
 from relay.settings import Settings, build_endpoints
 from tests.servers import Server
 from tests.signing import SECRET, signed
@@ -23,6 +26,36 @@ ENVIRON = {"UNIPILE_WEBHOOK_SECRET": SECRET}
 PATH = "/webhooks/unipile"
 BODY = b'{"id":"evt_1","type":"message.new","account_id":"acc_1","payload":{"text":"h\xc3\xa9"}}'
 Client = TestClient[Any, Any]
+
+
+Road = Literal["served", "embedded"]
+
+
+class Served(BaseTestServer):
+    """Listens as ``relay serve`` does, on a free port of the loopback."""
+
+    def __init__(self, gateway: Gateway, settings: Settings) -> None:
+        super().__init__(host="127.0.0.1")
+        self._gateway = gateway
+        self._settings = settings
+        self._stack = AsyncExitStack()
+
+    async def _make_runner(self, **_: Any) -> Any:
+        raise NotImplementedError
+
+    async def start_server(self, loop: asyncio.AbstractEventLoop | None = None, **_: Any) -> None:
+        """Accept connections."""
+        if self.port:
+            return
+        sockets = self._stack.enter_context(bound("127.0.0.1", 0))
+        serving = serving_on(self._gateway, self._settings, sockets, idle_seconds=0)
+        await self._stack.enter_async_context(serving)
+        self.port = sockets[0].getsockname()[1]
+        self._root = URL(f"http://127.0.0.1:{self.port}")
+
+    async def close(self) -> None:
+        """Stop as ``relay serve`` does, once."""
+        await self._stack.aclose()
 
 
 @dataclass(frozen=True)
@@ -80,6 +113,7 @@ async def running(
     toml: Mapping[str, Any] | None = None,
     *,
     endpoint: Mapping[str, Any] | None = None,
+    road: Road = "served",
 ) -> AsyncIterator[Running]:
     """Run a gateway within the block.
 
@@ -87,6 +121,7 @@ async def running(
         server: Its store.
         toml: Settings as a file would have them.
         endpoint: Further settings of the endpoint ``unipile``.
+        road: As ``relay serve`` listens, or as an application embedded in another program.
     """
     section = {"provider": "unipile", "secrets": [{"env": "UNIPILE_WEBHOOK_SECRET"}]}
     defaults = {
@@ -97,7 +132,13 @@ async def running(
     gateway = Gateway(settings, build_endpoints(settings, ENVIRON))
     store = connect(server.url, role="test", connections=10)
     try:
-        async with TestClient(TestServer(_ingress(gateway), host="127.0.0.1")) as client:
+        listener: BaseTestServer = (
+            Served(gateway, settings)
+            if road == "served"
+            else TestServer(_ingress(gateway), host="127.0.0.1")
+        )
+        made: Client = TestClient(listener)
+        async with made as client:
             yield Running(gateway, client, store)
     finally:
         await store.aclose()

@@ -197,8 +197,11 @@ async def test_stopping_finishes_what_is_in_flight(own_server: Server) -> None:
     async with running(own_server, {"append_deadline_seconds": 20}) as gateway:
         own_server.fall_asleep()
         sending = [asyncio.create_task(status_of(gateway, f"evt_{n}")) for n in range(5)]
-        budget = gateway.gateway._budget
-        await wait_until(lambda: len(budget._shares) == 5, description="five are in flight")
+        budget = gateway.gateway.budget
+        await wait_until(
+            lambda: budget.in_hand_bytes == 5 * len(body_of("evt_1")),
+            description="five are in flight",
+        )
         stopping = asyncio.create_task(gateway.client.server.close())
         own_server.wake_up()
         answers = await asyncio.gather(*sending)
@@ -211,17 +214,18 @@ async def test_stopping_finishes_what_is_in_flight(own_server: Server) -> None:
 
 async def test_stopping_stores_what_nobody_waits_for_any_more(own_server: Server) -> None:
     """Events whose senders were cut off at the end of the grace period are stored all the same."""
-    async with running(own_server, {"append_deadline_seconds": 20}) as gateway:
-        runner = gateway.client.server.runner
-        assert runner is not None
-        runner._shutdown_timeout = 0.1
+    limits = {"append_deadline_seconds": 20, "grace_seconds": 0.1}
+    async with running(own_server, limits) as gateway:
         await status_of(gateway, "evt_0")
         own_server.fall_asleep()
         sending = [asyncio.create_task(status_of(gateway, f"evt_{n}")) for n in range(1, 6)]
-        budget = gateway.gateway._budget
-        await wait_until(lambda: len(budget._shares) == 5, description="five are in flight")
+        budget = gateway.gateway.budget
+        await wait_until(
+            lambda: budget.in_hand_bytes == 5 * len(body_of("evt_1")),
+            description="five are in flight",
+        )
         stopping = asyncio.create_task(gateway.client.server.close())
-        await wait_until(lambda: not budget._shares, description="the senders were cut off")
+        await wait_until(lambda: not budget.in_hand_bytes, description="the senders were cut off")
         own_server.wake_up()
         await stopping
         await asyncio.wait(sending)

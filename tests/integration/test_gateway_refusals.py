@@ -91,7 +91,7 @@ async def test_a_body_of_the_allowed_length_is_taken_and_a_longer_one_is_not(
             for body in (b"x" * 2000, b"x" * 2001)
         ]
         stored = await gateway.events("unidentified")
-        in_hand = gateway.gateway._budget.in_hand_bytes
+        in_hand = gateway.gateway.budget.in_hand_bytes
 
         assert answers[0].status == 200
         assert await problem_of(answers[1]) == (413, "body_too_large")
@@ -107,7 +107,7 @@ async def test_a_bug_is_answered_500_without_its_message(
     async def broken(*_: object) -> None:
         raise ValueError(BODY)
 
-    monkeypatch.setattr("relay.receive.accept", broken)
+    monkeypatch.setattr("relay.pipeline.Pipeline.accept", broken)
 
     response = await gateway.send(BODY)
 

@@ -99,12 +99,12 @@ async def gateway(server: Server) -> AsyncIterator[Running]:
 
 def in_hand(gateway: Running) -> int:
     """Give the body bytes that the gateway holds."""
-    return gateway.gateway._budget.in_hand_bytes
+    return gateway.gateway.budget.in_hand_bytes
 
 
 def budget_of(gateway: Running) -> int:
     """Give how many body bytes the gateway may hold."""
-    return gateway.gateway._budget._limit_bytes
+    return gateway.gateway.budget._limit_bytes
 
 
 # The head is judged before the body.
@@ -328,7 +328,7 @@ async def test_deliveries_are_refused_while_whole_bodies_fill_the_budget(
 
     monkeypatch.setattr(appender, "append", held_up)
     limit = budget_of(gateway)
-    monkeypatch.setattr(gateway.gateway._budget, "_client_bytes", limit)
+    monkeypatch.setattr(gateway.gateway.budget, "_client_bytes", limit)
     whole, rest = divmod(limit, 64 * KIB)
     sizes = [64 * KIB] * whole + [rest] * (rest > 0)
     bodies = [b"%03d" % number + b"x" * (size - 3) for number, size in enumerate(sizes)]

@@ -22,6 +22,7 @@ async def stored(store: Redis, tag: str, count: int = 3) -> None:
     appender = Appender(store, KEYS)
     for number in range(count):
         await appender.append(make_identified(f"{tag}-{number}", tag=tag))
+    await appender.stop()
     await store.sadd(KEYS.tags, tag)
 
 

@@ -59,9 +59,12 @@ class Bench:
 
     async def append(self, *events: IdentifiedEvent) -> list[Result]:
         """Append events at once, so that they share a flush; give results and errors."""
-        calls = (self.appender.append(event) for event in events)
+        calls = (self._append(event) for event in events)
         async with asyncio.timeout(30):
             return await asyncio.gather(*calls, return_exceptions=True)
+
+    async def _append(self, event: IdentifiedEvent) -> Appended | Duplicate:
+        return await self.appender.append(event)
 
     async def events(
         self, event_type: str = "message.new", tag: str = "unipile"

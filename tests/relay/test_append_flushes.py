@@ -95,6 +95,17 @@ async def test_too_many_waiting_events_are_refused(client: Redis) -> None:
     assert bench.appender.waiting == 0
 
 
+async def test_too_many_waiting_bytes_are_refused(client: Redis) -> None:
+    """The bound holds for their length too, whatever their number."""
+    bench = make_bench(client, limits=Limits(waiting_bytes=25_000))
+    events = [make_identified(f"evt_{n}", data=b"x" * 10_000) for n in range(5)]
+
+    results = await bench.append(*events)
+
+    assert [type(result) for result in results] == [Appended] * 3 + [Overloaded] * 2
+    assert bench.appender.waiting_bytes == 0
+
+
 async def test_nothing_is_sent_to_a_full_store(client: Redis) -> None:
     """While the store has no room, an event is refused; when it has, it is stored."""
     full = True
@@ -111,7 +122,7 @@ async def test_nothing_is_sent_to_a_full_store(client: Redis) -> None:
 
 async def test_an_event_outlives_its_caller(bench: Bench) -> None:
     """A sender that hangs up does not take its event back."""
-    call = asyncio.create_task(bench.appender.append(make_identified("evt_1")))
+    call = bench.appender.append(make_identified("evt_1"))
     await asyncio.sleep(0)
     call.cancel()
     await asyncio.wait({call})
@@ -125,7 +136,7 @@ async def test_an_event_outlives_its_caller(bench: Bench) -> None:
 async def test_stop_returns_when_all_is_answered(client: Redis) -> None:
     """Stopping sends what waits, in as many flushes as it takes."""
     bench = make_bench(client, limits=Limits(batch_events=2))
-    calls = [asyncio.create_task(bench.appender.append(make_identified(f"e{n}"))) for n in range(7)]
+    calls = [bench.appender.append(make_identified(f"e{n}")) for n in range(7)]
     await asyncio.sleep(0)
 
     await bench.appender.stop()
@@ -168,7 +179,7 @@ async def test_an_event_that_waits_is_stored_when_the_store_is_back() -> None:
     server = FakeServer()
     server.connected = False
     bench = make_bench(fake_store(server), limits=Limits(deadline_seconds=60))
-    call = asyncio.create_task(bench.appender.append(make_identified("evt_1")))
+    call = bench.appender.append(make_identified("evt_1"))
     await wait_until(lambda: bench.appender._failing, description="a flush failed")
 
     server.connected = True

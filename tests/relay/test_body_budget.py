@@ -1,7 +1,8 @@
 """The bound on body bytes in hand."""
 
 import asyncio
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -10,6 +11,16 @@ from relay.receive.body import Budget, Share
 from tests.waiting import wait_until
 
 KIB = 1024
+
+
+@contextmanager
+def held(budget: Budget, client: str) -> Iterator[Share]:
+    """Hold a share within the block."""
+    share = budget.share(client)
+    try:
+        yield share
+    finally:
+        share.release()
 
 
 class Reading:
@@ -36,7 +47,7 @@ class Reading:
         return type(error).__name__ if error else "whole"
 
     async def _read(self, client: str) -> None:
-        with self._budget.share(client) as self.share:
+        with held(self._budget, client) as self.share:
             async with self.share.unless_cut():
                 while size_bytes := await self._chunks.get():
                     self.share.grow(size_bytes)
@@ -51,12 +62,12 @@ async def test_bytes_are_in_hand_until_the_share_ends() -> None:
     """What was taken counts until the delivery is answered, not until its body is complete."""
     budget = make_budget()
 
-    with budget.share("a") as share:
+    with held(budget, "a") as share:
         async with share.unless_cut():
             share.grow(3 * KIB)
-        held = budget.in_hand_bytes
+        in_hand = budget.in_hand_bytes
 
-    assert held == 3 * KIB
+    assert in_hand == 3 * KIB
     assert budget.in_hand_bytes == 0
 
 
@@ -123,9 +134,9 @@ async def test_a_client_can_always_send_one_whole_body() -> None:
 async def test_complete_bodies_are_never_cut() -> None:
     """What waits to be stored keeps its room; the newcomer is told to come later."""
     budget = make_budget()
-    with ExitStack() as held:
+    with ExitStack() as stack:
         for client in "ab":
-            share = held.enter_context(budget.share(client))
+            share = stack.enter_context(held(budget, client))
             async with share.unless_cut():
                 share.grow(32 * KIB)
 
@@ -139,7 +150,7 @@ async def test_complete_bodies_are_never_cut() -> None:
 async def test_it_is_spent_only_when_nothing_can_be_cut() -> None:
     """A budget full of complete bodies is spent; one with an unfinished body is not."""
     budget = make_budget()
-    with budget.share("a") as first, budget.share("b") as second:
+    with held(budget, "a") as first, held(budget, "b") as second:
         async with first.unless_cut():
             first.grow(32 * KIB)
         async with second.unless_cut():
@@ -162,7 +173,7 @@ async def test_a_share_that_ends_by_an_error_gives_its_bytes_back() -> None:
     """Bytes of a delivery that was refused are in hand no longer."""
     budget = make_budget()
 
-    with pytest.raises(Overloaded), budget.share("a") as share:
+    with pytest.raises(Overloaded), held(budget, "a") as share:
         share.grow(65 * KIB)
 
     assert budget.in_hand_bytes == 0
@@ -184,21 +195,34 @@ async def test_a_body_that_finds_no_room_is_told_to_come_later() -> None:
 
 async def test_cutting_a_body_that_is_complete_does_nothing() -> None:
     """A cut that comes too late is no error."""
-    with make_budget().share("a") as share:
+    with held(make_budget(), "a") as share:
         async with share.unless_cut():
             share.grow(1)
         share.cut()
 
-        assert share.finished
+        assert share.size_bytes == 1
 
 
 async def test_the_cut_is_an_incomplete_body() -> None:
     """The reader of a cut body gets the one error for it."""
-    with make_budget().share("a") as share:
-        with pytest.raises(BodyIncomplete):
-            await read_after_a_cut(share)
+    with held(make_budget(), "a") as share, pytest.raises(BodyIncomplete):
+        await read_after_a_cut(share)
 
-        assert not share.finished
+
+async def test_the_oldest_unfinished_body_can_be_told_to_make_room() -> None:
+    """Whoever needs a connection's room cuts the body that began first, if there is one."""
+    budget = make_budget()
+    old, young = Reading(budget, "a"), Reading(budget, "b")
+    await old.grow(1)
+    await young.grow(1)
+
+    cut = budget.cut_oldest()
+
+    assert cut
+    assert await old.outcome() == "BodyIncomplete"
+    await young.grow(0)
+    assert await young.outcome() == "whole"
+    assert not budget.cut_oldest()
 
 
 async def read_after_a_cut(share: Share) -> None:

@@ -1,6 +1,7 @@
-"""A listener that runs out: what was begun is finished, and nothing new is taken."""
+"""Connections that run out: what was begun is finished, and nothing new is taken."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -8,50 +9,79 @@ from dataclasses import dataclass, field
 import pytest
 from aiohttp import web
 
-from relay import drain
-from relay.drain import CUT_SECONDS, Drain
+from relay.contract.errors import DeliveryRefused, Overloaded
+from relay.listen import bound
+from relay.metrics import Metrics
+from relay.receive.body import Budget
+from relay.receive.connections import Connections
+from relay.receive.drain import CUT_SECONDS, run_out
+from relay.receive.routes import Ingress
 from tests.waiting import wait_until
 
-GET = b"GET / HTTP/1.1\r\nHost: relay\r\n\r\n"
-HEAD = b"POST / HTTP/1.1\r\nHost: relay\r\nContent-Length: 4\r\n\r\n"
+PATH = b"/webhooks/shop"
+GET = b"GET /page HTTP/1.1\r\nHost: relay\r\n\r\n"
+HEAD = b"POST /webhooks/shop HTTP/1.1\r\nHost: relay\r\nContent-Length: 4\r\n\r\n"
+# Enough to tell that an idle connection was closed before another.
+SOON_SECONDS = 0.05
+LONG_SECONDS = 3600.0
+
+
+class Reader:
+    """Stands where the receiver would: reads a body, and has no room for it."""
+
+    def __init__(self) -> None:
+        self.endpoints = {"shop": None}
+        self.bodies: list[bytes] = []
+
+    async def receive(self, request: web.BaseRequest, _: str) -> DeliveryRefused:
+        """Read a body."""
+        self.bodies.append(await request.read())
+        return Overloaded()
 
 
 @dataclass
 class Served:
-    """A listener whose answers wait until they are let go.
+    """Connections over an ingress whose one page waits until it is let go."""
 
-    Args:
-        drain: What makes it run out.
-        runner: What serves it.
-        port: Where it listens.
-        go: Lets the answers go.
-        bodies: What was received whole.
-    """
+    ingress: Ingress
+    connections: Connections
+    runner: web.ServerRunner
+    bodies: list[bytes]
+    port: int
+    go: asyncio.Event
+    asked: list[int] = field(default_factory=list)
 
-    drain: Drain
-    runner: web.AppRunner
-    port: int = 0
-    go: asyncio.Event = field(default_factory=asyncio.Event)
-    bodies: list[bytes] = field(default_factory=list)
-
-    async def take(self, request: web.Request) -> web.Response:
-        """Answer when it is let go."""
-        self.bodies.append(await request.read())
-        await self.go.wait()
-        return web.Response(text="done")
-
-    def run_out(self, within_seconds: float = 10.0) -> "asyncio.Task[None]":
+    def run_out(self, idle: float = SOON_SECONDS, within: float = 10.0) -> "asyncio.Task[None]":
         """Begin to run out."""
-        return asyncio.create_task(self.drain.run_out(self.runner, within_seconds))
+        self.connections.stop_accepting()
+        self.ingress.drain()
+        return asyncio.create_task(run_out(self.connections, idle, within))
 
-    async def accepts(self) -> bool:
-        """Tell whether a connection can be made."""
+
+@asynccontextmanager
+async def served() -> AsyncIterator[Served]:
+    """Take connections within the block."""
+    go, reader = asyncio.Event(), Reader()
+
+    async def page() -> web.Response:
+        one.asked.append(1)
+        await go.wait()
+        return web.Response(body=b"done")
+
+    budget = Budget(1 << 20, max_body_bytes=1 << 16)
+    ingress = Ingress(reader, {"/page": page})  # type: ignore[arg-type]
+    connections = Connections(ingress, budget, Metrics(), limit=100, idle_seconds=60.0)
+    runner = web.ServerRunner(connections, shutdown_timeout=CUT_SECONDS)
+    await runner.setup()
+    with bound("127.0.0.1", 0) as sockets:
+        port = sockets[0].getsockname()[1]
+        one = Served(ingress, connections, runner, reader.bodies, port, go)
+        connections.accept_on(sockets)
         try:
-            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        except OSError:
-            return False
-        writer.close()
-        return True
+            yield one
+        finally:
+            connections.stop_accepting()
+            await runner.cleanup()
 
 
 @dataclass
@@ -63,27 +93,13 @@ class Sender:
 
     async def answer(self) -> bytes:
         """Give the next answer."""
-        head = await self.reader.readuntil(b"\r\n\r\n")
-        return head.lower() + await self.reader.readexactly(4)
+        head = (await self.reader.readuntil(b"\r\n\r\n")).lower()
+        length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        return head + await self.reader.readexactly(length)
 
     async def is_closed(self) -> bool:
         """Wait for the end of the connection; tell whether nothing else came."""
         return await self.reader.read() == b""
-
-
-@asynccontextmanager
-async def served() -> AsyncIterator[Served]:
-    """Have a listener within the block."""
-    app = web.Application()
-    one = Served(Drain(app), web.AppRunner(app, access_log=None, shutdown_timeout=CUT_SECONDS))
-    app.router.add_route("*", "/", one.take)
-    await one.runner.setup()
-    try:
-        await web.TCPSite(one.runner, "127.0.0.1", 0).start()
-        one.port = one.runner.addresses[0][1]
-        yield one
-    finally:
-        await one.runner.cleanup()
 
 
 @asynccontextmanager
@@ -96,12 +112,6 @@ async def sender(one: Served) -> AsyncIterator[Sender]:
         writer.close()
 
 
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Close idle connections nearly at once."""
-    monkeypatch.setattr(drain, "DRAIN_IDLE_SECONDS", 0.05)
-
-
 async def test_before_it_runs_out_connections_are_kept() -> None:
     """Nothing is said of an end, and the next request goes over the same connection."""
     async with served() as one, sender(one) as client:
@@ -112,13 +122,14 @@ async def test_before_it_runs_out_connections_are_kept() -> None:
             assert b"connection: close" not in await client.answer()
 
 
-async def test_what_is_in_flight_is_answered_and_says_goodbye(impatient: None) -> None:
-    """Nobody is accepted meanwhile, and the connection ends after the answer."""
-    async with served() as one, sender(one) as client:
+async def test_what_is_in_flight_is_answered_and_says_goodbye() -> None:
+    """The connection ends after the answer, and not before."""
+    async with served() as one, sender(one) as client, sender(one) as idle:
         client.writer.write(GET)
-        await wait_until(lambda: bool(one.bodies), description="it is in flight")
+        await wait_until(lambda: bool(one.asked), description="it is in flight")
+        await wait_until(lambda: one.connections.count == 2, description="both are connected")
         running_out = one.run_out()
-        await wait_until(lambda: _not(one.accepts()), description="nobody is accepted")
+        assert await idle.is_closed()
         assert not running_out.done()
 
         one.go.set()
@@ -128,14 +139,13 @@ async def test_what_is_in_flight_is_answered_and_says_goodbye(impatient: None) -
         await running_out
 
 
-async def test_a_body_that_arrives_slowly_is_taken(impatient: None) -> None:
+async def test_a_body_that_arrives_slowly_is_taken() -> None:
     """Closing what is idle does not touch a connection on which a delivery is under way."""
     async with served() as one, sender(one) as slow, sender(one) as idle:
-        slow.writer.write(HEAD + b"bo")
         idle.writer.write(HEAD + b"dull")
-        await wait_until(lambda: one.bodies == [b"dull"], description="the other is in flight")
-        one.go.set()
         await idle.answer()
+        slow.writer.write(HEAD + b"bo")
+        await wait_until(lambda: len(one.ingress.quiet) == 1, description="one is in flight")
         running_out = one.run_out()
         assert await idle.is_closed()
 
@@ -143,26 +153,23 @@ async def test_a_body_that_arrives_slowly_is_taken(impatient: None) -> None:
 
         assert b"connection: close" in await slow.answer()
         assert one.bodies == [b"dull", b"body"]
+        assert await slow.is_closed()
         await running_out
 
 
-async def test_who_was_refused_while_sending_is_not_cut_off(impatient: None) -> None:
+async def test_who_was_refused_while_sending_is_not_cut_off() -> None:
     """The answer came before the body's end; a reset could take it away again."""
     async with served() as one, sender(one) as refused, sender(one) as idle:
-        idle.writer.write(GET)
-        await wait_until(lambda: bool(one.bodies), description="the other is in flight")
-        one.go.set()
-        await idle.answer()
-        refused.writer.write(HEAD.replace(b"/", b"/refused", 1) + b"bo")
+        await wait_until(lambda: one.connections.count == 2, description="both are connected")
         running_out = one.run_out()
+        refused.writer.write(HEAD.replace(PATH, b"/page") + b"bo")
+        assert b"connection: close" in await refused.answer()
         assert await idle.is_closed()
-        assert one.runner.server is not None
-        assert [open_.connected for open_ in one.runner.server.connections] == [True]
+        assert [connection.connected for connection in one.connections.connections] == [True]
 
         refused.writer.write(b"dy")
 
-        assert b" 404 " in await refused.reader.readline()
-        await refused.reader.read()
+        assert await refused.is_closed()
         await running_out
 
 
@@ -172,7 +179,7 @@ async def test_a_kept_connection_learns_of_the_end_by_its_next_answer() -> None:
         one.go.set()
         client.writer.write(GET)
         await client.answer()
-        running_out = one.run_out()
+        running_out = one.run_out(idle=LONG_SECONDS, within=LONG_SECONDS)
 
         client.writer.write(GET)
 
@@ -182,41 +189,51 @@ async def test_a_kept_connection_learns_of_the_end_by_its_next_answer() -> None:
 
 
 @pytest.mark.parametrize("said", [b"", b"POST / HT"])
-async def test_who_says_nothing_is_told_by_the_end(impatient: None, said: bytes) -> None:
+async def test_who_says_nothing_is_told_by_the_end(said: bytes) -> None:
     """Also one who has begun to speak and stopped before it was a request."""
     async with served() as one, sender(one) as client:
         client.writer.write(said)
-        await wait_until(
-            lambda: one.runner.server is not None and bool(one.runner.server.connections),
-            description="it is connected",
-        )
+        await wait_until(lambda: one.connections.count == 1, description="it is connected")
+
         await one.run_out()
 
         assert await client.is_closed()
 
 
-async def test_what_does_not_end_is_left_when_time_is_up(impatient: None) -> None:
+async def test_what_does_not_end_is_cut_when_time_is_up() -> None:
     """The end of the program does not depend on a sender."""
     async with served() as one, sender(one) as client:
         client.writer.write(HEAD + b"bo")
-        running_out = one.run_out(within_seconds=0.2)
+        await wait_until(lambda: one.connections.count == 1, description="it is connected")
+        await one.run_out(within=0.2)
 
-        await running_out
         await one.runner.cleanup()
 
         assert one.bodies == []
-        assert await client.is_closed()
+        await client.reader.read()
+        assert client.reader.at_eof()
 
 
-async def test_without_connections_it_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is nobody to wait for."""
-    monkeypatch.setattr(drain, "DRAIN_IDLE_SECONDS", 3600.0)
+async def test_a_connection_that_is_just_arriving_is_waited_for() -> None:
+    """It was accepted, so nobody else will take it."""
     async with served() as one:
+        one.go.set()
+        # The kernel makes the connection, before the loop has had a turn to accept it.
+        client = socket.create_connection(("127.0.0.1", one.port))
+        client.sendall(GET)
         async with asyncio.timeout(5):
-            await one.run_out(within_seconds=3600.0)
+            while one.connections.are_gone:  # noqa: ASYNC110 - each turn of the loop counts
+                await asyncio.sleep(0)
+        assert one.connections.count == 0
+        running_out = one.run_out(idle=LONG_SECONDS, within=LONG_SECONDS)
+        reader, writer = await asyncio.open_connection(sock=client)
 
-        assert not await one.accepts()
+        assert b"connection: close" in await Sender(reader, writer).answer()
+        await running_out
+        writer.close()
 
 
-async def _not(answer: "asyncio.Future[bool] | object") -> bool:
-    return not await answer  # type: ignore[misc]
+async def test_without_connections_it_ends_at_once() -> None:
+    """There is nobody to wait for."""
+    async with served() as one, asyncio.timeout(5):
+        await one.run_out(idle=LONG_SECONDS, within=LONG_SECONDS)

@@ -24,7 +24,7 @@ def counted() -> Metrics:
     metrics = Metrics()
     metrics.delivery("unipile", "stored")
     metrics.flushed(3, 0.002)
-    metrics.confirmed("unipile#1", 0.003)
+    metrics.confirmed("unipile#1", [0.003])
     metrics.duplicate("unipile", 90_000.0)
     metrics.misplaced("unipile#3")
     metrics.changed_body("unipile#4")

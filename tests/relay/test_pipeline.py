@@ -6,16 +6,24 @@ import pytest
 from redis.asyncio import Redis
 
 from relay.append import Appender
-from relay.contract.errors import SignatureRefused, StoreFull
+from relay.contract.errors import RateLimited, SignatureRefused, StoreFull
 from relay.contract.event import Appended, Duplicate
 from relay.contract.keys import Keys
 from relay.contract.patterns import parse_pattern
-from relay.pipeline import Filtered, accept
+from relay.delivery import Delivery
+from relay.pipeline import Accepted, Filtered, Pipeline
+from relay.rate import Rate
 from tests.fakes import fake_store
 from tests.making import make_delivery, make_endpoint, make_signed
+from tests.signing import signed
 
 BODY = b'{"id":"evt_1","type":"message.new","account_id":"acc_1"}'
 STREAM = Keys().stream("unipile", "message.new")
+
+
+async def accept(delivery: Delivery, appender: Appender) -> Accepted:
+    """Take a delivery without any rate."""
+    return await Pipeline(appender, {}).accept(delivery)
 
 
 @pytest.fixture
@@ -41,8 +49,8 @@ async def test_a_delivery_goes_from_the_wire_into_its_stream(client: Redis) -> N
 
 async def test_what_does_not_verify_reaches_no_store(client: Redis) -> None:
     """A refused signature stops the story at its first step."""
-    with pytest.raises(SignatureRefused, match="signature_missing"):
-        await accept(make_delivery(BODY), Appender(client, Keys()))
+    with pytest.raises(SignatureRefused, match="signature_mismatch"):
+        await accept(make_delivery(BODY, signed(b"another body")), Appender(client, Keys()))
 
     assert await client.keys() == []
 
@@ -85,3 +93,20 @@ async def test_what_is_not_wanted_needs_no_store(client: Redis) -> None:
     assert isinstance(done.result, Filtered)
     with pytest.raises(StoreFull):
         await accept(make_signed(BODY), appender)
+
+
+async def test_an_endpoint_may_have_a_rate(client: Redis) -> None:
+    """What is over it is not stored; strangers and other endpoints use none of it."""
+    pipeline = Pipeline(Appender(client, Keys()), {"unipile": Rate(1.0, 2, clock=lambda: 0.0)})
+    other = make_endpoint(name="other")
+
+    with pytest.raises(SignatureRefused):
+        await pipeline.accept(make_delivery(BODY, signed(b"another body")))
+    for _ in range(3):
+        await pipeline.accept(make_signed(BODY, endpoint=other))
+    for _ in range(2):
+        await pipeline.accept(make_signed(BODY))
+    with pytest.raises(RateLimited):
+        await pipeline.accept(make_signed(BODY))
+
+    assert await client.xlen(STREAM) == 1

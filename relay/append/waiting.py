@@ -1,0 +1,120 @@
+"""Events that wait for a flush: who may join, and who goes next.
+
+Bounded by number, by bytes, and by how long the newcomer would have to wait as the store answers
+now: a sender that will get 503 should get it while it still listens.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from relay.append.script import Prepared
+from relay.contract.errors import Overloaded
+from relay.contract.event import Appended, Duplicate
+
+# How much one flush counts in what is expected of the next: after ten fast ones a tenth is left of
+# a stall.
+NEWEST_PART = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is sent at once, and how much may wait.
+
+    Args:
+        batch_events: Events per flush at most. More only makes the last of them wait longer.
+        batch_bytes: Bytes per flush, unless one event alone is longer.
+        waiting_events: Events that may wait for a flush before new ones are refused.
+        waiting_bytes: Their bytes, in the same way.
+        deadline_seconds: How long an event may wait for the store's word. Senders wait a few
+            seconds; a blip of the store should not cost them a retry.
+    """
+
+    batch_events: int = 128
+    batch_bytes: int = 1024 * 1024
+    waiting_events: int = 10_000
+    waiting_bytes: int = 64 * 1024 * 1024
+    deadline_seconds: float = 2.0
+
+
+class Waiting:
+    """One event with whom to tell what became of it.
+
+    Args:
+        event: As the script takes it.
+        answer: Where the result goes.
+        since: When it came, in the loop's time.
+    """
+
+    __slots__ = ("answer", "event", "since")
+
+    def __init__(
+        self, event: Prepared, answer: asyncio.Future[Appended | Duplicate], since: float
+    ) -> None:
+        self.event = event
+        self.answer = answer
+        self.since = since
+
+
+class Line:
+    """Those who wait, in order of arrival.
+
+    Args:
+        limits: How many may.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._events: deque[Waiting] = deque()
+        self._flush_seconds = 0.0
+        self.size_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def __iter__(self) -> Iterator[Waiting]:
+        return iter(self._events)
+
+    def join(self, waiting: Waiting) -> None:
+        """Wait behind the others.
+
+        Raises:
+            Overloaded: There is no room, or it would take more than half the deadline until the
+                event's turn.
+        """
+        limits = self._limits
+        if (
+            len(self._events) >= limits.waiting_events
+            or self.size_bytes >= limits.waiting_bytes
+            or self._expected_seconds() > limits.deadline_seconds / 2
+        ):
+            raise Overloaded
+        self._events.append(waiting)
+        self.size_bytes += waiting.event.size_bytes
+
+    def next_batch(self) -> list[Waiting]:
+        """Take the oldest that go together in one flush."""
+        events, limits = self._events, self._limits
+        batch: list[Waiting] = []
+        size_bytes = 0
+        while events and len(batch) < limits.batch_events:
+            size_bytes += events[0].event.size_bytes
+            if batch and size_bytes > limits.batch_bytes:
+                break
+            batch.append(events.popleft())
+            self.size_bytes -= batch[-1].event.size_bytes
+        return batch
+
+    def learn(self, seconds: float) -> None:
+        """Take note of how long the store took for a flush."""
+        self._flush_seconds += NEWEST_PART * (seconds - self._flush_seconds)
+
+    def _expected_seconds(self) -> float:
+        """Say how long a newcomer would wait, if the store goes on as it did of late."""
+        ahead = max(
+            len(self._events) // self._limits.batch_events,
+            self.size_bytes // self._limits.batch_bytes,
+        )
+        # One of them is under way, and then there is the newcomer's own.
+        return (ahead + 2) * self._flush_seconds if ahead else 0.0

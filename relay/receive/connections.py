@@ -1,0 +1,158 @@
+"""Senders' connections: accepted one at a time, and bounded in number.
+
+Where several processes accept on one socket, each takes one connection whenever it is ready, so
+that the busy ones take fewer. At the limit the connection that is quiet for longest makes room,
+then the body that is longest unfinished: who does nothing cannot keep out who sends.
+
+Source: aiohttp, `web.Server`; asyncio, `loop.connect_accepted_socket`; docs/adr/0014.
+"""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+
+import structlog
+from aiohttp import web
+
+from relay.metrics import Metrics
+from relay.receive.body import Budget
+from relay.receive.routes import Ingress
+
+# How long accepting pauses where nothing can make room, or the system has none.
+PAUSE_SECONDS = 0.05
+LONG_PAUSE_SECONDS = 1.0
+
+_log = structlog.get_logger("relay.receive")
+
+
+class Connections(web.Server):
+    """Makes a protocol for each connection, and knows which of them are quiet.
+
+    Args:
+        ingress: Answers the requests.
+        budget: Knows the bodies that are unfinished.
+        metrics: Counts what had to make room.
+        limit: How many may be open.
+        idle_seconds: How long one may be without the whole head of a request.
+    """
+
+    def __init__(
+        self,
+        ingress: Ingress,
+        budget: Budget,
+        metrics: Metrics,
+        *,
+        limit: int,
+        idle_seconds: float,
+    ) -> None:
+        super().__init__(
+            ingress,
+            # aiohttp would unpack compressed bodies: other bytes than were signed, and bombs.
+            auto_decompress=False,
+            keepalive_timeout=idle_seconds,
+            access_log=None,
+        )
+        self._quiet = ingress.quiet
+        self._budget = budget
+        self._metrics = metrics
+        self._limit = limit
+        self._sockets: list[socket.socket] = []
+        self._pauses: set[asyncio.TimerHandle] = set()
+        self._arriving: set[asyncio.Task[object]] = set()
+        self.count = 0
+
+    def accept_on(self, sockets: Sequence[socket.socket]) -> None:
+        """Take connections from listening sockets, until `stop_accepting`.
+
+        Args:
+            sockets: They stay the caller's.
+        """
+        for listening in sockets:
+            listening.settimeout(0)
+            self._sockets.append(listening)
+            self._listen(listening)
+
+    def stop_accepting(self) -> None:
+        """Take no more; those that wait are left to whoever else accepts on the sockets."""
+        for pause in self._pauses:
+            pause.cancel()
+        self._pauses.clear()
+        for listening in self._sockets:
+            asyncio.get_running_loop().remove_reader(listening)
+        self._sockets.clear()
+
+    @property
+    def are_gone(self) -> bool:
+        """Whether none is open, nor just arriving."""
+        return not self.count and not self._arriving
+
+    def close_quiet(self) -> None:
+        """Close those on which nothing is being answered."""
+        for handler in list(self._quiet):
+            handler.force_close()
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        """Take note of a new one."""
+        super().connection_made(handler, transport)
+        self.count += 1
+        self._quiet[handler] = None
+
+    def connection_lost(
+        self, handler: web.RequestHandler, exc: BaseException | None = None
+    ) -> None:
+        """Take note of its end."""
+        super().connection_lost(handler, exc)
+        self.count -= 1
+        self._quiet.pop(handler, None)
+
+    def _listen(self, listening: socket.socket) -> None:
+        asyncio.get_running_loop().add_reader(listening, self._accept, listening)
+
+    def _pause(self, listening: socket.socket, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(listening)
+
+        def go_on() -> None:
+            self._pauses.discard(pause)
+            self._listen(listening)
+
+        pause = loop.call_later(seconds, go_on)
+        self._pauses.add(pause)
+
+    def _accept(self, listening: socket.socket) -> None:
+        if self.count + len(self._arriving) >= self._limit and not self._make_room():
+            self._pause(listening, PAUSE_SECONDS)
+            return
+        try:
+            connection, _ = listening.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return  # another process took it, or the sender is gone already
+        except OSError as error:
+            _log.error("accepting_failed", error=type(error).__name__, errno=error.errno)
+            self._pause(listening, LONG_PAUSE_SECONDS)
+            return
+        connection.settimeout(0)
+        loop = asyncio.get_running_loop()
+        task: asyncio.Task[object] = loop.create_task(
+            loop.connect_accepted_socket(self, connection), name="connection"
+        )
+        self._arriving.add(task)
+        task.add_done_callback(self._arrived)
+
+    def _arrived(self, task: asyncio.Task[object]) -> None:
+        self._arriving.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # The sender was gone before it was here.
+            _log.debug("connection_failed", error=type(error).__name__)
+
+    def _make_room(self) -> bool:
+        handler = next(iter(self._quiet), None)
+        if handler is not None:
+            del self._quiet[handler]
+            handler.force_close()
+            self._metrics.connection_closed("idle")
+            return True
+        if self._budget.cut_oldest():
+            self._metrics.connection_closed("unfinished")
+            return True
+        return False

@@ -1,0 +1,85 @@
+"""The 200 of a stored delivery as one piece of bytes.
+
+It says what `relay.receive.answers.answer` would say, but goes past the steps by which aiohttp
+makes headers and body of a response: those cost more than verifying the delivery. Only for
+requests that need nothing special; every other answer is an ordinary response.
+
+Source: aiohttp, `StreamResponse.prepare` and `AbstractStreamWriter.write_eof`; docs/adr/0014.
+"""
+
+import time
+from email.utils import formatdate
+
+from aiohttp import HttpVersion11, web
+from aiohttp.abc import AbstractStreamWriter
+
+from relay.pipeline import Accepted, Filtered
+from relay.receive.answers import SERVER, header_safe, request_id, text_of
+
+
+class Ready(web.StreamResponse):
+    """An answer that is written as it is, on a connection that is kept.
+
+    Args:
+        wire: Status line, headers and body.
+    """
+
+    def __init__(self, wire: bytes) -> None:
+        super().__init__()
+        self._wire = wire
+
+    @property
+    def keep_alive(self) -> bool:
+        """Say that the connection stays open; it is used for such requests only."""
+        return True
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter:
+        """Write all of it.
+
+        Raises:
+            ConnectionError: The sender is gone.
+        """
+        writer = request.writer
+        await writer.write_eof(self._wire)
+        if request.protocol.writing_paused:
+            await writer.drain()
+        return writer
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Do nothing: it has been written."""
+
+
+def may_be_ready(request: web.BaseRequest) -> bool:
+    """Say whether a request can be answered so."""
+    return request.keep_alive and request.version == HttpVersion11
+
+
+def ready(done: Accepted) -> Ready:
+    """Make the answer to a delivery that was accepted."""
+    text, result = text_of(done), done.result
+    entry = "" if isinstance(result, Filtered) else f"relay-entry-id: {result.entry_id}\r\n"
+    return Ready(
+        (
+            f"HTTP/1.1 200 OK\r\nserver: {SERVER}\r\ndate: {_date.now()}\r\n"
+            f"content-type: application/json\r\ncontent-length: {len(text)}\r\n"
+            f"relay-request-id: {request_id()}\r\n"
+            f"relay-event-id: {header_safe(done.event_id)}\r\n{entry}\r\n{text}"
+        ).encode()
+    )
+
+
+class _Date:
+    """The present time as HTTP writes it, made once per second."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._text = ""
+
+    def now(self) -> str:
+        second = int(time.time())
+        if second != self._second:
+            self._second, self._text = second, formatdate(second, usegmt=True)
+        return self._text
+
+
+_date = _Date()

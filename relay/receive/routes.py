@@ -1,0 +1,147 @@
+"""The gateway's routes, for both kinds of server that aiohttp has.
+
+`add_routes` puts them into an application, to be embedded in another program; `Ingress` is the
+same for a server of ours alone, whose few paths are looked up in a table: aiohttp's routing
+costs as much as verifying a delivery. What a request means does not differ.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+from aiohttp import web
+
+from relay.contract.duties import frames
+from relay.contract.errors import DeliveryRefused, MethodNotAllowed, UnknownEndpoint
+from relay.pipeline import Accepted
+from relay.receive import Receiver
+from relay.receive.answers import SERVER, answer, problem, request_id
+from relay.receive.ready import may_be_ready, ready
+
+PREFIX = "/webhooks/"
+
+_log = structlog.get_logger("relay.receive")
+
+Page = Callable[[], Awaitable[web.Response]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def add_routes(app: web.Application, receiver: Receiver, pages: Mapping[str, Page]) -> None:
+    """Add every route to an application.
+
+    Args:
+        app: Where to.
+        receiver: Takes the deliveries.
+        pages: Further paths, and what answers a GET of them.
+    """
+
+    async def receive(request: web.Request) -> web.StreamResponse:
+        return answer(await receiver.receive(request, request.match_info["endpoint"]))
+
+    app.router.add_route("*", PREFIX + "{endpoint}", receive, expect_handler=_wait_with_continue)
+    add_pages(app, pages)
+
+
+def add_pages(app: web.Application, pages: Mapping[str, Page]) -> None:
+    """Add pages to an application, and our own answers for what is no route of it."""
+    for path, page in pages.items():
+
+        async def show(_: web.Request, page: Page = page) -> web.Response:
+            return await page()
+
+        app.router.add_get(path, show)
+    app.middlewares.append(_answer_everything)
+    app.on_response_prepare.append(_name_ourselves)
+
+
+class Ingress:
+    """Answers the requests of a low-level server.
+
+    Args:
+        receiver: Takes the deliveries.
+        pages: Further paths, and what answers a GET of them.
+    """
+
+    def __init__(self, receiver: Receiver, pages: Mapping[str, Page]) -> None:
+        self._receiver = receiver
+        self._pages = pages
+        self._names = {PREFIX + name: name for name in receiver.endpoints}
+        self._draining = False
+        # Connections without a request that is being answered; those longest so come first.
+        self.quiet: dict[web.RequestHandler, None] = {}
+
+    def drain(self) -> None:
+        """From now on ask every sender to take another connection next time."""
+        self._draining = True
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request, whatever happens."""
+        connection = request.protocol
+        self.quiet.pop(connection, None)
+        name = self._names.get(request.raw_path)
+        try:
+            if name is None:
+                response = await self._look_closer(request)
+            else:
+                response = self._answer(request, await self._receiver.receive(request, name))
+        except Exception as error:  # noqa: BLE001 - the edge: a bug becomes an answer
+            response = _bug(error)
+        if self._draining:
+            response.force_close()
+            if not request.content.is_eof():
+                # Refused while it was still sending: aiohttp reads on for a while and then closes.
+                # Closed before that, the sender may never see its answer.
+                return response
+        if connection.transport is not None:
+            self.quiet[connection] = None
+        return response
+
+    async def _look_closer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer a request whose path does not stand in the table as it was written."""
+        path = request.path
+        if path.startswith(PREFIX) and "/" not in (name := path.removeprefix(PREFIX)) and name:
+            return self._answer(request, await self._receiver.receive(request, name))
+        page = self._pages.get(path)
+        if page is None:
+            return problem(UnknownEndpoint())
+        if request.method not in {"GET", "HEAD"}:
+            return problem(MethodNotAllowed("GET", "HEAD"))
+        return await page()
+
+    def _answer(
+        self, request: web.BaseRequest, outcome: Accepted | DeliveryRefused
+    ) -> web.StreamResponse:
+        if isinstance(outcome, Accepted) and not self._draining and may_be_ready(request):
+            return ready(outcome)
+        return answer(outcome)
+
+
+@web.middleware
+async def _answer_everything(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give every path and every bug an answer in our form."""
+    try:
+        return await handler(request)
+    except web.HTTPNotFound:
+        return problem(UnknownEndpoint())
+    except web.HTTPMethodNotAllowed as error:
+        return problem(MethodNotAllowed(*sorted(error.allowed_methods)))
+    except web.HTTPException:
+        raise
+    except Exception as error:  # noqa: BLE001 - the edge: a bug becomes an answer
+        return _bug(error)
+
+
+def _bug(error: Exception) -> web.Response:
+    # The message may quote a payload, so type and frames only.
+    _log.error("request_failed", error=type(error).__name__, frames=frames(error))
+    return problem(DeliveryRefused())
+
+
+async def _name_ourselves(_: web.Request, response: web.StreamResponse) -> None:
+    """Leave out what aiohttp would say of itself, and give every answer an id."""
+    response.headers["server"] = SERVER
+    if "relay-request-id" not in response.headers:
+        response.headers["relay-request-id"] = request_id()
+
+
+async def _wait_with_continue(_: web.Request) -> None:
+    """Keep the sender waiting: whether it may go on is decided by the head."""

@@ -1,0 +1,264 @@
+"""Senders' connections, on real sockets and with no store."""
+
+import asyncio
+import errno
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+from aiohttp import web
+
+from relay.listen import bound
+from relay.metrics import Metrics
+from relay.metrics.tally import CLOSED_CONNECTIONS
+from relay.receive.body import Budget
+from relay.receive.connections import Connections
+from relay.receive.routes import Ingress
+from tests.waiting import wait_until
+
+GET = b"GET /page HTTP/1.1\r\nhost: x\r\n\r\n"
+
+
+@dataclass
+class Place:
+    """Connections over an ingress whose one page can be held up."""
+
+    connections: Connections
+    ingress: Ingress
+    budget: Budget
+    metrics: Metrics
+    port: int
+    may_answer: asyncio.Event
+    asked: list[int] = field(default_factory=list)
+    senders: list["Sender"] = field(default_factory=list)
+
+    async def connect(self) -> "Sender":
+        """Connect; the gateway may take it later."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        self.senders.append(Sender(reader, writer))
+        return self.senders[-1]
+
+    def closed(self) -> dict[str, float]:
+        """Say how many had to make room, by state."""
+        rows = self.metrics.tally().counters
+        return {labels[0]: n for name, labels, n in rows if name == CLOSED_CONNECTIONS.name}
+
+    async def until_open(self, count: int) -> None:
+        """Wait until as many connections are open."""
+        await wait_until(
+            lambda: self.connections.count == count, description=f"{count} connections are open"
+        )
+
+
+@dataclass
+class Sender:
+    """One connection, from the sender's side."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def get(self) -> bytes:
+        """Ask for the page, and give the head of the answer; nothing if the connection ends."""
+        self.writer.write(GET)
+        return await self.head()
+
+    async def head(self) -> bytes:
+        """Read the head of an answer and its body."""
+        try:
+            head = await self.reader.readuntil(b"\r\n\r\n")
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return b""
+        await self.reader.readexactly(2)
+        return head
+
+    async def ended(self) -> bool:
+        """Wait for the end of the connection."""
+        try:
+            return await self.reader.read() == b""
+        except ConnectionError:
+            return True
+
+    def close(self) -> None:
+        """Hang up."""
+        self.writer.transport.abort()
+
+
+class NoEndpoints:
+    """Stands where the receiver would; no delivery is sent here."""
+
+    endpoints: dict[str, object] = {}  # noqa: RUF012 - never changed
+
+
+@asynccontextmanager
+async def place(
+    *,
+    limit: int = 100,
+    idle_seconds: float = 60.0,
+    sockets: Sequence[socket.socket] | None = None,
+) -> AsyncIterator[Place]:
+    """Accept connections within the block, on sockets of its own unless some are given."""
+    may_answer = asyncio.Event()
+    may_answer.set()
+
+    async def page() -> web.Response:
+        made.asked.append(1)
+        await may_answer.wait()
+        return web.Response(body=b"ok")
+
+    metrics, budget = Metrics(), Budget(1 << 20, max_body_bytes=1 << 16)
+    ingress = Ingress(NoEndpoints(), {"/page": page})  # type: ignore[arg-type]
+    connections = Connections(ingress, budget, metrics, limit=limit, idle_seconds=idle_seconds)
+    runner = web.ServerRunner(connections, shutdown_timeout=1.0)
+    await runner.setup()
+    with bound("127.0.0.1", 0) as own:
+        sockets = sockets or own
+        port = sockets[0].getsockname()[1]
+        made = Place(connections, ingress, budget, metrics, port, may_answer)
+        connections.accept_on(sockets)
+        try:
+            yield made
+        finally:
+            may_answer.set()
+            for sender in made.senders:
+                sender.close()
+            connections.stop_accepting()
+            await runner.cleanup()
+
+
+async def test_connections_are_counted_while_they_are_open() -> None:
+    """Each is counted from its beginning to its end."""
+    async with place() as here:
+        senders = [await here.connect() for _ in range(5)]
+        await here.until_open(5)
+        answers = [await sender.get() for sender in senders]
+        for sender in senders[:3]:
+            sender.close()
+        await here.until_open(2)
+        quiet = len(here.ingress.quiet)
+        for sender in senders[3:]:
+            sender.close()
+        await here.until_open(0)
+
+    assert all(head.startswith(b"HTTP/1.1 200") for head in answers)
+    assert quiet == 2
+    assert here.ingress.quiet == {}
+
+
+async def test_at_the_limit_the_one_that_is_quiet_for_longest_makes_room() -> None:
+    """A newcomer is served at once; who has just asked stays."""
+    async with place(limit=3) as here:
+        first, second, third = [await here.connect() for _ in range(3)]
+        await here.until_open(3)
+        for sender in (second, third, first):
+            assert await sender.get()
+        newcomer = await here.connect()
+        served = await newcomer.get()
+        ended = await second.ended()
+        stayed = [await first.get(), await third.get()]
+
+    assert served.startswith(b"HTTP/1.1 200")
+    assert ended
+    assert all(stayed)
+    assert here.closed() == {"idle": 1}
+
+
+async def test_one_that_waits_for_its_answer_makes_no_room() -> None:
+    """Where all have a request under way a newcomer waits in the backlog, and is served then."""
+    async with place(limit=2) as here:
+        here.may_answer.clear()
+        busy = [await here.connect() for _ in range(2)]
+        asking = [asyncio.create_task(sender.get()) for sender in busy]
+        await wait_until(lambda: len(here.asked) == 2, description="both have asked")
+        newcomer = await here.connect()
+        waiting = asyncio.create_task(newcomer.get())
+        await wait_until(lambda: bool(here.connections._pauses), description="accepting pauses")
+        here.may_answer.set()
+        answers = await asyncio.gather(*asking, waiting)
+
+    assert all(head.startswith(b"HTTP/1.1 200") for head in answers)
+
+
+async def test_an_unfinished_body_makes_room_when_nobody_is_quiet() -> None:
+    """The budget is asked for the one that is longest unfinished."""
+    async with place(limit=1) as here:
+        here.may_answer.clear()
+        busy = await here.connect()
+        asking = asyncio.create_task(busy.get())
+        await wait_until(lambda: len(here.asked) == 1, description="one has asked")
+        share = here.budget.share("a")
+        here.budget.begin(share)
+        newcomer = await here.connect()
+        await wait_until(lambda: here.connections.count == 2, description="the newcomer is in")
+        here.budget.finish(share)
+        here.may_answer.set()
+        answers = [await asking, await newcomer.get()]
+
+    assert all(answers)
+    assert here.closed()["unfinished"] >= 1
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /page HTT", b"GET /page HTTP/1.1\r\nhost: x\r\n"])
+async def test_a_head_that_does_not_come_is_not_waited_for(sent: bytes) -> None:
+    """Who connects and sends nothing, or half a head, is cut."""
+    async with place(idle_seconds=0.05) as here:
+        sender = await here.connect()
+        sender.writer.write(sent)
+        ended = await sender.ended()
+        await here.until_open(0)
+
+    assert ended
+
+
+async def test_accepting_goes_on_after_the_system_had_no_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No free file descriptor is a pause, and no end."""
+    monkeypatch.setattr("relay.receive.connections.LONG_PAUSE_SECONDS", 0.01)
+    failures = [OSError(errno.EMFILE, "too many open files")] * 3
+    accept: Callable[[socket.socket], tuple[socket.socket, object]] = socket.socket.accept
+
+    def sometimes(listening: socket.socket) -> tuple[socket.socket, object]:
+        if failures:
+            raise failures.pop()
+        return accept(listening)
+
+    async with place() as here:
+        monkeypatch.setattr(socket.socket, "accept", sometimes)
+        sender = await here.connect()
+        answer = await sender.get()
+
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert failures == []
+
+
+async def test_who_comes_after_the_end_is_left_to_others() -> None:
+    """A connection that nobody accepted waits for whoever accepts next on the socket."""
+    with bound("127.0.0.1", 0) as sockets:
+        async with place(sockets=sockets) as here:
+            here.connections.stop_accepting()
+            sender = await here.connect()  # by the kernel
+            here.senders.remove(sender)
+            asking = asyncio.create_task(sender.get())
+        async with place(sockets=sockets) as successor:
+            answer = await asking
+            sender.close()
+            await successor.until_open(0)
+
+    assert here.asked == []
+    assert answer.startswith(b"HTTP/1.1 200")
+
+
+async def test_draining_asks_for_another_connection_next_time() -> None:
+    """From then on every answer closes its connection."""
+    async with place() as here:
+        sender = await here.connect()
+        before = await sender.get()
+        here.ingress.drain()
+        after = await sender.get()
+        ended = await sender.ended()
+
+    assert b"connection: close" not in before.lower()
+    assert b"connection: close" in after.lower()
+    assert ended
