@@ -3,9 +3,7 @@
 The only module that knows all the others, and the only one that reads the settings.
 """
 
-import asyncio
 import os
-import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -16,6 +14,7 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
+from relay.admin import admin_app, health
 from relay.announce import Announcer
 from relay.append import Appender, Limits, Observer
 from relay.capacity import Capacity
@@ -31,11 +30,11 @@ from relay.metrics import Metrics, tally
 from relay.pipeline import Pipeline
 from relay.ready import Readiness
 from relay.receive import Budget, Receiver
-from relay.receive.answers import state
 from relay.receive.clients import Clients
 from relay.receive.connections import Connections
+from relay.receive.drain import CUT_SECONDS, DRAIN_IDLE_SECONDS, run_out
 from relay.receive.refusals import RefusalLog
-from relay.receive.routes import Ingress, Page, add_pages, add_routes
+from relay.receive.routes import Ingress, Page, add_routes
 from relay.settings import Settings, build_endpoints, build_rates
 
 _log = structlog.get_logger("relay.app")
@@ -142,7 +141,7 @@ class Gateway:
     @property
     def pages(self) -> dict[str, Page]:
         """What answers a GET, by path."""
-        return {"/livez": self._live, "/readyz": self._ready}
+        return health(self.readiness.is_ready)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -156,13 +155,6 @@ class Gateway:
             await self._duties.stop()
             await self._store.aclose()
             await self._watcher.aclose()
-
-    async def _live(self) -> web.Response:
-        return state(200, {"alive": True})
-
-    async def _ready(self) -> web.Response:
-        ready = await self.readiness.is_ready()
-        return state(200 if ready else 503, {"ready": ready})
 
 
 def create_app(
@@ -192,20 +184,12 @@ def load_settings(environ: Mapping[str, str], **options: object) -> Settings:
     return Settings.load(environ, toml, given)
 
 
-async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
-    """Run the gateway until SIGTERM or SIGINT, then finish what is in flight.
-
-    Raises:
-        ConfigurationFault: A secret cannot be read.
-        OSError: An address is not free.
-    """
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with serving(settings, environ):
-        await stop.wait()
-        _log.info("stopping")
-    _log.info("stopped")
+def warn_of_settings(settings: Settings, environ: Mapping[str, str]) -> None:
+    """Say what can be used but is most likely not meant."""
+    for name in unknown_variables(Settings, environ):
+        _log.warning("unknown_variable", name=name, advice="look for a misspelling")
+    if not settings.endpoints:
+        _log.warning("no_endpoints", advice="set UNIPILE_WEBHOOK_SECRET, or write relay.toml")
 
 
 @asynccontextmanager
@@ -222,43 +206,59 @@ async def serving(settings: Settings, environ: Mapping[str, str]) -> AsyncIterat
     gateway = _build(settings, environ)
     admin = web.AppRunner(_admin(gateway), access_log=None)
     with bound(settings.host, settings.port) as sockets:
-        async with gateway.running(), _taking(gateway, settings, sockets):
+        # Senders are on this machine where nobody replaces us: they need not be waited for.
+        async with serving_on(gateway, settings, sockets, idle_seconds=0):
+            for listening in sockets:
+                host, port = listening.getsockname()[:2]
+                _log.info("listening", role="ingress", host=host, port=port)
             try:
                 admin_port = await _listen(admin, settings.admin_host, settings.admin_port, "admin")
-                for name in unknown_variables(Settings, environ):
-                    _log.warning("unknown_variable", name=name, advice="look for a misspelling")
-                if not settings.endpoints:
-                    advice = "set UNIPILE_WEBHOOK_SECRET, or write relay.toml"
-                    _log.warning("no_endpoints", advice=advice)
+                warn_of_settings(settings, environ)
                 yield Listening(sockets[0].getsockname()[1], admin_port)
             finally:
                 await admin.cleanup()
 
 
 @asynccontextmanager
-async def _taking(
-    gateway: Gateway, settings: Settings, sockets: Sequence[socket.socket]
-) -> AsyncIterator[Connections]:
-    """Take deliveries within the block; at its end answer those that are here."""
+async def serving_on(
+    gateway: Gateway,
+    settings: Settings,
+    sockets: Sequence[socket.socket],
+    *,
+    idle_seconds: float = DRAIN_IDLE_SECONDS,
+) -> AsyncIterator[None]:
+    """Take deliveries within the block, and at its end answer those that are here.
+
+    Args:
+        gateway: Takes them; it lives as long as the block.
+        settings: How many connections, and how long deliveries in flight may go on.
+        sockets: They listen; closed at the end of the block, before anything else.
+        idle_seconds: How long connections that say nothing are kept then.
+    """
+    ingress = Ingress(gateway.receiver, gateway.pages)
     connections = Connections(
-        Ingress(gateway.receiver, gateway.pages),
+        ingress,
         gateway.budget,
         gateway.metrics,
         limit=settings.max_connections,
         idle_seconds=settings.idle_seconds,
     )
     gateway.metrics.watch(tally.CONNECTIONS, lambda: connections.count)
-    runner = web.ServerRunner(connections, shutdown_timeout=settings.grace_seconds)
-    await runner.setup()
-    connections.accept_on(sockets)
-    for listening in sockets:
-        host, port = listening.getsockname()[:2]
-        _log.info("listening", role="ingress", host=host, port=port)
-    try:
-        yield connections
-    finally:
-        connections.stop_accepting()
-        await runner.cleanup()
+    runner = web.ServerRunner(connections, shutdown_timeout=CUT_SECONDS)
+    async with gateway.running():
+        await runner.setup()
+        connections.accept_on(sockets)
+        try:
+            yield
+        finally:
+            connections.stop_accepting()
+            for listening in sockets:
+                listening.close()
+            ingress.drain()
+            try:
+                await run_out(connections, idle_seconds, settings.grace_seconds)
+            finally:
+                await runner.cleanup()
 
 
 def _build(settings: Settings | None, environ: Mapping[str, str] | None) -> Gateway:
@@ -283,13 +283,10 @@ def _ingress(gateway: Gateway) -> web.Application:
 
 
 def _admin(gateway: Gateway) -> web.Application:
-    async def metrics() -> web.Response:
-        headers = {"content-type": "text/plain; version=0.0.4; charset=utf-8"}
-        return web.Response(body=gateway.metrics.text(), headers=headers)
+    async def text() -> bytes:
+        return gateway.metrics.text()
 
-    app = web.Application()
-    add_pages(app, {**gateway.pages, "/metrics": metrics})
-    return app
+    return admin_app(gateway.readiness.is_ready, text)
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int, role: str) -> int:

@@ -6,7 +6,7 @@ Source: docs/reference/configuration.md.
 """
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -114,6 +114,8 @@ class Settings(FileSettings):
     # Most senders wait no longer than a few seconds.
     append_deadline_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
     grace_seconds: Annotated[float, Field(ge=0)] = 20.0
+    # One keeps a core busy; more pay where there are cores for them.
+    processes: Annotated[int, Field(ge=1, le=256)] = 1
     endpoints: dict[Name, EndpointSection] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -151,8 +153,34 @@ class Settings(FileSettings):
         return settings
 
 
-def build_endpoints(settings: Settings, environ: Mapping[str, str]) -> dict[str, Endpoint]:
+def read_secret_file(path: Path) -> str:
+    """Read a secret's file.
+
+    Raises:
+        OSError: It cannot be read, or is not a file.
+        ValueError: It is not text.
+    """
+    if path.exists() and not path.is_file():
+        # A pipe would be waited for, and a device never ends.
+        raise _NotAFile
+    return path.read_text("utf-8")
+
+
+class _NotAFile(OSError):
+    pass
+
+
+def build_endpoints(
+    settings: Settings,
+    environ: Mapping[str, str],
+    read_file: Callable[[Path], str] = read_secret_file,
+) -> dict[str, Endpoint]:
     """Read the secrets and give the endpoints by name.
+
+    Args:
+        settings: Which endpoints, and where their secrets are.
+        environ: Variables that hold secrets.
+        read_file: Gives the text of a file that holds one.
 
     Raises:
         ConfigurationFault: A secret cannot be read, all of them named.
@@ -160,14 +188,16 @@ def build_endpoints(settings: Settings, environ: Mapping[str, str]) -> dict[str,
     faults: list[str] = []
     endpoints = {}
     for name, section in settings.endpoints.items():
-        secrets = [
-            _read(reference, f"endpoints.{name}.secrets[{number}]", environ, faults)
-            for number, reference in enumerate(section.secrets)
-        ]
+        secrets = []
+        for number, reference in enumerate(section.secrets):
+            try:
+                secrets.append(_read(reference, environ, read_file))
+            except ValueError as fault:
+                faults.append(f"endpoints.{name}.secrets[{number}]: {fault}")
         endpoints[name] = Endpoint(
             name=name,
             provider=PROVIDERS[section.provider],
-            secrets=tuple(secret for secret in secrets if secret is not None),
+            secrets=tuple(secrets),
             tolerance_seconds=section.tolerance_seconds,
             late_tolerance_seconds=section.late_tolerance_seconds,
             window_seconds=section.window_seconds,
@@ -183,35 +213,33 @@ def build_endpoints(settings: Settings, environ: Mapping[str, str]) -> dict[str,
 
 
 def build_rates(settings: Settings) -> dict[str, Rate]:
-    """Give the endpoints' rates by name, of those that have one."""
+    """Give one process's part of the endpoints' rates by name, of those that have one."""
+    processes = settings.processes
     return {
-        name: Rate(per_second, section.rate_limit_burst or max(1.0, per_second))
+        name: Rate(per_second / processes, max(1.0, burst / processes))
         for name, section in settings.endpoints.items()
         if (per_second := section.rate_limit_per_second)
+        and (burst := section.rate_limit_burst or per_second)
     }
 
 
 def _read(
-    reference: SecretReference, path: str, environ: Mapping[str, str], faults: list[str]
-) -> Secret | None:
+    reference: SecretReference, environ: Mapping[str, str], read_file: Callable[[Path], str]
+) -> Secret:
     if reference.env is not None:
         return Secret(environ[reference.env], f"env:{reference.env}")
-    path_of = reference.file or Path()
-    source = f"file:{path_of}"
-    if path_of.exists() and not path_of.is_file():
-        faults.append(f"{path}: {path_of} is not a file")
-        return None
+    path = reference.file or Path()
     try:
-        text = path_of.read_text("utf-8")
+        text = read_file(path)
+    except _NotAFile:
+        raise ValueError(f"{path} is not a file") from None
     except (OSError, ValueError) as error:
-        faults.append(f"{path}: cannot read {path_of}: {type(error).__name__}")
-        return None
+        raise ValueError(f"cannot read {path}: {type(error).__name__}") from None
     # Editors and echo end a file with a newline; no sender's secret has one.
     secret = text.rstrip("\r\n")
     if not secret.strip():
-        faults.append(f"{path}: {path_of} is empty")
-        return None
-    return Secret(secret, source)
+        raise ValueError(f"{path} is empty")
+    return Secret(secret, f"file:{path}")
 
 
 def _secret_faults(merged: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:

@@ -45,6 +45,8 @@ async def send_until(
     answers: Answers | None = None,
     *,
     connections: int = 32,
+    keep: bool = True,
+    name: str = "evt",
 ) -> Answers:
     """Send distinct events until told to stop, each again until it is answered 200.
 
@@ -53,11 +55,13 @@ async def send_until(
         url: Gives the endpoint's URL.
         answers: Where they are noted; a caller may look while sending goes on.
         connections: How many send at once.
+        keep: Connections are kept for the next event; else each has a new one.
+        name: What the events' ids begin with.
     """
     answers = Answers() if answers is None else answers
-    ids = (f"evt_{number:07}" for number in itertools.count())
+    ids = (f"{name}_{number:07}" for number in itertools.count())
     timeout = aiohttp.ClientTimeout(total=10)
-    connector = aiohttp.TCPConnector(limit=connections)
+    connector = aiohttp.TCPConnector(limit=connections, force_close=not keep)
     async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
         senders = (_sender(session, stop, url, ids, answers) for _ in range(connections))
         await asyncio.gather(*senders)

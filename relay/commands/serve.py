@@ -4,11 +4,10 @@ from typing import Annotated
 
 import typer
 
-from relay import app as gateway
 from relay.commands.options import AdminPort, Port, RedisUrl
-from relay.commands.store import environment, gateway_settings
-from relay.contract.logs import configure_logs
 from relay.contract.loop import run
+from relay.processes.configuration import read_configuration
+from relay.processes.parent import serve as serve_processes
 
 
 def register(app: typer.Typer) -> None:
@@ -24,13 +23,23 @@ def serve(
     port: Port = None,
     admin_port: AdminPort = None,
     redis_url: RedisUrl = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(min=1, max=256, help="How many processes take deliveries. [1]"),
+    ] = None,
 ) -> None:
     """Run the gateway: deliveries in over HTTP, events into Redis Streams.
 
-    SIGTERM or Ctrl-C finishes what is in flight and ends it with 0. It starts, and answers 503,
-    while Redis is away.
+    SIGTERM or Ctrl-C finishes what is in flight and ends it with 0. SIGHUP reads the
+    configuration anew without dropping a delivery. It starts, and answers 503, while Redis is
+    away.
     """
-    environ = environment()
-    settings = gateway_settings(environ, redis_url, host=host, port=port, admin_port=admin_port)
-    configure_logs(settings.log_format)
-    run(gateway.serve(settings, environ))
+    said = {
+        "host": host,
+        "port": port,
+        "admin_port": admin_port,
+        "processes": processes,
+        "redis": None if redis_url is None else {"url": redis_url},
+    }
+    options = {name: value for name, value in said.items() if value is not None}
+    run(serve_processes(lambda: read_configuration(options)))

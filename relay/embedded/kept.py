@@ -24,8 +24,8 @@ _log = structlog.get_logger("relay.embedded")
 class KeptProcess:
     """One child process, and the task that watches over it.
 
-    ``start`` and ``stop`` may come in any order and twice. ``failed`` ends with the reason when
-    the process cannot be kept running.
+    ``start`` or ``begin``, and ``stop``, may come in any order and twice. ``failed`` ends with the
+    reason when the process cannot be kept running.
 
     Args:
         name: Its name in logs.
@@ -33,7 +33,8 @@ class KeptProcess:
         wait_until_up: Returns when it can be used, raises a `RelayError` if that will not be.
         ask_to_end: Asks it to end.
         grace_seconds: How long it may take before it is killed.
-        starts: How many starts in a row may fail before it is given up.
+        starts: How many starts in a row may fail before it is given up; without end where
+            infinite.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class KeptProcess:
         wait_until_up: Callable[[Process], Awaitable[None]],
         ask_to_end: Callable[[Process], Awaitable[None]],
         grace_seconds: float,
-        starts: int = 5,
+        starts: float = 5,
     ) -> None:
         self._name = name
         self._launch = launch
@@ -55,6 +56,7 @@ class KeptProcess:
         self._process: Process | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._changing = asyncio.Lock()
+        self.restarts = 0
 
     @property
     def pid(self) -> int | None:
@@ -74,7 +76,12 @@ class KeptProcess:
             if self._watcher is not None:
                 return
             await self._run_once()
-            self._watcher = asyncio.create_task(self._watch(), name=f"watch-{self._name}")
+            self._begin()
+
+    def begin(self) -> None:
+        """Start it and go on trying where it does not come up, without waiting for that."""
+        if self._watcher is None:
+            self._begin()
 
     async def stop(self, within_seconds: float = math.inf) -> None:
         """Return when it has ended.
@@ -97,6 +104,9 @@ class KeptProcess:
             if error is not None:
                 return error if isinstance(error, RelayError) else RelayError(repr(error))
         return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]
+
+    def _begin(self) -> None:
+        self._watcher = asyncio.create_task(self._watch(), name=f"watch-{self._name}")
 
     async def _run_once(self) -> None:
         self._process = await self._launch()
@@ -123,22 +133,29 @@ class KeptProcess:
 
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()
-        pause, failures, up_since = FIRST_PAUSE_SECONDS, 0, loop.time()
+        has_run = self._process is not None
+        pause, failures, up_since = FIRST_PAUSE_SECONDS if has_run else 0.0, 0, loop.time()
         while True:
             if self._process is not None:
                 code = await self._process.wait()
                 _log.warning("child_ended", child=self._name, exit_code=code)
-            if loop.time() - up_since > HEALTHY_SECONDS:
-                pause = FIRST_PAUSE_SECONDS
+                if loop.time() - up_since > HEALTHY_SECONDS:
+                    pause = FIRST_PAUSE_SECONDS
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
-            pause = min(2 * pause, LAST_PAUSE_SECONDS)
+            pause = min(max(2 * pause, FIRST_PAUSE_SECONDS), LAST_PAUSE_SECONDS)
             try:
                 await self._run_once()
-            except (RelayError, OSError) as error:
+            except Exception as error:  # the edge: whatever it was, it goes on
                 failures += 1
                 _log.warning("child_start_failed", child=self._name, error=type(error).__name__)
                 if failures >= self._starts:
                     raise
             else:
                 failures, up_since = 0, loop.time()
-                _log.info("child_restarted", child=self._name)
+                self._came_up(again=has_run)
+                has_run = True
+
+    def _came_up(self, *, again: bool) -> None:
+        if again:
+            self.restarts += 1
+            _log.info("child_restarted", child=self._name)

@@ -81,6 +81,16 @@ class Connections(web.Server):
             asyncio.get_running_loop().remove_reader(listening)
         self._sockets.clear()
 
+    @property
+    def are_gone(self) -> bool:
+        """Whether none is open, nor just arriving."""
+        return not self.count and not self._arriving
+
+    def close_quiet(self) -> None:
+        """Close those on which nothing is being answered."""
+        for handler in list(self._quiet):
+            handler.force_close()
+
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         """Take note of a new one."""
         super().connection_made(handler, transport)

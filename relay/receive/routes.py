@@ -90,6 +90,10 @@ class Ingress:
             response = _bug(error)
         if self._draining:
             response.force_close()
+            if not request.content.is_eof():
+                # Refused while it was still sending: aiohttp reads on for a while and then closes.
+                # Closed before that, the sender may never see its answer.
+                return response
         if connection.transport is not None:
             self.quiet[connection] = None
         return response

@@ -12,7 +12,7 @@ from aiohttp.test_utils import BaseTestServer, TestClient, TestServer
 from redis.asyncio import Redis
 from yarl import URL
 
-from relay.app import Gateway, _ingress, _taking
+from relay.app import Gateway, _ingress, serving_on
 from relay.contract.connect import connect
 from relay.contract.entry import decode
 from relay.contract.event import Event
@@ -48,8 +48,8 @@ class Served(BaseTestServer):
         if self.port:
             return
         sockets = self._stack.enter_context(bound("127.0.0.1", 0))
-        await self._stack.enter_async_context(self._gateway.running())
-        await self._stack.enter_async_context(_taking(self._gateway, self._settings, sockets))
+        serving = serving_on(self._gateway, self._settings, sockets, idle_seconds=0)
+        await self._stack.enter_async_context(serving)
         self.port = sockets[0].getsockname()[1]
         self._root = URL(f"http://127.0.0.1:{self.port}")
 

@@ -1,6 +1,7 @@
 """The parts of the embedded server: its program, its directory, its settings, its keeper."""
 
 import asyncio
+import math
 import os
 from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable
@@ -187,7 +188,7 @@ STUBBORN = "trap '' TERM; echo up; while :; do sleep 0.05; done"
 
 
 def keep(
-    script: str, *, up: Callable[[Process], Awaitable[None]] | None = None, starts: int = 3
+    script: str, *, up: Callable[[Process], Awaitable[None]] | None = None, starts: float = 3
 ) -> KeptProcess:
     """Keep a shell script running; by default it counts as up at once."""
 
@@ -259,6 +260,36 @@ async def test_a_first_start_that_fails_raises(impatient: None) -> None:
             await script.start()
 
         assert script.pid is None
+    await script.stop()
+
+
+async def test_what_is_begun_is_tried_until_it_comes_up(impatient: None) -> None:
+    """However often that takes; what had never run was not started again."""
+    attempts = []
+
+    async def at_last(_: Process) -> None:
+        attempts.append(1)
+        if len(attempts) < 20:
+            raise ValueError("a bug") if len(attempts) % 2 else RelayError("not yet")
+
+    script = keep("sleep 60", up=at_last, starts=math.inf)
+    script.begin()
+    script.begin()
+    await wait_until(lambda: len(attempts) == 20, description="it came up")
+    await script.start()
+
+    assert script.pid is not None
+    assert script.restarts == 0
+    await script.stop()
+    assert script.pid is None
+
+
+async def test_each_start_after_an_end_is_counted(impatient: None) -> None:
+    """Once for each time that it came up again."""
+    script = keep("sleep 0.01")
+
+    await script.start()
+    await wait_until(lambda: script.restarts >= 3, description="it was started again")
     await script.stop()
 
 

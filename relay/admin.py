@@ -1,0 +1,49 @@
+"""The admin listener: health and metrics over HTTP; the numbers and the health are handed in.
+
+Nothing of a delivery is ever shown here.
+
+Source: docs/reference/http.md.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from relay.receive.answers import state
+from relay.receive.routes import Page, add_pages
+
+IsReady = Callable[[], Awaitable[bool]]
+
+
+def health(is_ready: IsReady) -> dict[str, Page]:
+    """Make ``/livez`` and ``/readyz``.
+
+    Args:
+        is_ready: Tells whether a delivery could be answered 200 now.
+    """
+
+    async def live() -> web.Response:
+        return state(200, {"alive": True})
+
+    async def ready() -> web.Response:
+        answer = await is_ready()
+        return state(200 if answer else 503, {"ready": answer})
+
+    return {"/livez": live, "/readyz": ready}
+
+
+def admin_app(is_ready: IsReady, text: Callable[[], Awaitable[bytes]]) -> web.Application:
+    """Make the application with health and ``/metrics``.
+
+    Args:
+        is_ready: Tells whether a delivery could be answered 200 now.
+        text: Gives all metrics in the Prometheus text form.
+    """
+
+    async def metrics() -> web.Response:
+        headers = {"content-type": "text/plain; version=0.0.4; charset=utf-8"}
+        return web.Response(body=await text(), headers=headers)
+
+    app = web.Application()
+    add_pages(app, {**health(is_ready), "/metrics": metrics})
+    return app

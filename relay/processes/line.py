@@ -1,0 +1,134 @@
+"""The parent's ends of the talk with its children, and the sum of what they count.
+
+Questions go out and answers come in, each within its time; a child that hangs or has gone never
+holds up whoever asks. What an ended child had counted stays in the sum, so that no counter falls.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from relay.metrics.tally import PROCESSES, Tally, lasting, total
+from relay.processes.messages import (
+    Accepting,
+    AskReady,
+    AskTally,
+    Begin,
+    Channel,
+    Counted,
+    Message,
+    Ready,
+    RunOut,
+)
+
+TALLY_SECONDS = 0.5
+# A little more than a child gives its store.
+READY_SECONDS = 1.5
+
+
+class Line:
+    """The talk with one child, from its start until its end.
+
+    Args:
+        channel: Our end.
+        ended: Is called once, when the child has nothing more to say.
+    """
+
+    def __init__(self, channel: Channel, ended: Callable[["Line"], None]) -> None:
+        self.tally = Tally()
+        self.is_accepting = False
+        self._channel = channel
+        self._ended = ended
+        self._accepting = asyncio.get_running_loop().create_future()
+        self._asked: dict[type[Message], asyncio.Future[Message]] = {}
+        self._listener = asyncio.create_task(self._listen(), name="listen-to-child")
+
+    async def begin(self, begin: Begin) -> bool:
+        """Tell the child what it is to be; tell whether it takes deliveries now, or has gone."""
+        await self._channel.send(begin)
+        await asyncio.wait({self._accepting, self._listener}, return_when=asyncio.FIRST_COMPLETED)
+        return self.is_accepting
+
+    async def run_out(self) -> None:
+        """Ask the child to finish what is in flight, and to end."""
+        self.is_accepting = False
+        await self._channel.send(RunOut())
+
+    async def count(self) -> None:
+        """Have its tally renewed, within half a second."""
+        await self._answer(AskTally(), Counted, TALLY_SECONDS)
+
+    async def is_ready(self) -> bool:
+        """Ask whether it could answer a delivery with 200 now."""
+        answer = await self._answer(AskReady(), Ready, READY_SECONDS)
+        return isinstance(answer, Ready) and answer.ready
+
+    async def _answer(
+        self, question: Message, kind: type[Message], seconds: float
+    ) -> Message | None:
+        asked = self._asked.get(kind)
+        if asked is None or asked.done():
+            asked = self._asked[kind] = asyncio.get_running_loop().create_future()
+            await self._channel.send(question)
+        # Whoever asks a child that hangs waits for the same answer: nothing is heaped up.
+        either: set[asyncio.Future[Any]] = {asked, self._listener}
+        await asyncio.wait(either, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        return asked.result() if asked.done() else None
+
+    async def _listen(self) -> None:
+        try:
+            while (message := await self._channel.receive()) is not None:
+                self._hear(message)
+        finally:
+            self.is_accepting = False
+            self._channel.close()
+            self._ended(self)
+
+    def _hear(self, message: Message) -> None:
+        if isinstance(message, Accepting):
+            self.is_accepting = True
+            self._accepting.set_result(None)
+        if isinstance(message, Counted):
+            self.tally = message.tally
+        if isinstance(message, Ready) or (isinstance(message, Counted) and message.asked):
+            asked = self._asked.get(type(message))
+            if asked is not None and not asked.done():
+                asked.set_result(message)
+
+
+class Lines:
+    """All children that have not ended, those that only finish what is in flight too."""
+
+    def __init__(self) -> None:
+        self._open: set[Line] = set()
+        self._past = Tally()
+
+    def open(self, channel: Channel) -> Line:
+        """Talk with a child that was just started."""
+        line = Line(channel, self._remember)
+        self._open.add(line)
+        return line
+
+    async def tally(self) -> Tally:
+        """Sum up what all children, past ones too, have counted."""
+        await asyncio.gather(*(line.count() for line in self._open))
+        # From here on without a pause, or a child that ends meanwhile would count twice.
+        accepting = sum(line.is_accepting for line in self._open)
+        own = Tally(gauges=[(PROCESSES.name, (), accepting)])
+        return total([self._past, own, *(line.tally for line in self._open)])
+
+    async def is_ready(self) -> bool:
+        """Tell whether any child could answer a delivery with 200 now."""
+        asking = [asyncio.create_task(line.is_ready()) for line in self._open if line.is_accepting]
+        try:
+            for answer in asyncio.as_completed(asking):
+                if await answer:
+                    return True
+        finally:
+            for task in asking:
+                task.cancel()
+        return False
+
+    def _remember(self, line: Line) -> None:
+        self._open.discard(line)
+        self._past = total([self._past, lasting(line.tally)])

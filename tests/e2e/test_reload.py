@@ -1,0 +1,289 @@
+"""SIGHUP: a changed configuration is taken over under load, and a broken one is refused whole."""
+
+import asyncio
+import os
+import pty
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import StartServer
+from tests.e2e.test_crash_gateway import assert_all_kept
+from tests.e2e.watching import hindrance, metrics, processes, run_on, stored
+from tests.load import Answers, body_of, send_until
+from tests.programs import GatewayProgram, children_of, gateway
+from tests.servers import free_port, wait_until_sync
+from tests.signing import SECRET, signed
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.e2e
+
+FILE = """
+processes = {processes}
+[endpoints.unipile]
+provider = "unipile"
+secrets = [{{ file = "{secret}" }}]
+"""
+
+
+class Files:
+    """The configuration of one gateway: a file, and a file with its secret."""
+
+    def __init__(self, directory: Path) -> None:
+        self.toml = directory / "relay.toml"
+        self.secret = directory / "signing.secret"
+        self.write()
+
+    def write(self, *, processes: int = 2, secret: str = SECRET, more: str = "") -> None:
+        """Write both files anew."""
+        self.secret.write_text(f"{secret}\n")
+        self.toml.write_text(more + FILE.format(processes=processes, secret=self.secret))
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    """A good configuration of two processes."""
+    return Files(tmp_path)
+
+
+def reload(program: GatewayProgram) -> None:
+    """Send the parent, and nobody else, the signal."""
+    program.process.send_signal(signal.SIGHUP)
+
+
+async def reloaded(program: GatewayProgram, times: int) -> None:
+    """Wait until the old processes have ended so many times."""
+    await wait_until(
+        lambda: program.output().count('"reloaded"') == times,
+        deadline_seconds=60,
+        description=f"it has reloaded {times} times",
+    )
+
+
+def status(program: GatewayProgram, event_id: str, secret: str) -> int:
+    """Send one delivery from a connection of its own, and give the status."""
+    body = body_of(event_id)
+    request = urllib.request.Request(program.url, body, signed(body, secret=secret))
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+async def test_under_load_nothing_is_refused_or_reset(
+    start_server: StartServer, tmp_path: Path, files: Files
+) -> None:
+    """Kept connections and new ones, three times over: every request has its 200."""
+    server = start_server("valkey", "always")
+    with gateway(tmp_path, server.url) as program:
+        await wait_until(lambda: processes(program) == 2, description="both take deliveries")
+        first = set(children_of(program.process.pid))
+        stop, kept, new = asyncio.Event(), Answers(), Answers()
+        sending = [
+            asyncio.create_task(send_until(stop, lambda: program.url, kept)),
+            asyncio.create_task(
+                send_until(stop, lambda: program.url, new, connections=8, keep=False, name="new")
+            ),
+        ]
+        for times in (1, 2, 3):
+            before = kept.accepted, new.accepted
+            reload(program)
+            await reloaded(program, times)
+            assert (kept.accepted, new.accepted) > before
+        stop.set()
+        await asyncio.gather(*sending)
+
+        assert (kept.broken, new.broken) == (0, 0)
+        assert set(kept.statuses) | set(new.statuses) == {200}
+        assert not first & set(children_of(program.process.pid))
+        assert_all_kept(kept, server)
+        assert_all_kept(new, server)
+        assert stored(program) == kept.accepted + new.accepted
+        assert metrics(program)["relay_process_restarts_total"] == 0
+        assert "child_killed" not in program.output()
+
+
+async def test_a_changed_secret_and_number_are_taken_over(
+    start_server: StartServer, tmp_path: Path, files: Files
+) -> None:
+    """More processes, then fewer; the old secret is good no longer."""
+    server = start_server("valkey", "always")
+    with gateway(tmp_path, server.url) as program:
+        assert status(program, "evt_1", SECRET) == 200
+        for times, (number, secret) in enumerate([(3, "another-one"), (1, "a-third")], start=1):
+            files.write(processes=number, secret=secret)
+
+            reload(program)
+            await reloaded(program, times)
+
+            assert status(program, f"evt_{number}", secret) == 200
+            assert status(program, "evt_9", SECRET) == 401
+            assert processes(program) == number
+            assert len(children_of(program.process.pid)) == number
+
+
+async def test_a_broken_configuration_is_refused_whole(
+    start_server: StartServer, tmp_path: Path, files: Files
+) -> None:
+    """All faults are said, the old processes go on, and one that dies comes back as it was."""
+    server = start_server("valkey", "always")
+    with gateway(tmp_path, server.url) as program:
+        await wait_until(lambda: processes(program) == 2, description="both take deliveries")
+        before = children_of(program.process.pid)
+        files.write(more='colour = "red"\nbody_seconds = "x"\n')
+        files.secret.unlink()
+
+        reload(program)
+        await wait_until(lambda: "reload_refused" in program.output(), description="it says so")
+
+        (line,) = [line for line in program.output().splitlines() if "reload_refused" in line]
+        assert "colour" in line
+        assert "body_seconds" in line
+        assert children_of(program.process.pid) == before
+
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        await wait_until(
+            lambda: metrics(program)["relay_process_restarts_total"] == 2,
+            description="both were started again",
+        )
+        assert status(program, "evt_1", SECRET) == 200
+
+        files.write(more="\n")
+        reload(program)
+        await reloaded(program, 1)
+        assert status(program, "evt_2", SECRET) == 200
+
+
+async def test_a_reload_that_does_not_come_up_changes_nothing(
+    start_server: StartServer, tmp_path: Path, files: Files
+) -> None:
+    """The configuration is good, but no process can be started: the old ones go on."""
+    server = start_server("valkey", "always")
+    path, no_child = hindrance(tmp_path)
+    with gateway(tmp_path, server.url, PYTHONPATH=path) as program:
+        await wait_until(lambda: processes(program) == 2, description="both take deliveries")
+        before = children_of(program.process.pid)
+        no_child.touch()
+        files.write(secret="another-one")
+
+        reload(program)
+        await wait_until(lambda: "reload_failed" in program.output(), description="it says so")
+
+        assert children_of(program.process.pid) == before
+        assert processes(program) == 2
+        assert status(program, "evt_1", SECRET) == 200
+
+        no_child.unlink()
+        reload(program)
+        await reloaded(program, 1)
+        assert status(program, "evt_2", "another-one") == 200
+
+
+async def test_a_secret_that_cannot_be_read_is_refused(
+    start_server: StartServer, tmp_path: Path, files: Files
+) -> None:
+    """The fault names the file and not what stood in it."""
+    server = start_server("valkey", "always")
+    with gateway(tmp_path, server.url) as program:
+        files.secret.unlink()
+
+        reload(program)
+        await wait_until(lambda: "reload_refused" in program.output(), description="it says so")
+
+        assert str(files.secret) in program.output()
+        assert SECRET not in program.output()
+        assert status(program, "evt_1", SECRET) == 200
+
+
+async def test_what_a_reload_does_not_change_is_said(
+    start_server: StartServer, tmp_path: Path, files: Files
+) -> None:
+    """The rest of the file is taken over; signals sent in a row become one reload or two."""
+    server = start_server("valkey", "always")
+    with gateway(tmp_path, server.url) as program:
+        files.write(processes=1, more='admin_host = "127.0.0.3"\nlog_format = "text"\n')
+
+        for _ in range(5):
+            reload(program)
+        await wait_until(lambda: '"reloaded"' in program.output(), description="it has reloaded")
+
+        said = [line for line in program.output().splitlines() if "reload_needs_restart" in line]
+        assert any('"admin_host"' in line for line in said)
+        assert any('"log_format"' in line for line in said)
+        assert not any('"port"' in line for line in said)
+        await wait_until(lambda: processes(program) == 1, description="one process")
+        assert program.terminate() == 0
+        assert program.output().count('"reloading"') <= 2
+
+
+async def test_sigterm_during_a_reload_ends_all(
+    start_server: StartServer, tmp_path: Path, files: Files
+) -> None:
+    """The new processes too, whatever state they are in."""
+    server = start_server("valkey", "always")
+    with gateway(tmp_path, server.url) as program:
+        stop, answers = asyncio.Event(), Answers()
+        sending = asyncio.create_task(send_until(stop, lambda: program.url, answers))
+        await wait_until(lambda: answers.accepted > 100, description="100 are accepted")
+        reload(program)
+        await wait_until(
+            lambda: len(children_of(program.process.pid)) == 3, description="a third is starting"
+        )
+        children = children_of(program.process.pid)
+
+        code = await asyncio.to_thread(program.terminate)
+        stop.set()
+        await sending
+
+        assert code == 0
+        assert run_on(children) == []
+        assert set(answers.statuses) == {200}
+        assert_all_kept(answers, server)
+        assert "Traceback" not in program.output()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs setsid of Linux")
+def test_a_terminal_that_goes_away_ends_it(start_server: StartServer, tmp_path: Path) -> None:
+    """The same signal then means what it means to any program that was started by hand."""
+    server = start_server("valkey", "always")
+    ports = free_port(), free_port()
+    ours, theirs = pty.openpty()
+    log = tmp_path / "gateway.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            # `setsid --ctty` gives it the terminal as a login shell has it.
+            [
+                "setsid", "--ctty", sys.executable, "-m", "relay", "serve",
+                f"--port={ports[0]}", f"--admin-port={ports[1]}",
+            ],
+            stdin=theirs,
+            stdout=output,
+            stderr=output,
+            cwd=tmp_path,
+            env=os.environ | {"REDIS_URL": server.url, "UNIPILE_WEBHOOK_SECRET": SECRET},
+        )  # fmt: skip
+    os.close(theirs)
+    program = GatewayProgram(process, log, *ports)
+    try:
+        wait_until_sync(
+            lambda: program.get("/readyz") == 200, deadline_seconds=20, description="it is ready"
+        )
+        reload(program)
+        wait_until_sync(
+            lambda: '"reloaded"' in program.output(), deadline_seconds=20, description="it reloads"
+        )
+
+        os.close(ours)
+
+        assert process.wait(20) == 0
+        assert '"stopped"' in program.output()
+    finally:
+        program.kill()
