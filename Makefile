@@ -1,5 +1,6 @@
 # The same verbs for people and for CI. Every target sets up what it needs.
-.PHONY: setup dev test lint format image-check clean
+.PHONY: setup dev test lint format image-check clean bench-memory bench-unfinished \
+  bench-overload bench-restart bench-index
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -35,6 +36,22 @@ lint: setup  ## ruff, mypy, import-linter
 format: setup  ## puts the code in form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Each judges lines that must hold: exit code 1 says that one does not (redis-server is needed).
+bench-memory: setup  ## memory of the gateway over two million events
+	@exec $(BIN)/python -m bench.holds.memory $(ARGS)
+
+bench-unfinished: setup  ## memory under 10,000 bodies that stop one byte before their end
+	@exec $(BIN)/python -m bench.holds.unfinished $(ARGS)
+
+bench-overload: setup  ## answers, memory and recovery under three times what passes
+	@exec $(BIN)/python -m bench.holds.overload $(ARGS)
+
+bench-restart: setup  ## rolling restarts under load: nothing refused, nothing reset
+	@exec $(BIN)/python -m bench.holds.restart $(ARGS)
+
+bench-index: setup  ## bytes per remembered id and CPU of Redis, against plain keys
+	@exec $(BIN)/python -m bench.holds.index $(ARGS)
 
 image-check:  ## builds the container image without an engine and runs it (buildah, debootstrap)
 	deploy/image-check
