@@ -7,7 +7,8 @@ then the store is fast again, and at last the load falls while it is slow once m
 import sys
 import time
 from argparse import Namespace
-from dataclasses import asdict, dataclass
+from collections import deque
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from bench.holds.accounting import peak_bytes, resident_bytes
@@ -71,7 +72,7 @@ def measure(record: Record, given: Namespace, directory: Path) -> None:
         accepted = bytearray()
         capacity = _capacity(record, given, relay, proxy, accepted)
         before = resident_bytes(relay.pid)
-        tally, gauges = _overload(record, given, relay, proxy, capacity)
+        tally, turns, gauges = _overload(record, given, relay, proxy, capacity)
         peak = peak_bytes(relay.pid)
         _merge(accepted, tally.accepted)
         census = Census(client(store.port))
@@ -80,7 +81,7 @@ def measure(record: Record, given: Namespace, directory: Path) -> None:
         _write(record, tally, before_bytes=before, peak_bytes=peak, gauges=gauges)
         _judge_answers(record, tally, truth)
         _judge_memory(record, given, (before, peak), gauges)
-        _judge_recovery(record, given, tally, capacity)
+        _judge_recovery(record, tally, turns, capacity)
 
 
 def _capacity(
@@ -109,37 +110,55 @@ def _probe(relay: Gateway, first: int, accepted: bytearray) -> tuple[float, int]
     return per_second(tally, "200", _WARM_SECONDS, seconds), first + tally.due
 
 
-def _plan(given: Namespace, capacity: Capacity) -> list[Stretch]:
-    """Too much; still too much with the store fast again, then slow again; then half of it."""
-    much = TIMES_TOO_MUCH * capacity.slow_per_second
-    half = capacity.slow_per_second / 2
-    return [
-        Stretch(much, given.seconds + _AFTER_SECONDS + _AGAIN_SECONDS),
-        Stretch(half, _AFTER_SECONDS),
-    ]
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """When things changed, in seconds of the run.
+
+    Args:
+        fast: The store was fast again.
+        slow: It was slow once more.
+        fell: The load fell to half of what passes.
+        end: Nothing was due any more.
+    """
+
+    fast: float
+    slow: float
+    fell: float
+    end: float
 
 
 def _overload(
     record: Record, given: Namespace, relay: Gateway, proxy: Job[None], capacity: Capacity
-) -> tuple[Tally, dict[str, float]]:
+) -> tuple[Tally, Turns, dict[str, float]]:
     """Send to the plan, change the delay on the way, and give the highest gauges."""
-    plan = _plan(given, capacity)
-    highest: dict[str, float] = {}
-    turns = [
-        (given.seconds, 0.0),
-        (given.seconds + _AFTER_SECONDS, capacity.delay_seconds),
+    planned = Turns(
+        fast=given.seconds,
+        slow=given.seconds + _AFTER_SECONDS,
+        fell=given.seconds + _AFTER_SECONDS + _AGAIN_SECONDS,
+        end=given.seconds + _AFTER_SECONDS + _AGAIN_SECONDS + _AFTER_SECONDS,
+    )
+    passes = capacity.slow_per_second
+    plan = [
+        Stretch(TIMES_TOO_MUCH * passes, planned.fell),
+        Stretch(passes / 2, planned.end - planned.fell),
     ]
+    highest: dict[str, float] = {}
+    changes = deque([(planned.fast, 0.0), (planned.slow, capacity.delay_seconds)])
+    changed: list[float] = []
     with job(send_plan, relay.port, capacity.next_number, plan, _POOL) as sender:
         sender.heard(30)
         started = time.monotonic()
         while not sender.is_done():
             at = time.monotonic() - started
-            if turns and at >= turns[0][0]:
-                proxy.tell(turns.pop(0)[1])
+            if changes and at >= changes[0][0]:
+                proxy.tell(changes.popleft()[1])
+                changed.append(time.monotonic())
             _sample(record, relay, at, highest)
-            sender.said()
             time.sleep(_SAMPLE_SECONDS)
-        return sender.result(_END_SECONDS), highest
+        tally = sender.result(_END_SECONDS)
+    # All processes of a machine have the same monotonic clock.
+    fast, slow = (moment - tally.started for moment in changed)
+    return tally, replace(planned, fast=fast, slow=slow), highest
 
 
 def _sample(record: Record, relay: Gateway, at: float, highest: dict[str, float]) -> None:
@@ -211,16 +230,17 @@ def _judge_memory(
     )
 
 
-def _judge_recovery(record: Record, given: Namespace, tally: Tally, capacity: Capacity) -> None:
-    much = TIMES_TOO_MUCH * capacity.slow_per_second
-    turns = {
-        f"{much:.0f}/s are stored again once the store is fast": given.seconds,
-        f"{capacity.slow_per_second / 2:.0f}/s are stored again once the load falls": (
-            given.seconds + _AFTER_SECONDS + _AGAIN_SECONDS
+def _judge_recovery(record: Record, tally: Tally, turns: Turns, capacity: Capacity) -> None:
+    passes = capacity.slow_per_second
+    again = {
+        f"{TIMES_TOO_MUCH * passes:.0f}/s are stored again once the store is fast": (
+            turns.fast,
+            turns.slow,
         ),
+        f"{passes / 2:.0f}/s are stored again once the load falls": (turns.fell, turns.end),
     }
-    for claim, since in turns.items():
-        seconds = recovered_after(tally, since, since + _AFTER_SECONDS)
+    for claim, (since, until) in again.items():
+        seconds = recovered_after(tally, since, until)
         record.judge(
             claim,
             "not within the run" if seconds is None else f"after {seconds:.1f} s",

@@ -87,9 +87,17 @@ class Gateway(Program):
         return False
 
     def gauges(self, *names: str) -> dict[str, float]:
-        """Read some metrics without labels; one that is not there is left out."""
-        found = {}
-        for line in self._get(self.admin_port, "/metrics").splitlines():
+        """Read some metrics without labels; one that is not there is left out.
+
+        Returns:
+            Nothing where the gateway does not answer: that is no fault of what it is asked for.
+        """
+        found: dict[str, float] = {}
+        try:
+            text = self._get(self.admin_port, "/metrics")
+        except OSError:
+            return found
+        for line in text.splitlines():
             name, _, value = line.partition(" ")
             if name in names:
                 found[name] = float(value)
