@@ -121,10 +121,15 @@ async def _delay_replies(channel: Channel, port: int) -> None:
     proxy = DelayProxy(port)
     server, own_port = await proxy.listen()
 
-    def hear() -> None:
-        proxy.delay_seconds = float(channel.hear())
+    loop = asyncio.get_running_loop()
 
-    asyncio.get_running_loop().add_reader(channel.fileno(), hear)
+    def hear() -> None:
+        try:
+            proxy.delay_seconds = float(channel.hear())
+        except EOFError:  # the benchmark is over
+            loop.remove_reader(channel.fileno())
+
+    loop.add_reader(channel.fileno(), hear)
     channel.say(own_port)
     async with server:
         await server.serve_forever()

@@ -28,6 +28,7 @@ _OPEN_SECONDS = 60.0
 _END_SECONDS = 60.0
 ALLOWED = 1.20
 _IN_HAND = "relay_body_bytes_in_hand"
+_CONNECTIONS = "relay_connections"
 _GOOD = Pool(kept=16, most=400, fresh_every=4)
 
 
@@ -107,7 +108,8 @@ def _watch(
     pressed, started = _Pressed(), time.monotonic()
     while not good.is_done():
         pressed.fates = cast("Fates", stopping.said() or pressed.fates)
-        in_hand = int(relay.gauges(_IN_HAND).get(_IN_HAND, 0))
+        gauges = relay.gauges(_IN_HAND, _CONNECTIONS)
+        in_hand = int(gauges.get(_IN_HAND, 0))
         pressed.in_hand_bytes = max(pressed.in_hand_bytes, in_hand)
         record.line(
             "sample",
@@ -116,6 +118,7 @@ def _watch(
             resident_bytes=resident_bytes(relay.pid),
             unfinished=pressed.fates.open,
             in_hand_bytes=in_hand,
+            connections=int(gauges.get(_CONNECTIONS, 0)),
             socket_pages=_socket_pages(),
         )
         time.sleep(_SAMPLE_SECONDS)

@@ -4,16 +4,11 @@ import time
 
 from bench.holds import deliveries
 from relay.delivery import Delivery
-from relay.endpoint import Endpoint, Secret
 from relay.identify import identify
-from relay.providers import PROVIDERS
 from relay.verify import verify
+from tests.making import make_delivery, make_endpoint
 
-ENDPOINT = Endpoint(
-    name="unipile",
-    provider=PROVIDERS["unipile"],
-    secrets=(Secret(deliveries.SECRET, "test"),),
-)
+ENDPOINT = make_endpoint(deliveries.SECRET)
 
 
 def _received(request: bytes) -> Delivery:
@@ -21,13 +16,8 @@ def _received(request: bytes) -> Delivery:
     lines = head.decode().split("\r\n")[1:]
     headers = dict(line.lower().split(": ", 1) for line in lines)
     assert int(headers["content-length"]) == len(body)
-    return Delivery(
-        endpoint=ENDPOINT,
-        headers=headers,
-        query="",
-        body=body,
-        received_at_ms=time.time_ns() // 1_000_000,
-    )
+    now_ms = time.time_ns() // 1_000_000
+    return make_delivery(body, headers, endpoint=ENDPOINT, received_at_ms=now_ms)
 
 
 def test_a_delivery_verifies_and_is_identified() -> None:
