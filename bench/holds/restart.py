@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import gettempdir
 
 from bench.holds.accounting import children
 from bench.holds.census import Census
@@ -123,7 +124,10 @@ def _require(given: Namespace) -> None:
     if given.hard:
         return
     command = [sys.executable, "-m", "relay", "serve", "--help"]
-    said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    # From elsewhere, as the gateway itself is started: the same code, and no relay.toml.
+    said = subprocess.run(
+        command, cwd=gettempdir(), capture_output=True, text=True, check=False, timeout=60
+    )
     if "--processes" not in said.stdout:
         raise Missing("this gateway has no --processes; --hard shows what a plain restart costs")
 
