@@ -26,13 +26,10 @@ from bench.holds.sender.tally import FULL_SHARE, Tally, per_second, recovered_af
 TIMES_TOO_MUCH = 3
 RECOVERY_SECONDS = 2.0
 _WARM_SECONDS = 2.0
-_PROBE_SECONDS = 8.0
 # More than one flush can carry, so that the store's delay is what limits it.
 _PROBE_CONNECTIONS = 256
 # Above this part of what passes without delay, the sender would be the limit after recovery.
 _ROOM = 0.6
-_AFTER_SECONDS = 6.0
-_AGAIN_SECONDS = 10.0
 _END_SECONDS = 120.0
 _SAMPLE_SECONDS = 0.25
 _POOL = Pool(kept=64, most=12_000)
@@ -88,11 +85,11 @@ def _capacity(
     record: Record, given: Namespace, relay: Gateway, proxy: Job[None], accepted: bytearray
 ) -> Capacity:
     """Measure what passes; the delay grows until the overload is well below full speed."""
-    full, number = _probe(relay, 0, accepted)
+    full, number = _probe(relay, 0, given.probe, accepted)
     delay_seconds = given.delay_ms / 1000
     while True:
         proxy.tell(delay_seconds)
-        slow, number = _probe(relay, number, accepted)
+        slow, number = _probe(relay, number, given.probe, accepted)
         if TIMES_TOO_MUCH * slow <= _ROOM * full or delay_seconds > 1:
             break
         delay_seconds *= 2
@@ -101,9 +98,9 @@ def _capacity(
     return found
 
 
-def _probe(relay: Gateway, first: int, accepted: bytearray) -> tuple[float, int]:
+def _probe(relay: Gateway, first: int, lasting: float, accepted: bytearray) -> tuple[float, int]:
     """Give what passes per second in a closed loop, and the next number."""
-    seconds = _WARM_SECONDS + _PROBE_SECONDS
+    seconds = _WARM_SECONDS + lasting
     with job(send_seconds, relay.port, first, seconds, _PROBE_CONNECTIONS) as sender:
         tally = sender.result(seconds + _END_SECONDS)
     _merge(accepted, tally.accepted)
@@ -133,9 +130,9 @@ def _overload(
     """Send to the plan, change the delay on the way, and give the highest gauges."""
     planned = Turns(
         fast=given.seconds,
-        slow=given.seconds + _AFTER_SECONDS,
-        fell=given.seconds + _AFTER_SECONDS + _AGAIN_SECONDS,
-        end=given.seconds + _AFTER_SECONDS + _AGAIN_SECONDS + _AFTER_SECONDS,
+        slow=given.seconds + given.after,
+        fell=given.seconds + given.after + given.again,
+        end=given.seconds + given.after + given.again + given.after,
     )
     passes = capacity.slow_per_second
     plan = [
@@ -253,6 +250,9 @@ def main() -> int:
     """Read the options and run."""
     parser = options("Answers and memory of the gateway under three times too much.")
     parser.add_argument("--seconds", type=float, default=60, help="of too much")
+    parser.add_argument("--probe", type=float, default=8, help="seconds to find what passes")
+    parser.add_argument("--after", type=float, default=6, help="seconds of looking for recovery")
+    parser.add_argument("--again", type=float, default=10, help="seconds of too much once more")
     parser.add_argument("--delay-ms", type=float, default=50, help="of each reply of the store")
     parser.add_argument("--budget", type=int, default=256, help="the gateway's default, in MiB")
     return judge("overload", measure, parser.parse_args())
