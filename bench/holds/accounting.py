@@ -25,9 +25,15 @@ def tree(pid: int) -> list[int]:
     return found
 
 
+def resident_by_process(pid: int) -> dict[int, int]:
+    """Say how much memory each running process of a tree has resident now, in bytes."""
+    found = {one: _status_bytes(one, "VmRSS:") for one in tree(pid)}
+    return {one: size_bytes for one, size_bytes in found.items() if size_bytes}
+
+
 def resident_bytes(pid: int) -> int:
     """Say how much memory of a tree is resident now, pages that are shared counted for each."""
-    return sum(_status_bytes(one, "VmRSS:") for one in tree(pid))
+    return sum(resident_by_process(pid).values())
 
 
 def peak_bytes(pid: int) -> int:

@@ -25,6 +25,21 @@ def spread(values: Sequence[float]) -> dict[str, float]:
     return {name: round(percentile(values, mark), 3) for name, mark in marks.items()}
 
 
+def growth(first: Mapping[int, int], later: Mapping[int, int]) -> float:
+    """Say how many times as much memory there is as at first.
+
+    Args:
+        first: Process -> bytes at first.
+        later: The same later; a process that is new counts in the sum only.
+
+    Returns:
+        The highest of the ratios of the sums and of each process, so that one that does not grow
+        cannot hide one that does.
+    """
+    each = [later[pid] / first[pid] for pid in first if pid in later]
+    return max(sum(later.values()) / sum(first.values()), *each)
+
+
 def mib(size_bytes: float) -> float:
     """Give bytes as MiB, one digit after the point."""
     return round(size_bytes / MIB, 1)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.holds.figures import mib, percentile, spread, told
+from bench.holds.figures import growth, mib, percentile, spread, told
 from bench.holds.sender.tally import Tally, per_second, recovered_after
 
 
@@ -31,6 +31,23 @@ def test_figures_are_told_with_their_units() -> None:
     assert mib(3 * 1024 * 1024) == 3.0
     assert told({"200": 1000, "503": 2}) == "200: 1,000, 503: 2"
     assert told({}) == "none"
+
+
+@pytest.mark.parametrize(
+    ("later", "grown"),
+    [
+        ({1: 100, 2: 50}, 1.0),
+        ({1: 100, 2: 60}, 1.2),
+        ({1: 190, 2: 50}, 1.9),
+        ({1: 100, 3: 80}, 1.2),
+        ({1: 80, 2: 40}, 0.8),
+    ],
+)
+def test_one_process_that_grows_is_not_hidden_by_others(
+    later: dict[int, int], grown: float
+) -> None:
+    """Nor one that takes the place of another."""
+    assert growth({1: 100, 2: 50}, later) == pytest.approx(grown)
 
 
 def _tally(stored: list[int], due: int = 10) -> Tally:

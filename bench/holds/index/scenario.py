@@ -149,11 +149,25 @@ class Scenario:
         return sample
 
 
+def _options(aof: str) -> dict[str, str]:
+    quiet = {"slowlog_max_len": "0", "latency_tracking": "no"}
+    if aof == "off":
+        return {"appendonly": "no", **quiet}
+    # Rewriting goes on beside the events, and would be in the account of whom it happens to.
+    file = {"appendonly": "yes", "appendfsync": aof, "auto_aof_rewrite_percentage": "0"}
+    return {**file, **quiet}
+
+
 @contextmanager
-def prepared(design: Design, directory: Path) -> Iterator[Scenario]:
-    """Have a scenario with two stores of its own, ready to begin."""
-    # Without a file: it costs both the same, and would make the difference look smaller.
-    options = {"appendonly": "no", "slowlog_max_len": "0", "latency_tracking": "no"}
+def prepared(design: Design, directory: Path, aof: str) -> Iterator[Scenario]:
+    """Have a scenario with two stores of its own, ready to begin.
+
+    Args:
+        design: What it will do.
+        directory: Where the stores are.
+        aof: ``off``, or when the append-only file is confirmed.
+    """
+    options = _options(aof)
     with ExitStack() as stack:
         sides: list[Side] = []
         gauges: list[Gauge] = []
