@@ -1,6 +1,5 @@
 # The same verbs for people and for CI. Every target sets up what it needs.
-.PHONY: setup dev test lint format image-check clean bench-memory bench-unfinished \
-  bench-overload bench-restart bench-index
+.PHONY: setup dev test lint format image-check clean
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -37,7 +36,11 @@ format: setup  ## puts the code in form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+image-check:  ## builds the container image without an engine and runs it (buildah, debootstrap)
+	deploy/image-check
+
 # Each judges lines that must hold: exit code 1 says that one does not (redis-server is needed).
+.PHONY: bench-memory bench-unfinished bench-overload bench-restart bench-index
 bench-memory: setup  ## memory of the gateway over two million events
 	@exec $(BIN)/python -m bench.holds.memory $(ARGS)
 
@@ -52,9 +55,6 @@ bench-restart: setup  ## rolling restarts under load: nothing refused, nothing r
 
 bench-index: setup  ## bytes per remembered id and CPU of Redis, against plain keys
 	@exec $(BIN)/python -m bench.holds.index $(ARGS)
-
-image-check:  ## builds the container image without an engine and runs it (buildah, debootstrap)
-	deploy/image-check
 
 clean:  ## removes what the targets made
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
