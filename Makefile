@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 help:  ## lists the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 # Made again whenever pyproject.toml changes.
 $(VENV)/.ready: pyproject.toml
