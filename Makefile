@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 help:  ## lists the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 # Made again whenever pyproject.toml changes.
 $(VENV)/.ready: pyproject.toml
@@ -38,6 +38,23 @@ format: setup  ## puts the code in form
 
 image-check:  ## builds the container image without an engine and runs it (buildah, debootstrap)
 	deploy/image-check
+
+# Each judges lines that must hold: exit code 1 says that one does not (redis-server is needed).
+.PHONY: bench-memory bench-unfinished bench-overload bench-restart bench-index
+bench-memory: setup  ## memory of the gateway over two million events
+	@exec $(BIN)/python -m bench.holds.memory $(ARGS)
+
+bench-unfinished: setup  ## memory under 10,000 bodies that stop one byte before their end
+	@exec $(BIN)/python -m bench.holds.unfinished $(ARGS)
+
+bench-overload: setup  ## answers, memory and recovery under three times what passes
+	@exec $(BIN)/python -m bench.holds.overload $(ARGS)
+
+bench-restart: setup  ## rolling restarts under load: nothing refused, nothing reset
+	@exec $(BIN)/python -m bench.holds.restart $(ARGS)
+
+bench-index: setup  ## bytes per remembered id and CPU of Redis, against plain keys
+	@exec $(BIN)/python -m bench.holds.index $(ARGS)
 
 clean:  ## removes what the targets made
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
