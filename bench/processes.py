@@ -1,0 +1,145 @@
+"""Programs as child processes, pinned to cores, and ended by their ids whatever happens."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.accounting import tree
+from bench.tools import path_of
+
+_START_SECONDS = 20.0
+_STOP_SECONDS = 15.0
+# What would change the behaviour of a program behind the benchmark's back.
+_OURS = ("RELAY_", "REDIS_URL", "UNIPILE_WEBHOOK_SECRET", "PYTHON", "UVICORN_")
+
+
+class ProgramFailed(Exception):
+    """A program ended, or did not answer in time; the message has the end of its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One running program.
+
+    Args:
+        name: What it is called in messages.
+        process: The process that was started; it may have children.
+        log: Where its output goes.
+    """
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def pid(self) -> int:
+        """The id of the process that was started."""
+        return self.process.pid
+
+    def wait_for(self, condition: Callable[[], bool], what: str) -> None:
+        """Return as soon as a condition holds.
+
+        Raises:
+            ProgramFailed: The program ended, or it does not hold in time.
+        """
+        deadline = time.monotonic() + _START_SECONDS
+        while not condition():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                said = self.log.read_text("utf-8", "replace")[-2000:]
+                raise ProgramFailed(f"{self.name}: {what} did not happen. Its log ends:\n{said}")
+            time.sleep(0.02)
+
+
+@contextmanager
+def running(
+    name: str,
+    command: Sequence[str],
+    directory: Path,
+    on_cores: Sequence[int],
+    variables: Mapping[str, str] | None = None,
+) -> Iterator[Program]:
+    """Have a program within the block, on these cores only.
+
+    Args:
+        name: Names its log.
+        command: Program and arguments.
+        directory: Where it runs.
+        on_cores: Its cores; its children have the same.
+        variables: Environment beside what is passed on.
+    """
+    log = directory / f"{name}.log"
+    pinned = [path_of("taskset"), "--cpu-list", ",".join(map(str, on_cores)), *command]
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            pinned,
+            cwd=directory,
+            env=environment() | dict(variables or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            # A Ctrl-C is for the benchmark, which then ends them in order.
+            process_group=0,
+        )
+    program = Program(name, process, log)
+    try:
+        yield program
+    finally:
+        _end(program)
+
+
+def environment() -> dict[str, str]:
+    """Give the environment without what would configure the programs."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+
+
+def free_port() -> int:
+    """Give a loopback port that nobody listens on."""
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def listens(port: int) -> bool:
+    """Tell whether somebody accepts connections on a loopback port."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def end_like_ctrl_c() -> None:
+    """Make SIGTERM end the benchmark as Ctrl-C does, so that its children end too."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+
+
+def python() -> str:
+    """Give the interpreter that runs the benchmark."""
+    return sys.executable
+
+
+def _end(program: Program) -> None:
+    """End a program and its children, even one that no longer listens to requests."""
+    family = tree(program.pid)
+    program.process.terminate()
+    try:
+        program.process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        program.process.kill()
+        program.process.wait()
+    for pid in family[1:]:
+        with suppress(ProcessLookupError):
+            # The group says that the number has not gone to somebody else meanwhile.
+            if os.getpgid(pid) == program.pid:
+                os.kill(pid, signal.SIGKILL)

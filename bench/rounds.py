@@ -1,0 +1,143 @@
+"""Rounds in turn: all servers up at once, each measured for a few seconds, then the next.
+
+The cores of a shared machine change speed within a second. So contenders are compared only
+within one run, taken in turn, by the medians of their rounds.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench import truth, wrk
+from bench.contenders.contender import Contender
+from bench.cost import Cost, Meters
+from bench.deliveries import Deliveries, Shape, write
+from bench.lines import Line
+from bench.machine import Cores
+
+# More than any of them takes; what a contender was seen to take decides after its first round.
+_FIRST_GUESS_PER_SECOND = 60_000
+_MARGIN = 1.6
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """How rounds are run.
+
+    Args:
+        rounds: How many.
+        seconds: How long each contender is measured in a round.
+        warm_up_seconds: How long it is under load before that.
+        connections: How many deliveries are under way at once.
+        cores: Who runs where.
+        directory: For the files of deliveries.
+    """
+
+    rounds: int
+    seconds: int
+    warm_up_seconds: int
+    connections: int
+    cores: Cores
+    directory: Path
+
+
+@dataclass(slots=True)
+class Turn:
+    """One contender under one shape of load.
+
+    Args:
+        contender: A running one.
+        shape: What is sent to it.
+        load: What the shape is called in lines and tables.
+        per_second: How many deliveries to prepare for a second.
+    """
+
+    contender: Contender
+    shape: Shape = field(default_factory=Shape)
+    load: str = ""
+    per_second: float = _FIRST_GUESS_PER_SECOND
+
+
+def run(turns: Sequence[Turn], method: Method, keep: Callable[[Line], None]) -> Iterator[str]:
+    """Run all rounds, and hand each line to be kept as soon as it is measured.
+
+    Yields:
+        What went wrong in a round, if anything did.
+    """
+    for number in range(1, method.rounds + 1):
+        for turn in turns:
+            line, faults = _measured(turn, method)
+            keep({"kind": "round", "round": number, **line, "faults": faults})
+            yield from (f"round {number}, {turn.contender.name}: {fault}" for fault in faults)
+
+
+def _measured(turn: Turn, method: Method) -> tuple[Line, list[str]]:
+    """Run one contender's part of a round: deliveries, warm-up, load, truth."""
+    contender = turn.contender
+    if contender.store:
+        contender.store.empty()
+    seconds = method.seconds + method.warm_up_seconds
+    made = write(method.directory / "deliveries", turn.shape, int(seconds * turn.per_second) + 1000)
+    os.sync()  # what others have written must not be waited for in this one's time
+    warm_up = _sent(turn, made, method, 0, method.warm_up_seconds)
+    meters = Meters(contender)
+    measured = _sent(turn, made, method, warm_up.calls, method.seconds)
+    cost = meters.read()
+    turn.per_second = max(1000, _MARGIN * measured.events_per_second)
+    calls = warm_up.calls + measured.calls
+    unanswered = calls - warm_up.accepted - measured.accepted
+    found = truth.look(made.distinct(calls), unanswered, contender.event_ids())
+    faults = [*_load_faults(warm_up, measured), *(found.faults() if contender.store else [])]
+    if unanswered > 2 * (method.connections + 1) and not faults:
+        faults.append(f"{unanswered} deliveries have no answer, which the connections cannot hold")
+    made.path.unlink()
+    return _line(turn, measured, cost, found), faults
+
+
+def _sent(turn: Turn, made: Deliveries, method: Method, offset: int, seconds: int) -> wrk.Answers:
+    return wrk.send(
+        turn.contender.port,
+        made.path,
+        offset=offset,
+        seconds=seconds,
+        connections=method.connections,
+        core=method.cores.load,
+    )
+
+
+def _load_faults(warm_up: wrk.Answers, measured: wrk.Answers) -> Iterator[str]:
+    both = (warm_up, measured)
+    if refused := sum(part.refused for part in both):
+        yield f"{refused} deliveries were refused"
+    if broken := sum(part.broken for part in both):
+        yield f"{broken} connections broke or answers came too late"
+    if sum(part.wrapped for part in both):
+        yield "the deliveries ran out and were sent again: too few were prepared"
+
+
+def _line(turn: Turn, measured: wrk.Answers, cost: Cost, found: truth.Truth) -> Line:
+    contender = turn.contender
+    line = Line(contender=contender.name)
+    if turn.load:
+        line["load"] = turn.load
+    line |= {
+        "seconds": round(measured.duration_us / 1_000_000, 3),
+        "events": measured.accepted,
+        "events_per_second": round(measured.events_per_second),
+        "p50_ms": measured.p50_us / 1000,
+        "p99_ms": measured.p99_us / 1000,
+        "p999_ms": measured.p999_us / 1000,
+        "server_cpu_us": cost.server.us_per(measured.accepted),
+        "server_peak_mib": cost.server.peak_mib,
+    }
+    if cost.store:
+        line |= {
+            "redis_cpu_us": cost.store.us_per(measured.accepted),
+            "redis_peak_mib": cost.store.peak_mib,
+            "sent": found.sent,
+            "unanswered": found.unanswered,
+            "entries": found.entries,
+            "distinct": found.distinct,
+        }
+    return line

@@ -1,0 +1,126 @@
+"""The stage of a benchmark: tools and disk checked, contenders started, lines kept, all ended.
+
+Options in; a run that ends by itself, on Ctrl-C and on SIGTERM too, and leaves no process.
+"""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from bench import lines
+from bench.contenders.contender import Contender
+from bench.contenders.launch import Launch, Place
+from bench.contenders.prove import WorkNotDone, prove
+from bench.disk import UnfitFileSystem, confirmation, file_system
+from bench.machine import Cores, TooFewCores, cores, describe
+from bench.options import Options
+from bench.processes import ProgramFailed, end_like_ctrl_c
+from bench.rounds import Method
+from bench.tools import BASE, require
+from bench.wrk import SenderFailed
+
+
+@dataclass(slots=True)
+class Stage:
+    """Everything that is up while a benchmark runs.
+
+    Args:
+        options: What was asked for.
+        cores: Who runs where.
+        directory: For files of this run.
+        path: The file of raw lines.
+        contenders: Those that run, by name.
+        faults: What went wrong in a round.
+    """
+
+    options: Options
+    cores: Cores
+    directory: Path
+    path: Path
+    contenders: dict[str, Contender] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+    @property
+    def method(self) -> Method:
+        """How rounds are run."""
+        options = self.options
+        return Method(
+            rounds=options.rounds,
+            seconds=options.seconds,
+            warm_up_seconds=options.warm_up_seconds,
+            connections=options.connections,
+            cores=self.cores,
+            directory=self.directory,
+        )
+
+    def keep(self, line: lines.Line) -> None:
+        """Write a raw line, and show that the run goes on."""
+        lines.append(self.path, line)
+        shown = ", ".join(f"{name} {line[name]}" for name in line if name not in {"kind", "faults"})
+        print(shown, flush=True)
+
+
+@contextmanager
+def stage(
+    bench: str, options: Options, launches: Mapping[str, Launch], *, server_cores: int = 1
+) -> Iterator[Stage]:
+    """Have all contenders up within the block, each shown to do its work.
+
+    Args:
+        bench: Names the file of raw lines.
+        options: What was asked for.
+        launches: How to start each contender, by name.
+        server_cores: How many cores the servers would like.
+    """
+    options.directory.mkdir(exist_ok=True)
+    options.results.mkdir(exist_ok=True)
+    kind, shared = file_system(options.directory), cores(server_cores)
+    own = Path(tempfile.mkdtemp(prefix=f"{bench}-", dir=options.directory.resolve()))
+    header = lines.header(
+        bench,
+        **describe(),
+        file_system=kind,
+        fsync=asdict(confirmation(own)),
+        rounds=options.rounds,
+        seconds=options.seconds,
+        connections=options.connections,
+        cores_used=asdict(shared),
+    )
+    made = Stage(options, shared, own, options.results / f"{bench}.jsonl")
+    with ExitStack() as running:
+        for name, launch in launches.items():
+            made.contenders[name] = running.enter_context(launch(Place(own, shared)))
+            prove(made.contenders[name], own)
+        made.path.unlink(missing_ok=True)
+        lines.append(made.path, header)
+        yield made
+    shutil.rmtree(own)
+
+
+def main(
+    work: Callable[[], int], modules: tuple[str, ...] = (), tools: tuple[str, ...] = ()
+) -> None:
+    """Run a benchmark as a program, and turn what stops it into an exit code.
+
+    Args:
+        work: Gives 0 where all holds, else 1.
+        modules: Python packages it needs beside the project's own.
+        tools: Programs it needs beside those that all need.
+    """
+    require([*BASE, *tools], modules)
+    end_like_ctrl_c()
+    try:
+        sys.exit(work())
+    except (UnfitFileSystem, TooFewCores) as unfit:
+        print(unfit, file=sys.stderr)
+        sys.exit(2)
+    except (ProgramFailed, WorkNotDone, SenderFailed) as failure:
+        print(failure, file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        sys.exit(130)
