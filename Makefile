@@ -1,5 +1,5 @@
 # The same verbs for people and for CI. Every target sets up what it needs.
-.PHONY: setup dev test lint format image-check clean bench-ingress
+.PHONY: setup dev test lint format image-check clean bench-ingress bench-latency bench-shapes
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -44,6 +44,12 @@ $(VENV)/.bench-ready: $(VENV)/.ready
 
 bench-ingress: $(VENV)/.bench-ready  ## events/s and CPU per event against three others (wrk, nginx-extras, …)
 	@exec $(BIN)/python -m bench.ingress $(ARGS)
+
+bench-latency: setup  ## latency at a fixed rate, from the intended send time (wrk, redis-server)
+	@exec $(BIN)/python -m bench.latency $(ARGS)
+
+bench-shapes: setup  ## other bodies, repeats, many endpoints, two processes (wrk, redis-server)
+	@exec $(BIN)/python -m bench.shapes $(ARGS)
 
 image-check:  ## builds the container image without an engine and runs it (buildah, debootstrap)
 	deploy/image-check

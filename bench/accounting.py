@@ -6,6 +6,7 @@ Source: https://docs.kernel.org/filesystems/proc.html (schedstat, stat, status, 
 """
 
 import os
+import resource
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -47,6 +48,19 @@ def forget_peak(root: int) -> None:
 def peak_bytes(root: int) -> int:
     """Give the most memory that was resident, summed over a process and its descendants."""
     return sum(_peaks(tree(root)))
+
+
+def machine_busy_ns() -> int:
+    """Give the CPU time that all processes of the machine have used so far, in clock ticks."""
+    line = Path("/proc/stat").read_text("ascii").splitlines()[0]
+    user, nice, system, _, _, irq, softirq, *_ = map(int, line.split()[1:])
+    return _TICK_NS * (user + nice + system + irq + softirq)
+
+
+def own_busy_ns() -> int:
+    """Give the CPU time of this process, of all that run below it and of those that have ended."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return cpu_ns(os.getpid()) + int(1_000_000_000 * (ended.ru_utime + ended.ru_stime))
 
 
 def _peaks(pids: Iterable[int]) -> Iterable[int]:

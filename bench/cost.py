@@ -1,5 +1,6 @@
 """What a contender and its store cost between two moments: CPU time and peak memory."""
 
+import time
 from dataclasses import dataclass
 
 from bench import accounting
@@ -35,10 +36,13 @@ class Cost:
     Args:
         server: The contender.
         store: Its Redis, if it has one.
+        others_percent: CPU time that strangers took on the machine meanwhile, of one core. Where
+            it is more than a little, the figures say as much of them as of the contender.
     """
 
     server: Share
     store: Share | None
+    others_percent: int
 
 
 class Meters:
@@ -55,11 +59,19 @@ class Meters:
         for pid in filter(None, (self._server, self._store)):
             accounting.forget_peak(pid)
             self._before[pid] = accounting.cpu_ns(pid)
+        self._strangers_ns = _strangers_ns()
+        self._start_ns = time.monotonic_ns()
 
     def read(self) -> Cost:
         """Give what was used since."""
         store = self._share(self._store) if self._store else None
-        return Cost(self._share(self._server), store)
+        strangers_ns = max(0, _strangers_ns() - self._strangers_ns)
+        percent = round(100 * strangers_ns / (time.monotonic_ns() - self._start_ns))
+        return Cost(self._share(self._server), store, percent)
 
     def _share(self, pid: int) -> Share:
         return Share(accounting.cpu_ns(pid) - self._before[pid], accounting.peak_bytes(pid))
+
+
+def _strangers_ns() -> int:
+    return accounting.machine_busy_ns() - accounting.own_busy_ns()

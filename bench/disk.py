@@ -9,16 +9,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.failures import UnfitFileSystem
 from bench.statistic import percentile
 
 # Each confirms a write without a disk, or hides which disk is under it.
 _REFUSED = frozenset({"tmpfs", "ramfs", "overlay", "devtmpfs"})
 _WRITES = 300
 _WRITE_BYTES = 4096
-
-
-class UnfitFileSystem(Exception):
-    """The stores' directory is on a file system on which durability means nothing."""
 
 
 @dataclass(frozen=True, slots=True)

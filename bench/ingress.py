@@ -12,7 +12,7 @@ from bench.options import Options, parse
 from bench.rounds import Turn, run
 from bench.stage import Stage, main, stage
 from bench.table import Table
-from bench.tools import FASTAPI, NGINX
+from bench.tools import FASTAPI, NGINX, require
 
 LAUNCHES: Mapping[str, launch.Launch] = {
     "A": launch.bare,
@@ -36,6 +36,7 @@ PANELS = ("events_per_second", "server_cpu_us", "redis_cpu_us", "p99_ms")
 def work() -> int:
     """Measure and report."""
     options = parse(__doc__ or "", rounds=7, seconds=3)
+    require(NGINX if options.wants("B") else (), FASTAPI if options.wants("C") else ())
     wanted = {name: launched for name, launched in LAUNCHES.items() if options.wants(name)}
     with stage("ingress", options, wanted) as staged:
         turns = [Turn(contender) for contender in staged.contenders.values()]
@@ -58,7 +59,7 @@ def concluded(staged: Stage, options: Options) -> int:
 def tables(header: lines.Line, rounds: Sequence[lines.Line]) -> list[Table]:
     """Give the tables of this benchmark."""
     return [
-        report.conditions(header),
+        report.conditions(header, rounds),
         report.medians(rounds, COLUMNS),
         report.ratios(rounds, report.INGRESS_BARS),
     ]
@@ -74,4 +75,4 @@ def verdict(faults: Sequence[str], missed: Sequence[str], options: Options) -> i
 
 
 if __name__ == "__main__":
-    main(work, FASTAPI, NGINX)
+    main(work)

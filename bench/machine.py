@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from bench.failures import TooFewCores
 from bench.tools import find
 
 _PACKAGES = ("aiohttp", "redis", "hiredis", "msgspec", "uvloop", "fastapi", "uvicorn", "httptools")
@@ -17,10 +18,6 @@ _TOOLS = {
     "redis-server": ("--version", r"v=([\d.]+)"),
     "wrk": ("-v", r"wrk \S*?([\d.]+\S*)"),
 }
-
-
-class TooFewCores(Exception):
-    """The server would have to share its core with what measures it."""
 
 
 @dataclass(frozen=True, slots=True)

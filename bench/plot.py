@@ -5,7 +5,7 @@ SVG written by hand, so that a picture needs nothing but a browser.
 Source: https://www.w3.org/TR/SVG2/
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from xml.sax.saxutils import escape
 
 from bench.lines import Line, figures, names
@@ -24,21 +24,25 @@ _WIDTH, _LEFT, _RIGHT = 760, 150, 70
 _ROW, _GAP, _TOP = 24, 44, 58
 
 
-def draw(title: str, header: Line, lines: Sequence[Line], keys: Sequence[str]) -> str:
-    """Draw one panel for each figure, one row in it for each contender.
+def draw(
+    title: str, header: Line, lines: Sequence[Line], keys: Sequence[str], by: str = "contender"
+) -> str:
+    """Draw one panel for each figure, one row in it for each contender or load.
 
     Args:
         title: Of the whole drawing.
         header: What it was measured on.
         lines: Of rounds.
         keys: Figures, in order.
+        by: Key whose values are the rows.
     """
     parts: list[str] = []
     y = _TOP
     for key in keys:
-        shown = [name for name in names(lines) if figures(lines, key, contender=name)]
+        found = {name: figures(lines, key, **{by: name}) for name in names(lines, by)}
+        shown = {name: row for name, row in found.items() if row}
         if shown:
-            parts += _panel(lines, key, shown, y)
+            parts += _panel(key, shown, y)
             y += _GAP + _ROW * len(shown)
     under = (
         f"{header['cpu']}, {header['cores']} cores; {header['rounds']} rounds of "
@@ -54,13 +58,12 @@ def draw(title: str, header: Line, lines: Sequence[Line], keys: Sequence[str]) -
     return "\n".join([head, background, heading, below, *parts, "</svg>\n"])
 
 
-def _panel(lines: Sequence[Line], key: str, shown: Sequence[str], top: int) -> Iterator[str]:
-    most = max(figures(lines, key))
+def _panel(key: str, shown: Mapping[str, Sequence[float]], top: int) -> Iterator[str]:
+    most = max(max(row) for row in shown.values())
     scale = (_WIDTH - _LEFT - _RIGHT) / most if most else 0.0
     yield _text(16, top + 14, _TITLES[key], 'font-weight="bold"')
-    for place, name in enumerate(shown):
-        found = figures(lines, key, contender=name)
-        yield from _row(name, found, scale, top + 24 + _ROW * place)
+    for place, (name, row) in enumerate(shown.items()):
+        yield from _row(name, row, scale, top + 24 + _ROW * place)
 
 
 def _row(name: str, found: Sequence[float], scale: float, top: int) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Programs as child processes, pinned to cores, and ended by their ids whatever happens."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -12,16 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.accounting import tree
+from bench.failures import ProgramFailed
 from bench.tools import path_of
 
 _START_SECONDS = 20.0
 _STOP_SECONDS = 15.0
+_PORTS = range(10_000, 32_000)
 # What would change the behaviour of a program behind the benchmark's back.
 _OURS = ("RELAY_", "REDIS_URL", "UNIPILE_WEBHOOK_SECRET", "PYTHON", "UVICORN_")
-
-
-class ProgramFailed(Exception):
-    """A program ended, or did not answer in time; the message has the end of its log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +99,19 @@ def environment() -> dict[str, str]:
 
 
 def free_port() -> int:
-    """Give a loopback port that nobody listens on."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Give a loopback port that nobody listens on.
+
+    It is below those that the kernel gives to outgoing connections: one of them could take it
+    before the program does.
+
+    Raises:
+        OSError: None of a hundred is free.
+    """
+    for port in random.sample(_PORTS, 100):
+        with closing(socket.socket()) as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no free port between 10,000 and 32,000")
 
 
 def listens(port: int) -> bool:

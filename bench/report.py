@@ -65,6 +65,9 @@ LATENCY_BARS = (
     Bar("D always / A, p99 at a fixed rate", "p99_ms", "D always", "A"),
 )
 
+# What an idle system does by itself is below this.
+_QUIET_PERCENT = 5
+
 _COLUMNS = {
     "events_per_second": "events/s",
     "p50_ms": "p50 ms",
@@ -74,10 +77,11 @@ _COLUMNS = {
     "redis_cpu_us": "Redis CPU µs/event",
     "server_peak_mib": "peak MiB",
     "redis_peak_mib": "Redis peak MiB",
+    "late_p99_ms": "sender late, p99 ms",
 }
 
 
-def conditions(header: Line) -> Table:
+def conditions(header: Line, lines: Sequence[Line]) -> Table:
     """Say on what a run was measured."""
     versions = ", ".join(f"{name} {text}" for name, text in header["versions"].items())
     fsync = header["fsync"]
@@ -94,8 +98,18 @@ def conditions(header: Line) -> Table:
         ("versions", versions),
         ("disk", disk),
         ("method", method),
+        ("quiet", strangers(lines)),
     ]
     return Table("Conditions", ("", ""), rows)
+
+
+def strangers(lines: Sequence[Line]) -> str:
+    """Say how much CPU time others took, and whether the figures can be trusted."""
+    seen = spread(figures(lines, "others_cpu_percent"))
+    said = (
+        f"others took {seen.median:.0f} % of a core in the middle round, {seen.high:.0f} % at most"
+    )
+    return said if seen.median <= _QUIET_PERCENT else f"{said}: NOT QUIET, measure again"
 
 
 def medians(lines: Sequence[Line], columns: Sequence[str], by: str = "contender") -> Table:

@@ -14,14 +14,14 @@ from pathlib import Path
 from bench import lines
 from bench.contenders.contender import Contender
 from bench.contenders.launch import Launch, Place
-from bench.contenders.prove import WorkNotDone, prove
-from bench.disk import UnfitFileSystem, confirmation, file_system
-from bench.machine import Cores, TooFewCores, cores, describe
+from bench.contenders.prove import prove
+from bench.disk import confirmation, file_system
+from bench.failures import BenchFailed, CannotMeasure
+from bench.machine import Cores, cores, describe
 from bench.options import Options
-from bench.processes import ProgramFailed, end_like_ctrl_c
+from bench.processes import end_like_ctrl_c
 from bench.rounds import Method
 from bench.tools import BASE, require
-from bench.wrk import SenderFailed
 
 
 @dataclass(slots=True)
@@ -92,33 +92,29 @@ def stage(
     )
     made = Stage(options, shared, own, options.results / f"{bench}.jsonl")
     with ExitStack() as running:
+        running.callback(shutil.rmtree, own)
         for name, launch in launches.items():
             made.contenders[name] = running.enter_context(launch(Place(own, shared)))
             prove(made.contenders[name], own)
         made.path.unlink(missing_ok=True)
         lines.append(made.path, header)
         yield made
-    shutil.rmtree(own)
 
 
-def main(
-    work: Callable[[], int], modules: tuple[str, ...] = (), tools: tuple[str, ...] = ()
-) -> None:
+def main(work: Callable[[], int]) -> None:
     """Run a benchmark as a program, and turn what stops it into an exit code.
 
     Args:
         work: Gives 0 where all holds, else 1.
-        modules: Python packages it needs beside the project's own.
-        tools: Programs it needs beside those that all need.
     """
-    require([*BASE, *tools], modules)
+    require(BASE)
     end_like_ctrl_c()
     try:
         sys.exit(work())
-    except (UnfitFileSystem, TooFewCores) as unfit:
+    except CannotMeasure as unfit:
         print(unfit, file=sys.stderr)
         sys.exit(2)
-    except (ProgramFailed, WorkNotDone, SenderFailed) as failure:
+    except BenchFailed as failure:
         print(failure, file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:

@@ -11,14 +11,11 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.failures import SenderFailed
 from bench.processes import environment
 from bench.tools import path_of
 
 _MARK = "RESULT "
-
-
-class SenderFailed(Exception):
-    """wrk did not end as it should; the message says what it printed."""
 
 
 @dataclass(frozen=True, slots=True)

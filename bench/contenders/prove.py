@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench.contenders.contender import Contender
 from bench.deliveries import Deliveries, Shape, split, write
+from bench.failures import WorkNotDone
 
 FIELDS = frozenset(
     {
@@ -27,10 +28,6 @@ FIELDS = frozenset(
         b"data",
     }
 )
-
-
-class WorkNotDone(Exception):
-    """A contender leaves out a part of the work; the message says which."""
 
 
 def prove(contender: Contender, directory: Path) -> None:
