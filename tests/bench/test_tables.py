@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from bench.tables import BENCHES, PAGE, RESULTS, markdown, part_of, with_tables
+from bench.options import parse
+from bench.tables import BENCHES, PAGE, RESULTS, ROOT, markdown, part_of, with_tables
 
 
 @pytest.mark.parametrize("bench", BENCHES)
@@ -31,3 +32,21 @@ def test_a_page_without_marks_is_refused() -> None:
     """The tables would have no place."""
     with pytest.raises(ValueError, match="<!-- ingress -->"):
         with_tables("# A page\n", {"ingress": "| a |"})
+
+
+def test_every_option_is_described(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each that a benchmark takes stands on the page."""
+    with pytest.raises(SystemExit):
+        parse("", ["--help"], rounds=1, seconds=1)
+    options = set(re.findall(r"--[a-z]+", capsys.readouterr().out)) - {"--help"}
+
+    assert {option for option in options if f"`{option}" not in PAGE.read_text("utf-8")} == set()
+    assert "--rounds" in options
+
+
+def test_every_figure_has_its_command() -> None:
+    """Each benchmark with tables has a target, which the page names."""
+    targets = (ROOT / "Makefile").read_text("utf-8")
+
+    assert [name for name in BENCHES if f"\nbench-{name}: " not in targets] == []
+    assert [name for name in BENCHES if f"`make bench-{name}`" not in PAGE.read_text("utf-8")] == []

@@ -41,21 +41,17 @@ def quick(bench: str, directory: Path, *options: str) -> tuple[int, str, list[di
     return done.returncode, done.stdout + done.stderr, [json.loads(line) for line in kept]
 
 
-@pytest.mark.parametrize(
-    ("bench", "names"),
-    [("ingress", ["A", "D everysec", "D always"]), ("latency", ["A", "D everysec", "D always"])],
-)
-def test_a_quick_run_measures_and_leaves_nothing(
-    tmp_path: Path, bench: str, names: list[str]
-) -> None:
+@pytest.mark.parametrize("bench", ["ingress", "latency"])
+def test_a_quick_run_measures_and_leaves_nothing(tmp_path: Path, bench: str) -> None:
     """Every contender has a line without a fault, a drawing is there, the stores are gone."""
-    code, said, (header, *rounds) = quick(bench, tmp_path, "--only=A,D")
+    code, said, (header, *rounds) = quick(bench, tmp_path, "--only=A,D everysec")
 
     assert code == 0, said
     assert header["bench"] == bench
-    assert [
-        line["contender"] for line in rounds if line.get("load") != "as fast as it can"
-    ] == names
+    assert [line["contender"] for line in rounds if line.get("load") != "as fast as it can"] == [
+        "A",
+        "D everysec",
+    ]
     assert [line["faults"] for line in rounds] == [[]] * len(rounds)
     assert all(line["entries"] == line["distinct"] for line in rounds if "entries" in line)
     assert (tmp_path / "results" / f"{bench}.svg").read_text("utf-8").endswith("</svg>\n")
