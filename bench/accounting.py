@@ -63,6 +63,11 @@ def own_busy_ns() -> int:
     return cpu_ns(os.getpid()) + int(1_000_000_000 * (ended.ru_utime + ended.ru_stime))
 
 
+def strangers_ns() -> int:
+    """Give the CPU time that everybody else on the machine has used so far."""
+    return machine_busy_ns() - own_busy_ns()
+
+
 def _peaks(pids: Iterable[int]) -> Iterable[int]:
     for pid in pids:
         with suppress(OSError):

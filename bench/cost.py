@@ -59,19 +59,15 @@ class Meters:
         for pid in filter(None, (self._server, self._store)):
             accounting.forget_peak(pid)
             self._before[pid] = accounting.cpu_ns(pid)
-        self._strangers_ns = _strangers_ns()
+        self._strangers_ns = accounting.strangers_ns()
         self._start_ns = time.monotonic_ns()
 
     def read(self) -> Cost:
         """Give what was used since."""
         store = self._share(self._store) if self._store else None
-        strangers_ns = max(0, _strangers_ns() - self._strangers_ns)
+        strangers_ns = max(0, accounting.strangers_ns() - self._strangers_ns)
         percent = round(100 * strangers_ns / (time.monotonic_ns() - self._start_ns))
         return Cost(self._share(self._server), store, percent)
 
     def _share(self, pid: int) -> Share:
         return Share(accounting.cpu_ns(pid) - self._before[pid], accounting.peak_bytes(pid))
-
-
-def _strangers_ns() -> int:
-    return accounting.machine_busy_ns() - accounting.own_busy_ns()

@@ -10,6 +10,7 @@ import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 from bench import lines, plot, report, truth
@@ -22,6 +23,7 @@ from bench.ingress import verdict
 from bench.openloop import Account
 from bench.options import Options, parse
 from bench.processes import environment, python
+from bench.quiet import undisturbed
 from bench.rounds import Method, Turn, run
 from bench.stage import Stage, main, stage
 from bench.statistic import spread
@@ -53,8 +55,12 @@ def work() -> int:
         per_second = _capacity(staged) / 3
         for number in range(1, options.rounds + 1):
             for contender in staged.contenders.values():
-                faults = _round(number, contender, staged, per_second)
-                staged.faults += (f"round {number}, {contender.name}: {text}" for text in faults)
+                take = partial(_round, number, contender, staged, per_second)
+                line = undisturbed(take, staged.keep, options.patience_seconds)
+                staged.keep(line)
+                staged.faults += (
+                    f"round {number}, {contender.name}: {fault}" for fault in line["faults"]
+                )
     return concluded(staged, options)
 
 
@@ -104,8 +110,8 @@ def _capacity(staged: Stage) -> float:
     return spread(lines.figures(measured, "events_per_second", load=CAPACITY)).median
 
 
-def _round(number: int, contender: Contender, staged: Stage, per_second: float) -> list[str]:
-    """Send at the rate to one contender, and keep what came of it."""
+def _round(number: int, contender: Contender, staged: Stage, per_second: float) -> lines.Line:
+    """Send at the rate to one contender, and say what came of it."""
     method = staged.method
     if contender.store:
         contender.store.empty()
@@ -124,21 +130,22 @@ def _round(number: int, contender: Contender, staged: Stage, per_second: float) 
     faults = [*_faults(account), *(found.faults() if contender.store else [])]
     if not staged.options.quick:
         faults += _lateness(account)
-    staged.keep(
-        {
-            "kind": "round",
-            "round": number,
-            "contender": contender.name,
-            "load": FIXED,
-            **asdict(account),
-            "server_cpu_us": cost.server.us_per(account.answered),
-            "others_cpu_percent": cost.others_percent,
-            **({"redis_cpu_us": cost.store.us_per(account.answered)} if cost.store else {}),
-            **({"entries": found.entries, "distinct": found.distinct} if cost.store else {}),
-            "faults": faults,
+    line = {
+        "kind": "round",
+        "round": number,
+        "contender": contender.name,
+        "load": FIXED,
+        **asdict(account),
+        "server_cpu_us": cost.server.us_per(account.answered),
+        "others_cpu_percent": cost.others_percent,
+    }
+    if cost.store:
+        line |= {
+            "redis_cpu_us": cost.store.us_per(account.answered),
+            "entries": found.entries,
+            "distinct": found.distinct,
         }
-    )
-    return faults
+    return line | {"faults": faults}
 
 
 def _faults(account: Account) -> Iterator[str]:

@@ -29,7 +29,7 @@ def append(path: Path, line: Line) -> None:
 
 
 def read(path: Path) -> tuple[Line, list[Line]]:
-    """Give the header and the lines of rounds.
+    """Give the header and the lines of rounds, without those that were disturbed.
 
     Raises:
         ValueError: The file does not begin with a header.
@@ -37,7 +37,7 @@ def read(path: Path) -> tuple[Line, list[Line]]:
     lines = [json.loads(text) for text in path.read_text("utf-8").splitlines() if text.strip()]
     if not lines or lines[0].get("kind") != "header":
         raise ValueError(f"{path} has no header line: run the benchmark again")
-    return lines[0], lines[1:]
+    return lines[0], [line for line in lines if line["kind"] == "round"]
 
 
 def figures(lines: Iterable[Line], key: str, **where: object) -> list[float]:

@@ -21,6 +21,7 @@ class Options:
         connections: How many deliveries are under way at once.
         only: Names of the contenders wanted; all if empty.
         quick: A short look, not a measurement.
+        patience_seconds: How long to wait for others on the machine before each measurement.
         directory: For stores, logs and deliveries; on a disk.
         results: Where raw lines and drawings go.
     """
@@ -31,6 +32,7 @@ class Options:
     connections: int
     only: frozenset[str]
     quick: bool
+    patience_seconds: float
     directory: Path
     results: Path
 
@@ -64,6 +66,9 @@ def parse(
     parser.add_argument("--only", default="", help="contenders, for example A,D or 'D everysec'")
     parser.add_argument("--quick", action="store_true", help="one round of one second, to look")
     parser.add_argument(
+        "--patience", type=float, default=20.0, help="seconds to wait for a quiet machine [20]"
+    )
+    parser.add_argument(
         "--directory", type=Path, default=SCRATCH, help="for the stores; on a disk [.bench]"
     )
     parser.add_argument("--results", type=Path, help="[bench/results; .bench with --quick, --only]")
@@ -76,6 +81,7 @@ def parse(
         connections=given.connections,
         only=only,
         quick=given.quick,
+        patience_seconds=0.0 if given.quick else given.patience,
         directory=given.directory,
         results=given.results or (SCRATCH if given.quick or only else RESULTS),
     )

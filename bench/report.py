@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bench.lines import Line, figures, names
+from bench.quiet import DISTURBED_PERCENT
 from bench.statistic import spread
 from bench.table import Table, number
 
@@ -65,9 +66,6 @@ LATENCY_BARS = (
     Bar("D always / A, p99 at a fixed rate", "p99_ms", "D always", "A"),
 )
 
-# What an idle system does by itself is below this.
-_QUIET_PERCENT = 5
-
 _COLUMNS = {
     "events_per_second": "events/s",
     "p50_ms": "p50 ms",
@@ -109,7 +107,7 @@ def strangers(lines: Sequence[Line]) -> str:
     said = (
         f"others took {seen.median:.0f} % of a core in the middle round, {seen.high:.0f} % at most"
     )
-    return said if seen.median <= _QUIET_PERCENT else f"{said}: NOT QUIET, measure again"
+    return said if seen.median <= DISTURBED_PERCENT else f"{said}: NOT QUIET, measure again"
 
 
 def medians(lines: Sequence[Line], columns: Sequence[str], by: str = "contender") -> Table:

@@ -7,6 +7,7 @@ within one run, taken in turn, by the medians of their rounds.
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from bench import truth, wrk
@@ -16,6 +17,7 @@ from bench.deliveries import Deliveries, Shape, write
 from bench.failures import SenderFailed
 from bench.lines import Line
 from bench.machine import Cores
+from bench.quiet import undisturbed
 
 # How many deliveries are prepared for a second, until a contender was seen to take more or fewer.
 # Too few are noticed: then the turn is taken again with twice as many.
@@ -36,6 +38,7 @@ class Method:
         connections: How many deliveries are under way at once.
         cores: Who runs where.
         directory: For the files of deliveries.
+        patience_seconds: How long to wait for others on the machine before each measurement.
     """
 
     rounds: int
@@ -44,6 +47,7 @@ class Method:
     connections: int
     cores: Cores
     directory: Path
+    patience_seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -83,18 +87,23 @@ def run(turns: Sequence[Turn], method: Method, keep: Callable[[Line], None]) -> 
     """
     for number in range(1, method.rounds + 1):
         for turn in turns:
-            line, faults = _taken(turn, method)
-            keep({"kind": "round", "round": number, **line, "faults": faults})
-            yield from (f"round {number}, {turn.contender.name}: {fault}" for fault in faults)
+            head = Line(kind="round", round=number)
+            take = partial(_taken, turn, method, head)
+            line = undisturbed(take, keep, method.patience_seconds)
+            keep(line)
+            for fault in line["faults"]:
+                yield f"round {number}, {turn.contender.name}: {fault}"
 
 
-def _taken(turn: Turn, method: Method) -> tuple[Line, list[str]]:
+def _taken(turn: Turn, method: Method, head: Line) -> Line:
     """Run one contender's part of a round, again where the deliveries ran out."""
     for _ in range(_ATTEMPTS):
         try:
-            return _measured(turn, method)
+            line, faults = _measured(turn, method)
         except _RanOut:
             turn.attempt += 1
+        else:
+            return head | line | {"faults": faults}
     raise SenderFailed(f"{turn.contender.name} took all deliveries {_ATTEMPTS} times over")
 
 

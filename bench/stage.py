@@ -55,6 +55,7 @@ class Stage:
             connections=options.connections,
             cores=self.cores,
             directory=self.directory,
+            patience_seconds=options.patience_seconds,
         )
 
     def keep(self, line: lines.Line) -> None:
