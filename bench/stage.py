@@ -91,7 +91,7 @@ def stage(
         connections=options.connections,
         cores_used=asdict(shared),
     )
-    made = Stage(options, shared, own, options.results / f"{bench}.jsonl")
+    made = Stage(options, shared, own, options.directory / f"{bench}.jsonl")
     with ExitStack() as running:
         running.callback(shutil.rmtree, own)
         for name, launch in launches.items():
@@ -100,6 +100,8 @@ def stage(
         made.path.unlink(missing_ok=True)
         lines.append(made.path, header)
         yield made
+        # A run that is broken off leaves its lines here, and those that are kept as they were.
+        made.path = Path(shutil.move(made.path, options.results / f"{bench}.jsonl"))
 
 
 def main(work: Callable[[], int]) -> None:
