@@ -19,7 +19,7 @@ from bench.disk import confirmation, file_system
 from bench.failures import BenchFailed, CannotMeasure
 from bench.machine import Cores, cores, describe
 from bench.options import Options
-from bench.processes import end_like_ctrl_c
+from bench.processes import end_in_order
 from bench.rounds import Method
 from bench.tools import BASE, require
 
@@ -111,7 +111,7 @@ def main(work: Callable[[], int]) -> None:
         work: Gives 0 where all holds, else 1.
     """
     require(BASE)
-    end_like_ctrl_c()
+    end_in_order()
     try:
         sys.exit(work())
     except CannotMeasure as unfit:
