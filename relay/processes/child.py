@@ -33,8 +33,8 @@ from relay.processes.messages import (
 
 # What the parent knows at most too little of, when this process is killed.
 TELL_SECONDS = 1.0
-# A delivery makes a dozen objects that refer to others, and no circles: looking for circles as often
-# as Python does by itself costs more than it finds.
+# A delivery makes a dozen objects that refer to others, and no circles: looking for circles as
+# often as Python does by itself costs more than it finds.
 GC_THRESHOLDS = (20_000, 20, 50)
 FAILED = 1
 

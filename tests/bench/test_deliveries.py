@@ -11,7 +11,7 @@ from relay.delivery import Delivery
 from relay.endpoint import Endpoint, Secret
 from relay.identify import identify
 from relay.providers import PROVIDERS
-from relay.verify import verify
+from relay.verify import examine_head, verify
 
 
 def verified_id(request: bytes, now: float) -> str:
@@ -22,7 +22,12 @@ def verified_id(request: bytes, now: float) -> str:
         name=name, provider=PROVIDERS["unipile"], secrets=(Secret(secret_of(name), "test"),)
     )
     delivery = Delivery(
-        endpoint=endpoint, headers=headers, query="", body=body, received_at_ms=int(1000 * now)
+        endpoint=endpoint,
+        claim=examine_head(endpoint, headers.get(endpoint.provider.scheme.header)),
+        headers=headers,
+        query="",
+        body=body,
+        received_at_ms=int(1000 * now),
     )
     event = identify(verify(delivery)).event
     assert (event.type, event.source) == ("message.new", f"/webhooks/{name}")
