@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from relay.commands.check.index import BYTES_PER_ID
 from relay.contract.event import Appended
 from tests.conftest import empty_server
 from tests.making import make_identified
 from tests.relay.clocked import KEYS, TAG, InMemory, OnServer
 from tests.servers import Server
 
-BYTES_PER_ID = 64
 WINDOW_SECONDS = 240
 SLICE_MS = 500 * WINDOW_SECONDS
 BOOK = KEYS.seen(TAG, "ids")
