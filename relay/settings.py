@@ -74,6 +74,8 @@ class EndpointSection(Section):
     max_types: Annotated[int, Field(ge=1, le=100_000)] = 1000
     # A sender that repeats an id means the same event, whatever else has changed in it.
     changed_body: ChangedBody = "drop"
+    # What is expected, so that `relay check` can say what the dedupe index will need.
+    events_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     # Off: a sender's burst is what the relay is there for.
     rate_limit_per_second: Annotated[float | None, Field(gt=0)] = None
     # How many may come at once within it; none means as many as in one second.

@@ -83,19 +83,24 @@ local function grow(slice, marks)
 end
 
 -- Says with how many buckets a slice begins: what the least of the last three needed. A burst,
--- even across a border, then leaves no slice of thousands of nearly empty buckets behind.
+-- even across a border, then leaves no slice of thousands of nearly empty buckets behind. The
+-- first slice of all is left out once there are others, for it may have begun in the middle.
 local function planned_buckets(book, half, begins)
-  local marks = { 0, 0, 0 }
+  local last, least = 0, nil
   for _, slice in ipairs(book.slices) do
     local ago = ceil((begins - slice.ends) / half) + 1
-    if marks[ago] then marks[ago] = max(marks[ago], slice.marks * half / slice.half) end
+    local marks = slice.marks * half / slice.half
+    if ago == 1 then last = max(last, marks) end
+    if ago >= 1 and ago <= 3 and book.ends[slice.begins] then
+      least = min(least or marks, marks)
+    end
   end
-  return max(1, ceil(min(marks[1], marks[2], marks[3]) / PLANNED))
+  return max(1, ceil(min(last, least or last) / PLANNED))
 end
 
 -- Reads a book; `problem` says why it cannot be read, if so.
 local function open_book(key)
-  local book = { key = key, slices = {}, searches = {} }
+  local book = { key = key, slices = {}, searches = {}, ends = {} }
   local fields = call('HGETALL', key)
   if failed(fields) then
     book.problem = fields.err
@@ -114,6 +119,7 @@ local function open_book(key)
     slice.listed = true
     if now < slice.dies then grow(slice, max(1, marks)) end
     insert(book.slices, slice)
+    book.ends[slice.ends] = true
   end
   return book
 end
@@ -237,7 +243,8 @@ local function remember(book, search, key, identity, fingerprint, letters, id)
   end
 end
 
--- Writes down what a call has changed. A slice that begins clears away the dead.
+-- Writes down what a call has changed. A slice that begins clears away the dead, but for those
+-- that say how large the next will be.
 local function close_book(book)
   local last, begun = 0, false
   for _, slice in ipairs(book.slices) do
@@ -251,7 +258,7 @@ local function close_book(book)
   end
   if not begun then return end
   for _, slice in ipairs(book.slices) do
-    if now >= slice.dies then call('HDEL', book.key, slice.field) end
+    if now >= slice.dies + slice.half then call('HDEL', book.key, slice.field) end
   end
   call('PEXPIREAT', book.key, last)
 end

@@ -4,19 +4,20 @@ The clock is moved by the test, so what would have expired by then is deleted by
 expiry that the server has for it.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from redis import Redis
 
+from relay.commands.check.index import BYTES_PER_ID
 from relay.contract.event import Appended
 from tests.conftest import empty_server
 from tests.making import make_identified
 from tests.relay.clocked import KEYS, TAG, InMemory, OnServer
 from tests.servers import Server
 
-BYTES_PER_ID = 64
 WINDOW_SECONDS = 240
 SLICE_MS = 500 * WINDOW_SECONDS
 BOOK = KEYS.seen(TAG, "ids")
@@ -60,26 +61,43 @@ class Sender:
         return [(int(buckets, 36), int(marks, 36)) for buckets, marks in pairs]
 
 
-def test_a_slice_begins_as_large_as_the_last_three_were() -> None:
-    """The first ones grow by generations; once three were full one generation is enough."""
+def sizes(*events: int) -> list[int]:
+    """Say with how many buckets the last slice but one begins, after slices of so many events."""
     sender = Sender(InMemory())
-    for _ in range(5):
+    for count in events:
+        sender.send(count, SLICE_MS)
+    return [buckets for buckets, _ in sender.slices()]
+
+
+def test_a_slice_begins_as_large_as_the_last_ones_were() -> None:
+    """The first one grows by generations; after it one generation is enough."""
+    sender = Sender(InMemory())
+    sender.store.now_ms += SLICE_MS // 2
+    sender.send(500, SLICE_MS // 2)
+    for _ in range(4):
         sender.send(1000, SLICE_MS)
     names: Any = sender.store.client.keys(f"{BOOK}:*:*:*:*")
-    last = max(name.split(b":")[4] for name in names)
+    generations = Counter(number for number, _ in {tuple(n.split(b":")[4:6]) for n in names})
 
-    assert [buckets for buckets, _ in sender.slices()] == [1, 1, 13, 13]
-    assert [marks for _, marks in sender.slices()] == [1000] * 4
-    assert {name.split(b":")[5] for name in names if name.split(b":")[4] == last} == {b"0"}
+    assert sender.slices() == [(1, 500), (7, 1000), (13, 1000), (13, 1000), (13, 1000)]
+    assert [generations[number] for number in sorted(generations)] == [3, 2, 1, 1, 1]
 
 
-def test_a_burst_across_a_border_leaves_no_large_slice_behind() -> None:
-    """What follows is sized by what was usual, not by the burst."""
-    sender = Sender(InMemory())
-    for events in (200, 200, 200, 4000, 4000, 200, 200):
-        sender.send(events, SLICE_MS)
-
-    assert [buckets for buckets, _ in sender.slices()] == [3, 3, 3, 3]
+@pytest.mark.parametrize(
+    ("events", "buckets"),
+    [
+        # A burst, in a slice or across a border, is nothing to go by.
+        ((200, 200, 200, 4000, 200, 200), [3, 3, 3, 3, 3]),
+        ((200, 200, 200, 4000, 4000, 200, 200), [3, 3, 3, 3, 3]),
+        ((200, 200, 4000, 4000, 200, 200), [3, 3, 3, 3, 3]),
+        # What stays is.
+        ((200, 200, 800, 800, 800, 800), [3, 3, 3, 3, 10]),
+        ((800, 800, 200, 200), [1, 10, 10, 3]),
+    ],
+)
+def test_what_a_slice_is_sized_by(events: tuple[int, ...], buckets: list[int]) -> None:
+    """The least of the last three, so that no slice of nearly empty buckets is left behind."""
+    assert sizes(*events) == buckets
 
 
 def test_the_book_forgets_slices_that_are_dead() -> None:
@@ -90,7 +108,7 @@ def test_the_book_forgets_slices_that_are_dead() -> None:
         sender.send(10, SLICE_MS)
         longest = max(longest, len(sender.slices()))
 
-    assert longest == 4
+    assert longest == 5
 
 
 class Measured:

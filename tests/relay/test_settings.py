@@ -141,6 +141,8 @@ def test_an_unknown_key_is_a_fault(toml: dict[str, Any], named: str) -> None:
         (endpoint(partitions=0), "partitions"),
         (endpoint(max_types=0), "max_types"),
         (endpoint(changed_body="keep"), "changed_body"),
+        (endpoint(events_per_second=0), "events_per_second"),
+        (endpoint(events_per_second=float("inf")), "events_per_second"),
         (endpoint(event_types=["message.new"]), "event_types.0"),
         (endpoint(window_seconds=600, late_tolerance_seconds=1), "window_seconds must be"),
         ({"endpoints": {"Uni Pile": ENDPOINT}}, "Uni Pile"),

@@ -8,14 +8,16 @@ import typer
 from relay.commands.check import books, server
 from relay.commands.check.configuration import check_configuration
 from relay.commands.check.finding import Finding
+from relay.commands.check.index import check_index
 from relay.commands.options import AsJson, RedisUrl
-from relay.commands.store import environment, opened, store_settings
+from relay.commands.store import environment, gateway_settings, opened, store_settings
 from relay.contract.config import FileSettings
 from relay.contract.connect import UNKNOWN_OUTCOME, RedisError
 from relay.contract.display import show, tell
 from relay.contract.errors import ConfigurationFault
 from relay.contract.explain import FAILED, explain
 from relay.contract.loop import run
+from relay.settings import EndpointSection
 
 COLUMNS = ("state", "what", "found", "advice")
 
@@ -37,6 +39,8 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Check configuration, Redis (version, persistence, memory, role), clocks and disk.
+
+    Says too what the dedupe index will need at the expected rate.
 
     Ends with 1 if anything fails; a warning does not. With --json an array of objects with the
     keys state (ok, warn, fail or mended), what, found and advice.
@@ -67,9 +71,18 @@ async def _check_store(
     try:
         async with opened(settings) as store:
             findings += await server.check_server(store)
+            findings += await check_index(store, _endpoints(environ))
             findings += await work(store, environ)
     except (RedisError, *UNKNOWN_OUTCOME) as error:
         explanation = explain(error)
         said, _, advice = (explanation.message if explanation else str(error)).partition("\n")
         findings.append(Finding("fail", "Redis", said, advice))
     return findings
+
+
+def _endpoints(environ: Mapping[str, str]) -> Mapping[str, EndpointSection]:
+    """Give what is configured, or nothing where that is at fault, which is said elsewhere."""
+    try:
+        return gateway_settings(environ, None).endpoints
+    except ConfigurationFault:
+        return {}

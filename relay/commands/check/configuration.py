@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from relay.commands.check.finding import Finding
+from relay.commands.check.index import estimate_index
 from relay.commands.store import gateway_settings
 from relay.contract.config import unknown_variables
 from relay.contract.errors import ConfigurationFault
@@ -25,7 +26,8 @@ def check_configuration(environ: Mapping[str, str], redis_url: str | None) -> li
     ]
     if endpoints:
         found = f"endpoints: {', '.join(sorted(endpoints))}"
-        return [*findings, Finding("ok", "configuration", found)]
+        findings.append(Finding("ok", "configuration", found))
+        return [*findings, *estimate_index(settings.endpoints)]
     advice = "set UNIPILE_WEBHOOK_SECRET, or write relay.toml"
     found = "no endpoint: every delivery gets 404"
     return [*findings, Finding("warn", "configuration", found, advice)]
