@@ -68,6 +68,8 @@ class Line:
         self._limits = limits
         self._events: deque[Waiting] = deque()
         self._flush_seconds = 0.0
+        self._next_events = min(limits.batch_events, limits.waiting_events)
+        self._next_bytes = min(limits.batch_bytes, limits.waiting_bytes)
         self.size_bytes = 0
 
     def __len__(self) -> int:
@@ -83,13 +85,9 @@ class Line:
             Overloaded: There is no room, or it would take more than half the deadline until the
                 event's turn.
         """
-        limits = self._limits
-        if (
-            len(self._events) >= limits.waiting_events
-            or self.size_bytes >= limits.waiting_bytes
-            or self._expected_seconds() > limits.deadline_seconds / 2
-        ):
-            raise Overloaded
+        # Those that fit into the next flush need not be counted.
+        if self.size_bytes >= self._next_bytes or len(self._events) >= self._next_events:
+            self._judge()
         self._events.append(waiting)
         self.size_bytes += waiting.event.size_bytes
 
@@ -110,11 +108,13 @@ class Line:
         """Take note of how long the store took for a flush."""
         self._flush_seconds += NEWEST_PART * (seconds - self._flush_seconds)
 
-    def _expected_seconds(self) -> float:
-        """Say how long a newcomer would wait, if the store goes on as it did of late."""
-        ahead = max(
-            len(self._events) // self._limits.batch_events,
-            self.size_bytes // self._limits.batch_bytes,
-        )
-        # One of them is under way, and then there is the newcomer's own.
-        return (ahead + 2) * self._flush_seconds if ahead else 0.0
+    def _judge(self) -> None:
+        limits = self._limits
+        count, size_bytes = len(self._events), self.size_bytes
+        if count >= limits.waiting_events or size_bytes >= limits.waiting_bytes:
+            raise Overloaded
+        # If the store goes on as it did of late: one flush is under way, and then there is the
+        # newcomer's own.
+        flushes = 2 + max(count // limits.batch_events, size_bytes // limits.batch_bytes)
+        if flushes * self._flush_seconds > limits.deadline_seconds / 2:
+            raise Overloaded

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from bench.options import parse
 from bench.holds.tables import NAMES
+from bench.options import parse
 from bench.tables import BENCHES, PAGE, RESULTS, ROOT, markdown, part_of, with_tables
 
 
