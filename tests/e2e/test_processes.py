@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 import sys
@@ -162,6 +163,25 @@ async def test_sigterm_under_load_answers_all_that_it_took(
         assert_all_kept(answers, server)
         assert len(server.entries("relay:{unipile}:message.new")) == answers.accepted
         assert "child_killed" not in program.output()
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs prlimit of Linux")
+def test_a_child_may_have_as_many_connections_as_the_system_lets_it(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    """The soft limit that it was started with does not count."""
+    server = start_server("valkey", "always")
+    files = resource.RLIMIT_NOFILE
+    with gateway(tmp_path, server.url) as program:
+        _, hard = resource.prlimit(program.process.pid, files)
+        resource.prlimit(program.process.pid, files, (hard // 2, hard))
+        os.kill(children_of(program.process.pid)[0], signal.SIGKILL)
+        wait_until_sync(lambda: "child_restarted" in program.output(), description="it is back")
+
+        (pid,) = children_of(program.process.pid)
+
+        assert resource.prlimit(pid, files) == (hard, hard)
+        assert resource.prlimit(program.process.pid, files) == (hard // 2, hard)
 
 
 def test_a_child_that_hangs_does_not_hold_up_the_end(
