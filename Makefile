@@ -1,5 +1,5 @@
 # The same verbs for people and for CI. Every target sets up what it needs.
-.PHONY: setup dev test lint format image-check clean
+.PHONY: setup dev test lint format image-check clean bench-ingress bench-latency bench-shapes
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 help:  ## lists the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 # Made again whenever pyproject.toml changes.
 $(VENV)/.ready: pyproject.toml
@@ -36,8 +36,40 @@ format: setup  ## puts the code in form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# What the benchmarks compare the relay with is installed only for them.
+$(VENV)/.bench-ready: $(VENV)/.ready
+	@echo "Installing the benchmarks' extra into $(VENV) (once) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@touch $@
+
+bench-ingress: $(VENV)/.bench-ready  ## events/s and CPU per event against three others (wrk, nginx-extras, …)
+	@exec $(BIN)/python -m bench.ingress $(ARGS)
+
+bench-latency: setup  ## latency at a fixed rate, from the intended send time (wrk, redis-server)
+	@exec $(BIN)/python -m bench.latency $(ARGS)
+
+bench-shapes: setup  ## other bodies, repeats, many endpoints, two processes (wrk, redis-server)
+	@exec $(BIN)/python -m bench.shapes $(ARGS)
+
 image-check:  ## builds the container image without an engine and runs it (buildah, debootstrap)
 	deploy/image-check
 
+# Each judges lines that must hold: exit code 1 says that one does not (redis-server is needed).
+.PHONY: bench-memory bench-unfinished bench-overload bench-restart bench-index
+bench-memory: setup  ## memory of the gateway over two million events
+	@exec $(BIN)/python -m bench.holds.memory $(ARGS)
+
+bench-unfinished: setup  ## memory under 10,000 bodies that stop one byte before their end
+	@exec $(BIN)/python -m bench.holds.unfinished $(ARGS)
+
+bench-overload: setup  ## answers, memory and recovery under three times what passes
+	@exec $(BIN)/python -m bench.holds.overload $(ARGS)
+
+bench-restart: setup  ## rolling restarts under load: nothing refused, nothing reset
+	@exec $(BIN)/python -m bench.holds.restart $(ARGS)
+
+bench-index: setup  ## bytes per remembered id and CPU of Redis, against plain keys
+	@exec $(BIN)/python -m bench.holds.index $(ARGS)
+
 clean:  ## removes what the targets made
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
+	rm -rf $(VENV) .bench .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist

@@ -1,9 +1,12 @@
 """An endpoint: a configured ingress path for one sender."""
 
+import hmac
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from relay.contract.patterns import Pattern
+
+ChangedBody = Literal["drop", "store"]
 
 
 class Secret:
@@ -14,15 +17,27 @@ class Secret:
         name: Where it was read from; safe to print.
     """
 
-    __slots__ = ("_value", "name")
+    __slots__ = ("_keyed", "_value", "name")
 
     def __init__(self, value: str, name: str) -> None:
         self._value = value.encode("utf-8", "surrogateescape")  # as the environment gives bytes
+        self._keyed: dict[str, hmac.HMAC] = {}
         self.name = name
 
     def reveal(self) -> bytes:
         """Give the secret's bytes, for signing or comparing."""
         return self._value
+
+    def keyed(self, digest: str) -> hmac.HMAC:
+        """Give a new HMAC with the secret as its key; working that in takes a third of the time.
+
+        Args:
+            digest: Name of the hash.
+        """
+        keyed = self._keyed.get(digest)
+        if keyed is None:
+            keyed = self._keyed[digest] = hmac.new(self._value, digestmod=digest)
+        return keyed.copy()
 
     def __repr__(self) -> str:
         return f"Secret({self.name!r})"
@@ -82,6 +97,7 @@ class Endpoint:
         window_seconds: How long event ids are remembered.
         partitions: Over how many tags its events are spread, by account.
         max_types: How many streams a tag may have.
+        changed_body: What becomes of a known event id that comes with another body.
         accounts: Only these are taken; empty means all.
         event_types: Only types that match one of these are taken; empty means all.
     """
@@ -94,6 +110,7 @@ class Endpoint:
     window_seconds: int = 72 * 3600
     partitions: int = 1
     max_types: int = 1000
+    changed_body: ChangedBody = "drop"
     accounts: frozenset[str] = frozenset()
     event_types: tuple[Pattern, ...] = ()
 

@@ -13,7 +13,7 @@ from urllib.parse import unquote_plus
 
 import msgspec
 
-from relay.contract.event import Event, IdentifiedEvent, decompressed
+from relay.contract.event import Event, IdentifiedEvent, IdentityKind, decompressed
 from relay.contract.keys import UNIDENTIFIED, is_event_type, tag_of
 from relay.delivery import Delivery, VerifiedDelivery
 from relay.endpoint import Provider
@@ -75,7 +75,8 @@ def identify(verified: VerifiedDelivery) -> IdentifiedEvent:
 
     Returns:
         The event, with the identity under which it is remembered: the sender's event id, which
-        lies inside the signed bytes; without one, the digest of signed timestamp and body.
+        lies inside the signed bytes, and with it the body where another body is to be another
+        event; without an id, the digest of signed timestamp and body.
     """
     delivery = verified.delivery
     endpoint = delivery.endpoint
@@ -85,8 +86,9 @@ def identify(verified: VerifiedDelivery) -> IdentifiedEvent:
     sent_type = envelope.type
     usable_type = isinstance(sent_type, str) and is_event_type(sent_type)
     event_id, window_seconds = _usable_text(envelope.id), endpoint.window_seconds
+    kind: IdentityKind = "ids"
     if event_id is None:
-        event_id = _digest_id(verified)
+        event_id, kind = _digest_id(verified), "bodies"
         window_seconds = max(MIN_WINDOW_WITHOUT_ID_SECONDS, endpoint.signature_good_seconds)
     account = _usable_text(envelope.account)
     event = Event(
@@ -101,14 +103,15 @@ def identify(verified: VerifiedDelivery) -> IdentifiedEvent:
         content_encoding=_text(encoding),
         account=account,
         headers=_kept_headers(delivery, provider),
-        query=_redacted(delivery.query),
+        query=_redacted(delivery.query) if delivery.query else None,
         traceparent=_valid_traceparent(delivery.headers.get("traceparent")),
         original_type=None if usable_type else _shown_type(sent_type),
     )
     return IdentifiedEvent(
         event=event,
         tag=tag_of(endpoint.name, endpoint.partitions, account or event_id),
-        identity=event_id.encode(),
+        identity=_identity(event_id, kind, delivery),
+        kind=kind,
         window_seconds=window_seconds,
         max_types=endpoint.max_types,
     )
@@ -181,9 +184,11 @@ def _usable_text(value: object) -> str | None:
 
 
 def _text(value: str | None) -> str | None:
+    return value if value is None or value.isascii() else _utf8(value)
+
+
+def _utf8(value: str) -> str:
     """Make a header's text UTF-8; aiohttp hands on bytes that are not as surrogates."""
-    if value is None or value.isascii():
-        return value
     return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
@@ -191,6 +196,14 @@ def _digest_id(verified: VerifiedDelivery) -> str:
     signed_at = (verified.signed_at or "").encode()
     body = verified.delivery.body
     return f"sha256:{hashlib.sha256(b'%b.%b' % (signed_at, body)).hexdigest()}"
+
+
+def _identity(event_id: str, kind: IdentityKind, delivery: Delivery) -> bytes:
+    identity = event_id.encode()
+    if kind == "bodies" or delivery.endpoint.changed_body == "drop":
+        return identity
+    # Between them a byte that no text has, so that no id looks like an id with a body.
+    return b"%b\xff%b" % (identity, hashlib.blake2b(delivery.body, digest_size=16).digest())
 
 
 def _shown_type(sent_type: object) -> str | None:
@@ -214,20 +227,17 @@ def _valid_traceparent(value: str | None) -> str | None:
 
 
 def _kept_headers(delivery: Delivery, provider: Provider) -> dict[str, str]:
-    kept = {}
+    kept, headers = {}, delivery.headers
     for name in (*KEPT_HEADERS, *provider.headers):
-        value = _text(delivery.headers.get(name))
+        value = headers.get(name)
         if value is not None:
-            kept[name] = value
+            kept[name] = value if value.isascii() else _utf8(value)
     return kept
 
 
-def _redacted(query: str) -> str | None:
+def _redacted(query: str) -> str:
     """Keep a query string, but not what looks like a credential in it."""
-    if not query:
-        return None
-    parts = (_redacted_part(part) for part in query.split("&"))
-    return _text("&".join(parts))
+    return _utf8("&".join(_redacted_part(part) for part in query.split("&")))
 
 
 def _redacted_part(part: str) -> str:

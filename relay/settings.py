@@ -22,7 +22,7 @@ from relay.contract.config import (
 )
 from relay.contract.errors import ConfigurationFault
 from relay.contract.patterns import parse_pattern
-from relay.endpoint import Endpoint, Secret
+from relay.endpoint import ChangedBody, Endpoint, Secret
 from relay.providers import PROVIDERS
 from relay.rate import Rate
 
@@ -72,6 +72,8 @@ class EndpointSection(Section):
     partitions: Annotated[int, Field(ge=1, le=1024)] = 1
     # A sender that puts ids into its types must not make a stream for each.
     max_types: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    # A sender that repeats an id means the same event, whatever else has changed in it.
+    changed_body: ChangedBody = "drop"
     # Off: a sender's burst is what the relay is there for.
     rate_limit_per_second: Annotated[float | None, Field(gt=0)] = None
     # How many may come at once within it; none means as many as in one second.
@@ -201,6 +203,7 @@ def build_endpoints(
             window_seconds=section.window_seconds,
             partitions=section.partitions,
             max_types=section.max_types,
+            changed_body=section.changed_body,
             accounts=frozenset(section.accounts),
             event_types=tuple(parse_pattern(text) for text in section.event_types),
         )
@@ -210,11 +213,13 @@ def build_endpoints(
 
 
 def build_rates(settings: Settings) -> dict[str, Rate]:
-    """Give the endpoints' rates by name, of those that have one."""
+    """Give one process's part of the endpoints' rates by name, of those that have one."""
+    processes = settings.processes
     return {
-        name: Rate(per_second, section.rate_limit_burst or max(1.0, per_second))
+        name: Rate(per_second / processes, max(1.0, burst / processes))
         for name, section in settings.endpoints.items()
         if (per_second := section.rate_limit_per_second)
+        and (burst := section.rate_limit_burst or per_second)
     }
 
 

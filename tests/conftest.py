@@ -2,8 +2,10 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import structlog
 from hypothesis import settings
 from redis.asyncio import Redis
 
@@ -16,6 +18,22 @@ settings.register_profile("relay", deadline=None, max_examples=100)
 settings.load_profile("relay")
 
 StartServer = Callable[..., Server]
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have a command that is run in this process configure logs for its own test only.
+
+    A logger that kept such a configuration would never be heard by a later test.
+    """
+    before, configure = structlog.get_config(), structlog.configure
+
+    def without_keeping(**settings: Any) -> None:
+        configure(**settings | {"cache_logger_on_first_use": False})
+
+    monkeypatch.setattr(structlog, "configure", without_keeping)
+    yield
+    configure(**before)
 
 
 def _binary_or_skip(name: str) -> Path:

@@ -1,5 +1,7 @@
-"""The store in memory: fakeredis, with the one thing mended in which it differs for us."""
+"""The store in memory: fakeredis, with the two things mended in which it differs for us."""
 
+from functools import partial
+from io import BytesIO
 from typing import Any
 
 from fakeredis import FakeAsyncRedis, FakeServer
@@ -18,6 +20,52 @@ def _pcall(self: Any, runtime: Any, expected_globals: set[Any], op: bytes, *args
 
 
 ScriptingCommandsMixin._lua_redis_pcall = _pcall  # type: ignore[assignment,method-assign]
+
+
+_get_runtime = ScriptingCommandsMixin._get_server_runtime
+
+
+def _with_msgpack(self: Any, server: FakeServer) -> Any:
+    """Give scripts the library ``cmsgpack``, of which they use `unpack`."""
+    runtime = _get_runtime(self, server)
+    if b"cmsgpack" not in set(runtime.globals().keys()):
+        unpack = partial(_unpack, runtime)
+        runtime.globals()[b"cmsgpack"] = runtime.table_from({b"unpack": unpack})
+        server._lua_expected_globals.add(b"cmsgpack")  # type: ignore[attr-defined]
+    return runtime
+
+
+def _unpack(runtime: Any, packed: bytes) -> Any:
+    """Read one value of MessagePack; text is bytes to a script, and a list a table.
+
+    Source: https://github.com/msgpack/msgpack/blob/master/spec.md
+    """
+    stream = BytesIO(packed)
+
+    def number(size: int) -> int:
+        return int.from_bytes(stream.read(size))
+
+    def table(length: int) -> Any:
+        return runtime.table_from([value() for _ in range(length)])
+
+    def value() -> Any:
+        head = number(1)
+        if head < 0x80:
+            return head
+        if 0x90 <= head < 0xA0:
+            return table(head - 0x90)
+        if 0xA0 <= head < 0xC0:
+            return stream.read(head - 0xA0)
+        sizes = {0xD9: 1, 0xDA: 2, 0xDB: 4, 0xDC: 2, 0xDD: 4, 0xCC: 1, 0xCD: 2}
+        length = number(sizes[head])
+        if head in {0xCC, 0xCD}:
+            return length
+        return table(length) if head in {0xDC, 0xDD} else stream.read(length)
+
+    return value()
+
+
+ScriptingCommandsMixin._get_server_runtime = _with_msgpack  # type: ignore[method-assign]
 
 
 def fake_store(server: FakeServer | None = None) -> FakeAsyncRedis:

@@ -6,7 +6,7 @@ from typing import Any
 
 from multidict import CIMultiDict
 
-from relay.contract.event import Assurance, Event, IdentifiedEvent
+from relay.contract.event import Assurance, Event, IdentifiedEvent, IdentityKind
 from relay.delivery import Delivery
 from relay.endpoint import Endpoint, Secret
 from relay.providers import PROVIDERS
@@ -38,6 +38,7 @@ def make_identified(
     assurance: Assurance = "body",
     tag: str = "unipile",
     window_seconds: int = 3600,
+    kind: IdentityKind = "ids",
     max_types: int = 1000,
 ) -> IdentifiedEvent:
     """Make an event that is ready to be appended."""
@@ -47,6 +48,7 @@ def make_identified(
         tag=tag,
         identity=event_id.encode(),
         window_seconds=window_seconds,
+        kind=kind,
         max_types=max_types,
     )
 

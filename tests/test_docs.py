@@ -72,7 +72,7 @@ def test_every_key_is_described() -> None:
     text = page("docs/reference/streams.md")
     keys = Keys()
     names = {"tag": "<tag>", "event_type": "<type>", "group": "<group>"}
-    others = {"digest": "…", "name": "…", "batch_id": "<id>", "consumer": "<consumer>"}
+    others = {"kind": "<kind>", "name": "…", "batch_id": "<id>", "consumer": "<consumer>"}
     for name, member in inspect.getmembers(Keys):
         if inspect.isfunction(member) and not name.startswith("_"):
             parameters = [p for p in inspect.signature(member).parameters if p != "self"]

@@ -37,7 +37,8 @@ __all__ = ["Appender", "Limits", "Observer"]
 FIRST_RETRY_SECONDS = 0.02
 LAST_RETRY_SECONDS = 0.25
 
-_Settled = tuple[Waiting, Verdict]
+# Events of one tag, and what became of each.
+_Settled = tuple[str, Sequence[Waiting], Sequence[Verdict]]
 
 
 class Observer:
@@ -200,12 +201,14 @@ class Appender:
                     _resolve(waiting, _refused(error))
                 return
             else:
-                for waiting, verdict in settled:
-                    _resolve(waiting, verdict.result)
+                for _, group, verdicts in settled:
+                    for waiting, verdict in zip(group, verdicts, strict=True):
+                        _resolve(waiting, verdict.result)
                 now = loop.time()
                 self._line.learn(now - started)
                 # After the answers: nobody waits for a report.
-                self._report(settled, started, now)
+                _safely(self._observer.flushed, len(batch), now - started)
+                self._report(settled, now)
                 return
 
     def _within_deadline(self, batch: list[Waiting]) -> list[Waiting]:
@@ -228,36 +231,37 @@ class Appender:
             ]
         )
         settled: list[_Settled] = []
-        for group, reply in zip(by_tag.values(), replies, strict=True):
+        for (tag, group), reply in zip(by_tag.items(), replies, strict=True):
             if isinstance(reply, Exception):
-                settled += [(waiting, Verdict(_refused(reply))) for waiting in group]
+                settled.append((tag, group, [Verdict(_refused(reply))] * len(group)))
             else:
-                settled += zip(group, map(read_verdict, reply), strict=True)
+                settled.append((tag, group, [read_verdict(verdict) for verdict in reply]))
         return settled
 
     async def _call(self, calls: list[Call]) -> list[Any]:
         return await SCRIPT.over(self._wire, calls)
 
-    def _report(self, settled: list[_Settled], started: float, now: float) -> None:
+    def _report(self, settled: list[_Settled], now: float) -> None:
         tell = self._observer
-        _safely(tell.flushed, len(settled), now - started)
         if self._failing:
             self._failing = False
             _safely(tell.connected)
-        waits: dict[str, list[float]] = {}
-        for waiting, verdict in settled:
-            tag, result = waiting.event.tag, verdict.result
-            waits.setdefault(tag, []).append(now - waiting.since)
-            if verdict.registered is not None:
-                _safely(tell.registered, tag, verdict.registered)
-            if verdict.misplaced:
-                _safely(tell.misplaced, tag)
-            if isinstance(result, Duplicate):
-                _safely(tell.duplicate, tag, result.entry_id)
-                if result.changed_body:
-                    _safely(tell.changed_body, tag)
-        for tag, seconds in waits.items():
-            _safely(tell.confirmed, tag, seconds)
+        for tag, group, verdicts in settled:
+            _safely(tell.confirmed, tag, [now - waiting.since for waiting in group])
+            for verdict in verdicts:
+                if verdict.is_news:
+                    self._report_news(tag, verdict)
+
+    def _report_news(self, tag: str, verdict: Verdict) -> None:
+        tell, result = self._observer, verdict.result
+        if verdict.registered is not None:
+            _safely(tell.registered, tag, verdict.registered)
+        if verdict.misplaced:
+            _safely(tell.misplaced, tag)
+        if isinstance(result, Duplicate):
+            _safely(tell.duplicate, tag, result.entry_id)
+            if result.changed_body:
+                _safely(tell.changed_body, tag)
 
 
 def _safely(report: Callable[..., None], *what: object) -> None:

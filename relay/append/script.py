@@ -1,91 +1,143 @@
 """One call of the append script: waiting events in, one verdict per event out."""
 
-import base64
 import hashlib
 import re
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
+
+import msgspec
+from msgspec import Raw
 
 from relay.contract.entry import encode
 from relay.contract.errors import StoreFull, StoreUnavailable, TryLater
-from relay.contract.event import Appended, Duplicate, IdentifiedEvent
+from relay.contract.event import Appended, Duplicate, IdentifiedEvent, IdentityKind
 from relay.contract.keys import UNIDENTIFIED, Keys
 from relay.contract.script import Call, Script
 
-SCRIPT = Script("relay.append", "append")
+SCRIPT = Script("relay.append", "index", "streams", "append")
+
+# Types, mostly; a sender that invents more of them costs itself a little time.
+MAX_ROUTES = 4096
+# What an entry has beside its body, nearly.
+ENVELOPE_BYTES = 512
+
+_STR_OF_4, _STR_OF_16, _STR32 = b"\xa4", b"\xb0", b"\xdb"
+_encoder = msgspec.msgpack.Encoder()
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+@dataclass(frozen=True, slots=True, eq=False)
+class Route:
+    """What the script calls of many events have in common.
+
+    Compared by identity: two that are alike only make a call a little longer.
+
+    Args:
+        keys: Stream, and book of the dedupe index.
+        arguments: What the script takes for it.
+    """
+
+    keys: tuple[str, str]
+    arguments: tuple[str | int, ...]
+
+
+class Prepared(msgspec.Struct, frozen=True):
     """An event with everything that its script call needs.
 
     Args:
         tag: Which script call it belongs to.
-        keys: Its stream and its place in the index.
-        arguments: What the script takes for it.
-        size_bytes: Length of the arguments, for bounding a batch.
+        route: What it has in common with others.
+        identity: Its digest, as the script takes it.
+        fingerprint: That of its body, likewise.
+        fields: Names and values of its entry, likewise.
+        size_bytes: Length of all that, nearly, for bounding a batch.
     """
 
     tag: str
-    keys: tuple[str, str]
-    arguments: tuple[str | bytes | int, ...]
+    route: Route
+    identity: Raw
+    fingerprint: Raw
+    fields: list[str | Raw]
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """What became of one event.
 
     Args:
         result: What the caller is told.
         registered: The type whose stream this event began, if it did.
         misplaced: The event went to ``unidentified`` because the tag has too many types.
+        is_news: There is more to report than that an event was appended.
     """
 
     result: Appended | Duplicate | TryLater
     registered: str | None = None
     misplaced: bool = False
+    is_news: bool = True
 
 
 def prepare(identified: IdentifiedEvent, keys: Keys) -> Prepared:
-    """Lay out an event for the script."""
+    """Lay out an event for the script.
+
+    The identity becomes a digest of 128 bits: ids are the sender's text, without a bound in
+    length, and at times personal. The body's fingerprint only tells a changed body.
+
+    Source: https://github.com/msgpack/msgpack/blob/master/spec.md: bytes are written as text
+    here, since the script's library knows no other.
+    """
     event, tag = identified.event, identified.tag
-    unproved = event.assurance == "none"
-    seen = (keys.seen_none if unproved else keys.seen)(tag, _digest(identified.identity))
-    fields = encode(event)
-    arguments = (
-        event.type,
-        1000 * identified.window_seconds,
-        hashlib.blake2b(event.data, digest_size=4).hexdigest(),
-        identified.max_types,
-        "0" if unproved else "1",
-        len(fields),
-        *fields,
+    data = event.data
+    fields: list[Any] = encode(event)
+    fields[-1] = Raw(_STR32 + len(data).to_bytes(4) + data)
+    return Prepared(
+        tag,
+        _route(
+            (keys.prefix, tag, event.type),
+            (identified.kind, event.assurance == "none", identified.window_seconds),
+            identified.max_types,
+        ),
+        Raw(_STR_OF_16 + hashlib.blake2b(identified.identity, digest_size=16).digest()),
+        Raw(_STR_OF_4 + zlib.crc32(data).to_bytes(4)),
+        fields,
+        ENVELOPE_BYTES + len(data),
     )
-    size_bytes = sum(len(field) for field in fields)
-    return Prepared(tag, (keys.stream(tag, event.type), seen), arguments, size_bytes)
 
 
 def call_arguments(tag: str, batch: Sequence[Prepared], keys: Keys) -> Call:
     """Give keys and arguments of the call that appends a batch of one tag."""
+    numbers: dict[Route, int] = {}
+    events = [
+        (
+            numbers.setdefault(event.route, len(numbers) + 1),
+            event.identity,
+            event.fingerprint,
+            event.fields,
+        )
+        for event in batch
+    ]
     names = [keys.streams(tag), keys.stream(tag, UNIDENTIFIED)]
-    values: list[Any] = []
-    for event in batch:
-        names += event.keys
-        values += event.arguments
+    values: list[Any] = [len(numbers)]
+    for route in numbers:
+        names += route.keys
+        values += route.arguments
+    values.append(_encoder.encode(events))
     return names, values
 
 
 def read_verdict(reply: bytes) -> Verdict:
     """Read what the script says of one event."""
-    code, _, rest = reply.decode("utf-8", "replace").partition(" ")
-    if code == "E":
+    code, rest = reply[:1], reply[2:].decode("utf-8", "replace")
+    if code == b"A" and " " not in rest:
+        return Verdict(Appended(rest), is_news=False)
+    if code == b"E":
         return Verdict(refusal(rest))
     entry_id, _, registered = rest.partition(" ")
-    if code in "DC":
-        return Verdict(Duplicate(entry_id, changed_body=code == "C"))
-    return Verdict(Appended(entry_id), registered or None, misplaced=code == "U")
+    if code in b"DC":
+        return Verdict(Duplicate(entry_id, changed_body=code == b"C"))
+    return Verdict(Appended(entry_id), registered or None, misplaced=code == b"U")
 
 
 def refusal(message: str) -> TryLater:
@@ -96,10 +148,14 @@ def refusal(message: str) -> TryLater:
     return StoreUnavailable(message)
 
 
-def _digest(identity: bytes) -> str:
-    """Shorten an identity to 128 bits.
-
-    Ids are the sender's text: without a bound in length, and at times personal.
-    """
-    digest = hashlib.blake2b(identity, digest_size=16).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+@lru_cache(MAX_ROUTES)
+def _route(
+    stream: tuple[str, str, str], index: tuple[IdentityKind, bool, int], max_types: int
+) -> Route:
+    prefix, tag, event_type = stream
+    kind, unproved, window_seconds = index
+    keys = Keys(prefix)
+    book = keys.seen_none(tag, kind) if unproved else keys.seen(tag, kind)
+    # A slice of the index is half a window long.
+    arguments = (event_type, 500 * window_seconds, max_types, 0 if unproved else 1)
+    return Route((keys.stream(tag, event_type), book), arguments)

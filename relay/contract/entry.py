@@ -7,7 +7,6 @@ Source: Redis XADD; docs/reference/streams.md.
 """
 
 from collections.abc import Mapping
-from operator import attrgetter
 from typing import cast, get_args
 
 import msgspec
@@ -17,8 +16,7 @@ from relay.contract.event import Assurance, Event
 
 CONTRACT_VERSION = "1"
 
-# Field of the entry -> attribute of the event, for all that are optional; the rest is text.
-_NUMBERS = {"batchindex": "batch_index", "batchsize": "batch_size"}
+# Field of the entry -> attribute of the event, for all that are optional.
 _TEXTS = {
     "time": "time",
     "datacontenttype": "content_type",
@@ -31,9 +29,9 @@ _TEXTS = {
     "entryid": "entry_id",
     "reason": "reason",
 }
-_OPTIONAL = tuple(_TEXTS | _NUMBERS)
-_values_of = attrgetter(*_TEXTS.values(), *_NUMBERS.values())
+_NUMBERS = {"batchindex": "batch_index", "batchsize": "batch_size"}
 _ASSURANCES = frozenset(get_args(Assurance))
+_headers_encoder = msgspec.json.Encoder()
 _headers_decoder = msgspec.json.Decoder(dict[str, str])
 
 
@@ -41,17 +39,45 @@ def encode(event: Event) -> list[str | bytes]:
     """Write an event as the fields of an entry.
 
     Returns:
-        Names and values in turn, ready for XADD.
+        Names and values in turn, ready for XADD; all are text but the last, which is the data.
     """
+    # Spelt out, since every delivery passes here: a loop over the names takes twice as long.
     fields: list[str | bytes] = ["specversion", "1.0", "id", event.id]
     fields += ("source", event.source, "type", event.type)
-    for name, value in zip(_OPTIONAL, _values_of(event), strict=True):
-        if value is not None:
-            fields += (name, str(value))
+    if event.time is not None:
+        fields += ("time", event.time)
+    if event.content_type is not None:
+        fields += ("datacontenttype", event.content_type)
+    if event.content_encoding is not None:
+        fields += ("datacontentencoding", event.content_encoding)
+    if event.account is not None:
+        fields += ("account", event.account)
+    if event.query is not None:
+        fields += ("query", event.query)
+    if event.traceparent is not None:
+        fields += ("traceparent", event.traceparent)
+    fields += _less_usual(event)
     if event.headers:
-        fields += ("headers", msgspec.json.encode(event.headers))
+        fields += ("headers", _headers_encoder.encode(event.headers).decode())
     fields += ("receivedat", str(event.received_at_ms), "assurance", event.assurance)
     fields += ("relayversion", CONTRACT_VERSION, "data", event.data)
+    return fields
+
+
+def _less_usual(event: Event) -> list[str]:
+    fields: list[str] = []
+    if event.original_type is not None:
+        fields += ("originaltype", event.original_type)
+    if event.batch_id is not None:
+        fields += ("batchid", event.batch_id)
+    if event.batch_index is not None:
+        fields += ("batchindex", str(event.batch_index))
+    if event.batch_size is not None:
+        fields += ("batchsize", str(event.batch_size))
+    if event.entry_id is not None:
+        fields += ("entryid", event.entry_id)
+    if event.reason is not None:
+        fields += ("reason", event.reason)
     return fields
 
 

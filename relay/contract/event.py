@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 
 Assurance = Literal["body", "sender", "none"]
+IdentityKind = Literal["ids", "bodies"]
 
 # Each costs a copy of all that follow it, and no sender needs more than one.
 MAX_MEMBERS = 16
@@ -73,6 +74,8 @@ class IdentifiedEvent(msgspec.Struct, frozen=True, kw_only=True):
         event: The event itself.
         tag: Endpoint or partition that holds it (`relay.contract.keys.tag_of`).
         identity: What two deliveries of one event have in common, any length.
+        kind: What the identity is: the sender's event id, or a body's digest. Each kind has an
+            index of its own, since each has a window of its own.
         window_seconds: How long the identity is remembered.
         max_types: How many streams the tag may have before new types go to ``unidentified``.
     """
@@ -81,6 +84,7 @@ class IdentifiedEvent(msgspec.Struct, frozen=True, kw_only=True):
     tag: str
     identity: bytes
     window_seconds: int
+    kind: IdentityKind = "ids"
     max_types: int = 1000
 
 

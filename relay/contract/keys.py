@@ -111,13 +111,16 @@ class Keys:
         """Hash: configured group -> ``<ms of the last confirmation> <patterns>``."""
         return f"{self.prefix}:{{{tag}}}@groups"
 
-    def seen(self, tag: str, digest: str) -> str:
-        """String with TTL: this identity has an entry."""
-        return f"{self.prefix}:{{{tag}}}@seen:{digest}"
+    def seen(self, tag: str, kind: str) -> str:
+        """Hash with TTL: the book of the dedupe index of one kind of identity.
 
-    def seen_none(self, tag: str, digest: str) -> str:
+        The index's buckets have names that begin with this and a colon, made by the script.
+        """
+        return f"{self.prefix}:{{{tag}}}@seen:{kind}"
+
+    def seen_none(self, tag: str, kind: str) -> str:
         """Like `seen`, for events of which nothing was proved."""
-        return f"{self.prefix}:{{{tag}}}@seen-none:{digest}"
+        return f"{self.prefix}:{{{tag}}}@seen-none:{kind}"
 
     def rejected(self, tag: str) -> str:
         """Capped stream: refused deliveries."""

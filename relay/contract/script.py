@@ -16,15 +16,16 @@ Call = tuple[Sequence[str], Sequence[str | bytes | float]]
 
 
 class Script:
-    """One Lua file.
+    """One Lua script, of one file or of several.
 
     Args:
-        package: Where it lies.
-        name: File name without ``.lua``.
+        package: Where the files lie.
+        names: File names without ``.lua``, in the order in which they are put together.
     """
 
-    def __init__(self, package: str, name: str) -> None:
-        self.text = files(package).joinpath(f"{name}.lua").read_text("utf-8")
+    def __init__(self, package: str, *names: str) -> None:
+        parts = (files(package).joinpath(f"{name}.lua").read_text("utf-8") for name in names)
+        self.text = "\n".join(parts)
         self._sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
     async def __call__(

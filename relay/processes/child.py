@@ -33,6 +33,9 @@ from relay.processes.messages import (
 
 # What the parent knows at most too little of, when this process is killed.
 TELL_SECONDS = 1.0
+# A delivery makes a dozen objects that refer to others, and no circles: looking for circles as
+# often as Python does by itself costs more than it finds.
+GC_THRESHOLDS = (20_000, 20, 50)
 FAILED = 1
 
 _log = structlog.get_logger("relay.processes")
@@ -73,6 +76,7 @@ async def _serve(begin: Begin, channel: Channel, end: asyncio.Event) -> None:
     async with serving_on(gateway, settings, sockets):
         # What is there now stays for good, and need not be looked through again and again.
         gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
         await channel.send(Accepting())
         await end.wait()
     await cancel(talking)

@@ -17,7 +17,7 @@ from relay.contract.errors import (
     Overloaded,
     UnknownEndpoint,
 )
-from relay.contract.event import Duplicate
+from relay.contract.event import Appended, Duplicate
 from relay.delivery import Claim, Delivery
 from relay.endpoint import Endpoint
 from relay.metrics import Metrics
@@ -28,6 +28,8 @@ from relay.receive.refusals import RefusalLog
 from relay.verify import examine_head
 
 __all__ = ["Budget", "Receiver"]
+
+_OUTCOMES = {Appended: "stored", Duplicate: "duplicate", Filtered: "filtered"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +63,9 @@ class Receiver:
         """
         share = self.budget.share(self.clients.address_of(request))
         try:
-            endpoint = self._endpoint(name)
+            endpoint = self.endpoints.get(name)
+            if endpoint is None:
+                raise UnknownEndpoint
             claim = self._judge_head(request, endpoint)
             body = self._body_at_hand(request, share)
             if body is None:
@@ -70,7 +74,7 @@ class Receiver:
                 endpoint=endpoint,
                 claim=claim,
                 headers=request.headers,
-                query=request.raw_path.partition("?")[2],
+                query=_query(request.raw_path),
                 body=body,
                 received_at_ms=time.time_ns() // 1_000_000,
             )
@@ -81,19 +85,13 @@ class Receiver:
             return refusal.with_traceback(None)
         finally:
             share.release()
-        self.metrics.delivery(name, _outcome(done))
+        self.metrics.delivery(name, _OUTCOMES[type(done.result)])
         return done
 
     def _note(self, refusal: DeliveryRefused, name: str) -> None:
         known = name if name in self.endpoints else ""
         self.metrics.delivery(known, refusal.reason)
         self.refusals.note(known, refusal)
-
-    def _endpoint(self, name: str) -> Endpoint:
-        endpoint = self.endpoints.get(name)
-        if endpoint is None:
-            raise UnknownEndpoint
-        return endpoint
 
     def _judge_head(self, request: web.BaseRequest, endpoint: Endpoint) -> Claim:
         if request.method != "POST":
@@ -133,17 +131,17 @@ class Receiver:
 
     async def _gather(self, request: web.BaseRequest, share: Share, chunks: list[bytes]) -> None:
         # Each chunk stands in the list only, so that nothing is left where that is cleared.
+        size_bytes = 0
         while True:
             chunks.append(await request.content.readany())
             if not chunks[-1]:
                 chunks.pop()
                 return
             share.grow(len(chunks[-1]))
-            if share.size_bytes > self.max_body_bytes:
+            size_bytes += len(chunks[-1])
+            if size_bytes > self.max_body_bytes:
                 raise BodyTooLarge
 
 
-def _outcome(done: Accepted) -> str:
-    if isinstance(done.result, Filtered):
-        return "filtered"
-    return "duplicate" if isinstance(done.result, Duplicate) else "stored"
+def _query(path: str) -> str:
+    return path.partition("?")[2] if "?" in path else ""

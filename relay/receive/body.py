@@ -15,6 +15,9 @@ from relay.contract.errors import BodyIncomplete, Overloaded
 
 # One client address may hold this part of the budget, but always one whole body.
 CLIENT_PART = 16
+# What a body that comes bit by bit costs beside its bytes: its connection, what parses it, and the
+# task that waits.
+UNFINISHED_BYTES = 16 * 1024
 
 
 class Share:
@@ -39,11 +42,26 @@ class Share:
         Raises:
             Overloaded: There is no room for them even so.
         """
-        self._budget.take(self, size_bytes)
+        budget, client = self._budget, self.client
+        self.size_bytes += size_bytes
+        budget.in_hand_bytes += size_bytes
+        by_client = budget.by_client[client] = budget.by_client[client] + size_bytes
+        if by_client > budget.client_bytes or budget.in_hand_bytes > budget.limit_bytes:
+            budget.make_room(self)
 
     def release(self) -> None:
         """Let go what it holds: the delivery is answered."""
-        self._budget.release(self)
+        if self.size_bytes:
+            self.shrink(self.size_bytes)
+
+    def shrink(self, size_bytes: int) -> None:
+        """Let go a part of it."""
+        budget, client = self._budget, self.client
+        self.size_bytes -= size_bytes
+        budget.in_hand_bytes -= size_bytes
+        budget.by_client[client] -= size_bytes
+        if not budget.by_client[client]:
+            del budget.by_client[client]
 
     @asynccontextmanager
     async def unless_cut(self) -> AsyncIterator[None]:
@@ -53,8 +71,8 @@ class Share:
             BodyIncomplete: The budget needed the room, the body took too long, the sender left,
                 or what came is no body.
         """
-        self._budget.begin(self)
         try:
+            self._budget.begin(self)
             async with asyncio.timeout(self._budget.body_seconds) as self._timeout:
                 yield
         except (TimeoutError, ConnectionError, PayloadEncodingError):
@@ -76,54 +94,47 @@ class Budget:
         limit_bytes: How many body bytes may be in hand.
         max_body_bytes: The longest body; a client's part is never smaller.
         body_seconds: How long one body may take to arrive.
+        unfinished_bytes: What it costs to wait for one, beside its bytes.
     """
 
     def __init__(
-        self, limit_bytes: int, *, max_body_bytes: int, body_seconds: float = 60.0
+        self,
+        limit_bytes: int,
+        *,
+        max_body_bytes: int,
+        body_seconds: float = 60.0,
+        unfinished_bytes: int = UNFINISHED_BYTES,
     ) -> None:
-        self._limit_bytes = limit_bytes
-        self._client_bytes = max(limit_bytes // CLIENT_PART, max_body_bytes)
+        self.limit_bytes = limit_bytes
+        self.client_bytes = max(limit_bytes // CLIENT_PART, max_body_bytes + unfinished_bytes)
+        self._unfinished_bytes = unfinished_bytes
         self.body_seconds = body_seconds
         self._unfinished: dict[Share, None] = {}  # in order of arrival
-        self._by_client: defaultdict[str, int] = defaultdict(int)
+        self.by_client: defaultdict[str, int] = defaultdict(int)
         self.in_hand_bytes = 0
 
     @property
     def is_spent(self) -> bool:
         """Whether not even one more byte has room."""
-        return self.in_hand_bytes >= self._limit_bytes and not self._unfinished
+        return self.in_hand_bytes >= self.limit_bytes and not self._unfinished
 
     def share(self, client: str) -> Share:
         """Make a share; its maker releases it."""
         return Share(self, client)
 
     def begin(self, share: Share) -> None:
-        """Take note of a body that does not come at once, and so may be cut."""
+        """Take note of a body that does not come at once, and so may be cut.
+
+        Raises:
+            Overloaded: There is no room for what it costs to wait for it.
+        """
         self._unfinished[share] = None
+        share.grow(self._unfinished_bytes)
 
     def finish(self, share: Share) -> None:
         """Take note that no more comes of it."""
-        self._unfinished.pop(share, None)
-
-    def take(self, share: Share, size_bytes: int) -> None:
-        """Add bytes to a share, and make room for them."""
-        share.size_bytes += size_bytes
-        self.in_hand_bytes += size_bytes
-        self._by_client[share.client] += size_bytes
-        if (
-            self._by_client[share.client] > self._client_bytes
-            or self.in_hand_bytes > self._limit_bytes
-        ):
-            self._make_room(share)
-
-    def release(self, share: Share) -> None:
-        """Let go what a share held."""
-        if not share.size_bytes:
-            return
-        self.in_hand_bytes -= share.size_bytes
-        self._by_client[share.client] -= share.size_bytes
-        if not self._by_client[share.client]:
-            del self._by_client[share.client]
+        del self._unfinished[share]
+        share.shrink(self._unfinished_bytes)
 
     def cut_oldest(self) -> bool:
         """Cut the body that is longest unfinished, and say whether there was one."""
@@ -132,12 +143,17 @@ class Budget:
             return True
         return False
 
-    def _make_room(self, growing: Share) -> None:
+    def make_room(self, growing: Share) -> None:
+        """Cut as many unfinished bodies as it takes, those first that began first.
+
+        Raises:
+            Overloaded: All of them were not enough.
+        """
         client = growing.client
         over = max(
-            self._by_client[client] - self._client_bytes, self.in_hand_bytes - self._limit_bytes
+            self.by_client[client] - self.client_bytes, self.in_hand_bytes - self.limit_bytes
         )
-        only_client = self._by_client[client] > self._client_bytes
+        only_client = self.by_client[client] > self.client_bytes
         for share in self._unfinished:
             if only_client and share.client != client:
                 continue

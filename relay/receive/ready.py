@@ -60,16 +60,15 @@ def ready(done: Accepted) -> Ready:
     entry = "" if isinstance(result, Filtered) else f"relay-entry-id: {result.entry_id}\r\n"
     return Ready(
         (
-            f"HTTP/1.1 200 OK\r\nserver: {SERVER}\r\ndate: {_date.now()}\r\n"
-            f"content-type: application/json\r\ncontent-length: {len(text)}\r\n"
-            f"relay-request-id: {request_id()}\r\n"
-            f"relay-event-id: {header_safe(done.event_id)}\r\n{entry}\r\n{text}"
+            f"{_head.now()}relay-request-id: {request_id()}\r\n"
+            f"relay-event-id: {header_safe(done.event_id)}\r\n{entry}"
+            f"content-length: {len(text)}\r\n\r\n{text}"
         ).encode()
     )
 
 
-class _Date:
-    """The present time as HTTP writes it, made once per second."""
+class _Head:
+    """What all answers of one second begin with."""
 
     def __init__(self) -> None:
         self._second = 0
@@ -78,8 +77,12 @@ class _Date:
     def now(self) -> str:
         second = int(time.time())
         if second != self._second:
-            self._second, self._text = second, formatdate(second, usegmt=True)
+            self._second = second
+            self._text = (
+                f"HTTP/1.1 200 OK\r\nserver: {SERVER}\r\n"
+                f"date: {formatdate(second, usegmt=True)}\r\ncontent-type: application/json\r\n"
+            )
         return self._text
 
 
-_date = _Date()
+_head = _Head()

@@ -5,19 +5,22 @@ same for a server of ours alone, whose few paths are looked up in a table: aioht
 costs as much as verifying a delivery. What a request means does not differ.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 from aiohttp import web
 
 from relay.contract.duties import frames
-from relay.contract.errors import DeliveryRefused, MethodNotAllowed, UnknownEndpoint
+from relay.contract.errors import BodyIncomplete, DeliveryRefused, MethodNotAllowed, UnknownEndpoint
 from relay.pipeline import Accepted
 from relay.receive import Receiver
 from relay.receive.answers import SERVER, answer, problem, request_id
 from relay.receive.ready import may_be_ready, ready
 
 PREFIX = "/webhooks/"
+# For a sender that was cut to read why, before its connection ends.
+CUT_LINGER_SECONDS = 0.2
 
 _log = structlog.get_logger("relay.receive")
 
@@ -112,6 +115,10 @@ class Ingress:
     ) -> web.StreamResponse:
         if isinstance(outcome, Accepted) and not self._draining and may_be_ready(request):
             return ready(outcome)
+        if isinstance(outcome, BodyIncomplete):
+            # Its room was needed, and the connection takes some too.
+            loop = asyncio.get_running_loop()
+            loop.call_later(CUT_LINGER_SECONDS, request.protocol.force_close)
         return answer(outcome)
 
 

@@ -257,6 +257,21 @@ async def test_events_without_an_id_are_known_by_their_bytes(gateway: Running, b
     assert answers[0].headers["relay-event-id"].startswith("sha256:")
 
 
+@pytest.mark.parametrize(("changed_body", "stored"), [("drop", 1), ("store", 2)])
+async def test_another_body_under_a_known_id(
+    server: Server, changed_body: str, stored: int
+) -> None:
+    """The endpoint says whether it is dropped or an event of its own, known from then on."""
+    one, other = (b'{"id":"evt_1","type":"message.new","a":%d}' % n for n in (1, 2))
+    async with running(server, endpoint={"changed_body": changed_body}) as gateway:
+        answers = [await gateway.send(body) for body in (one, other, one, other)]
+        events = (await gateway.events()).values()
+
+    bodies = [await answer.json() for answer in answers]
+    assert [one.get("duplicate", False) for one in bodies] == [False, stored == 1, True, True]
+    assert [event.data for event in events] == [one, other][:stored]
+
+
 async def test_half_an_emoji_costs_no_type(gateway: Running) -> None:
     """A text that was cut in the middle of a character is stored under its type."""
     body = b'{"id":"evt_1","type":"message.new","text":"cut \\ud83d"}'

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from relay.receive.body import Budget, Share
+from relay.receive.body import UNFINISHED_BYTES, Share
 from tests.integration.gateways import PATH, Running, running
 from tests.making import now
 from tests.servers import Server
@@ -104,7 +104,7 @@ def in_hand(gateway: Running) -> int:
 
 def budget_of(gateway: Running) -> int:
     """Give how many body bytes the gateway may hold."""
-    return gateway.gateway.budget._limit_bytes
+    return gateway.gateway.budget.limit_bytes
 
 
 # The head is judged before the body.
@@ -256,15 +256,15 @@ async def test_a_body_that_stops_is_cut(server: Server) -> None:
 def peaks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The bytes in hand after each chunk that arrived."""
     found: list[int] = []
-    take = Budget.take
+    grow = Share.grow
 
-    def noted(self: Budget, share: Share, size_bytes: int) -> None:
+    def noted(self: Share, size_bytes: int) -> None:
         try:
-            take(self, share, size_bytes)
+            grow(self, size_bytes)
         finally:
-            found.append(self.in_hand_bytes)
+            found.append(self._budget.in_hand_bytes)
 
-    monkeypatch.setattr(Budget, "take", noted)
+    monkeypatch.setattr(Share, "grow", noted)
     return found
 
 
@@ -288,7 +288,7 @@ async def test_bodies_that_never_end_do_not_keep_good_ones_out(
     body = b"x" * (60 * KIB)
     signed_at = now()  # once: an equal body of an equal second would be a repeat
     answers = [await gateway.send(body, signed(body, signed_at - n)) for n in range(3)]
-    limit = 64 * KIB if addresses == 1 else budget_of(gateway)
+    limit = 64 * KIB + UNFINISHED_BYTES if addresses == 1 else budget_of(gateway)
 
     await wait_until(lambda: in_hand(gateway) <= limit, description="the budget is kept")
     for wire in wires:
@@ -304,7 +304,8 @@ async def test_bodies_that_never_end_do_not_keep_good_ones_out(
 async def test_the_cut_senders_are_told(gateway: Running) -> None:
     """A sender whose body was cut for another's sake gets an answer, and the newcomer its own."""
     older = await unfinished(gateway, "127.0.0.1")
-    await wait_until(lambda: in_hand(gateway) == 64 * KIB - 1, description="it is in hand")
+    held = UNFINISHED_BYTES + 64 * KIB - 1
+    await wait_until(lambda: in_hand(gateway) == held, description="it is in hand")
 
     response = await gateway.send(b"x" * (10 * KIB))
     answer = await older.answer()
@@ -328,7 +329,7 @@ async def test_deliveries_are_refused_while_whole_bodies_fill_the_budget(
 
     monkeypatch.setattr(appender, "append", held_up)
     limit = budget_of(gateway)
-    monkeypatch.setattr(gateway.gateway.budget, "_client_bytes", limit)
+    monkeypatch.setattr(gateway.gateway.budget, "client_bytes", limit)
     whole, rest = divmod(limit, 64 * KIB)
     sizes = [64 * KIB] * whole + [rest] * (rest > 0)
     bodies = [b"%03d" % number + b"x" * (size - 3) for number, size in enumerate(sizes)]

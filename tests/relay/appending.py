@@ -79,10 +79,28 @@ class Bench:
         await self.client.delete(KEYS.stream("unipile", event_type))
         await wait_until(lambda: time.time() * 1000 > last + 1, description="a ms has passed")
 
-    async def marks(self) -> set[str]:
-        """Name the keys of the dedupe index."""
-        found: Any = await self.client.keys("*@seen*")
-        return {name.decode() for name in found}
+    async def buckets(self) -> dict[str, dict[bytes, bytes]]:
+        """Give the buckets of the dedupe index: identity -> mark."""
+        names: Any = await self.client.keys("*@seen*:*:*:*:*")
+        return {name.decode(): await self._fields(name) for name in names}
+
+    async def marks(self) -> dict[bytes, bytes]:
+        """Give all marks of the dedupe index by identity."""
+        return {
+            identity: mark
+            for bucket in (await self.buckets()).values()
+            for identity, mark in bucket.items()
+        }
+
+    async def books(self) -> dict[str, dict[bytes, bytes]]:
+        """Give the books of the dedupe index: slice -> buckets and marks."""
+        names: Any = await self.client.keys("*@seen*:*")
+        found = [name for name in names if name.count(b":") == 2]
+        return {name.decode(): await self._fields(name) for name in found}
+
+    async def _fields(self, name: bytes) -> dict[bytes, bytes]:
+        raw: Any = await self.client.hgetall(name)
+        return dict(raw)
 
     async def streams(self, tag: str = "unipile") -> dict[str, str]:
         """Give the tag's registered streams."""

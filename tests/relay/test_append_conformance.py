@@ -102,33 +102,6 @@ async def test_a_stream_of_another_type_fails_its_own_event_alone(bench: Bench) 
     assert isinstance(again, Appended)
 
 
-async def test_a_mark_of_another_type_is_an_error_and_not_unknown(bench: Bench) -> None:
-    """An identity that cannot be looked up is refused; appending could make a second entry."""
-    await bench.append(make_identified("evt_1"))
-    (mark,) = await bench.marks()
-    await bench.client.delete(mark)
-    await bench.client.hset(mark, "a", "b")
-    await bench.client.expire(mark, 60)
-
-    refused, other = await bench.append(make_identified("evt_1"), make_identified("evt_2"))
-
-    assert isinstance(refused, StoreUnavailable)
-    assert isinstance(other, Appended)
-    assert sorted(event.id for event in (await bench.events()).values()) == ["evt_1", "evt_2"]
-
-
-async def test_a_mark_in_another_form_is_an_error_and_not_unknown(bench: Bench) -> None:
-    """A mark that was not written by this script is not taken for anything."""
-    await bench.append(make_identified("evt_1"))
-    (mark,) = await bench.marks()
-    await bench.client.set(mark, "x", ex=60)
-
-    (refused,) = await bench.append(make_identified("evt_1"))
-
-    assert isinstance(refused, StoreUnavailable)
-    assert len(await bench.events()) == 1
-
-
 async def test_books_of_another_type_refuse_and_leave_nothing(bench: Bench) -> None:
     """Where the registration cannot be read nothing is written and nothing remembered."""
     await bench.client.set(KEYS.streams("unipile"), "x", ex=60)
@@ -137,7 +110,7 @@ async def test_books_of_another_type_refuse_and_leave_nothing(bench: Bench) -> N
 
     assert isinstance(refused, StoreUnavailable)
     assert await bench.events() == {}
-    assert await bench.marks() == set()
+    assert await bench.marks() == {}
 
 
 async def test_an_event_whose_stream_was_deleted_is_appended_again(bench: Bench) -> None:
@@ -252,9 +225,9 @@ async def test_unproved_events_have_an_index_of_their_own(bench: Bench) -> None:
 
     assert [type(one) for one in (stranger, sender)] == [Appended, Appended]
     assert again == Duplicate(entry_id(stranger))
-    assert {name.partition("@")[2].partition(":")[0] for name in await bench.marks()} == {
-        "seen",
-        "seen-none",
+    assert set(await bench.books()) == {
+        KEYS.seen("unipile", "ids"),
+        KEYS.seen_none("unipile", "ids"),
     }
 
 
@@ -272,25 +245,6 @@ async def test_unproved_events_register_no_type(bench: Bench) -> None:
     (event,) = (await bench.events("unidentified")).values()
     assert (event.id, event.original_type) == ("3", "invented")
     assert set(await bench.streams()) == {"known", "unidentified"}
-
-
-async def test_the_mark_ends_with_the_window(bench: Bench) -> None:
-    """After the window the same id is a new event, and until then the mark has an end."""
-    (first,) = await bench.append(make_identified("evt_1", window_seconds=3600))
-    (mark,) = await bench.marks()
-    left_ms = await bench.client.pttl(mark)
-
-    await bench.client.pexpire(mark, 1)
-    await wait_until(lambda: _gone(bench, mark), description="the mark expired")
-    (second,) = await bench.append(make_identified("evt_1"))
-
-    assert 3_500_000 < left_ms <= 3_600_000
-    assert isinstance(second, Appended)
-    assert second.entry_id != entry_id(first)
-
-
-async def _gone(bench: Bench, key: str) -> bool:
-    return await bench.client.exists(key) == 0
 
 
 async def test_a_forgotten_script_is_sent_again(bench: Bench) -> None:

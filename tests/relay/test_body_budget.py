@@ -55,7 +55,12 @@ class Reading:
 
 def make_budget(limit_kib: int = 64, max_body_kib: int = 32, body_seconds: float = 60) -> Budget:
     """Make a budget; a client's part is the longest body here."""
-    return Budget(limit_kib * KIB, max_body_bytes=max_body_kib * KIB, body_seconds=body_seconds)
+    return Budget(
+        limit_kib * KIB,
+        max_body_bytes=max_body_kib * KIB,
+        body_seconds=body_seconds,
+        unfinished_bytes=0,
+    )
 
 
 async def test_bytes_are_in_hand_until_the_share_ends() -> None:
@@ -207,6 +212,23 @@ async def test_the_cut_is_an_incomplete_body() -> None:
     """The reader of a cut body gets the one error for it."""
     with held(make_budget(), "a") as share, pytest.raises(BodyIncomplete):
         await read_after_a_cut(share)
+
+
+async def test_waiting_for_a_body_costs_more_than_its_bytes() -> None:
+    """Connections that send one byte each are bounded too, and cost nothing once all is here."""
+    budget = Budget(64 * KIB, max_body_bytes=KIB, unfinished_bytes=16 * KIB)
+    readings = []
+    for number in range(5):
+        readings.append(Reading(budget, f"client-{number}"))
+        await readings[-1].grow(1)
+
+    assert await readings[0].outcome() == "BodyIncomplete"
+    assert await readings[1].outcome() == "BodyIncomplete"
+    assert budget.in_hand_bytes == 3 * (16 * KIB + 1)
+    for reading in readings[2:]:
+        await reading.grow(0)
+        assert await reading.outcome() == "whole"
+    assert budget.in_hand_bytes == 0
 
 
 async def test_the_oldest_unfinished_body_can_be_told_to_make_room() -> None:

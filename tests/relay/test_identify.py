@@ -63,6 +63,7 @@ def test_an_event_object_is_read() -> None:
     assert found.event.original_type is None
     assert found.identity == b"evt_1"
     assert (found.tag, found.window_seconds, found.max_types) == ("unipile", DAYS_3, 1000)
+    assert found.kind == "ids"
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,7 @@ def test_what_is_no_id_gives_the_digest(sent: object) -> None:
 
     assert found.event.id == digest_id(body)
     assert found.identity == digest_id(body).encode()
-    assert found.window_seconds == 600
+    assert (found.kind, found.window_seconds) == ("bodies", 600)
     assert found.event.type == "message.new"
 
 
@@ -136,6 +137,20 @@ def test_any_text_is_an_id(event_id: str) -> None:
     assert found.event.id == event_id
     assert found.identity == event_id.encode()
     assert found.window_seconds == DAYS_3
+
+
+def test_another_body_is_dropped_or_another_event() -> None:
+    """What the id alone identifies, and what id and body together do, is the endpoint's choice."""
+    one, other = body_with(id="evt_1", a=1), body_with(id="evt_1", a=2)
+    stores = make_endpoint(changed_body="store")
+
+    dropped = {identified(body).identity for body in (one, other)}
+    stored = [identified(body, endpoint=stores).identity for body in (one, other, one)]
+
+    assert dropped == {b"evt_1"}
+    assert stored[0] == stored[2] != stored[1]
+    assert all(identity.startswith(b"evt_1\xff") for identity in stored)
+    assert identified(b"{}", endpoint=stores).identity == digest_id(b"{}").encode()
 
 
 @pytest.mark.parametrize("payload", ["cut \\ud83d", "\\udc00 cut", "\\ud83d\\ud83d"])

@@ -42,14 +42,18 @@ def check(found: IdentifiedEvent, body: bytes) -> None:
     """Assert what must be true of every identified event."""
     event = found.event
     sent_to = prepare(found, Keys())
-    written = [part for part in sent_to.arguments if isinstance(part, str)]
+    written = [
+        part
+        for part in (*sent_to.fields, *sent_to.route.keys, *sent_to.route.arguments)
+        if isinstance(part, str)
+    ]
 
     assert event.data == body
     assert event.id
     assert found.identity == event.id.encode()
     assert event.type == UNIDENTIFIED or is_event_type(event.type)
     assert found.tag in {f"unipile#{number}" for number in range(4)}
-    assert "".join([*written, *sent_to.keys]).encode() is not None
+    assert "".join(written).encode() is not None
 
 
 @given(value=OBJECTS, ascii_only=st.booleans())

@@ -2,7 +2,6 @@
 
 import io
 import sys
-from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -16,14 +15,6 @@ class Closed(io.StringIO):
     def write(self, text: str) -> int:
         """Fail as a closed pipe does."""
         raise BrokenPipeError
-
-
-@pytest.fixture(autouse=True)
-def as_it_was() -> Iterator[None]:
-    """Leave the configuration of logs as it was."""
-    before = structlog.get_config()
-    yield
-    structlog.configure(**before)
 
 
 def test_a_line_that_cannot_be_written_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,6 +60,7 @@ def test_an_endpoint_is_as_the_file_says() -> None:
         window_seconds=3600,
         partitions=4,
         max_types=7,
+        changed_body="store",
         accounts=["acc_1"],
         event_types=["unipile:message.*"],
     )
@@ -67,6 +68,7 @@ def test_an_endpoint_is_as_the_file_says() -> None:
 
     assert (found.tolerance_seconds, found.late_tolerance_seconds) == (60, 120)
     assert (found.window_seconds, found.partitions, found.max_types) == (3600, 4, 7)
+    assert found.changed_body == "store"
     assert found.accounts == {"acc_1"}
     assert [str(pattern) for pattern in found.event_types] == ["unipile:message.*"]
 
@@ -138,6 +140,7 @@ def test_an_unknown_key_is_a_fault(toml: dict[str, Any], named: str) -> None:
         (endpoint(tolerance_seconds=HIDDEN), "tolerance_seconds"),
         (endpoint(partitions=0), "partitions"),
         (endpoint(max_types=0), "max_types"),
+        (endpoint(changed_body="keep"), "changed_body"),
         (endpoint(event_types=["message.new"]), "event_types.0"),
         (endpoint(window_seconds=600, late_tolerance_seconds=1), "window_seconds must be"),
         ({"endpoints": {"Uni Pile": ENDPOINT}}, "Uni Pile"),

@@ -1,0 +1,1 @@
+"""Benchmarks: each figure on the performance page comes from a command here."""

@@ -1,0 +1,1 @@
+"""The programs that are compared, each as a process of its own."""

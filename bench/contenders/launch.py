@@ -1,0 +1,165 @@
+"""Starts each contender as it would run in service, pinned to the servers' cores.
+
+A place in, a running server out. What each of them does is said where it is written: ``bare.py``
+(A), ``gateway.lua`` and ``nginx.conf`` (B), ``team.py`` (C), the relay itself (D).
+"""
+
+import os
+import pwd
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.contenders.contender import Contender
+from bench.deliveries import endpoint_names, secret_of
+from bench.machine import Cores
+from bench.processes import Program, environment, free_port, listens, python, running
+from bench.store import Durability, store
+from bench.tools import path_of
+from relay.contract.keys import Keys
+
+_HERE = Path(__file__).parent
+_ROOT = _HERE.parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where contenders run.
+
+    Args:
+        directory: Their files and logs; on a disk.
+        cores: Who runs on which.
+    """
+
+    directory: Path
+    cores: Cores
+
+    def own(self, name: str) -> Path:
+        """Make a directory for one of them."""
+        made = self.directory / name.replace(" ", "-")
+        made.mkdir()
+        return made
+
+
+Launch = Callable[[Place], AbstractContextManager[Contender]]
+
+
+@contextmanager
+def bare(place: Place) -> Iterator[Contender]:
+    """Have contender A."""
+    port = free_port()
+    command = [python(), "-m", "bench.contenders.bare", str(port)]
+    with _started("A", command, place, port, {}) as program:
+        yield Contender("A", program, port)
+
+
+@contextmanager
+def nginx(place: Place) -> Iterator[Contender]:
+    """Have contender B."""
+    port, own = free_port(), place.own("B")
+    with store("B-store", place.directory, "everysec", place.cores.load) as redis:
+        values = {"port": port, "redis_port": redis.port, "here": _HERE, "user": _nginx_user()}
+        text = (_HERE / "nginx.conf").read_text("utf-8")
+        for name, value in values.items():
+            text = text.replace(f"<{name}>", str(value))
+        (own / "nginx.conf").write_text(text, "utf-8")
+        command = [path_of("nginx"), "-p", str(own), "-c", "nginx.conf", "-e", "stderr"]
+        secret = {"BENCH_SECRET": secret_of("unipile")}
+        with _started("B", command, place, port, secret, own) as program:
+            yield Contender("B", program, port, redis, "events:*")
+
+
+@contextmanager
+def team(place: Place) -> Iterator[Contender]:
+    """Have contender C."""
+    port = free_port()
+    with store("C-store", place.directory, "everysec", place.cores.load) as redis:
+        options = ["--loop", "uvloop", "--http", "httptools", "--no-access-log"]
+        address = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"]
+        command = [python(), "-m", "uvicorn", "bench.contenders.team:app", *options, *address]
+        variables = {"BENCH_SECRET": secret_of("unipile"), "BENCH_REDIS_URL": redis.url}
+        with _started("C", command, place, port, variables) as program:
+            yield Contender("C", program, port, redis, "events:*")
+
+
+def relay(
+    durability: Durability = "everysec",
+    *,
+    endpoints: int = 1,
+    processes: int = 1,
+    name: str | None = None,
+) -> Launch:
+    """Describe contender D: the relay as it is shipped.
+
+    Args:
+        durability: Of its store.
+        endpoints: How many it has; more than one stand in a ``relay.toml``.
+        processes: How many take deliveries.
+        name: What it is called; ``D <durability>`` by default.
+    """
+    called = name or f"D {durability}"
+
+    @contextmanager
+    def launch(place: Place) -> Iterator[Contender]:
+        port, own = free_port(), place.own(called)
+        variables = _endpoints(own, endpoints)
+        options = ["--port", str(port), "--admin-port", str(free_port())]
+        if processes > 1:
+            options += ["--processes", str(processes)]
+        command = [str(Path(python()).parent / "relay"), "serve", *options]
+        store_name = f"{own.name}-store"
+        with store(store_name, place.directory, durability, place.cores.load) as redis:
+            variables["REDIS_URL"] = redis.url
+            with _started(called, command, place, port, variables, own) as program:
+                streams = Keys().stream("*", "*")
+                yield Contender(called, program, port, redis, streams, endpoints)
+
+    return launch
+
+
+def has_processes() -> bool:
+    """Tell whether this relay can take deliveries in several processes."""
+    command = [str(Path(python()).parent / "relay"), "serve", "--help"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, env=environment() | {"COLUMNS": "200"}
+    )
+    return "--processes" in done.stdout
+
+
+@contextmanager
+def _started(
+    name: str,
+    command: Sequence[str],
+    place: Place,
+    port: int,
+    variables: dict[str, str],
+    directory: Path | None = None,
+) -> Iterator[Program]:
+    where = directory or place.own(name)
+    paths = {"PYTHONPATH": str(_ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    log_name = name.replace(" ", "-")
+    with running(log_name, command, where, place.cores.servers, variables | paths) as program:
+        program.wait_for(lambda: listens(port), f"listening on port {port}")
+        yield program
+
+
+def _endpoints(directory: Path, count: int) -> dict[str, str]:
+    """Configure the endpoints, and give the variables with their secrets."""
+    if count == 1:
+        return {"UNIPILE_WEBHOOK_SECRET": secret_of("unipile")}
+    variables, sections = {}, []
+    for name in endpoint_names(count):
+        variable = f"SECRET_OF_{name.upper().replace('-', '_')}"
+        variables[variable] = secret_of(name)
+        sections.append(
+            f'[endpoints.{name}]\nprovider = "unipile"\nsecrets = [{{ env = "{variable}" }}]\n'
+        )
+    (directory / "relay.toml").write_text("\n".join(sections), "utf-8")
+    return variables
+
+
+def _nginx_user() -> str:
+    """Keep nginx from giving up the directory that it was started in, where we are root."""
+    return f"user {pwd.getpwuid(0).pw_name};" if os.getuid() == 0 else ""

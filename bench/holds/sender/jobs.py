@@ -1,0 +1,43 @@
+"""The senders as jobs: what to send comes in, the tally goes out."""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
+
+import uvloop
+
+from bench.holds.jobs import Channel
+from bench.holds.sender.closed import ClosedLoop
+from bench.holds.sender.opened import OpenLoop, Pool, Stretch
+from bench.holds.sender.tally import Tally
+
+ResultT = TypeVar("ResultT")
+
+
+def run(work: Coroutine[Any, Any, ResultT]) -> ResultT:
+    """Run a coroutine on the loop that the gateway uses too."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+def send_events(channel: Channel, port: int, events: int, connections: int) -> Tally:
+    """Send a number of deliveries in a closed loop; says how many have their outcome."""
+    loop = ClosedLoop(port, events=events, connections=connections, progress=channel.say)
+    return run(loop.run())
+
+
+def send_seconds(
+    channel: Channel, port: int, first: int, seconds: float, connections: int
+) -> Tally:
+    """Send for some seconds in a closed loop, from a number on."""
+    loop = ClosedLoop(
+        port, first=first, seconds=seconds, connections=connections, progress=channel.say
+    )
+    return run(loop.run())
+
+
+def send_plan(
+    channel: Channel, port: int, first: int, plan: Sequence[Stretch], pool: Pool
+) -> Tally:
+    """Send to a plan, from a number on; says how many deliveries have their outcome."""
+    return run(OpenLoop(port, plan, pool, first=first, progress=channel.say).run())

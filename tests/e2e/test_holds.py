@@ -1,0 +1,109 @@
+"""The benchmarks that judge run whole, small: they measure, judge, and leave nothing behind."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.holds.record import of_kind, read
+from tests.servers import find_binary
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc"),
+    pytest.mark.skipif(find_binary("redis") is None, reason="needs redis-server"),
+]
+
+ROOT = Path(__file__).parents[2]
+Verdicts = dict[str, bool]
+
+
+def run(name: str, directory: Path, *options: str) -> tuple[int, Verdicts, list[dict[str, Any]]]:
+    """Run one; give its exit code, what it judged, and its lines."""
+    stores = directory / "stores"
+    stores.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", f"bench.holds.{name}", "--results", str(directory), *options],
+        cwd=ROOT,
+        env=os.environ | {"TMPDIR": str(stores)},
+        capture_output=True,
+        text=True,
+        timeout=150,
+        check=False,
+    )
+    [written] = directory.glob("*.jsonl")
+    lines = read(written)[1]
+    verdicts = {line["claim"]: line["holds"] for line in of_kind(lines, "verdict")}
+
+    assert done.stderr == ""
+    assert verdicts, done.stdout
+    assert list(stores.iterdir()) == []
+    return done.returncode, verdicts, lines
+
+
+def test_memory_is_sampled_and_every_event_counted(tmp_path: Path) -> None:
+    """A few thousand events."""
+    code, verdicts, lines = run("memory", tmp_path, "--events=6000", "--early=500")
+
+    assert len(verdicts) == 2
+    assert verdicts["every delivery is answered 200 and stored once"]
+    assert code == (0 if all(verdicts.values()) else 1)
+    assert all(line["resident_bytes"] > 0 for line in of_kind(lines, "sample"))
+
+
+def test_unfinished_bodies_press_on_the_gateway(tmp_path: Path) -> None:
+    """Some dozens, from one address and from three."""
+    options = ("--connections=60", "--addresses=3", "--seconds=1", "--opened=200")
+    code, verdicts, lines = run("unfinished", tmp_path, *options)
+
+    assert code == 0, verdicts
+    assert [line["addresses"] for line in of_kind(lines, "end")] == [1, 3]
+    assert all(line["in_hand_bytes"] > 0 for line in of_kind(lines, "end"))
+
+
+def test_overload_is_told_from_what_passes(tmp_path: Path) -> None:
+    """Whether this machine recovers in time is not for a test to say."""
+    options = ("--seconds=2", "--probe=1", "--after=1", "--again=1")
+    _, verdicts, lines = run("overload", tmp_path, *options)
+    [capacity] = of_kind(lines, "capacity")
+
+    assert len(verdicts) == 6
+    assert verdicts["every 200 is in the stream exactly once"]
+    assert 0 < capacity["slow_per_second"] < capacity["full_per_second"]
+
+
+def test_a_restart_without_care_is_seen_to_refuse(tmp_path: Path) -> None:
+    """The counter-check of what a rolling restart must not do."""
+    options = ("--hard", "--restarts=1", "--every=2", "--rate=200", "--fresh=50")
+    code, verdicts, lines = run("restart", tmp_path, *options)
+
+    assert code == 1
+    assert not verdicts["1 hard restarts refuse and reset nothing"]
+    assert len(of_kind(lines, "restart")) == 1
+
+
+def test_a_rolling_restart_refuses_nothing(tmp_path: Path) -> None:
+    """Every delivery is answered 200 while the processes are replaced."""
+    command = [sys.executable, "-m", "relay", "serve", "--help"]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    if "--processes" not in said.stdout:
+        pytest.skip("this gateway is one process")
+    options = ("--restarts=2", "--every=3", "--rate=200", "--fresh=50")
+    code, verdicts, lines = run("restart", tmp_path, *options)
+
+    assert code == 0, verdicts
+    assert len(of_kind(lines, "restart")) == 2
+    assert of_kind(lines, "end")[0]["announced"] > 0
+
+
+def test_the_index_is_measured_against_plain_keys(tmp_path: Path) -> None:
+    """In windows of two seconds, so that slices roll over."""
+    _, verdicts, lines = run("index", tmp_path, "--only=small", "--shorter=20")
+    parts = of_kind(lines, "part", scenario="10000", part="steady")
+
+    assert "bytes per id, 10,000 ids per window, steady" in verdicts
+    assert parts[0]["bytes_per_id"]["rollovers"] >= 3
+    assert parts[0]["bytes_per_id"]["plain"] > 100

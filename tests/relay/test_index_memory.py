@@ -1,0 +1,215 @@
+"""How the dedupe index grows, and what it takes of a real server's memory.
+
+The clock is moved by the test, so what would have expired by then is deleted by the test, by the
+expiry that the server has for it.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from relay.contract.event import Appended
+from tests.conftest import empty_server
+from tests.making import make_identified
+from tests.relay.clocked import KEYS, TAG, InMemory, OnServer
+from tests.servers import Server
+
+BYTES_PER_ID = 64
+WINDOW_SECONDS = 240
+SLICE_MS = 500 * WINDOW_SECONDS
+BOOK = KEYS.seen(TAG, "ids")
+BATCH = 32
+
+
+class Sender:
+    """Sends events that nobody has seen, as time goes by."""
+
+    def __init__(self, store: InMemory | OnServer) -> None:
+        self.store = store
+        store.now_ms += SLICE_MS - store.now_ms % SLICE_MS
+        # When each batch was sent.
+        self.sent: list[tuple[int, int]] = []
+
+    def send(self, events: int, over_ms: int) -> None:
+        """Send so many events, spread evenly over a time."""
+        begin, begun_ms = sum(count for _, count in self.sent), self.store.now_ms
+        for start in range(0, events, BATCH):
+            self.store.now_ms = begun_ms + over_ms * start // events
+            count = min(BATCH, events - start)
+            batch = (
+                make_identified(f"evt_{begin + start + n}", "a", window_seconds=WINDOW_SECONDS)
+                for n in range(count)
+            )
+            results = [verdict.result for verdict in self.store.append(*batch)]
+
+            assert {type(result) for result in results} == {Appended}
+            self.sent.append((self.store.now_ms, count))
+        self.store.now_ms = begun_ms + over_ms
+
+    def in_window(self) -> int:
+        """Say how many events the promise covers now."""
+        begin_ms = self.store.now_ms - 1000 * WINDOW_SECONDS
+        return sum(count for sent_ms, count in self.sent if sent_ms > begin_ms)
+
+    def slices(self) -> list[tuple[int, int]]:
+        """Give buckets and marks of each slice, oldest first."""
+        found: Any = self.store.client.hgetall(BOOK)
+        pairs = (found[name].split() for name in sorted(found))
+        return [(int(buckets, 36), int(marks, 36)) for buckets, marks in pairs]
+
+
+def test_a_slice_begins_as_large_as_the_last_three_were() -> None:
+    """The first ones grow by generations; once three were full one generation is enough."""
+    sender = Sender(InMemory())
+    for _ in range(5):
+        sender.send(1000, SLICE_MS)
+    names: Any = sender.store.client.keys(f"{BOOK}:*:*:*:*")
+    last = max(name.split(b":")[4] for name in names)
+
+    assert [buckets for buckets, _ in sender.slices()] == [1, 1, 13, 13]
+    assert [marks for _, marks in sender.slices()] == [1000] * 4
+    assert {name.split(b":")[5] for name in names if name.split(b":")[4] == last} == {b"0"}
+
+
+def test_a_burst_across_a_border_leaves_no_large_slice_behind() -> None:
+    """What follows is sized by what was usual, not by the burst."""
+    sender = Sender(InMemory())
+    for events in (200, 200, 200, 4000, 4000, 200, 200):
+        sender.send(events, SLICE_MS)
+
+    assert [buckets for buckets, _ in sender.slices()] == [3, 3, 3, 3]
+
+
+def test_the_book_forgets_slices_that_are_dead() -> None:
+    """It does not grow, however long events come."""
+    sender = Sender(InMemory())
+    longest = 0
+    for _ in range(12):
+        sender.send(10, SLICE_MS)
+        longest = max(longest, len(sender.slices()))
+
+    assert longest == 4
+
+
+class Measured:
+    """What the index takes of a server's memory, streams and connections aside."""
+
+    def __init__(self, client: Redis) -> None:
+        self.client = client
+        self.sender = Sender(OnServer(client))
+        self.worst = 0.0
+        # The script, the connection's buffers and the stream are there before it is measured.
+        self.sender.send(2000, SLICE_MS)
+        self.sender.sent.clear()
+        delete_dead(client, self.sender.store.now_ms + 10 * SLICE_MS)
+        self._base = self._used()
+
+    def send(self, events: int, over_ms: int, *, parts: int = 10) -> None:
+        """Send, looking at the memory several times on the way."""
+        for part in range(parts):
+            self._measure()
+            share = events * (part + 1) // parts - events * part // parts
+            self.sender.send(share, over_ms // parts)
+        self._measure()
+
+    def _measure(self) -> None:
+        delete_dead(self.client, self.sender.store.now_ms)
+        covered = self.sender.in_window()
+        if covered:
+            self.worst = max(self.worst, (self._used() - self._base) / covered)
+
+    def _used(self) -> int:
+        self.client.xtrim(KEYS.stream(TAG, "a"), maxlen=0)
+        memory: Any = self.client.info("memory")
+        return int(memory["used_memory"])
+
+
+def delete_dead(client: Redis, now_ms: int) -> None:
+    """Delete what the server would have expired by then."""
+    seconds, microseconds = client.time()
+    names: Any = client.keys("*@seen*")
+    left: Any = [client.pttl(name) for name in names]
+
+    assert -1 not in left
+
+    ends = zip(names, left, strict=True)
+    for name, left_ms in ends:
+        if 1000 * seconds + microseconds // 1000 + left_ms < now_ms:
+            client.delete(name)
+
+
+@pytest.fixture
+def redis_7(shared_servers: Any) -> Iterator[Server]:
+    """The server for which the figures are given; its own allocator tells its memory exactly."""
+    yield from empty_server(shared_servers("redis"))
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("ids", [10_000, 30_000])
+def test_it_takes_64_bytes_for_each_id_of_the_window(redis_7: Server, ids: int) -> None:
+    """From a cold start on, over four rollovers, at the worst moment of each slice."""
+    with redis_7.client() as client:
+        measured = Measured(client)
+        # Where few ids were sent so far, what an index has at all counts for much.
+        measured.send(ids // 2, SLICE_MS, parts=2)
+        for _ in range(6):
+            measured.send(ids // 2, SLICE_MS)
+        client.flushall()
+
+    assert measured.worst <= BYTES_PER_ID
+
+
+@pytest.mark.redis
+def test_a_burst_costs_no_more_for_each_id(redis_7: Server) -> None:
+    """While a hundredfold burst is within the window, and once it has left the index."""
+    ids = 10_000
+    with redis_7.client() as client:
+        measured = Measured(client)
+        for _ in range(4):
+            measured.send(ids // 2, SLICE_MS)
+        measured.worst = 0.0
+        # For a twentieth of a slice, across a border.
+        measured.send(ids // 2 * 39 // 40, SLICE_MS * 39 // 40)
+        measured.send(100 * ids // 2 // 20, SLICE_MS // 20)
+        measured.send(ids // 2, SLICE_MS)
+        burst = measured.worst
+        # The slices that hold it outlive it by half a window.
+        for _ in range(2):
+            measured.send(ids // 2, SLICE_MS)
+        measured.worst = 0.0
+        for _ in range(4):
+            measured.send(ids // 2, SLICE_MS)
+        client.flushall()
+
+    assert burst <= BYTES_PER_ID
+    assert measured.worst <= BYTES_PER_ID
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("ids", [8, 100, 1000])
+def test_few_ids_take_no_more_than_a_key_for_each(redis_7: Server, ids: int) -> None:
+    """From eight on, where it is hardly worth the trouble."""
+    with redis_7.client() as client:
+        sender = Sender(OnServer(client))
+        worst = 0
+        for _ in range(6):
+            sender.send(ids // 2, SLICE_MS)
+            delete_dead(client, sender.store.now_ms)
+            names: Any = client.keys("*@seen*")
+            worst = max(worst, sum(size_bytes(client, name) for name in names))
+        client.flushall()
+        # The digest as text, the entry's id and type, and four bytes of the body's digest.
+        plain = KEYS.seen(TAG, 22 * "x")
+        client.set(plain, "1791796448123-0 5a5a5a5a message.new", px=1000 * WINDOW_SECONDS)
+        one_key = size_bytes(client, plain)
+        client.flushall()
+
+    assert worst <= ids * one_key
+
+
+def size_bytes(client: Redis, name: str) -> int:
+    """Say what a key takes, without its part in the tables of keys and expiries."""
+    size: Any = client.memory_usage(name)
+    return int(size)
