@@ -63,7 +63,7 @@ async def test_ingress_stops_and_recovers_by_itself(
                 description="everything that was accepted is handled",
             )
 
-        assert len(server.entries(STREAM)) < backlog
+        assert len(server.entries(STREAM)) < answers.accepted, "some were trimmed"
         assert "entries_trimmed" in (tmp_path / "worker.log").read_text()
 
 

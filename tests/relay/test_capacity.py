@@ -101,3 +101,19 @@ async def test_without_leave_to_ask_nothing_is_stopped(monkeypatch: pytest.Monke
 
     assert not found.is_full
     assert [line["event"] for line in captured] == ["store_memory_unbounded"]
+
+
+async def test_a_store_that_fills_up_quickly_is_looked_at_oftener() -> None:
+    """So that it stops in time, however small it is; one that is steady is left alone."""
+    store = Store(maxmemory=1000, used_memory=500)
+    found = make_capacity(store)
+    await found.look()
+    await found.look()
+    steady = found._pause
+
+    store.memory["used_memory"] = 800
+    await found.look()
+    filling = found._pause
+
+    assert steady == capacity.POLL_SECONDS
+    assert filling < steady
