@@ -90,9 +90,12 @@ class Gateway:
     Args:
         settings: What the operator wants.
         endpoints: By name, with their secrets.
+        processes: How many like this take deliveries side by side.
     """
 
-    def __init__(self, settings: Settings, endpoints: Mapping[str, Endpoint]) -> None:
+    def __init__(
+        self, settings: Settings, endpoints: Mapping[str, Endpoint], *, processes: int = 1
+    ) -> None:
         url, keys = settings.redis_url, settings.keys
         # A store that hangs must not hold a delivery longer than the deadline.
         patience_seconds = min(COMMAND_TIMEOUT_SECONDS, settings.append_deadline_seconds)
@@ -127,7 +130,7 @@ class Gateway:
         )
         self.receiver = Receiver(
             endpoints=endpoints,
-            pipeline=Pipeline(self._appender, build_rates(settings)),
+            pipeline=Pipeline(self._appender, build_rates(settings, processes)),
             budget=self.budget,
             clients=Clients(settings.trusted_proxies),
             metrics=self.metrics,

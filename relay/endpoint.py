@@ -29,7 +29,7 @@ class Secret:
         return self._value
 
     def keyed(self, digest: str) -> hmac.HMAC:
-        """Give a new HMAC with the secret as its key; working that in takes a third of the time.
+        """Give a new HMAC with the secret as its key, which is worked in once.
 
         Args:
             digest: Name of the hash.

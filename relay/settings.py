@@ -77,7 +77,7 @@ class EndpointSection(Section):
     # What is expected, so that `relay check` can say what the dedupe index will need.
     events_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     # Off: a sender's burst is what the relay is there for.
-    rate_limit_per_second: Annotated[float | None, Field(gt=0)] = None
+    rate_limit_per_second: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
     # How many may come at once within it; none means as many as in one second.
     rate_limit_burst: Annotated[int | None, Field(ge=1)] = None
     accounts: tuple[str, ...] = ()
@@ -107,7 +107,7 @@ class Settings(FileSettings):
     # Bodies received and not yet stored, all together.
     body_budget_bytes: Annotated[int, Field(ge=MIB)] = 256 * MIB
     body_seconds: Annotated[float, Field(gt=0)] = 60.0
-    # Of senders, per process; each costs some 20 KiB.
+    # Of senders, per process.
     max_connections: Annotated[int, Field(ge=1)] = 10_000
     # Longer than the proxies in front keep theirs, or they send on one that is just being closed.
     idle_seconds: Annotated[float, Field(gt=0)] = 75.0
@@ -214,9 +214,13 @@ def build_endpoints(
     return endpoints
 
 
-def build_rates(settings: Settings) -> dict[str, Rate]:
-    """Give one process's part of the endpoints' rates by name, of those that have one."""
-    processes = settings.processes
+def build_rates(settings: Settings, processes: int) -> dict[str, Rate]:
+    """Give one process's part of the endpoints' rates by name, of those that have one.
+
+    Args:
+        settings: The rates of the whole gateway.
+        processes: Among how many they are divided.
+    """
     return {
         name: Rate(per_second / processes, max(1.0, burst / processes))
         for name, section in settings.endpoints.items()

@@ -59,7 +59,7 @@ class Prepared(msgspec.Struct, frozen=True):
     route: Route
     identity: Raw
     fingerprint: Raw
-    fields: list[str | Raw]
+    fields: Raw
     size_bytes: int
 
 
@@ -101,7 +101,8 @@ def prepare(identified: IdentifiedEvent, keys: Keys) -> Prepared:
         ),
         Raw(_STR_OF_16 + hashlib.blake2b(identified.identity, digest_size=16).digest()),
         Raw(_STR_OF_4 + zlib.crc32(data).to_bytes(4)),
-        fields,
+        # Here and not with the batch: text that cannot be written must not spoil its neighbours.
+        Raw(_encoder.encode(fields)),
         ENVELOPE_BYTES + len(data),
     )
 

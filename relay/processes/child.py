@@ -84,16 +84,17 @@ async def _serve(begin: Begin, channel: Channel, end: asyncio.Event) -> None:
 
 
 async def _answer(channel: Channel, gateway: Gateway, end: asyncio.Event) -> None:
-    while True:
-        message = await channel.receive()
-        if message is None or isinstance(message, RunOut):
-            end.set()
-        if message is None:
-            return
-        if isinstance(message, AskTally):
-            await channel.send(Counted(gateway.metrics.tally(), asked=True))
-        if isinstance(message, AskReady):
-            await channel.send(Ready(await gateway.readiness.is_ready()))
+    try:
+        while (message := await channel.receive()) is not None:
+            if isinstance(message, RunOut):
+                end.set()
+            if isinstance(message, AskTally):
+                await channel.send(Counted(gateway.metrics.tally(), asked=True))
+            if isinstance(message, AskReady):
+                await channel.send(Ready(await gateway.readiness.is_ready()))
+    finally:
+        # Whoever can no longer be told to end must not serve on.
+        end.set()
 
 
 async def _tell(channel: Channel, gateway: Gateway) -> None:

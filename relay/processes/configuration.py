@@ -87,4 +87,4 @@ def make_gateway(begin: Begin) -> tuple[Settings, Gateway]:
     environ = {**os.environ, **begin.variables}
     settings = Settings.load(environ, json.loads(begin.toml), begin.options)
     endpoints = build_endpoints(settings, environ, lambda path: begin.secrets[str(path)])
-    return settings, Gateway(settings, endpoints)
+    return settings, Gateway(settings, endpoints, processes=settings.processes)

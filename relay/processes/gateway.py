@@ -52,6 +52,7 @@ class GatewayProcess:
         log_format: LogFormat,
         lines: Lines,
     ) -> None:
+        settings = configuration.settings
         self._begin = configuration.begin([one.fileno() for one in sockets], log_format)
         self._lines = lines
         self._line: Line | None = None
@@ -60,7 +61,7 @@ class GatewayProcess:
             self._launch,
             wait_until_up=self._wait_until_up,
             ask_to_end=self._ask_to_end,
-            grace_seconds=configuration.settings.grace_seconds + END_SECONDS,
+            grace_seconds=settings.grace_seconds + settings.append_deadline_seconds + END_SECONDS,
             starts=float("inf"),
         )
 

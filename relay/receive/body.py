@@ -42,6 +42,8 @@ class Share:
         Raises:
             Overloaded: There is no room for them even so.
         """
+        if not size_bytes:
+            return
         budget, client = self._budget, self.client
         self.size_bytes += size_bytes
         budget.in_hand_bytes += size_bytes

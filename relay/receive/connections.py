@@ -20,6 +20,8 @@ from relay.receive.routes import Ingress
 
 # How long accepting pauses where nothing can make room, or the system has none.
 PAUSE_SECONDS = 0.05
+# By then a request that was being read when its connection was to close is being answered.
+PART_SECONDS = 0.02
 LONG_PAUSE_SECONDS = 1.0
 
 _log = structlog.get_logger("relay.receive")
@@ -56,6 +58,7 @@ class Connections(web.Server):
         self._budget = budget
         self._metrics = metrics
         self._limit = limit
+        self._leaving: set[web.RequestHandler] = set()
         self._sockets: list[socket.socket] = []
         self._pauses: set[asyncio.TimerHandle] = set()
         self._arriving: set[asyncio.Task[object]] = set()
@@ -89,7 +92,7 @@ class Connections(web.Server):
     def close_quiet(self) -> None:
         """Close those on which nothing is being answered."""
         for handler in list(self._quiet):
-            handler.force_close()
+            self._part_with(handler)
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         """Take note of a new one."""
@@ -104,6 +107,19 @@ class Connections(web.Server):
         super().connection_lost(handler, exc)
         self.count -= 1
         self._quiet.pop(handler, None)
+        self._leaving.discard(handler)
+
+    def _part_with(self, handler: web.RequestHandler) -> None:
+        """Close a quiet one, but answer the request first that may have come this very moment."""
+        del self._quiet[handler]
+        self._quiet[handler] = None  # behind those that stay
+        self._leaving.add(handler)
+        handler.close()
+        asyncio.get_running_loop().call_later(PART_SECONDS, self._end_if_quiet, handler)
+
+    def _end_if_quiet(self, handler: web.RequestHandler) -> None:
+        if handler in self._quiet:
+            handler.force_close()
 
     def _listen(self, listening: socket.socket) -> None:
         asyncio.get_running_loop().add_reader(listening, self._accept, listening)
@@ -147,9 +163,8 @@ class Connections(web.Server):
 
     def _make_room(self) -> bool:
         handler = next(iter(self._quiet), None)
-        if handler is not None:
-            del self._quiet[handler]
-            handler.force_close()
+        if handler is not None and handler not in self._leaving:
+            self._part_with(handler)
             self._metrics.connection_closed("idle")
             return True
         if self._budget.cut_oldest():

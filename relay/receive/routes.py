@@ -115,11 +115,13 @@ class Ingress:
     ) -> web.StreamResponse:
         if isinstance(outcome, Accepted) and not self._draining and may_be_ready(request):
             return ready(outcome)
+        response = answer(outcome)
         if isinstance(outcome, BodyIncomplete):
-            # Its room was needed, and the connection takes some too.
+            # Its room was needed, and the connection takes some too; no other request comes on it.
+            response.force_close()
             loop = asyncio.get_running_loop()
             loop.call_later(CUT_LINGER_SECONDS, request.protocol.force_close)
-        return answer(outcome)
+        return response
 
 
 @web.middleware

@@ -252,3 +252,14 @@ async def read_after_a_cut(share: Share) -> None:
     async with share.unless_cut():
         share.cut()
         await asyncio.Event().wait()
+
+
+async def test_an_empty_body_leaves_nothing_behind() -> None:
+    """Whoever sends none is not remembered."""
+    budget = make_budget()
+    share = budget.share("a")
+
+    share.grow(0)
+    share.release()
+
+    assert budget.by_client == {}

@@ -164,6 +164,22 @@ async def test_at_the_limit_the_one_that_is_quiet_for_longest_makes_room() -> No
     assert here.closed() == {"idle": 1}
 
 
+async def test_a_request_that_has_just_come_is_answered_before_its_connection_ends() -> None:
+    """Making room, or running out, never swallows what was being read at that moment."""
+    async with place() as here:
+        sender = await here.connect()
+        await here.until_open(1)
+        (handler,) = here.ingress.quiet
+        handler.data_received(GET)
+        here.connections.close_quiet()
+        answer = await sender.head()
+        ended = await sender.ended()
+        await here.until_open(0)
+
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert ended
+
+
 async def test_one_that_waits_for_its_answer_makes_no_room() -> None:
     """Where all have a request under way a newcomer waits in the backlog, and is served then."""
     async with place(limit=2) as here:

@@ -44,7 +44,7 @@ def check(found: IdentifiedEvent, body: bytes) -> None:
     sent_to = prepare(found, Keys())
     written = [
         part
-        for part in (*sent_to.fields, *sent_to.route.keys, *sent_to.route.arguments)
+        for part in (*sent_to.route.keys, *sent_to.route.arguments)
         if isinstance(part, str)
     ]
 
