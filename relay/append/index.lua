@@ -20,7 +20,7 @@
 --
 -- Cost: per call and book one HGETALL and, if anything is new, one HSET; per event one HGET for
 -- each generation of each living slice (three, where events come evenly) and, if it is new, one
--- HSET and one HLEN; per bucket one PEXPIREAT.
+-- HSET, and while buckets are new one HLEN; per bucket one PEXPIREAT.
 
 local KEYS, ARGV, call = KEYS, ARGV, redis.pcall
 local byte, char, format, match, sub =
@@ -31,6 +31,9 @@ local insert, sort = table.insert, table.sort
 -- Marks per bucket: on average when a generation is full, and in a slice as it is planned. Up to
 -- 128 a hash stays a listpack everywhere; at 96 on average one bucket in a thousand has more.
 local FULL, PLANNED = 96, 80
+-- Marks per bucket, on average, from which on none of a generation is empty: at 24 one in 10^10
+-- is, and the digests that spread them are not for a sender to steer.
+local NONE_EMPTY = 24
 -- How much longer a slice is kept than its marks can need, and over what time its buckets
 -- expire: an entry may be a little younger than the time at which the script began.
 local MARGIN_MS = 60000
@@ -69,6 +72,8 @@ local function new_slice(book, field, half, number, buckets, marks)
     stem = book.key .. ':' .. field .. ':', buckets = buckets, marks = marks,
     -- Of each generation: how many buckets it has, and what their names begin with.
     sizes = {}, names = {}, room = 0,
+    -- How many marks there are when every bucket of the last one has its expiry.
+    settled = 0,
   }
 end
 
@@ -78,6 +83,7 @@ local function grow(slice, marks)
     local g = #slice.sizes
     local size = slice.buckets * (g < 2 and 1 or 4 ^ (g - 1))
     slice.sizes[g + 1], slice.names[g + 1] = size, slice.stem .. base36(g) .. ':'
+    slice.settled = slice.room + NONE_EMPTY * size
     slice.room = slice.room + FULL * size
   end
 end
@@ -130,6 +136,8 @@ local function present_slice(book, half)
   local present
   for _, slice in ipairs(book.slices) do
     if slice.half == half and slice.begins == half * number then present = slice end
+    -- After a jump back buckets may be gone that were there.
+    if slice.begins > now then book.went_back = true end
   end
   if not present then
     local buckets = planned_buckets(book, half, half * number)
@@ -233,7 +241,7 @@ local function remember(book, search, key, identity, fingerprint, letters, id)
   if added ~= 1 then return end
   slice.marks = slice.marks + 1
   slice.changed = true
-  if call('HLEN', key) == 1 then
+  if (slice.marks <= slice.settled or book.went_back) and call('HLEN', key) == 1 then
     local spread = floor(byte(identity, 16) / 256 * margin(slice.half))
     call('PEXPIREAT', key, slice.dies + spread)
   end

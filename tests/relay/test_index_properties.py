@@ -220,6 +220,17 @@ STALE = [
     Send([EVENT], 1),
 ]
 
+# Time went back into a slice whose buckets have expired meanwhile, though its book has not.
+BACK = [
+    Send([EVENT._replace(number=number) for number in range(60)], 60),
+    Move(30_000),
+    Send([EVENT._replace(number=60)], 1),
+    Move(70_000),
+    Send([EVENT._replace(number=61)], 1),
+    Move(-100_000),
+    Send([EVENT._replace(number=62)], 1),
+]
+
 
 @settings(max_examples=200)
 @given(STEPS)
@@ -229,6 +240,7 @@ STALE = [
 @example(LATE)
 @example(GROWTH)
 @example(STALE)
+@example(BACK)
 def test_the_index_keeps_its_promise(steps: list[Any]) -> None:
     """Within its window an event has one entry, after it another; errors are never unknown."""
     play(InMemory(), steps)
@@ -250,6 +262,7 @@ def test_a_real_server_keeps_it_too(name: str, shared_servers: Callable[[str], S
         @example(LATE)
         @example(GROWTH)
         @example(STALE)
+        @example(BACK)
         def check(steps: list[Any]) -> None:
             client.flushall()
             play(OnServer(client), steps)
