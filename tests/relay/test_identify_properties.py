@@ -43,9 +43,7 @@ def check(found: IdentifiedEvent, body: bytes) -> None:
     event = found.event
     sent_to = prepare(found, Keys())
     written = [
-        part
-        for part in (*sent_to.route.keys, *sent_to.route.arguments)
-        if isinstance(part, str)
+        part for part in (*sent_to.route.keys, *sent_to.route.arguments) if isinstance(part, str)
     ]
 
     assert event.data == body
