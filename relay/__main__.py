@@ -8,6 +8,9 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Run the command line."""
+    if sys.argv[1:2] == ["serve"]:
+        # It means to reload; before there is anything to reload it must not end the gateway.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         _import_and_run()
     except KeyboardInterrupt:

@@ -13,7 +13,7 @@ from urllib.parse import unquote_plus
 
 import msgspec
 
-from relay.contract.event import Event, IdentifiedEvent, IdentityKind, decompressed
+from relay.contract.event import GZIP_MAGIC, Event, IdentifiedEvent, IdentityKind, decompressed
 from relay.contract.keys import UNIDENTIFIED, is_event_type, tag_of
 from relay.delivery import Delivery, VerifiedDelivery
 from relay.endpoint import Provider
@@ -52,6 +52,8 @@ _HALVES = re.compile(
     rb"((?:\\\\)++|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
     rb"|\\u[dD][89a-fA-F][0-9a-fA-F]{2}|\xed[\xa0-\xbf][\x80-\xbf]"
 )
+# No JSON begins so.
+ZLIB_MAGIC = b"x"
 CUT = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -81,8 +83,7 @@ def identify(verified: VerifiedDelivery) -> IdentifiedEvent:
     delivery = verified.delivery
     endpoint = delivery.endpoint
     provider = endpoint.provider
-    encoding = delivery.headers.get("content-encoding")
-    envelope = _envelope(delivery, provider, encoding)
+    envelope = _envelope(delivery.body, provider)
     sent_type = envelope.type
     usable_type = isinstance(sent_type, str) and is_event_type(sent_type)
     event_id, window_seconds = _usable_text(envelope.id), endpoint.window_seconds
@@ -100,7 +101,7 @@ def identify(verified: VerifiedDelivery) -> IdentifiedEvent:
         assurance=verified.assurance,
         time=_valid_time(envelope.time),
         content_type=_text(delivery.headers.get("content-type")),
-        content_encoding=_text(encoding),
+        content_encoding=_text(delivery.headers.get("content-encoding")),
         account=account,
         headers=_kept_headers(delivery, provider),
         query=_redacted(delivery.query) if delivery.query else None,
@@ -117,18 +118,30 @@ def identify(verified: VerifiedDelivery) -> IdentifiedEvent:
     )
 
 
-def _envelope(delivery: Delivery, provider: Provider, encoding: str | None) -> _Envelope:
+def _envelope(body: bytes, provider: Provider) -> _Envelope:
     """Read the few keys that are needed; all are none where the body is no JSON object."""
-    plain = delivery.body
-    if encoding is not None:
-        try:
-            plain = decompressed(plain, encoding, MAX_UNPACKED_BYTES)
-        except ValueError:
-            return _Envelope()
+    plain = _unpacked(body)
     try:
         return _decoder(provider).decode(plain)
     except (msgspec.MsgspecError, ValueError, RecursionError):  # ValueError: text not UTF-8
         return _leniently(plain, provider)
+
+
+def _unpacked(body: bytes) -> bytes:
+    """Unpack what looks packed, whatever the header says.
+
+    A header is not signed: whoever repeats a delivery with another must not make another event.
+    """
+    if body.startswith(GZIP_MAGIC):
+        encoding = "gzip"
+    elif body.startswith(ZLIB_MAGIC):
+        encoding = "deflate"
+    else:
+        return body
+    try:
+        return decompressed(body, encoding, MAX_UNPACKED_BYTES)
+    except ValueError:
+        return body
 
 
 def _leniently(plain: bytes, provider: Provider) -> _Envelope:

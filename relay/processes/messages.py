@@ -124,7 +124,8 @@ class Channel:
 
     async def finish(self) -> None:
         """Say that nothing more comes, and return when the other end has heard all of it."""
-        with suppress(OSError, TimeoutError):
+        # uvloop says by a RuntimeError that the other end has closed it already.
+        with suppress(OSError, TimeoutError, RuntimeError):
             self._writer.write_eof()
             async with asyncio.timeout(FINISH_SECONDS):
                 # Were it closed at once, a question that is under way would take the last words

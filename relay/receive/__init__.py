@@ -115,13 +115,13 @@ class Receiver:
     async def _read_body(self, request: web.BaseRequest, share: Share) -> bytes:
         if (request.content_length or 0) > self.max_body_bytes:
             raise BodyTooLarge
-        if request.headers.get("expect", "").lower() == "100-continue":
-            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            # What was written was no part of the answer.
-            request.writer.output_size = 0
         chunks: list[bytes] = []
         try:
             async with share.unless_cut():
+                if request.headers.get("expect", "").lower() == "100-continue":
+                    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                    # What was written was no part of the answer.
+                    request.writer.output_size = 0
                 await self._gather(request, share, chunks)
         except BaseException:
             # Its traceback keeps the frames until the collector comes by; the bytes shall go now.
@@ -133,6 +133,8 @@ class Receiver:
         # Each chunk stands in the list only, so that nothing is left where that is cleared.
         size_bytes = 0
         while True:
+            if request.transport is None:
+                raise ConnectionResetError
             chunks.append(await request.content.readany())
             if not chunks[-1]:
                 chunks.pop()

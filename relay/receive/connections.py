@@ -20,6 +20,8 @@ from relay.receive.routes import Ingress
 
 # How long accepting pauses where nothing can make room, or the system has none.
 PAUSE_SECONDS = 0.05
+# For so long a connection that was made, or answered, counts as one that will send.
+NEW_SECONDS = 1.0
 # By then a request that was being read when its connection was to close is being answered.
 PART_SECONDS = 0.02
 LONG_PAUSE_SECONDS = 1.0
@@ -98,7 +100,7 @@ class Connections(web.Server):
         """Take note of a new one."""
         super().connection_made(handler, transport)
         self.count += 1
-        self._quiet[handler] = None
+        self._quiet[handler] = asyncio.get_running_loop().time()
 
     def connection_lost(
         self, handler: web.RequestHandler, exc: BaseException | None = None
@@ -111,8 +113,7 @@ class Connections(web.Server):
 
     def _part_with(self, handler: web.RequestHandler) -> None:
         """Close a quiet one, but answer the request first that may have come this very moment."""
-        del self._quiet[handler]
-        self._quiet[handler] = None  # behind those that stay
+        self._quiet[handler] = self._quiet.pop(handler)  # behind those that stay
         self._leaving.add(handler)
         handler.close()
         asyncio.get_running_loop().call_later(PART_SECONDS, self._end_if_quiet, handler)
@@ -162,12 +163,15 @@ class Connections(web.Server):
             _log.debug("connection_failed", error=type(error).__name__)
 
     def _make_room(self) -> bool:
-        handler = next(iter(self._quiet), None)
-        if handler is not None and handler not in self._leaving:
-            self._part_with(handler)
-            self._metrics.connection_closed("idle")
-            return True
-        if self._budget.cut_oldest():
+        handler = next((one for one in self._quiet if one not in self._leaving), None)
+        now = asyncio.get_running_loop().time()
+        # One that has just come is about to send; a body that does not come has had its time.
+        is_new = handler is None or now - self._quiet[handler] < NEW_SECONDS
+        if is_new and self._budget.cut_oldest():
             self._metrics.connection_closed("unfinished")
             return True
-        return False
+        if handler is None:
+            return False
+        self._part_with(handler)
+        self._metrics.connection_closed("idle")
+        return True

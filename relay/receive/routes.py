@@ -69,8 +69,9 @@ class Ingress:
         self._pages = pages
         self._names = {PREFIX + name: name for name in receiver.endpoints}
         self._draining = False
-        # Connections without a request that is being answered; those longest so come first.
-        self.quiet: dict[web.RequestHandler, None] = {}
+        # Connections without a request that is being answered, and since when in the loop's time;
+        # those longest so come first.
+        self.quiet: dict[web.RequestHandler, float] = {}
 
     def drain(self) -> None:
         """From now on ask every sender to take another connection next time."""
@@ -95,7 +96,7 @@ class Ingress:
                 # Closed before that, the sender may never see its answer.
                 return response
         if connection.transport is not None:
-            self.quiet[connection] = None
+            self.quiet[connection] = asyncio.get_running_loop().time()
         return response
 
     async def _look_closer(self, request: web.BaseRequest) -> web.StreamResponse:

@@ -137,12 +137,12 @@ def test_a_side_appends_new_ids_and_remembers_them(side: Side) -> None:
 
 
 @pytest.mark.redis
-def test_a_gauge_sees_the_index_and_nothing_else(server: Server) -> None:
+def test_a_gauge_sees_the_index_and_nothing_else(own_server: Server) -> None:
     """Not the stream, which it empties; not what was there before; not its own looking."""
-    with closing(client(server.port)) as redis:
+    with closing(client(own_server.port)) as redis:
         Plain(redis, 1).append([0])
         side = Plain(redis, 600)
-        gauge = Gauge(side, server.pid)
+        gauge = Gauge(side, own_server.pid)
         gauge.settle()
         before = gauge.read()
         for first in range(1, 2001, 100):

@@ -196,6 +196,22 @@ async def test_one_that_waits_for_its_answer_makes_no_room() -> None:
     assert all(head.startswith(b"HTTP/1.1 200") for head in answers)
 
 
+async def test_an_unfinished_body_makes_room_before_one_that_has_just_come() -> None:
+    """Who keeps bodies unfinished cannot push out those that are about to send."""
+    async with place(limit=1) as here:
+        first = await here.connect()
+        await here.until_open(1)
+        share = here.budget.share("a")
+        here.budget.begin(share)
+        second = await here.connect()
+        await here.until_open(2)
+        here.budget.finish(share)
+        answers = [await first.get(), await second.get()]
+
+    assert all(answers)
+    assert here.closed() == {"unfinished": 1}
+
+
 async def test_an_unfinished_body_makes_room_when_nobody_is_quiet() -> None:
     """The budget is asked for the one that is longest unfinished."""
     async with place(limit=1) as here:
