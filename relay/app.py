@@ -25,7 +25,7 @@ from relay.contract.keys import made_at, tags_of
 from relay.contract.surroundings import read_config_file, with_running_dev
 from relay.endpoint import Endpoint
 from relay.hold import Holder
-from relay.listen import bound
+from relay.listen import BACKLOG, bound
 from relay.metrics import Metrics, tally
 from relay.pipeline import Pipeline
 from relay.ready import Readiness
@@ -294,7 +294,7 @@ def _admin(gateway: Gateway) -> web.Application:
 
 async def _listen(runner: web.AppRunner, host: str, port: int, role: str) -> int:
     await runner.setup()
-    await web.TCPSite(runner, host, port, backlog=1024).start()
+    await web.TCPSite(runner, host, port, backlog=BACKLOG).start()
     for address in runner.addresses:
         _log.info("listening", role=role, host=address[0], port=address[1])
     return int(runner.addresses[0][1])
