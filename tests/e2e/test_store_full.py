@@ -14,6 +14,8 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.e2e
 
 MIB = 1024 * 1024
+# In a much smaller store, the doubling of one hash table takes more than the 15 % kept free.
+ROOM_BYTES = 32 * MIB
 STREAM = "relay:{unipile}:message.new"
 
 HANDLERS = """
@@ -36,7 +38,7 @@ async def test_ingress_stops_and_recovers_by_itself(
     """503 at 85 % of maxmemory; a worker handles and trims the backlog; then 200 again."""
     server = start_server(name, "always")
     with server.client() as client:
-        client.config_set("maxmemory", _used(server) + 8 * MIB)
+        client.config_set("maxmemory", _used(server) + ROOM_BYTES)
     (tmp_path / "handlers.py").write_text(HANDLERS)
     with gateway(tmp_path, server.url) as program:
         stop, answers = asyncio.Event(), Answers()
@@ -51,6 +53,11 @@ async def test_ingress_stops_and_recovers_by_itself(
         backlog = answers.accepted
         with worker(tmp_path, server.url, "handlers:worker"):
             await wait_until(
+                lambda: "entries_trimmed" in (tmp_path / "worker.log").read_text(),
+                deadline_seconds=40,
+                description="the workers make room",
+            )
+            await wait_until(
                 lambda: answers.accepted > backlog + 100,
                 deadline_seconds=40,
                 description="events are taken again",
@@ -64,7 +71,6 @@ async def test_ingress_stops_and_recovers_by_itself(
             )
 
         assert len(server.entries(STREAM)) < answers.accepted, "some were trimmed"
-        assert "entries_trimmed" in (tmp_path / "worker.log").read_text()
 
 
 def _used(server: Server) -> int:
