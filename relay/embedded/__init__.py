@@ -6,7 +6,6 @@ can read, goes out. Nothing here knows what is stored.
 
 from relay.embedded.binary import NoServer, find_server
 from relay.embedded.directory import DataDirectory, DirectoryInUse, DirectoryUnusable
-from relay.embedded.kept import KeptProcess
 from relay.embedded.server import EmbeddedServer, ServerDidNotStart
 
 __all__ = [
@@ -14,7 +13,6 @@ __all__ = [
     "DirectoryInUse",
     "DirectoryUnusable",
     "EmbeddedServer",
-    "KeptProcess",
     "NoServer",
     "ServerDidNotStart",
     "find_server",

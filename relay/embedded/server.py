@@ -13,11 +13,10 @@ from relay.contract.connect import UNKNOWN_OUTCOME, RedisError, connect
 from relay.contract.errors import RelayError
 from relay.contract.printable import printable
 from relay.embedded.binary import find_server
-from relay.embedded.child import start_child
 from relay.embedded.configuration import HOST, configuration, memory_share
 from relay.embedded.directory import PRIVATE_FILE, DataDirectory, DirectoryInUse
-from relay.embedded.kept import KeptProcess
 from relay.embedded.mend import repair_advice
+from relay.supervise import KeptProcess, start_child
 
 # As long as a server that does not load anything may take to answer.
 UP_SECONDS = 30.0

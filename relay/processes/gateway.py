@@ -14,11 +14,10 @@ from pathlib import Path
 
 from relay.contract.errors import RelayError
 from relay.contract.logs import LogFormat
-from relay.embedded import KeptProcess
-from relay.embedded.child import start_child
 from relay.processes.configuration import Configuration
 from relay.processes.line import Line, Lines
 from relay.processes.messages import Channel
+from relay.supervise import KeptProcess, start_child
 
 CHILD = "relay.processes.child"
 # Importing takes a second, on a machine that is busy several.

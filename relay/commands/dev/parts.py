@@ -19,8 +19,9 @@ from relay.contract.duties import cancel
 from relay.contract.errors import RelayError
 from relay.contract.explain import CommandFailed
 from relay.contract.logs import configure_logs
-from relay.embedded import DataDirectory, EmbeddedServer, KeptProcess
+from relay.embedded import DataDirectory, EmbeddedServer
 from relay.settings import DEFAULT_SECRET_VARIABLE, Settings
+from relay.supervise import KeptProcess
 
 # Senders of a trial are on this machine; nobody waits longer for a Ctrl-C.
 GATEWAY_GRACE_SECONDS = 2.0

@@ -6,8 +6,7 @@ from asyncio.subprocess import Process
 from collections.abc import Mapping
 
 from relay.contract.errors import RelayError
-from relay.embedded import KeptProcess
-from relay.embedded.child import start_child
+from relay.supervise import KeptProcess, start_child
 
 WORKER = "consumers.handlers.print_events:worker"
 # Less than it has together with the gateway, so that it is killed in time if it hangs.

@@ -18,7 +18,7 @@ FIRST_PAUSE_SECONDS = 0.2
 LAST_PAUSE_SECONDS = 10.0
 HEALTHY_SECONDS = 30.0
 
-_log = structlog.get_logger("relay.embedded")
+_log = structlog.get_logger("relay.supervise")
 
 
 class KeptProcess:
