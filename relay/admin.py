@@ -1,14 +1,17 @@
 """The admin listener: health and metrics over HTTP; the numbers and the health are handed in.
 
-Nothing of a delivery is ever shown here.
+Listening sockets come in too, and are closed at the end. Nothing of a delivery is ever shown here.
 
 Source: docs/reference/http.md.
 """
 
-from collections.abc import Awaitable, Callable
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from relay.listen import BACKLOG
 from relay.receive.answers import state
 from relay.receive.routes import Page, add_pages
 
@@ -32,10 +35,14 @@ def health(is_ready: IsReady) -> dict[str, Page]:
     return {"/livez": live, "/readyz": ready}
 
 
-def admin_app(is_ready: IsReady, text: Callable[[], Awaitable[bytes]]) -> web.Application:
-    """Make the application with health and ``/metrics``.
+@asynccontextmanager
+async def serving_admin(
+    sockets: Sequence[socket.socket], is_ready: IsReady, text: Callable[[], Awaitable[bytes]]
+) -> AsyncIterator[None]:
+    """Answer with health and ``/metrics`` within the block.
 
     Args:
+        sockets: They listen.
         is_ready: Tells whether a delivery could be answered 200 now.
         text: Gives all metrics in the Prometheus text form.
     """
@@ -46,4 +53,11 @@ def admin_app(is_ready: IsReady, text: Callable[[], Awaitable[bytes]]) -> web.Ap
 
     app = web.Application()
     add_pages(app, {**health(is_ready), "/metrics": metrics})
-    return app
+    runner = web.AppRunner(app, access_log=None)
+    try:
+        await runner.setup()
+        for one in sockets:
+            await web.SockSite(runner, one, backlog=BACKLOG).start()
+        yield
+    finally:
+        await runner.cleanup()

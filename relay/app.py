@@ -7,14 +7,14 @@ import os
 import socket
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 from aiohttp import web
 
-from relay.admin import admin_app, health
+from relay.admin import health, serving_admin
 from relay.announce import Announcer
 from relay.append import Appender, Limits, Observer
 from relay.capacity import Capacity
@@ -25,7 +25,7 @@ from relay.contract.keys import made_at, tags_of
 from relay.contract.surroundings import read_config_file, with_running_dev
 from relay.endpoint import Endpoint
 from relay.hold import Holder
-from relay.listen import BACKLOG, bound
+from relay.listen import bound, say_where
 from relay.metrics import Metrics, tally
 from relay.pipeline import Pipeline
 from relay.ready import Readiness
@@ -207,19 +207,16 @@ async def serving(settings: Settings, environ: Mapping[str, str]) -> AsyncIterat
         OSError: An address is not free.
     """
     gateway = _build(settings, environ)
-    admin = web.AppRunner(_admin(gateway), access_log=None)
-    with bound(settings.host, settings.port) as sockets:
+    with (
+        bound(settings.host, settings.port) as sockets,
+        bound(settings.admin_host, settings.admin_port) as admin,
+    ):
         # Senders are on this machine where nobody replaces us: they need not be waited for.
-        async with serving_on(gateway, settings, sockets, idle_seconds=0):
-            for listening in sockets:
-                host, port = listening.getsockname()[:2]
-                _log.info("listening", role="ingress", host=host, port=port)
-            try:
-                admin_port = await _listen(admin, settings.admin_host, settings.admin_port, "admin")
-                warn_of_settings(settings, environ)
-                yield Listening(sockets[0].getsockname()[1], admin_port)
-            finally:
-                await admin.cleanup()
+        async with serving_on(gateway, settings, sockets, idle_seconds=0), _admin(gateway, admin):
+            say_where(sockets, "ingress")
+            say_where(admin, "admin")
+            warn_of_settings(settings, environ)
+            yield Listening(sockets[0].getsockname()[1], admin[0].getsockname()[1])
 
 
 @asynccontextmanager
@@ -285,16 +282,8 @@ def _ingress(gateway: Gateway) -> web.Application:
     return app
 
 
-def _admin(gateway: Gateway) -> web.Application:
+def _admin(gateway: Gateway, sockets: Sequence[socket.socket]) -> AbstractAsyncContextManager[None]:
     async def text() -> bytes:
         return gateway.metrics.text()
 
-    return admin_app(gateway.readiness.is_ready, text)
-
-
-async def _listen(runner: web.AppRunner, host: str, port: int, role: str) -> int:
-    await runner.setup()
-    await web.TCPSite(runner, host, port, backlog=BACKLOG).start()
-    for address in runner.addresses:
-        _log.info("listening", role=role, host=address[0], port=address[1])
-    return int(runner.addresses[0][1])
+    return serving_admin(sockets, gateway.readiness.is_ready, text)

@@ -1,11 +1,18 @@
-"""Binds the sockets on which deliveries come in."""
+"""Binds sockets that listen, and says where.
+
+A host and a port come in, sockets go out, and a log line for each. It never accepts a connection.
+"""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+
+import structlog
 
 # Connections that may wait to be accepted, as far as the system lets them.
 BACKLOG = 1024
+
+_log = structlog.get_logger("relay.listen")
 
 
 @contextmanager
@@ -35,3 +42,15 @@ def bound(host: str, port: int) -> Iterator[list[socket.socket]]:
             made.listen(BACKLOG)
             sockets.append(made)
         yield sockets
+
+
+def say_where(sockets: Sequence[socket.socket], role: str) -> None:
+    """Log the address of each, with the port that it really has.
+
+    Args:
+        sockets: They listen.
+        role: What they are for.
+    """
+    for one in sockets:
+        address = one.getsockname()
+        _log.info("listening", role=role, host=address[0], port=address[1])

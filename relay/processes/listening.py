@@ -12,7 +12,7 @@ from contextlib import ExitStack, asynccontextmanager
 
 import structlog
 
-from relay.listen import bound
+from relay.listen import bound, say_where
 
 # As long as the last children of a gateway that was killed may take to notice.
 PATIENCE_SECONDS = 3.0
@@ -35,9 +35,7 @@ async def listening(host: str, port: int, role: str) -> AsyncIterator[list[socke
     """
     with ExitStack() as stack:
         sockets = await _patiently(stack, host, port, role)
-        for one in sockets:
-            address = one.getsockname()
-            _log.info("listening", role=role, host=address[0], port=address[1])
+        say_where(sockets, role)
         yield sockets
 
 

@@ -11,14 +11,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import structlog
-from aiohttp import web
 
-from relay.admin import admin_app
+from relay.admin import serving_admin
 from relay.app import warn_of_settings
 from relay.contract.duties import frames
 from relay.contract.errors import ConfigurationFault, RelayError
 from relay.contract.logs import configure_logs
-from relay.listen import BACKLOG
 from relay.metrics.tally import text
 from relay.processes.configuration import Configuration
 from relay.processes.crew import Crew
@@ -70,15 +68,11 @@ async def _admin(crew: Crew, host: str, port: int) -> AsyncIterator[None]:
     async def metrics() -> bytes:
         return text(await crew.tally())
 
-    runner = web.AppRunner(admin_app(crew.is_ready, metrics), access_log=None)
-    async with listening(host, port, "admin") as sockets:
-        try:
-            await runner.setup()
-            for one in sockets:
-                await web.SockSite(runner, one, backlog=BACKLOG).start()
-            yield
-        finally:
-            await runner.cleanup()
+    async with (
+        listening(host, port, "admin") as sockets,
+        serving_admin(sockets, crew.is_ready, metrics),
+    ):
+        yield
 
 
 async def _reload_always(
