@@ -3,8 +3,9 @@
 import time
 from dataclasses import dataclass
 
-from bench import accounting
 from bench.contenders.contender import Contender
+from bench.cpu import cpu_ns, strangers_ns
+from bench.residence import forget_peak, peak_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +58,17 @@ class Meters:
         self._store = contender.store.program.pid if contender.store else None
         self._before: dict[int, int] = {}
         for pid in filter(None, (self._server, self._store)):
-            accounting.forget_peak(pid)
-            self._before[pid] = accounting.cpu_ns(pid)
-        self._strangers_ns = accounting.strangers_ns()
+            forget_peak(pid)
+            self._before[pid] = cpu_ns(pid)
+        self._strangers_ns = strangers_ns()
         self._start_ns = time.monotonic_ns()
 
     def read(self) -> Cost:
         """Give what was used since."""
         store = self._share(self._store) if self._store else None
-        strangers_ns = max(0, accounting.strangers_ns() - self._strangers_ns)
-        percent = round(100 * strangers_ns / (time.monotonic_ns() - self._start_ns))
+        others_ns = max(0, strangers_ns() - self._strangers_ns)
+        percent = round(100 * others_ns / (time.monotonic_ns() - self._start_ns))
         return Cost(self._share(self._server), store, percent)
 
     def _share(self, pid: int) -> Share:
-        return Share(accounting.cpu_ns(pid) - self._before[pid], accounting.peak_bytes(pid))
+        return Share(cpu_ns(pid) - self._before[pid], peak_bytes(pid))

@@ -12,8 +12,8 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.accounting import tree
 from bench.failures import ProgramFailed
+from bench.residence import tree
 from bench.tools import path_of
 
 _START_SECONDS = 20.0

@@ -7,7 +7,7 @@ stays in the raw lines, as ``disturbed``.
 import time
 from collections.abc import Callable
 
-from bench.accounting import strangers_ns
+from bench.cpu import strangers_ns
 from bench.lines import Line
 
 # Of one core. What an idle system does by itself is well below.

@@ -10,7 +10,6 @@ from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.holds.accounting import peak_bytes, resident_by_process
 from bench.holds.census import Census
 from bench.holds.edge import judge, options
 from bench.holds.figures import growth, mib
@@ -19,6 +18,7 @@ from bench.holds.programs import Gateway, client, gateway, redis_server
 from bench.holds.record import Record
 from bench.holds.sender.jobs import send_events
 from bench.holds.sender.tally import Tally
+from bench.residence import peak_bytes, resident_by_process
 
 _SAMPLE_SECONDS = 1.0
 _SHOW_SECONDS = 10.0

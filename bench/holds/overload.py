@@ -11,7 +11,6 @@ from collections import deque
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from bench.holds.accounting import peak_bytes, resident_bytes
 from bench.holds.census import Census, Truth
 from bench.holds.delay import delay_replies
 from bench.holds.edge import judge, options
@@ -22,6 +21,7 @@ from bench.holds.record import Record
 from bench.holds.sender.jobs import send_plan, send_seconds
 from bench.holds.sender.opened import Pool, Stretch
 from bench.holds.sender.tally import FULL_SHARE, Tally, per_second, recovered_after
+from bench.residence import peak_bytes, resident_bytes
 
 TIMES_TOO_MUCH = 3
 RECOVERY_SECONDS = 2.0

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from redis import Redis
 
-from bench.holds import accounting
 from bench.holds.deliveries import SECRET
+from bench.residence import tree
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 30.0
@@ -225,7 +225,7 @@ def _running(
 
 def end(process: "subprocess.Popen[bytes]") -> None:
     """End a process with its children, also one that no longer listens to requests."""
-    family = accounting.tree(process.pid) if process.poll() is None else []
+    family = tree(process.pid) if process.poll() is None else []
     process.terminate()
     try:
         process.wait(_STOP_SECONDS)

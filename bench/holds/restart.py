@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import gettempdir
 
-from bench.holds.accounting import children
 from bench.holds.census import Census
 from bench.holds.edge import judge, options
 from bench.holds.figures import spread, told
@@ -35,6 +34,7 @@ from bench.holds.record import Record
 from bench.holds.sender.jobs import send_plan
 from bench.holds.sender.opened import Pool, Stretch
 from bench.holds.sender.tally import REFUSED, RESET, UNCONNECTED, Tally
+from bench.residence import children
 
 _WARM_SECONDS = 2.0
 _RENEWED_SECONDS = 60.0

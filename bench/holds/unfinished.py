@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import cast
 
-from bench.holds.accounting import peak_bytes, resident_bytes
 from bench.holds.census import Census
 from bench.holds.edge import judge, options
 from bench.holds.figures import MIB, mib, spread, told
@@ -22,6 +21,7 @@ from bench.holds.sender.jobs import send_plan
 from bench.holds.sender.opened import Pool, Stretch
 from bench.holds.sender.tally import Tally
 from bench.holds.stopping import Fates, stop_short
+from bench.residence import peak_bytes, resident_bytes
 
 _SAMPLE_SECONDS = 0.25
 _OPEN_SECONDS = 60.0

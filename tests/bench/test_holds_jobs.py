@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from bench.holds.accounting import children, cpu_ns, peak_bytes, resident_bytes, tree
+from bench.cpu import threads_ns
 from bench.holds.jobs import Channel, JobFailed, job
+from bench.residence import children, peak_bytes, resident_bytes, tree
 from tests.servers import wait_until_sync
 
 
@@ -62,7 +63,7 @@ def test_a_job_is_a_child_that_can_be_told_something_and_ends_with_its_block() -
         assert pid in children(os.getpid())
         assert pid in tree(os.getpid())
         assert 0 < resident_bytes(pid) <= peak_bytes(pid) < peak_bytes(os.getpid())
-        assert cpu_ns(pid) > 0
+        assert threads_ns(pid) > 0
 
     wait_until_sync(lambda: pid not in tree(os.getpid()), description="the job has ended")
     assert resident_bytes(pid) == 0

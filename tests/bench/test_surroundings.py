@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from bench import accounting
+from bench import cpu
 from bench.connection import is_whole
 from bench.disk import confirmation, file_system
 from bench.failures import SenderFailed, UnfitFileSystem
 from bench.options import RESULTS, SCRATCH, parse
+from bench.residence import peak_bytes, tree
 from bench.tools import find, require
 from bench.wrk import read_answers
 
@@ -58,16 +59,16 @@ def test_a_process_is_counted_with_its_children() -> None:
         assert child.stdout is not None
         child.stdout.readline()
 
-        assert set(accounting.tree(os.getpid())) >= {os.getpid(), child.pid}
-        assert accounting.cpu_ns(child.pid) > 0
-        assert accounting.cpu_ns(os.getpid()) > accounting.cpu_ns(child.pid) // 2
-        assert accounting.peak_bytes(os.getpid()) > accounting.peak_bytes(child.pid) > 1_000_000
-        assert accounting.machine_busy_ns() > 0
+        assert set(tree(os.getpid())) >= {os.getpid(), child.pid}
+        assert cpu.cpu_ns(child.pid) > 0
+        assert cpu.cpu_ns(os.getpid()) > cpu.cpu_ns(child.pid) // 2
+        assert peak_bytes(os.getpid()) > peak_bytes(child.pid) > 1_000_000
+        assert cpu.machine_busy_ns() > 0
     finally:
         child.communicate(b"\n")
-    assert accounting.tree(child.pid) == [child.pid]
-    assert accounting.cpu_ns(child.pid) == 0
-    assert accounting.own_busy_ns() > 0
+    assert tree(child.pid) == [child.pid]
+    assert cpu.cpu_ns(child.pid) == 0
+    assert cpu.own_busy_ns() > 0
 
 
 def test_answers_are_read_from_what_wrk_prints() -> None:

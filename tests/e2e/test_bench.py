@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.accounting import tree
 from bench.disk import file_system
 from bench.failures import UnfitFileSystem
+from bench.residence import tree
 from bench.tools import BASE, find
 from tests.servers import wait_until_sync
 

@@ -7,7 +7,7 @@ taken out of its account, and so is the emptying of the stream.
 import time
 from dataclasses import dataclass
 
-from bench.holds.accounting import cpu_ns
+from bench.cpu import threads_ns
 from bench.holds.index.sides import STREAM, Side
 
 _FORGOTTEN_SECONDS = 30.0
@@ -54,14 +54,14 @@ class Gauge:
             time.sleep(0.1)
         self.read()
         self._base_bytes = self._used_bytes()
-        self._own_ns = cpu_ns(self._pid)
+        self._own_ns = threads_ns(self._pid)
 
     def read(self) -> Reading:
         """Empty the stream and look."""
-        before = cpu_ns(self._pid)
+        before = threads_ns(self._pid)
         self._side.redis.xtrim(STREAM, maxlen=0, approximate=False)
         used = self._used_bytes()
-        after = cpu_ns(self._pid)
+        after = threads_ns(self._pid)
         reading = Reading(used - self._base_bytes, before - self._own_ns)
         self._own_ns += after - before
         return reading

@@ -16,7 +16,6 @@ FULL_SHARE = 0.95
 # Deliveries without an answer: nobody listened; the connection was reset or closed instead of an
 # answer; none came in time; none could be opened at all.
 REFUSED, RESET, TIMEOUT, UNCONNECTED = "refused", "reset", "timeout", "unconnected"
-FAILURES = (REFUSED, RESET, TIMEOUT, UNCONNECTED)
 
 
 @dataclass(slots=True)
@@ -81,10 +80,6 @@ class Tally:
     def counts(self) -> dict[str, int]:
         """Give the outcomes by name, for a line."""
         return dict(sorted(self.outcomes.items()))
-
-    def without_answer(self) -> int:
-        """Count deliveries that were not answered at all."""
-        return sum(self.outcomes[failure] for failure in FAILURES)
 
     def _accept(self, number: int) -> None:
         if number >= len(self.accepted):

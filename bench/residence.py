@@ -1,8 +1,8 @@
-"""What processes use, as the kernel counts it: memory of a tree, CPU of a process.
+"""What memory a process and its children have, as the kernel counts it.
 
-A process id in, numbers out. It never changes a process.
+A process id in, bytes out. It never changes a process, but for the mark of its peak.
 
-Source: https://docs.kernel.org/filesystems/proc.html (stat, status, schedstat)
+Source: https://docs.kernel.org/filesystems/proc.html (stat, status, clear_refs)
 """
 
 from collections import defaultdict
@@ -41,14 +41,11 @@ def peak_bytes(pid: int) -> int:
     return sum(_status_bytes(one, "VmHWM:") for one in tree(pid))
 
 
-def cpu_ns(pid: int) -> int:
-    """Say how long the threads of one process have run, in ns.
-
-    Raises:
-        OSError: The process is gone, or the kernel keeps no such account.
-    """
-    threads = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((thread / "schedstat").read_text("ascii").split()[0]) for thread in threads)
+def forget_peak(pid: int) -> None:
+    """Let the peak of a tree begin anew from what is resident now."""
+    for one in tree(pid):
+        with suppress(OSError):
+            Path(f"/proc/{one}/clear_refs").write_text("5", "ascii")
 
 
 def _by_parent() -> defaultdict[int, list[int]]:
