@@ -4,13 +4,16 @@ One interleaved run of all contenders; raw lines, a drawing and tables out. Exit
 accepted event is lost or doubled, or where a whole run misses a bar.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 
 from bench import lines, plot, report
+from bench.conclude import conclude
 from bench.contenders import launch
-from bench.options import Options, parse
+from bench.edge import exit_code_of
+from bench.options import parse
 from bench.rounds import Turn, run
-from bench.stage import Stage, main, stage
+from bench.stage import stage
 from bench.table import Table
 from bench.tools import FASTAPI, NGINX, require
 
@@ -41,19 +44,9 @@ def work() -> int:
     with stage("ingress", options, wanted) as staged:
         turns = [Turn(contender) for contender in staged.contenders.values()]
         staged.faults += run(turns, staged.method, staged.keep)
-    return concluded(staged, options)
-
-
-def concluded(staged: Stage, options: Options) -> int:
-    """Print the tables, draw the drawing, and say how it ended."""
     header, rounds = lines.read(staged.path)
-    drawing = staged.path.with_suffix(".svg")
-    drawing.write_text(plot.draw("Ingress", header, rounds, PANELS), "utf-8")
-    for table in tables(header, rounds):
-        print(f"\n{table.text()}")
-    print(f"\nRaw lines: {staged.path}, drawing: {drawing}")
-    missed = [bar.what for bar in report.INGRESS_BARS if not bar.holds(rounds)]
-    return verdict(staged.faults, missed, options)
+    drawing = plot.draw("Ingress", header, rounds, PANELS)
+    return conclude(staged, drawing, tables(header, rounds), rounds, report.INGRESS_BARS)
 
 
 def tables(header: lines.Line, rounds: Sequence[lines.Line]) -> list[Table]:
@@ -65,14 +58,5 @@ def tables(header: lines.Line, rounds: Sequence[lines.Line]) -> list[Table]:
     ]
 
 
-def verdict(faults: Sequence[str], missed: Sequence[str], options: Options) -> int:
-    """Say what failed, and give the exit code."""
-    for fault in faults:
-        print(f"FAULT: {fault}")
-    if missed and options.is_whole:
-        print(f"MISSED: {'; '.join(missed)}")
-    return 1 if faults or (missed and options.is_whole) else 0
-
-
 if __name__ == "__main__":
-    main(work)
+    sys.exit(exit_code_of(work))

@@ -8,24 +8,26 @@ an answer is not 200, the sender does not keep its rate, or a whole run misses a
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
 from bench import lines, plot, report, truth
+from bench.conclude import conclude
 from bench.contenders import launch
 from bench.contenders.contender import Contender
 from bench.cost import Meters
 from bench.deliveries import Deliveries, Shape, write
+from bench.edge import exit_code_of
 from bench.failures import SenderFailed
-from bench.ingress import verdict
 from bench.openloop import Account
-from bench.options import Options, parse
+from bench.options import parse
 from bench.processes import environment, python
 from bench.quiet import undisturbed
 from bench.rounds import Method, Turn, run
-from bench.stage import Stage, main, stage
+from bench.stage import Stage, stage
 from bench.statistic import spread
 from bench.table import Table
 from bench.tools import path_of
@@ -61,32 +63,26 @@ def work() -> int:
                 staged.faults += (
                     f"round {number}, {contender.name}: {fault}" for fault in line["faults"]
                 )
-    return concluded(staged, options)
-
-
-def concluded(staged: Stage, options: Options) -> int:
-    """Print the tables, draw the drawing, and say how it ended."""
     header, rounds = lines.read(staged.path)
-    fixed = [line for line in rounds if line["load"] == FIXED]
-    drawing = staged.path.with_suffix(".svg")
+    fixed = _at_fixed_rate(rounds)
     title = f"Latency at {fixed[0]['wanted_per_second']:,.0f} deliveries per second"
-    drawing.write_text(plot.draw(title, header, fixed, PANELS), "utf-8")
-    for table in tables(header, rounds):
-        print(f"\n{table.text()}")
-    print(f"\nRaw lines: {staged.path}, drawing: {drawing}")
-    missed = [bar.what for bar in report.LATENCY_BARS if not bar.holds(fixed)]
-    return verdict(staged.faults, missed, options)
+    drawing = plot.draw(title, header, fixed, PANELS)
+    return conclude(staged, drawing, tables(header, rounds), fixed, report.LATENCY_BARS)
 
 
 def tables(header: lines.Line, rounds: Sequence[lines.Line]) -> list[Table]:
     """Give the tables of this benchmark."""
-    fixed = [line for line in rounds if line["load"] == FIXED]
+    fixed = _at_fixed_rate(rounds)
     return [
         report.conditions(header, rounds),
         _rates(rounds, fixed),
         report.medians(fixed, COLUMNS),
         report.ratios(fixed, report.LATENCY_BARS),
     ]
+
+
+def _at_fixed_rate(rounds: Sequence[lines.Line]) -> list[lines.Line]:
+    return [line for line in rounds if line["load"] == FIXED]
 
 
 def _rates(rounds: Sequence[lines.Line], fixed: Sequence[lines.Line]) -> Table:
@@ -203,4 +199,4 @@ def _sent(
 
 
 if __name__ == "__main__":
-    main(work)
+    sys.exit(exit_code_of(work))

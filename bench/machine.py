@@ -4,6 +4,7 @@ import os
 import platform
 import re
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -11,7 +12,9 @@ from pathlib import Path
 from bench.failures import TooFewCores
 from bench.tools import find
 
-_PACKAGES = ("aiohttp", "redis", "hiredis", "msgspec", "uvloop", "fastapi", "uvicorn", "httptools")
+# What the relay is made of, and what it is compared with.
+OURS = ("aiohttp", "redis", "hiredis", "msgspec", "uvloop")
+OTHERS = ("fastapi", "uvicorn", "httptools")
 # Tool -> how it says its version, and where in that the number is.
 _TOOLS = {
     "nginx": ("-v", r"nginx/([\d.]+)"),
@@ -48,47 +51,56 @@ def cores(wanted: int = 1) -> Cores:
     return Cores(tuple(usable[: min(wanted, len(usable) - 1)]), usable[-1])
 
 
-def describe() -> dict[str, object]:
-    """Describe the machine and every program that takes part."""
+def describe(
+    packages: Sequence[str] = OURS, tools: Sequence[str] = ("redis-server",)
+) -> dict[str, object]:
+    """Describe the machine and every program that takes part.
+
+    Args:
+        packages: Those of Python.
+        tools: Those that are no Python.
+    """
     return {
-        "cpu": _cpu(),
+        "cpu": _line_of("/proc/cpuinfo", "model name") or platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
+        "memory": _line_of("/proc/meminfo", "MemTotal"),
         "kernel": platform.release(),
-        "versions": _versions(),
+        "versions": _versions(packages, tools),
         "commit": _commit(),
     }
 
 
-def _cpu() -> str:
-    for line in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
-        if line.startswith("model name"):
+def _line_of(path: str, key: str) -> str:
+    for line in Path(path).read_text("utf-8", "replace").splitlines():
+        if line.startswith(key):
             return line.partition(":")[2].strip()
-    return platform.machine()
+    return ""
 
 
-def _versions() -> dict[str, str]:
+def _versions(packages: Sequence[str], tools: Sequence[str]) -> dict[str, str]:
     found = {"python": platform.python_version()}
-    for package in _PACKAGES:
+    for package in packages:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
             found[package] = "–"
-    for tool, (option, pattern) in _TOOLS.items():
-        path = find(tool)
-        said = _said([path, option]) if path else ""
-        number = re.search(pattern, said)
+    for tool in tools:
+        path, (option, pattern) = find(tool), _TOOLS[tool]
+        number = re.search(pattern, _said(path, option)) if path else None
         found[tool] = number[1] if number else "–"
     return found
 
 
 def _commit() -> str:
     """Name the commit that was measured; a plus says that files differed from it."""
-    commit = _said(["git", "rev-parse", "--short", "HEAD"]).strip()
-    changed = _said(["git", "status", "--porcelain", "--", "relay", "bench"]).strip()
+    commit = _said("git", "rev-parse", "--short", "HEAD").strip()
+    # The lines of another benchmark do not change what is measured.
+    measured = ("relay", "bench", ":!bench/results")
+    changed = _said("git", "status", "--porcelain", "--", *measured).strip()
     return f"{commit}{'+' if changed else ''}" or "–"
 
 
-def _said(command: list[str]) -> str:
+def _said(*command: str) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     except OSError:

@@ -123,23 +123,6 @@ def listens(port: int) -> bool:
     return True
 
 
-def end_in_order() -> None:
-    """Let the first Ctrl-C or SIGTERM end the benchmark with all its children.
-
-    Further ones are passed over: a second one in the middle of the clearing up would leave a
-    program running. What is being cleared up has its own deadlines.
-    """
-
-    def interrupt(_number: int, _frame: object) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, interrupt)
-
-
 def python() -> str:
     """Give the interpreter that runs the benchmark."""
     return sys.executable

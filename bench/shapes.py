@@ -4,16 +4,18 @@ Short interleaved rounds of the relay, and of the bare server where the shape me
 it. Exit code 1 where an event is lost or doubled.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 
 from bench import lines, plot, report
+from bench.conclude import conclude
 from bench.contenders import launch
 from bench.contenders.contender import Contender
 from bench.deliveries import Shape
-from bench.ingress import verdict
-from bench.options import Options, parse
+from bench.edge import exit_code_of
+from bench.options import parse
 from bench.rounds import Turn, run
-from bench.stage import Stage, main, stage
+from bench.stage import stage
 from bench.table import Table
 
 A, D, D_ENDPOINTS, D_PROCESSES = "A", "D everysec", "D 50 endpoints", "D 2 processes"
@@ -56,7 +58,9 @@ def work() -> int:
         staged.faults += run(turns(staged.contenders), staged.method, staged.keep)
         if D_PROCESSES in staged.contenders and len(staged.cores.servers) < 2:
             print("Two processes shared one core: that says what a second one costs, not brings.")
-    return concluded(staged, options)
+    header, rounds = lines.read(staged.path)
+    drawing = plot.draw("Shapes of load", header, rounds, PANELS, by="load")
+    return conclude(staged, drawing, tables(header, rounds))
 
 
 def turns(contenders: Mapping[str, Contender]) -> list[Turn]:
@@ -69,21 +73,10 @@ def turns(contenders: Mapping[str, Contender]) -> list[Turn]:
     ]
 
 
-def concluded(staged: Stage, options: Options) -> int:
-    """Print the tables, draw the drawing, and say how it ended."""
-    header, rounds = lines.read(staged.path)
-    drawing = staged.path.with_suffix(".svg")
-    drawing.write_text(plot.draw("Shapes of load", header, rounds, PANELS, by="load"), "utf-8")
-    for table in tables(header, rounds):
-        print(f"\n{table.text()}")
-    print(f"\nRaw lines: {staged.path}, drawing: {drawing}")
-    return verdict(staged.faults, [], options)
-
-
 def tables(header: lines.Line, rounds: Sequence[lines.Line]) -> list[Table]:
     """Give the tables of this benchmark."""
     return [report.conditions(header, rounds), report.medians(rounds, COLUMNS, by="load")]
 
 
 if __name__ == "__main__":
-    main(work)
+    sys.exit(exit_code_of(work))

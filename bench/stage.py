@@ -1,12 +1,11 @@
 """The stage of a benchmark: tools and disk checked, contenders started, lines kept, all ended.
 
-Options in; a run that ends by itself, on Ctrl-C and on SIGTERM too, and leaves no process.
+Options in; contenders that run within a block out. It leaves no process and no file of theirs.
 """
 
 import shutil
-import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,10 +15,8 @@ from bench.contenders.contender import Contender
 from bench.contenders.launch import Launch, Place
 from bench.contenders.prove import prove
 from bench.disk import confirmation, file_system
-from bench.failures import BenchFailed, CannotMeasure
-from bench.machine import Cores, cores, describe
+from bench.machine import OTHERS, OURS, Cores, cores, describe
 from bench.options import Options
-from bench.processes import end_in_order
 from bench.rounds import Method
 from bench.tools import BASE, require
 
@@ -77,13 +74,14 @@ def stage(
         launches: How to start each contender, by name.
         server_cores: How many cores the servers would like.
     """
+    require(BASE)
     options.directory.mkdir(exist_ok=True)
     options.results.mkdir(exist_ok=True)
     kind, shared = file_system(options.directory), cores(server_cores)
     own = Path(tempfile.mkdtemp(prefix=f"{bench}-", dir=options.directory.resolve()))
     header = lines.header(
         bench,
-        **describe(),
+        **describe((*OURS, *OTHERS), ("nginx", "redis-server", "wrk")),
         file_system=kind,
         fsync=asdict(confirmation(own)),
         rounds=options.rounds,
@@ -102,24 +100,3 @@ def stage(
         yield made
         # A run that is broken off leaves its lines here, and those that are kept as they were.
         made.path = Path(shutil.move(made.path, options.results / f"{bench}.jsonl"))
-
-
-def main(work: Callable[[], int]) -> None:
-    """Run a benchmark as a program, and turn what stops it into an exit code.
-
-    Args:
-        work: Gives 0 where all holds, else 1.
-    """
-    require(BASE)
-    end_in_order()
-    try:
-        sys.exit(work())
-    except CannotMeasure as unfit:
-        print(unfit, file=sys.stderr)
-        sys.exit(2)
-    except BenchFailed as failure:
-        print(failure, file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        sys.exit(130)

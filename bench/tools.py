@@ -4,10 +4,11 @@ What is missing is named by the Debian package that has it; nothing is installed
 """
 
 import shutil
-import sys
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
+
+from bench.failures import Missing
 
 # Tool -> Debian package, and one of the places where it may be. A bare name is looked for on PATH.
 _PLACES = {
@@ -50,26 +51,29 @@ def path_of(tool: str) -> str:
     """
     found = find(tool)
     if found is None:
-        raise FileNotFoundError(f"{tool} is missing (Debian: apt-get install {_PLACES[tool][0]})")
+        raise FileNotFoundError(_advice(tool))
     return found
 
 
 def require(tools: Iterable[str], modules: Iterable[str] = ()) -> None:
-    """End with exit code 2 unless everything is there, and say what to install.
+    """Return if everything is there.
 
     Args:
         tools: Names of the table above.
         modules: Python packages of the extra ``bench``.
+
+    Raises:
+        Missing: The message names all that is not, and how it is installed.
     """
-    missing = [tool for tool in tools if find(tool) is None]
-    absent = [module for module in modules if find_spec(module) is None]
-    for tool in missing:
-        print(f"{tool} is missing (Debian: apt-get install {_PLACES[tool][0]})", file=sys.stderr)
-    if absent:
-        print(
+    said = [_advice(tool) for tool in tools if find(tool) is None]
+    if absent := [module for module in modules if find_spec(module) is None]:
+        said.append(
             f"{', '.join(absent)} missing: run it by make, or: "
-            ".venv/bin/python -m pip install --editable '.[bench]'",
-            file=sys.stderr,
+            ".venv/bin/python -m pip install --editable '.[bench]'"
         )
-    if missing or absent:
-        sys.exit(2)
+    if said:
+        raise Missing("\n".join(said))
+
+
+def _advice(tool: str) -> str:
+    return f"{tool} is missing (Debian: apt-get install {_PLACES[tool][0]})"

@@ -13,13 +13,11 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Any, Generic, TypeVar
 
+from bench.failures import JobFailed
+
 ResultT = TypeVar("ResultT")
 
 _END_SECONDS = 5.0
-
-
-class JobFailed(Exception):
-    """The work raised, or its process ended, or it took too long."""
 
 
 class Job(Generic[ResultT]):

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.holds.census import Census
-from bench.holds.edge import judge, options
 from bench.holds.figures import growth, mib
 from bench.holds.jobs import Job, job
+from bench.holds.judging import judge, options
 from bench.holds.programs import Gateway, client, gateway, redis_server
 from bench.holds.record import Record
 from bench.holds.sender.jobs import send_events

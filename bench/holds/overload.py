@@ -13,9 +13,9 @@ from pathlib import Path
 
 from bench.holds.census import Census, Truth
 from bench.holds.delay import delay_replies
-from bench.holds.edge import judge, options
 from bench.holds.figures import MIB, mib, percentile, spread, told
 from bench.holds.jobs import Job, job
+from bench.holds.judging import judge, options
 from bench.holds.programs import Gateway, client, gateway, redis_server
 from bench.holds.record import Record
 from bench.holds.sender.jobs import send_plan, send_seconds

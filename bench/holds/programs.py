@@ -5,8 +5,6 @@ that it has not started.
 """
 
 import os
-import resource
-import shutil
 import signal
 import socket
 import subprocess
@@ -20,21 +18,15 @@ from pathlib import Path
 
 from redis import Redis
 
+from bench.failures import ProgramFailed
 from bench.holds.deliveries import SECRET
 from bench.residence import tree
+from bench.tools import path_of
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 30.0
 # What would change the behaviour of a program behind the benchmark's back.
 _OURS = ("RELAY_", "REDIS_URL", "UNIPILE_WEBHOOK_SECRET")
-
-
-class Missing(Exception):
-    """The machine lacks what a benchmark needs; the message says what to do."""
-
-
-class ProgramFailed(Exception):
-    """A program ended or did not answer in time; the message has the end of its log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,30 +107,6 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def raise_open_files(wanted: int) -> None:
-    """Let this process and those it starts have many connections.
-
-    Raises:
-        Missing: The machine does not allow that many.
-    """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < wanted:
-        raise Missing(f"{wanted} open files are needed, {hard} allowed: ulimit -Hn {wanted}")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
-
-
-def require_redis() -> str:
-    """Find ``redis-server``.
-
-    Raises:
-        Missing: It is not there.
-    """
-    binary = shutil.which("redis-server")
-    if binary is None:
-        raise Missing("redis-server is needed (Debian: apt-get install redis-server)")
-    return binary
-
-
 @contextmanager
 def redis_server(directory: Path, *, name: str = "redis", **options: str) -> Iterator[Program]:
     """Have Redis within the block, in a directory of its own and without its own bookkeeping.
@@ -147,16 +115,12 @@ def redis_server(directory: Path, *, name: str = "redis", **options: str) -> Ite
         directory: Where its files go.
         name: Names its log and its directory.
         options: Of its configuration; ``_`` for ``-``.
-
-    Raises:
-        Missing: There is no ``redis-server``.
     """
-    binary = require_redis()
     home, port = directory / name, free_port()
     home.mkdir()
     fixed = {"port": str(port), "bind": "127.0.0.1", "dir": str(home), "save": ""}
     words = [f"--{key.replace('_', '-')}={value}" for key, value in (fixed | options).items()]
-    command = [binary, *(part for word in words for part in word.split("=", 1))]
+    command = [path_of("redis-server"), *(part for word in words for part in word.split("=", 1))]
     with _running(command, home / "redis.log") as process:
         program = Program(process, home / "redis.log", port)
         with closing(client(port)) as redis:

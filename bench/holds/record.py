@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.holds.machine import describe
+from bench.machine import describe
 
 Line = dict[str, Any]
 

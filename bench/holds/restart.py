@@ -17,19 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import gettempdir
 
+from bench.failures import Missing, ProgramFailed
 from bench.holds.census import Census
-from bench.holds.edge import judge, options
 from bench.holds.figures import spread, told
 from bench.holds.jobs import Job, job
-from bench.holds.programs import (
-    Gateway,
-    Missing,
-    ProgramFailed,
-    client,
-    free_port,
-    gateway,
-    redis_server,
-)
+from bench.holds.judging import judge, options
+from bench.holds.programs import Gateway, client, free_port, gateway, redis_server
 from bench.holds.record import Record
 from bench.holds.sender.jobs import send_plan
 from bench.holds.sender.opened import Pool, Stretch
@@ -120,7 +113,7 @@ def _hard(directory: Path, redis_port: int, _: Namespace) -> Iterator[Renewing]:
         running[0].__exit__(None, None, None)
 
 
-def _require(given: Namespace) -> None:
+def _check(given: Namespace) -> None:
     if given.hard:
         return
     command = [sys.executable, "-m", "relay", "serve", "--help"]
@@ -189,7 +182,7 @@ def main() -> int:
     given = parser.parse_args()
     # The counter-check is not what the page shows.
     name = "restart-hard" if given.hard else "restart"
-    return judge(name, measure, given, lambda: _require(given))
+    return judge(name, measure, given, lambda: _check(given))
 
 
 if __name__ == "__main__":

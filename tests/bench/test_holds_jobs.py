@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from bench.cpu import threads_ns
-from bench.holds.jobs import Channel, JobFailed, job
+from bench.failures import JobFailed
+from bench.holds.jobs import Channel, job
 from bench.residence import children, peak_bytes, resident_bytes, tree
 from tests.servers import wait_until_sync
 

@@ -7,10 +7,10 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
-from bench.holds.edge import judge, options
 from bench.holds.index.designs import GROUPS, designs
 from bench.holds.index.scenario import Sample, Scenario, prepared
 from bench.holds.index.verdicts import judge_few, report
+from bench.holds.judging import judge, options
 from bench.holds.record import Record
 
 _IDLE_SECONDS = 0.002
