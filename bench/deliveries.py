@@ -3,15 +3,8 @@
 All requests of a file have the same length and the same text but for endpoint, signature and
 event id. So the file holds the text once and those three for each request: a sender puts them
 together as fast as it could copy them, and 200,000 requests take 20 MB.
-
-The signature is written from the sender's description and not with the relay's code.
-
-Source: https://developer.unipile.com/v2.0/docs/configure-a-webhook
 """
 
-import hashlib
-import hmac
-import json
 import os
 import random
 import time
@@ -19,11 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-# Bodies above this are made longer by the message's text.
-SMALLEST_BODY_BYTES = 512
-_ID_BYTES = 30
-_SIGNATURE_BYTES = 64
-_ID_PLACE = "{id}".ljust(_ID_BYTES, ".")
+from bench.unipile import DIGEST_BYTES, ID_BYTES, USUAL_BYTES, body_around_id, head, keyed
+
+_ENDPOINT_PLACE, _DIGEST_PLACE = b"{endpoint}", b"{digest}"
 _FORM = "webhook-deliveries-1"
 
 
@@ -37,7 +28,7 @@ class Shape:
         endpoints: Over how many endpoints they are spread.
     """
 
-    body_bytes: int = 700
+    body_bytes: int = USUAL_BYTES
     duplicate_share: float = 0.0
     endpoints: int = 1
 
@@ -63,14 +54,14 @@ class Deliveries:
     @property
     def record_bytes(self) -> int:
         """How long a record is."""
-        return self.endpoint_bytes + _SIGNATURE_BYTES + _ID_BYTES
+        return self.endpoint_bytes + DIGEST_BYTES + ID_BYTES
 
     def request(self, number: int) -> bytes:
         """Give one request as it goes over the wire."""
         at, size = number * self.record_bytes, self.record_bytes
         record = self.records[at : at + size]
         endpoint, rest = record[: self.endpoint_bytes], record[self.endpoint_bytes :]
-        signature, event_id = rest[:_SIGNATURE_BYTES], rest[_SIGNATURE_BYTES:]
+        signature, event_id = rest[:DIGEST_BYTES], rest[DIGEST_BYTES:]
         first, second, third, fourth, last = self.pieces
         return b"".join(
             (first, endpoint, second, signature, third, event_id, fourth, event_id, last)
@@ -79,7 +70,7 @@ class Deliveries:
     def event_id(self, number: int) -> bytes:
         """Give the event id of one request."""
         end = (number + 1) * self.record_bytes
-        return self.records[end - _ID_BYTES : end]
+        return self.records[end - ID_BYTES : end]
 
     def distinct(self, upto: int) -> set[bytes]:
         """Give the event ids of the requests before a number."""
@@ -89,44 +80,6 @@ class Deliveries:
 def endpoint_names(count: int) -> list[str]:
     """Name the endpoints of a run, all equally long."""
     return ["unipile"] if count == 1 else [f"unipile-{number:02}" for number in range(count)]
-
-
-def secret_of(endpoint: str) -> str:
-    """Give the secret of a benchmark's endpoint, which nothing else uses."""
-    return f"wes_bench_{hashlib.sha256(endpoint.encode()).hexdigest()[:24]}"
-
-
-def body_template(body_bytes: int) -> str:
-    """Write a body of Unipile's form with a place for the event id, exactly so long.
-
-    Raises:
-        ValueError: It would have to be shorter than 512 bytes.
-    """
-    if body_bytes < SMALLEST_BODY_BYTES:
-        raise ValueError(f"a body has at least {SMALLEST_BODY_BYTES} bytes, {body_bytes} asked for")
-    now = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
-    payload = {
-        "object": "Message",
-        "id": f"MSG-{_ID_PLACE}",
-        "chat_id": "49305550101@s.whatsapp.net",
-        "timestamp": now,
-        "is_sender": False,
-        "is_seen": False,
-        "provider": "whatsapp",
-        "sender": {"object": "User", "id": "49305550101@s.whatsapp.net"},
-        "text": "",
-    }
-    body = {
-        "id": _ID_PLACE,
-        "created_at": now,
-        "account_id": "acc_example000000000000000001",
-        "account_provider": "whatsapp",
-        "type": "message.new",
-        "payload": payload,
-    }
-    missing = body_bytes - len(json.dumps(body, separators=(",", ":")))
-    payload["text"] = ("Hello, is the blue one still in stock? " * (missing // 39 + 1))[:missing]
-    return json.dumps(body, separators=(",", ":"))
 
 
 def write(path: Path, shape: Shape, count: int, *, age_seconds: int = 0) -> Deliveries:
@@ -143,11 +96,10 @@ def write(path: Path, shape: Shape, count: int, *, age_seconds: int = 0) -> Deli
     """
     names, seed = endpoint_names(shape.endpoints), os.urandom(5).hex()
     signed_at = str(int(time.time()) - age_seconds).encode()
-    template = body_template(shape.body_bytes).encode()
-    before, between, after = template.split(_ID_PLACE.encode())
+    before, between, after = body_around_id(shape.body_bytes)
     records: list[bytes] = []
     chance = random.Random(shape.endpoints)
-    keys = [hmac.new(secret_of(name).encode(), digestmod=hashlib.sha256) for name in names]
+    keys = [keyed(name) for name in names]
     for number in range(count):
         if records and chance.random() < shape.duplicate_share:
             records.append(records[chance.randrange(len(records))])
@@ -157,8 +109,7 @@ def write(path: Path, shape: Shape, count: int, *, age_seconds: int = 0) -> Deli
         key.update(b"".join((signed_at, b".", before, event_id, between, event_id, after)))
         endpoint = names[number % len(names)]
         records.append(b"%s%s%s" % (endpoint.encode(), key.hexdigest().encode(), event_id))
-    first, second, third = _head(signed_at, shape.body_bytes)
-    pieces = (first, second, third + before, between, after)
+    pieces = _pieces(signed_at, (before, between, after))
     made = Deliveries(path, pieces, b"".join(records), len(names[0]), count)
     _save(made)
     return made
@@ -194,13 +145,14 @@ def _headers(head: bytes) -> Iterator[tuple[str, str]]:
         yield name.lower(), value
 
 
-def _head(signed_at: bytes, body_bytes: int) -> tuple[bytes, bytes, bytes]:
-    return (
-        b"POST /webhooks/",
-        b" HTTP/1.1\r\nhost: 127.0.0.1\r\nuser-agent: unipile-webhooks/2.0\r\n"
-        b"content-type: application/json\r\nunipile-signature: t=%s,v0=" % signed_at,
-        b"\r\ncontent-length: %d\r\n\r\n" % body_bytes,
-    )
+def _pieces(signed_at: bytes, body: tuple[bytes, bytes, bytes]) -> tuple[bytes, ...]:
+    """Give the text around endpoint, signature and the two places of the id."""
+    before, between, after = body
+    body_bytes = sum(map(len, body)) + 2 * ID_BYTES
+    made = head(_ENDPOINT_PLACE, signed_at, _DIGEST_PLACE, body_bytes)
+    first, _, rest = made.partition(_ENDPOINT_PLACE)
+    second, _, third = rest.partition(_DIGEST_PLACE)
+    return first, second, third + before, between, after
 
 
 def _save(made: Deliveries) -> None:

@@ -24,7 +24,7 @@ from bench.edge import exit_code_of
 from bench.failures import SenderFailed
 from bench.openloop import Account
 from bench.options import parse
-from bench.processes import environment, python
+from bench.processes import environment
 from bench.quiet import undisturbed
 from bench.rounds import Method, Turn, run
 from bench.stage import Stage, stage
@@ -173,7 +173,7 @@ def _sent(
         part: From which delivery on, and how many.
         per_second: How fast.
     """
-    pinned = [path_of("taskset"), "--cpu-list", str(method.cores.load), python(), "-m"]
+    pinned = [path_of("taskset"), "--cpu-list", str(method.cores.load), sys.executable, "-m"]
     offset, count = part
     given = {
         "port": contender.port,

@@ -1,11 +1,10 @@
-"""Programs as child processes, pinned to cores, and ended by their ids whatever happens."""
+"""Programs as child processes, pinned to cores if need be, and ended by their ids in any case."""
 
 import os
 import random
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -16,8 +15,8 @@ from bench.failures import ProgramFailed
 from bench.residence import tree
 from bench.tools import path_of
 
-_START_SECONDS = 20.0
-_STOP_SECONDS = 15.0
+_START_SECONDS = 30.0
+_STOP_SECONDS = 30.0
 _PORTS = range(10_000, 32_000)
 # What would change the behaviour of a program behind the benchmark's back.
 _OURS = ("RELAY_", "REDIS_URL", "UNIPILE_WEBHOOK_SECRET", "PYTHON", "UVICORN_")
@@ -52,7 +51,7 @@ class Program:
         while not condition():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 said = self.log.read_text("utf-8", "replace")[-2000:]
-                raise ProgramFailed(f"{self.name}: {what} did not happen. Its log ends:\n{said}")
+                raise ProgramFailed(f"{self.name}: not in time: {what}. Its log ends:\n{said}")
             time.sleep(0.02)
 
 
@@ -61,23 +60,24 @@ def running(
     name: str,
     command: Sequence[str],
     directory: Path,
-    on_cores: Sequence[int],
+    on_cores: Sequence[int] = (),
     variables: Mapping[str, str] | None = None,
 ) -> Iterator[Program]:
-    """Have a program within the block, on these cores only.
+    """Have a program within the block.
 
     Args:
         name: Names its log.
         command: Program and arguments.
         directory: Where it runs.
-        on_cores: Its cores; its children have the same.
+        on_cores: The only ones that it and its children have; all by default.
         variables: Environment beside what is passed on.
     """
     log = directory / f"{name}.log"
-    pinned = [path_of("taskset"), "--cpu-list", ",".join(map(str, on_cores)), *command]
+    if on_cores:
+        command = [path_of("taskset"), "--cpu-list", ",".join(map(str, on_cores)), *command]
     with log.open("ab") as output:
         process = subprocess.Popen(
-            pinned,
+            command,
             cwd=directory,
             env=environment() | dict(variables or {}),
             stdin=subprocess.DEVNULL,
@@ -121,11 +121,6 @@ def listens(port: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def python() -> str:
-    """Give the interpreter that runs the benchmark."""
-    return sys.executable
 
 
 def _end(program: Program) -> None:

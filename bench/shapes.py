@@ -48,11 +48,8 @@ def work() -> int:
         A: launch.bare,
         D: launch.relay(),
         D_ENDPOINTS: launch.relay(endpoints=50, name=D_ENDPOINTS),
+        D_PROCESSES: launch.relay(processes=2, name=D_PROCESSES),
     }
-    if launch.has_processes():
-        launches[D_PROCESSES] = launch.relay(processes=2, name=D_PROCESSES)
-    else:
-        print("This relay has no --processes: two processes are left out.")
     wanted = {name: launched for name, launched in launches.items() if options.wants(name)}
     with stage("shapes", options, wanted, server_cores=2) as staged:
         staged.faults += run(turns(staged.contenders), staged.method, staged.keep)

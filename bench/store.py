@@ -1,13 +1,13 @@
-"""A contender's own Redis: started on its own directory, emptied between rounds, looked into.
+"""A Redis of one's own: started in its own directory, emptied between rounds, looked into.
 
-A durability in, a running server out. It measures nothing by itself.
+Options in, a running server out. It measures nothing by itself.
 
 Source: https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -46,11 +46,7 @@ class Store:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def empty(self) -> None:
-        """Remove all keys, and let the append-only file begin anew.
-
-        Rewriting by size is switched off: it would fall into one contender's round and not into
-        another's.
-        """
+        """Remove all keys, and let the append-only file begin anew."""
         self.client.flushall()
         self.client.bgrewriteaof()
         deadline = time.monotonic() + _REWRITE_SECONDS
@@ -85,46 +81,52 @@ class Store:
         return bool(state["aof_rewrite_in_progress"] or state["aof_rewrite_scheduled"])
 
 
-@contextmanager
-def store(name: str, directory: Path, durability: Durability, core: int) -> Iterator[Store]:
-    """Have a server within the block, once it answers.
+def durable(durability: Durability) -> dict[str, str]:
+    """Give the options of a store that keeps a file.
 
-    Args:
-        name: Names its directory.
-        directory: Where that is made; on a disk (`bench.disk.file_system`).
-        durability: ``everysec`` confirms to the disk once a second, ``always`` before it answers.
-        core: Where it runs.
+    Rewriting by size is off: it would go on beside the events, and fall into one contender's
+    round and not into another's.
     """
-    own, port = directory / name, free_port()
-    own.mkdir()
-    command = _command(own, port, durability)
-    client = Redis(port=port, protocol=2, socket_timeout=60.0, retry=Retry(NoBackoff(), 0))
-    with running(name, command, own, [core]) as program:
-        try:
-            program.wait_for(lambda: _answers(client), "the answer to PING")
-            yield Store(program, port, client)
-        finally:
-            client.close()
-
-
-def _command(directory: Path, port: int, durability: Durability) -> list[str]:
-    options = {
-        "port": str(port),
-        "bind": "127.0.0.1",
-        "dir": str(directory),
-        "save": "",
+    return {
         "appendonly": "yes",
         "appendfsync": durability,
         "auto-aof-rewrite-percentage": "0",
-        "maxmemory-policy": "noeviction",
-        "daemonize": "no",
     }
-    pairs = ((f"--{name}", value) for name, value in options.items())
-    return [path_of("redis-server"), *(word for pair in pairs for word in pair)]
 
 
-def _answers(client: Redis) -> bool:
+def client(port: int) -> Redis:
+    """Give a client of a server on loopback that waits long, and asks once."""
+    return Redis(port=port, protocol=2, socket_timeout=60.0, retry=Retry(NoBackoff(), 0))
+
+
+@contextmanager
+def store(
+    directory: Path,
+    options: Mapping[str, str],
+    *,
+    name: str = "redis",
+    on_cores: Sequence[int] = (),
+) -> Iterator[Store]:
+    """Have a server within the block, once it answers.
+
+    Args:
+        directory: Where one of its own is made.
+        options: Of its configuration; without any it keeps no file.
+        name: Names that.
+        on_cores: Where it runs; on all by default.
+    """
+    own, port = directory / name, free_port()
+    own.mkdir()
+    fixed = {"port": str(port), "bind": "127.0.0.1", "dir": str(own), "save": ""}
+    pairs = ((f"--{key}", value) for key, value in (fixed | dict(options)).items())
+    command = [path_of("redis-server"), *(word for pair in pairs for word in pair)]
+    with running(name, command, own, on_cores) as program, closing(client(port)) as redis:
+        program.wait_for(lambda: _answers(redis), "an answer to PING")
+        yield Store(program, port, redis)
+
+
+def _answers(redis: Redis) -> bool:
     try:
-        return bool(client.ping())
+        return bool(redis.ping())
     except RedisError:
         return False

@@ -6,18 +6,20 @@ A place in, a running server out. What each of them does is said where it is wri
 
 import os
 import pwd
-import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.contenders.contender import Contender
-from bench.deliveries import endpoint_names, secret_of
+from bench.deliveries import endpoint_names
+from bench.gateway import gateway
 from bench.machine import Cores
-from bench.processes import Program, environment, free_port, listens, python, running
-from bench.store import Durability, store
+from bench.processes import Program, free_port, listens, running
+from bench.store import Durability, Store, durable, store
 from bench.tools import path_of
+from bench.unipile import secret_of
 from relay.contract.keys import Keys
 
 _HERE = Path(__file__).parent
@@ -42,6 +44,13 @@ class Place:
         made.mkdir()
         return made
 
+    def store(
+        self, name: str, durability: Durability = "everysec"
+    ) -> AbstractContextManager[Store]:
+        """Have the store of one of them within a block."""
+        called = f"{name.replace(' ', '-')}-store"
+        return store(self.directory, durable(durability), name=called, on_cores=[self.cores.load])
+
 
 Launch = Callable[[Place], AbstractContextManager[Contender]]
 
@@ -50,7 +59,7 @@ Launch = Callable[[Place], AbstractContextManager[Contender]]
 def bare(place: Place) -> Iterator[Contender]:
     """Have contender A."""
     port = free_port()
-    command = [python(), "-m", "bench.contenders.bare", str(port)]
+    command = [sys.executable, "-m", "bench.contenders.bare", str(port)]
     with _started("A", command, place, port, {}) as program:
         yield Contender("A", program, port)
 
@@ -59,7 +68,7 @@ def bare(place: Place) -> Iterator[Contender]:
 def nginx(place: Place) -> Iterator[Contender]:
     """Have contender B."""
     port, own = free_port(), place.own("B")
-    with store("B-store", place.directory, "everysec", place.cores.load) as redis:
+    with place.store("B") as redis:
         values = {"port": port, "redis_port": redis.port, "here": _HERE, "user": _nginx_user()}
         text = (_HERE / "nginx.conf").read_text("utf-8")
         for name, value in values.items():
@@ -75,10 +84,10 @@ def nginx(place: Place) -> Iterator[Contender]:
 def team(place: Place) -> Iterator[Contender]:
     """Have contender C."""
     port = free_port()
-    with store("C-store", place.directory, "everysec", place.cores.load) as redis:
+    with place.store("C") as redis:
         options = ["--loop", "uvloop", "--http", "httptools", "--no-access-log"]
         address = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"]
-        command = [python(), "-m", "uvicorn", "bench.contenders.team:app", *options, *address]
+        command = [sys.executable, "-m", "uvicorn", "bench.contenders.team:app", *options, *address]
         variables = {"BENCH_SECRET": secret_of("unipile"), "BENCH_REDIS_URL": redis.url}
         with _started("C", command, place, port, variables) as program:
             yield Contender("C", program, port, redis, "events:*")
@@ -103,29 +112,22 @@ def relay(
 
     @contextmanager
     def launch(place: Place) -> Iterator[Contender]:
-        port, own = free_port(), place.own(called)
-        variables = _endpoints(own, endpoints)
-        options = ["--port", str(port), "--admin-port", str(free_port())]
-        if processes > 1:
-            options += ["--processes", str(processes)]
-        command = [str(Path(python()).parent / "relay"), "serve", *options]
-        store_name = f"{own.name}-store"
-        with store(store_name, place.directory, durability, place.cores.load) as redis:
-            variables["REDIS_URL"] = redis.url
-            with _started(called, command, place, port, variables, own) as program:
-                streams = Keys().stream("*", "*")
-                yield Contender(called, program, port, redis, streams, endpoints)
+        own = place.own(called)
+        secrets = _endpoints(own, endpoints) if endpoints > 1 else None
+        with (
+            place.store(called, durability) as redis,
+            gateway(
+                own,
+                redis.port,
+                processes=processes,
+                secrets=secrets,
+                on_cores=place.cores.servers,
+            ) as made,
+        ):
+            streams = Keys().stream("*", "*")
+            yield Contender(called, made.program, made.port, redis, streams, endpoints)
 
     return launch
-
-
-def has_processes() -> bool:
-    """Tell whether this relay can take deliveries in several processes."""
-    command = [str(Path(python()).parent / "relay"), "serve", "--help"]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=True, env=environment() | {"COLUMNS": "200"}
-    )
-    return "--processes" in done.stdout
 
 
 @contextmanager
@@ -139,16 +141,13 @@ def _started(
 ) -> Iterator[Program]:
     where = directory or place.own(name)
     paths = {"PYTHONPATH": str(_ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-    log_name = name.replace(" ", "-")
-    with running(log_name, command, where, place.cores.servers, variables | paths) as program:
+    with running(name, command, where, place.cores.servers, variables | paths) as program:
         program.wait_for(lambda: listens(port), f"listening on port {port}")
         yield program
 
 
 def _endpoints(directory: Path, count: int) -> dict[str, str]:
     """Configure the endpoints, and give the variables with their secrets."""
-    if count == 1:
-        return {"UNIPILE_WEBHOOK_SECRET": secret_of("unipile")}
     variables, sections = {}, []
     for name in endpoint_names(count):
         variable = f"SECRET_OF_{name.upper().replace('-', '_')}"

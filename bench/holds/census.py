@@ -9,7 +9,8 @@ from typing import Any
 
 from redis import Redis
 
-from bench.holds.deliveries import EVENT_TYPE, number_of
+from bench.holds.numbered import number_of
+from bench.unipile import EVENT_TYPE
 from relay.contract.keys import Keys
 
 STREAM = Keys().stream("unipile", EVENT_TYPE)

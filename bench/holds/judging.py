@@ -24,22 +24,19 @@ def options(summary: str) -> ArgumentParser:
     return parser
 
 
-def judge(
-    name: str, bench: Bench, given: Namespace, check: Callable[[], None] = lambda: None
-) -> int:
+def judge(name: str, bench: Bench, given: Namespace) -> int:
     """Run a benchmark in a directory of its own, and give the exit code.
 
     Args:
         name: Names its raw lines.
         bench: Measures and judges.
         given: Its options.
-        check: Raises `Missing` where it cannot be run; what the last run left stays then.
     """
 
     def work() -> int:
         started = time.monotonic()
+        # First, so that what the last run left stays where this one cannot be.
         _check()
-        check()
         shown = {key: value for key, value in vars(given).items() if key != "results"}
         record = Record(name, given.results, **shown)
         with tempfile.TemporaryDirectory(prefix=f"bench-{name}-") as directory:

@@ -10,15 +10,16 @@ from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.gateway import Gateway, gateway
 from bench.holds.census import Census
 from bench.holds.figures import growth, mib
 from bench.holds.jobs import Job, job
 from bench.holds.judging import judge, options
-from bench.holds.programs import Gateway, client, gateway, redis_server
 from bench.holds.record import Record
 from bench.holds.sender.jobs import send_events
 from bench.holds.sender.tally import Tally
 from bench.residence import peak_bytes, resident_by_process
+from bench.store import store
 
 _SAMPLE_SECONDS = 1.0
 _SHOW_SECONDS = 10.0
@@ -30,11 +31,11 @@ def measure(record: Record, given: Namespace, directory: Path) -> None:
     """Send all events through one gateway, and judge its memory and the truth."""
     # The store keeps no file: what it costs is not the question here, and it would fill the disk.
     with (
-        redis_server(directory, appendonly="no") as store,
-        gateway(directory, store.port) as relay,
+        store(directory, {}) as redis,
+        gateway(directory, redis.port) as relay,
         job(send_events, relay.port, given.events, given.connections) as sender,
     ):
-        census = Census(client(store.port))
+        census = Census(redis.client)
         looks = _watch(record, relay, sender, census)
         tally = sender.result(_END_SECONDS)
         census.read_on(trim=True)

@@ -11,17 +11,18 @@ from collections import deque
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from bench.gateway import Gateway, gateway
 from bench.holds.census import Census, Truth
 from bench.holds.delay import delay_replies
 from bench.holds.figures import MIB, mib, percentile, spread, told
 from bench.holds.jobs import Job, job
 from bench.holds.judging import judge, options
-from bench.holds.programs import Gateway, client, gateway, redis_server
 from bench.holds.record import Record
 from bench.holds.sender.jobs import send_plan, send_seconds
 from bench.holds.sender.opened import Pool, Stretch
 from bench.holds.sender.tally import FULL_SHARE, Tally, per_second, recovered_after
 from bench.residence import peak_bytes, resident_bytes
+from bench.store import durable, store
 
 TIMES_TOO_MUCH = 3
 RECOVERY_SECONDS = 2.0
@@ -62,8 +63,8 @@ class Capacity:
 def measure(record: Record, given: Namespace, directory: Path) -> None:
     """Find what passes, send too much, and judge answers, memory, recovery and the truth."""
     with (
-        redis_server(directory, appendonly="yes", appendfsync="everysec") as store,
-        job(delay_replies, store.port) as proxy,
+        store(directory, durable("everysec")) as redis,
+        job(delay_replies, redis.port) as proxy,
         gateway(directory, int(str(proxy.heard(10)))) as relay,
     ):
         accepted = bytearray()
@@ -72,7 +73,7 @@ def measure(record: Record, given: Namespace, directory: Path) -> None:
         tally, turns, gauges = _overload(record, given, relay, proxy, capacity)
         peak = peak_bytes(relay.pid)
         _merge(accepted, tally.accepted)
-        census = Census(client(store.port))
+        census = Census(redis.client)
         census.read_on()
         truth = census.truth(bytes(accepted))
         _write(record, tally, before_bytes=before, peak_bytes=peak, gauges=gauges)

@@ -9,9 +9,9 @@ import time
 from dataclasses import dataclass, field
 from typing import cast
 
-from bench.holds.deliveries import body, head, signature
 from bench.holds.figures import told
 from bench.holds.jobs import Channel
+from bench.holds.numbered import body, signed
 from bench.holds.sender.connection import parse
 from bench.holds.sender.jobs import run
 
@@ -106,18 +106,16 @@ def stop_short(
         body_bytes: How long each body says that it is.
         rate: How many are opened per second.
     """
-    crowd = Crowd(port, request_of(port, body_bytes))
+    crowd = Crowd(port, request_of(body_bytes))
     run(_stop_short(channel, crowd, sources_of(connections, addresses), rate))
 
 
-def request_of(port: int, body_bytes: int) -> bytes:
+def request_of(body_bytes: int) -> bytes:
     """Make a request without its last byte.
 
     The whole body is signed, since a gateway may look at the head before it reads on.
     """
-    whole = body(0).ljust(body_bytes)
-    signed = signature(whole, int(time.time()))
-    return (head(port, signed, body_bytes) + whole)[:-1]
+    return signed(body(0).ljust(body_bytes))[:-1]
 
 
 def sources_of(connections: int, addresses: int) -> list[str]:

@@ -11,17 +11,18 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import cast
 
+from bench.gateway import Gateway, gateway
 from bench.holds.census import Census
 from bench.holds.figures import MIB, mib, spread, told
 from bench.holds.jobs import Job, job
 from bench.holds.judging import judge, options
-from bench.holds.programs import Gateway, client, gateway, redis_server
 from bench.holds.record import Record
 from bench.holds.sender.jobs import send_plan
 from bench.holds.sender.opened import Pool, Stretch
 from bench.holds.sender.tally import Tally
 from bench.holds.stopping import Fates, stop_short
 from bench.residence import peak_bytes, resident_bytes
+from bench.store import durable, store
 
 _SAMPLE_SECONDS = 0.25
 _OPEN_SECONDS = 60.0
@@ -38,12 +39,12 @@ def measure(record: Record, given: Namespace, directory: Path) -> None:
         home = directory / str(addresses)
         home.mkdir()
         with (
-            redis_server(home, appendonly="yes", appendfsync="everysec") as store,
-            gateway(home, store.port) as relay,
+            store(home, durable("everysec")) as redis,
+            gateway(home, redis.port) as relay,
         ):
             before = resident_bytes(relay.pid)
             tally, pressed = _press(record, given, relay, addresses)
-            census = Census(client(store.port))
+            census = Census(redis.client)
             census.read_on()
             record.say(
                 "end",

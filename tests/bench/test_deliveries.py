@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.deliveries import Shape, endpoint_names, read, secret_of, split, write
+from bench.deliveries import Shape, endpoint_names, read, split, write
+from bench.unipile import secret_of
 from relay.contract.errors import SignatureRefused
 from relay.delivery import Delivery
 from relay.endpoint import Endpoint, Secret

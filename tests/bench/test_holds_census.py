@@ -4,7 +4,7 @@ import pytest
 from fakeredis import FakeRedis
 
 from bench.holds.census import STREAM, Census, Truth
-from bench.holds.deliveries import event_id
+from bench.holds.numbered import event_id
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bench.holds.deliveries import number_of
+from bench.holds.numbered import number_of
 from bench.holds.sender.closed import ClosedLoop
 from bench.holds.sender.connection import parse
 from bench.holds.sender.opened import OpenLoop, Pool, Stretch, times_of

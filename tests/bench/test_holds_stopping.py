@@ -21,7 +21,7 @@ async def test_each_sends_all_but_the_last_byte_and_waits() -> None:
             received[str(peer)] = received.get(str(peer), 0) + len(piece)
 
     async with toy_server(take) as port, asyncio.timeout(30):
-        request = request_of(port, 65_536)
+        request = request_of(65_536)
         crowd = Crowd(port, request)
         await crowd.open_all(sources_of(6, 3), rate=1000)
         length = len(request)
@@ -49,7 +49,7 @@ async def test_those_that_are_cut_are_counted(
         writer.write(answer)
 
     async with toy_server(cut) as port, asyncio.timeout(30):
-        crowd = Crowd(port, request_of(port, 4096))
+        crowd = Crowd(port, request_of(4096))
         await crowd.open_all(sources_of(5, 1), rate=1000)
         await wait_until(lambda: crowd.count().open == 0, description="all are cut")
         fates = crowd.count()

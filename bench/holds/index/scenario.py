@@ -6,14 +6,17 @@ Time passes, batches and samples go out. It never sleeps: whoever drives it says
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from bench.holds.index.gauge import Gauge
 from bench.holds.index.pattern import Pattern
 from bench.holds.index.sides import Plain, Relay, Side
-from bench.holds.programs import client, redis_server
+from bench.store import Durability, durable, store
+
+Aof = Literal["off"] | Durability
 
 SLICES_PER_WINDOW = 2
 _WARM_WINDOW_SECONDS = 1
@@ -149,17 +152,13 @@ class Scenario:
         return sample
 
 
-def _options(aof: str) -> dict[str, str]:
-    quiet = {"slowlog_max_len": "0", "latency_tracking": "no"}
-    if aof == "off":
-        return {"appendonly": "no", **quiet}
-    # Rewriting goes on beside the events, and would be in the account of whom it happens to.
-    file = {"appendonly": "yes", "appendfsync": aof, "auto_aof_rewrite_percentage": "0"}
-    return {**file, **quiet}
+def _options(aof: Aof) -> dict[str, str]:
+    quiet = {"slowlog-max-len": "0", "latency-tracking": "no"}
+    return quiet if aof == "off" else {**durable(aof), **quiet}
 
 
 @contextmanager
-def prepared(design: Design, directory: Path, aof: str) -> Iterator[Scenario]:
+def prepared(design: Design, directory: Path, aof: Aof) -> Iterator[Scenario]:
     """Have a scenario with two stores of its own, ready to begin.
 
     Args:
@@ -173,12 +172,11 @@ def prepared(design: Design, directory: Path, aof: str) -> Iterator[Scenario]:
         gauges: list[Gauge] = []
         for kind in (Relay, Plain):
             name = f"{design.name}-{kind.name}"
-            store = stack.enter_context(redis_server(directory, name=name, **options))
-            redis = stack.enter_context(closing(client(store.port)))
-            kind(redis, _WARM_WINDOW_SECONDS).append([0])
-            side = kind(redis, design.window_seconds)
+            redis = stack.enter_context(store(directory, options, name=name))
+            kind(redis.client, _WARM_WINDOW_SECONDS).append([0])
+            side = kind(redis.client, design.window_seconds)
             sides.append(side)
-            gauges.append(Gauge(side, store.pid))
+            gauges.append(Gauge(side, redis.program.pid))
         for gauge in gauges:
             gauge.settle()
         yield Scenario(design, sides, gauges)

@@ -14,7 +14,8 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import NoScriptError
 
-from bench.holds.deliveries import EVENT_TYPE, body, event_id
+from bench.holds.numbered import body, event_id
+from bench.unipile import ACCOUNT, EVENT_TYPE
 from relay.append.script import SCRIPT, call_arguments, prepare
 from relay.contract.entry import encode
 from relay.contract.event import Event, IdentifiedEvent
@@ -36,7 +37,7 @@ def make_event(number: int) -> Event:
         assurance="body",
         time="2026-10-12T09:14:07.512Z",
         content_type="application/json",
-        account="acc_example000000000000000000001",
+        account=ACCOUNT,
         headers={"content-type": "application/json", "user-agent": "bench"},
     )
 

@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from bench.holds.deliveries import request
+from bench.holds.numbered import request
 from bench.holds.sender.connection import Answer, Connection, Sent
 from bench.holds.sender.tally import REFUSED, RESET, TIMEOUT, UNCONNECTED, Tally
 
@@ -92,7 +92,7 @@ class ClosedLoop:
         number, now = self._next, time.monotonic()
         self._next += 1
         self._tally.due += 1
-        connection.send(Sent(number, now, now), request(number, self._port))
+        connection.send(Sent(number, now, now), request(number))
 
     def _answered(self, connection: Connection, sent: Sent, answer: Answer) -> None:
         self._last_answer = now = time.monotonic()

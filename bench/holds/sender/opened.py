@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.holds.deliveries import request
+from bench.holds.numbered import request
 from bench.holds.sender.connection import Answer, Connection, Sent
 from bench.holds.sender.tally import REFUSED, RESET, TIMEOUT, UNCONNECTED, Tally
 
@@ -138,7 +138,7 @@ class OpenLoop:
         sent.at = time.monotonic()
         self._tally.lags_ms.append(1000 * (sent.at - sent.due))
         self._busy.add(connection)
-        connection.send(sent, request(sent.number, self._port))
+        connection.send(sent, request(sent.number))
 
     def _open(self, sent: Sent | None, *, keep: bool) -> None:
         task = asyncio.get_running_loop().create_task(self._connect(sent, keep=keep))

@@ -2,13 +2,14 @@
 
 import time
 
-from bench.holds import deliveries
+from bench.holds import numbered
+from bench.unipile import ACCOUNT, EVENT_TYPE, secret_of
 from relay.delivery import Delivery
 from relay.identify import identify
 from relay.verify import verify
 from tests.making import make_delivery, make_endpoint
 
-ENDPOINT = make_endpoint(deliveries.SECRET)
+ENDPOINT = make_endpoint(secret_of("unipile"))
 
 
 def _received(request: bytes) -> Delivery:
@@ -22,18 +23,18 @@ def _received(request: bytes) -> Delivery:
 
 def test_a_delivery_verifies_and_is_identified() -> None:
     """By the relay's own rooms, from the bytes on the wire."""
-    identified = identify(verify(_received(deliveries.request(41, 8080))))
+    identified = identify(verify(_received(numbered.request(41))))
 
-    assert identified.event.id == deliveries.event_id(41)
-    assert identified.event.type == deliveries.EVENT_TYPE
-    assert identified.event.account == "acc_example000000000000000000001"
+    assert identified.event.id == numbered.event_id(41)
+    assert identified.event.type == EVENT_TYPE
+    assert identified.event.account == ACCOUNT
     assert 600 <= len(identified.event.data) <= 800
 
 
 def test_each_number_is_another_event_and_can_be_read_back() -> None:
     """All of one length, as the sender's own ids are."""
-    names = [deliveries.event_id(number) for number in (0, 1, 10**9)]
+    names = [numbered.event_id(number) for number in (0, 1, 10**9)]
 
-    assert [deliveries.number_of(name.encode()) for name in names] == [0, 1, 10**9]
+    assert [numbered.number_of(name.encode()) for name in names] == [0, 1, 10**9]
     assert {len(name) for name in names} == {30}
-    assert len({deliveries.body(number) for number in range(100)}) == 100
+    assert len({numbered.body(number) for number in range(100)}) == 100
