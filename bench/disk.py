@@ -68,5 +68,4 @@ def confirmation(directory: Path) -> Confirmation:
             os.fdatasync(file.fileno())
             took_ms.append(1000 * (time.perf_counter() - start))
     path.unlink()
-    took_ms.sort()
-    return Confirmation(round(percentile(took_ms, 0.5), 3), round(percentile(took_ms, 0.99), 3))
+    return Confirmation(round(percentile(took_ms, 50), 3), round(percentile(took_ms, 99), 3))

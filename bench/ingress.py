@@ -44,7 +44,7 @@ def work() -> int:
     with stage("ingress", options, wanted) as staged:
         turns = [Turn(contender) for contender in staged.contenders.values()]
         staged.faults += run(turns, staged.method, staged.keep)
-    header, rounds = lines.read(staged.path)
+    header, rounds = lines.read_rounds(staged.path)
     drawing = plot.draw("Ingress", header, rounds, PANELS)
     return conclude(staged, drawing, tables(header, rounds), rounds, report.INGRESS_BARS)
 

@@ -63,7 +63,7 @@ def work() -> int:
                 staged.faults += (
                     f"round {number}, {contender.name}: {fault}" for fault in line["faults"]
                 )
-    header, rounds = lines.read(staged.path)
+    header, rounds = lines.read_rounds(staged.path)
     fixed = _at_fixed_rate(rounds)
     title = f"Latency at {fixed[0]['wanted_per_second']:,.0f} deliveries per second"
     drawing = plot.draw(title, header, fixed, PANELS)
@@ -102,7 +102,7 @@ def _capacity(staged: Stage) -> float:
     turn = Turn(staged.contenders["D everysec"], load=CAPACITY)
     method = replace(staged.method, rounds=min(_CAPACITY_ROUNDS, staged.options.rounds))
     staged.faults += run([turn], method, staged.keep)
-    _, measured = lines.read(staged.path)
+    _, measured = lines.read_rounds(staged.path)
     return spread(lines.figures(measured, "events_per_second", load=CAPACITY)).median
 
 

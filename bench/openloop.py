@@ -154,7 +154,7 @@ class Sender:
         return meant
 
     def _account(self) -> Account:
-        took, late = sorted(self._took_ns) or [0], sorted(self._late_ns) or [0]
+        took, late = self._took_ns or [0], self._late_ns or [0]
         span_ns = max(1, self._last_ns - self._start_ns)
         return Account(
             wanted_per_second=round(1_000_000_000 / self._interval_ns, 1),
@@ -162,12 +162,12 @@ class Sender:
             sent=self._sent,
             answered=len(self._took_ns),
             errors=self._count - len(self._took_ns),
-            p50_ms=_ms(percentile(took, 0.5)),
-            p99_ms=_ms(percentile(took, 0.99)),
-            p999_ms=_ms(percentile(took, 0.999)),
-            max_ms=_ms(took[-1]),
-            late_p50_ms=_ms(percentile(late, 0.5)),
-            late_p99_ms=_ms(percentile(late, 0.99)),
+            p50_ms=_ms(percentile(took, 50)),
+            p99_ms=_ms(percentile(took, 99)),
+            p999_ms=_ms(percentile(took, 99.9)),
+            max_ms=_ms(max(took)),
+            late_p50_ms=_ms(percentile(late, 50)),
+            late_p99_ms=_ms(percentile(late, 99)),
             held_up=self._held_up,
         )
 

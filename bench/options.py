@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-# What is kept in the repository; short and partial runs go elsewhere.
-RESULTS = Path("bench/results")
+from bench.lines import RESULTS
+
+# Where short and partial runs go.
 SCRATCH = Path(".bench")
 
 

@@ -55,7 +55,7 @@ def work() -> int:
         staged.faults += run(turns(staged.contenders), staged.method, staged.keep)
         if D_PROCESSES in staged.contenders and len(staged.cores.servers) < 2:
             print("Two processes shared one core: that says what a second one costs, not brings.")
-    header, rounds = lines.read(staged.path)
+    header, rounds = lines.read_rounds(staged.path)
     drawing = plot.draw("Shapes of load", header, rounds, PANELS, by="load")
     return conclude(staged, drawing, tables(header, rounds))
 

@@ -1,5 +1,6 @@
-"""Figures of several rounds in, their middle and their spread out; never a mean."""
+"""Figures in, their middle, their spread and their percentiles out; never a mean."""
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,12 +41,12 @@ def spread(figures: Sequence[float]) -> Spread:
     return Spread(min(figures), first, middle, third, max(figures))
 
 
-def percentile(ordered: Sequence[float], share: float) -> float:
-    """Give the smallest figure that at least this share of them does not exceed.
+def percentile(values: Sequence[float], per_cent: float) -> float:
+    """Give the smallest value that at least this part of the values does not exceed.
 
     Args:
-        ordered: One or more figures, ascending.
-        share: 0 to 1; 0.99 for p99.
+        values: In any order; at least one.
+        per_cent: 0 to 100; 99 for p99.
     """
-    rank = -int(-share * len(ordered) // 1)
-    return ordered[min(len(ordered), max(1, rank)) - 1]
+    rank = math.ceil(len(values) * per_cent / 100)
+    return sorted(values)[max(rank, 1) - 1]

@@ -5,57 +5,72 @@ compares page and lines, so a figure cannot be changed by hand.
 """
 
 import argparse
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from bench import ingress, latency, lines, shapes
+from bench import ingress, latency, shapes
+from bench.holds import tables as judged
+from bench.lines import RESULTS, Line, of_kind, read
 from bench.table import Table
 
-ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs/explanation/performance.md"
-RESULTS = ROOT / "bench/results"
-
-Tables = Callable[[lines.Line, Sequence[lines.Line]], Sequence[Table]]
+PAGE = Path(__file__).parent.parent / "docs/explanation/performance.md"
 
 # Name of the raw lines' file -> what makes tables from them.
-BENCHES: Mapping[str, Tables] = {
+COMPARE: Mapping[str, Callable[[Line, Sequence[Line]], Sequence[Table]]] = {
     "ingress": ingress.tables,
     "latency": latency.tables,
     "shapes": shapes.tables,
 }
+NAMES = (*COMPARE, *judged.FIGURES)
 
 
-def markdown(bench: str, results: Path = RESULTS) -> str:
-    """Give all tables of one benchmark as Markdown, from the lines that are kept.
+def section(name: str, results: Path = RESULTS) -> str:
+    """Give what the page has of one benchmark; nothing where no lines of it are kept.
 
-    Raises:
-        FileNotFoundError: There are none: the benchmark has not been run.
+    Args:
+        name: One of `NAMES`.
+        results: Where the raw lines are.
     """
-    header, rounds = lines.read(results / f"{bench}.jsonl")
-    return "\n\n".join(table.markdown() for table in BENCHES[bench](header, rounds))
+    path = results / f"{name}.jsonl"
+    if not path.exists():
+        return ""
+    header, lines = read(path)
+    if name not in COMPARE:
+        return judged.section(name, header, lines)
+    tables = COMPARE[name](header, of_kind(lines, "round"))
+    return "\n\n".join(table.markdown() for table in tables)
 
 
-def part_of(page: str, bench: str) -> str:
+def part_of(page: str, name: str) -> str:
     """Give what stands in a page between the marks of a benchmark.
 
     Raises:
         ValueError: The page has no such marks.
     """
-    found = _marks(bench).search(page)
-    if found is None:
-        raise ValueError(f"the page has no <!-- {bench} --> … <!-- end of {bench} -->")
-    return found[1].strip()
+    return _between(page, name)[1].strip()
 
 
-def with_tables(page: str, made: Mapping[str, str]) -> str:
-    """Put tables between the marks of their benchmarks."""
-    for bench, text in made.items():
-        part_of(page, bench)
-        marked = f"<!-- {bench} -->\n\n{text}\n\n<!-- end of {bench} -->"
-        page = _marks(bench).sub(lambda _, marked=marked: marked, page)  # type: ignore[misc]
+def fill(page: str, made: Mapping[str, str]) -> str:
+    """Put sections between the marks of their benchmarks; empty lines beside the marks stay.
+
+    Raises:
+        ValueError: The page has no marks for one of them.
+    """
+    for name, text in made.items():
+        before, between, after = _between(page, name)
+        gap = "\n\n" if between.startswith("\n\n") else "\n"
+        page = f"{before}{gap}{text}{gap if text else ''}{after}"
     return page
+
+
+def _between(page: str, name: str) -> tuple[str, str, str]:
+    begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+    before, begins, rest = page.partition(begin)
+    between, ends, after = rest.partition(end)
+    if not begins or not ends:
+        raise ValueError(f"the page needs {begin} and {end} around its figures")
+    return before + begin, between, end + after
 
 
 def main() -> None:
@@ -63,15 +78,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="into docs/explanation/performance.md")
     given = parser.parse_args()
-    made = {bench: markdown(bench) for bench in BENCHES}
+    made = {name: section(name) for name in NAMES}
     if given.write:
-        PAGE.write_text(with_tables(PAGE.read_text("utf-8"), made), "utf-8")
+        PAGE.write_text(fill(PAGE.read_text("utf-8"), made), "utf-8")
     else:
-        sys.stdout.write("\n\n".join(made.values()) + "\n")
-
-
-def _marks(bench: str) -> re.Pattern[str]:
-    return re.compile(f"<!-- {bench} -->(.*?)<!-- end of {bench} -->", re.DOTALL)
+        sys.stdout.write("\n\n".join(filter(None, made.values())) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,28 +1,18 @@
-"""Arithmetic of the verdicts: samples in, percentiles and shares out. It never rounds a verdict."""
+"""Arithmetic of the verdicts: samples in, marks and shares out. It never rounds a verdict."""
 
-import math
 from collections.abc import Mapping, Sequence
+
+from bench.statistic import percentile
 
 MIB = 1024 * 1024
 
 
-def percentile(values: Sequence[float], per_cent: float) -> float:
-    """Give the smallest value that at least this part of the values does not exceed.
-
-    Args:
-        values: In any order; at least one.
-        per_cent: Above 0, up to 100.
-    """
-    rank = math.ceil(len(values) * per_cent / 100)
-    return sorted(values)[max(rank, 1) - 1]
-
-
-def spread(values: Sequence[float]) -> dict[str, float]:
+def marks(values: Sequence[float]) -> dict[str, float]:
     """Give median, 99th percentile and the highest, rounded to microseconds of a ms."""
     if not values:
         return {}
-    marks = {"p50": 50.0, "p99": 99.0, "max": 100.0}
-    return {name: round(percentile(values, mark), 3) for name, mark in marks.items()}
+    found = {"p50": 50.0, "p99": 99.0, "max": 100.0}
+    return {name: round(percentile(values, mark), 3) for name, mark in found.items()}
 
 
 def growth(first: Mapping[int, int], later: Mapping[int, int]) -> float:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from bench.edge import exit_code_of
 from bench.failures import Missing
-from bench.holds.record import RESULTS, Record
+from bench.holds.record import Record
+from bench.lines import RESULTS
 from bench.tools import require
 
 OPEN_FILES = 16_384

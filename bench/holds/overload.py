@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.gateway import Gateway, gateway
 from bench.holds.census import Census, Truth
 from bench.holds.delay import delay_replies
-from bench.holds.figures import MIB, mib, percentile, spread, told
+from bench.holds.figures import MIB, marks, mib, told
 from bench.holds.jobs import Job, job
 from bench.holds.judging import judge, options
 from bench.holds.record import Record
@@ -22,6 +22,7 @@ from bench.holds.sender.jobs import send_plan, send_seconds
 from bench.holds.sender.opened import Pool, Stretch
 from bench.holds.sender.tally import FULL_SHARE, Tally, per_second, recovered_after
 from bench.residence import peak_bytes, resident_bytes
+from bench.statistic import percentile
 from bench.store import durable, store
 
 TIMES_TOO_MUCH = 3
@@ -180,9 +181,9 @@ def _write(record: Record, tally: Tally, **fields: object) -> None:
         "end",
         due=tally.due,
         outcomes=tally.counts(),
-        latency_ms=spread(tally.latencies_ms),
-        late_ms=spread(tally.lates_ms),
-        lag_ms=spread(tally.lags_ms),
+        latency_ms=marks(tally.latencies_ms),
+        late_ms=marks(tally.lates_ms),
+        lag_ms=marks(tally.lags_ms),
         **fields,
     )
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from bench.failures import ProgramFailed
 from bench.gateway import Gateway, gateway
 from bench.holds.census import Census
-from bench.holds.figures import spread, told
+from bench.holds.figures import marks, told
 from bench.holds.jobs import Job, job
 from bench.holds.judging import judge, options
 from bench.holds.record import Record
@@ -65,8 +65,8 @@ def measure(record: Record, given: Namespace, directory: Path) -> None:
         unopened=dict(tally.unopened),
         announced=tally.announced,
         idle_closed=tally.idle_closed,
-        latency_ms=spread(tally.latencies_ms),
-        late_ms=spread(tally.lates_ms),
+        latency_ms=marks(tally.latencies_ms),
+        late_ms=marks(tally.lates_ms),
     )
     _judge(record, given, tally, census)
 

@@ -1,59 +1,24 @@
-"""Raw lines in, Markdown tables out, as they stand on the page; it measures nothing.
+"""Raw lines in, Markdown of the benchmarks that judge out, as it stands on the page."""
 
-``python -m bench.holds.tables`` prints them; with ``--write PAGE`` they go between the marks of
-that page, ``<!-- name -->`` and ``<!-- end of name -->``.
-"""
-
-import argparse
-import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from bench.holds.figures import mib, told
-from bench.holds.record import RESULTS, Line, of_kind, read
-
-NAMES = ("memory", "unfinished", "overload", "restart", "index")
+from bench.lines import Line, of_kind
+from bench.table import Table
 
 _Rows = list[Sequence[object]]
 
 
-def section(name: str, results: Path = RESULTS) -> str:
-    """Give what stands between the marks of one benchmark: conditions, figures, verdicts.
+def section(name: str, header: Line, lines: Sequence[Line]) -> str:
+    """Give what stands on the page of one benchmark: conditions, figures, verdicts.
 
     Args:
-        name: One of `NAMES`.
-        results: Where the raw lines are.
-
-    Raises:
-        OSError: There are no raw lines of it.
-        ValueError: The file does not begin with a header.
+        name: One of `FIGURES`.
+        header: Of its raw lines.
+        lines: The others.
     """
-    header, lines = read(results / f"{name}.jsonl")
-    return f"{_conditions(header)}\n\n{_FIGURES[name](header, lines)}\n{_verdicts(lines)}"
-
-
-def fill(page: str, results: Path = RESULTS) -> str:
-    """Put the sections of all raw lines there are between their marks.
-
-    Raises:
-        ValueError: The page has no marks for one of them.
-    """
-    for name in NAMES:
-        if not (results / f"{name}.jsonl").exists():
-            continue
-        begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
-        before, begins, rest = page.partition(begin)
-        _, ends, after = rest.partition(end)
-        if not begins or not ends:
-            raise ValueError(f"the page needs {begin.strip()} and {end} around its figures")
-        page = f"{before}{begin}{section(name, results)}{end}{after}"
-    return page
-
-
-def table(head: Sequence[str], rows: _Rows) -> str:
-    """Write a Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(_cell(cell) for cell in line)} |\n" for line in lines)
+    tables = (FIGURES[name](header, lines), _verdicts(lines))
+    return "\n\n".join([_conditions(header), *(made.markdown() for made in tables)])
 
 
 def _conditions(header: Line) -> str:
@@ -67,25 +32,25 @@ def _conditions(header: Line) -> str:
     )
 
 
-def _verdicts(lines: Sequence[Line]) -> str:
+def _verdicts(lines: Sequence[Line]) -> Table:
     rows: _Rows = [
         (line["claim"], line["measured"], line["bound"], "yes" if line["holds"] else "**no**")
         for line in of_kind(lines, "verdict")
     ]
-    return table(("Must hold", "Measured", "Allowed", "Holds"), rows)
+    return Table("", ("Must hold", "Measured", "Allowed", "Holds"), rows)
 
 
-def _memory(header: Line, lines: Sequence[Line]) -> str:
+def _memory(header: Line, lines: Sequence[Line]) -> Table:
     events, early = header["options"]["events"], header["options"]["early"]
     samples = of_kind(lines, "sample")
     rows: _Rows = []
     for mark in (early, *(events * part // 4 for part in range(1, 5))):
         reached = [line for line in samples if line["events"] >= mark] or samples[-1:]
         rows.append((reached[0]["events"], mib(reached[0]["resident_bytes"])))
-    return table(("Events", "Resident MiB"), rows)
+    return Table("", ("Events", "Resident MiB"), rows)
 
 
-def _unfinished(_: Line, lines: Sequence[Line]) -> str:
+def _unfinished(_: Line, lines: Sequence[Line]) -> Table:
     rows: _Rows = []
     for end in of_kind(lines, "end"):
         samples = of_kind(lines, "sample", addresses=end["addresses"])
@@ -97,14 +62,14 @@ def _unfinished(_: Line, lines: Sequence[Line]) -> str:
                 mib(max(line["in_hand_bytes"] for line in samples)),
                 mib(end["peak_bytes"]),
                 told(end["good"]),
-                _spread(end["latency_ms"]),
+                _told_marks(end["latency_ms"]),
             )
         )
     head = ("From addresses", "Unfinished at once", "Cut", "Bodies in hand, MiB", "Peak MiB")
-    return table((*head, "Good deliveries", "p50 / p99 / highest ms"), rows)
+    return Table("", (*head, "Good deliveries", "p50 / p99 / highest ms"), rows)
 
 
-def _overload(_: Line, lines: Sequence[Line]) -> str:
+def _overload(_: Line, lines: Sequence[Line]) -> Table:
     capacity, end = of_kind(lines, "capacity")[0], of_kind(lines, "end")[0]
     rows: _Rows = [
         ("passes at full speed, per second", capacity["full_per_second"]),
@@ -112,18 +77,18 @@ def _overload(_: Line, lines: Sequence[Line]) -> str:
         ("passes then, per second", capacity["slow_per_second"]),
         ("sent, per second", round(3 * capacity["slow_per_second"], 1)),
         ("answers of the whole run", told(end["outcomes"])),
-        ("200 after p50 / p99 / highest ms", _spread(end["latency_ms"])),
-        ("sender late, p50 / p99 / highest ms", _spread(end["late_ms"])),
+        ("200 after p50 / p99 / highest ms", _told_marks(end["latency_ms"])),
+        ("sender late, p50 / p99 / highest ms", _told_marks(end["late_ms"])),
         (
             "resident before / at most, MiB",
             f"{mib(end['before_bytes'])} / {mib(end['peak_bytes'])}",
         ),
         *((f"`{name}` at most", f"{value:,.0f}") for name, value in end["gauges"].items()),
     ]
-    return table(("", ""), rows)
+    return Table("", ("", ""), rows)
 
 
-def _restart(_: Line, lines: Sequence[Line]) -> str:
+def _restart(_: Line, lines: Sequence[Line]) -> Table:
     end, restarts = of_kind(lines, "end")[0], of_kind(lines, "restart")
     seconds = [line["seconds"] for line in restarts]
     rows: _Rows = [
@@ -132,12 +97,12 @@ def _restart(_: Line, lines: Sequence[Line]) -> str:
         ("outcomes", told(end["outcomes"])),
         ("answers with `Connection: close`", end["announced"]),
         ("connections closed while idle", end["idle_closed"]),
-        ("200 after p50 / p99 / highest ms", _spread(end["latency_ms"])),
+        ("200 after p50 / p99 / highest ms", _told_marks(end["latency_ms"])),
     ]
-    return table(("", ""), rows)
+    return Table("", ("", ""), rows)
 
 
-def _index(_: Line, lines: Sequence[Line]) -> str:
+def _index(_: Line, lines: Sequence[Line]) -> Table:
     rows: _Rows = []
     for part in of_kind(lines, "part"):
         dearest, cpu = part["bytes_per_id"], part["cpu"]
@@ -151,10 +116,10 @@ def _index(_: Line, lines: Sequence[Line]) -> str:
         )
     memory = ("Index, B/id at worst", "Plain keys, B/id at worst", "Rollovers")
     cpu = ("Redis µs/event", "Plain keys", "Ratio")
-    return table(("Ids per window", "Part", *memory, *cpu), rows)
+    return Table("", ("Ids per window", "Part", *memory, *cpu), rows)
 
 
-_FIGURES: dict[str, Callable[[Line, Sequence[Line]], str]] = {
+FIGURES: dict[str, Callable[[Line, Sequence[Line]], Table]] = {
     "memory": _memory,
     "unfinished": _unfinished,
     "overload": _overload,
@@ -167,28 +132,5 @@ def _of(figures: Line | None, name: str) -> object:
     return "–" if figures is None else figures[name]
 
 
-def _spread(figures: dict[str, float]) -> str:
+def _told_marks(figures: dict[str, float]) -> str:
     return " / ".join(f"{value:.1f}" for value in figures.values()) or "–"
-
-
-def _cell(cell: object) -> str:
-    text = f"{cell:,}" if isinstance(cell, int) else str(cell)
-    return text.replace("|", "\\|")
-
-
-def main() -> int:
-    """Print the sections of all raw lines there are, or write them into a page."""
-    parser = argparse.ArgumentParser(description="Tables of the benchmarks that judge.")
-    parser.add_argument("--write", type=Path, metavar="PAGE")
-    page = parser.parse_args().write
-    if page is not None:
-        page.write_text(fill(page.read_text("utf-8")), "utf-8")
-        return 0
-    for name in NAMES:
-        if (RESULTS / f"{name}.jsonl").exists():
-            print(f"## {name}\n\n{section(name)}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

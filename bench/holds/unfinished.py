@@ -13,7 +13,7 @@ from typing import cast
 
 from bench.gateway import Gateway, gateway
 from bench.holds.census import Census
-from bench.holds.figures import MIB, mib, spread, told
+from bench.holds.figures import MIB, marks, mib, told
 from bench.holds.jobs import Job, job
 from bench.holds.judging import judge, options
 from bench.holds.record import Record
@@ -53,8 +53,8 @@ def measure(record: Record, given: Namespace, directory: Path) -> None:
                 peak_bytes=peak_bytes(relay.pid),
                 good=tally.counts(),
                 good_unopened=dict(tally.unopened),
-                latency_ms=spread(tally.latencies_ms),
-                lag_ms=spread(tally.lags_ms),
+                latency_ms=marks(tally.latencies_ms),
+                lag_ms=marks(tally.lags_ms),
                 fates=asdict(pressed.fates),
                 in_hand_bytes=pressed.in_hand_bytes,
             )
@@ -154,7 +154,7 @@ def _judge(
     record.judge(
         f"good deliveries go on beside {whence}",
         f"{told(tally.counts())} of {tally.due}, {truth.lost} lost, {truth.doubled} doubled, "
-        f"after ms {told(spread(tally.latencies_ms))}",
+        f"after ms {told(marks(tally.latencies_ms))}",
         bound="every answer 200, each stored once",
         holds=truth.holds and 0 < tally.due == tally.stored == truth.entries,
     )

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.holds.figures import growth, mib, percentile, spread, told
+from bench.holds.figures import growth, marks, mib, told
 from bench.holds.sender.tally import Tally, per_second, recovered_after
+from bench.statistic import percentile
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1), st.integers(1, 100))
@@ -26,8 +27,8 @@ def test_a_percentile_is_the_smallest_value_that_enough_do_not_exceed(
 
 def test_figures_are_told_with_their_units() -> None:
     """As they stand in the tables."""
-    assert spread(array("f", [1.0, 2.0, 4.0])) == {"p50": 2.0, "p99": 4.0, "max": 4.0}
-    assert spread([]) == {}
+    assert marks(array("f", [1.0, 2.0, 4.0])) == {"p50": 2.0, "p99": 4.0, "max": 4.0}
+    assert marks([]) == {}
     assert mib(3 * 1024 * 1024) == 3.0
     assert told({"200": 1000, "503": 2}) == "200: 1,000, 503: 2"
     assert told({}) == "none"

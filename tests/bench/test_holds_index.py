@@ -14,7 +14,8 @@ from bench.holds.index.pattern import BATCH_EVENTS, Pattern
 from bench.holds.index.scenario import Design, Sample, Scenario
 from bench.holds.index.sides import STREAM, Plain, Relay, Side
 from bench.holds.index.verdicts import judge_few, report
-from bench.holds.record import Record, of_kind, read
+from bench.holds.record import Record
+from bench.lines import of_kind, read
 from bench.store import client
 from tests.servers import Server
 

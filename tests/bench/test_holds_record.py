@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.holds.record import Record, of_kind, read
-from bench.holds.tables import NAMES, fill, section, table
+from bench.holds.record import Record
+from bench.lines import of_kind, read
+from bench.tables import fill, section
 
 END = {
     "unfinished": {
@@ -106,33 +107,24 @@ def test_a_section_has_conditions_figures_and_verdicts(
     _record(name, tmp_path).judge("a claim", "5", bound="at most 4", holds=False)
     text = section(name, tmp_path)
 
-    assert name in NAMES
     assert "redis-server" in text
     assert "events 1000" in text
     assert all(figure in text for figure in figures), text
-    assert text.endswith("| a claim | 5 | at most 4 | **no** |\n")
+    assert text.endswith("| a claim | 5 | at most 4 | **no** |")
 
 
 def test_a_page_gets_its_sections_between_its_marks(tmp_path: Path) -> None:
     """What was between them goes, what is around them stays; twice is as once."""
     _record("restart", tmp_path)
-    page = "before\n\n<!-- restart -->\nyesterday\n<!-- end of restart -->\n\nafter\n"
-    filled = fill(page, tmp_path)
+    made = {"restart": section("restart", tmp_path), "memory": section("memory", tmp_path)}
+    page = (
+        "before\n\n<!-- restart -->\nyesterday\n<!-- end of restart -->\n\nbetween\n"
+        "<!-- memory -->\n\nyesterday\n\n<!-- end of memory -->\n\nafter\n"
+    )
+    filled = fill(page, made)
 
     assert filled.startswith("before\n\n<!-- restart -->\nMeasured ")
-    assert filled.endswith("<!-- end of restart -->\n\nafter\n")
+    assert "|\n<!-- end of restart -->\n\nbetween\n<!-- memory -->\n\n<!-- end of" in filled
+    assert filled.endswith("<!-- end of memory -->\n\nafter\n")
     assert "yesterday" not in filled
-    assert fill(filled, tmp_path) == filled
-
-
-def test_a_page_without_marks_for_raw_lines_is_refused(tmp_path: Path) -> None:
-    """Figures that nobody shows would be forgotten."""
-    _record("restart", tmp_path)
-
-    with pytest.raises(ValueError, match="<!-- restart -->"):
-        fill("nothing", tmp_path)
-
-
-def test_a_cell_cannot_break_its_table() -> None:
-    """Whatever a verdict says."""
-    assert table(("a", "b"), [(1000, "x|y")]) == "| a | b |\n| --- | --- |\n| 1,000 | x\\|y |\n"
+    assert fill(filled, made) == filled

@@ -12,7 +12,8 @@ from bench.connection import is_whole
 from bench.disk import confirmation, file_system
 from bench.edge import exit_code_of
 from bench.failures import SenderFailed, UnfitFileSystem
-from bench.options import RESULTS, SCRATCH, parse
+from bench.lines import RESULTS
+from bench.options import SCRATCH, parse
 from bench.residence import peak_bytes, tree
 from bench.tools import find, require
 from bench.wrk import read_answers

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench.holds.record import of_kind, read
+from bench.lines import of_kind, read
 from tests.servers import find_binary
 
 pytestmark = [
