@@ -1,74 +1,113 @@
-"""One kept-alive connection of the open-loop sender: one delivery on it at a time.
+"""One HTTP/1.1 connection of a sender: a request out, its answer in, one at a time.
 
-Requests in, the status of each answer out. It keeps no time and sends nothing by itself.
-
-Source: RFC 9112, sections 6.3 and 9.3
+Bytes of a request come in, an answer or the loss of the connection goes to the owner. It never
+opens itself again.
 """
 
 import asyncio
-from typing import Protocol, cast
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
 
-_OK = b"HTTP/1.1 200 "
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)")
 
 
-class Listener(Protocol):
-    """Who is told what comes back."""
+class Answer(NamedTuple):
+    """What a sender was told.
 
-    def answered(self, connection: "Connection", intended_ns: int, *, is_ok: bool) -> None:
-        """Hear of a whole answer."""
+    Args:
+        status: The HTTP status.
+        closes: The server will close the connection.
+        retry_after: It says when to come again.
+    """
 
-    def lost(self, connection: "Connection") -> None:
-        """Hear that a connection has ended."""
+    status: int
+    closes: bool
+    retry_after: bool
+
+
+def parse(received: bytes) -> Answer | None:
+    """Read one answer; nothing while it is not whole."""
+    end = received.find(b"\r\n\r\n")
+    if end < 0:
+        return None
+    head = received[:end].lower()
+    length = _LENGTH.search(head)
+    if length and len(received) < end + 4 + int(length[1]):
+        return None
+    return Answer(
+        status=int(head[9:12]),
+        closes=b"\r\nconnection: close" in head,
+        retry_after=b"\r\nretry-after:" in head,
+    )
+
+
+@dataclass(slots=True)
+class Sent:
+    """A delivery in flight.
+
+    Args:
+        number: Which event.
+        due: When it should have been sent, on the monotonic clock.
+        at: When it was sent.
+    """
+
+    number: int
+    due: float
+    at: float
+
+
+Answered = Callable[["Connection", Sent, Answer], None]
+Lost = Callable[["Connection"], None]
 
 
 class Connection(asyncio.Protocol):
-    """One kept-alive connection: one delivery on it at a time.
+    """A connection that its owner may use again and again.
 
     Args:
-        sender: Who is told of answers, and of the end.
+        answered: Called with each answer.
+        lost: Called once, when the connection is gone; what was in flight is then `sent`.
     """
 
-    def __init__(self, sender: Listener) -> None:
-        self._sender = sender
+    __slots__ = ("_answered", "_lost", "_received", "_transport", "is_open", "sent")
+
+    def __init__(
+        self,
+        answered: Answered,
+        lost: Lost,
+    ) -> None:
+        self._answered = answered
+        self._lost = lost
+        self._received = b""
         self._transport: asyncio.Transport | None = None
-        self._answer = b""
-        self._intended_ns = 0
-        self.is_busy = False
+        self.is_open = False
+        self.sent: Sent | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Be ready."""
-        self._transport = cast("asyncio.Transport", transport)
-
-    def send(self, request: bytes, intended_ns: int) -> None:
-        """Send a delivery that was meant for a time."""
-        assert self._transport is not None
-        self._intended_ns, self.is_busy = intended_ns, True
-        self._transport.write(request)
-
-    def data_received(self, data: bytes) -> None:
-        """Take an answer in, maybe in pieces."""
-        self._answer += data
-        if is_whole(self._answer):
-            is_ok, self._answer = self._answer.startswith(_OK), b""
-            self.is_busy = False
-            self._sender.answered(self, self._intended_ns, is_ok=is_ok)
-
-    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - asyncio's name
-        """Say that nothing more comes."""
-        self._sender.lost(self)
+    def send(self, sent: Sent, request: bytes) -> None:
+        """Send a request; the one before must have been answered."""
+        self.sent = sent
+        cast("asyncio.Transport", self._transport).write(request)
 
     def close(self) -> None:
-        """Hang up."""
-        assert self._transport is not None
-        self._transport.close()
+        """Close without waiting for anything."""
+        if self._transport is not None:
+            self._transport.abort()
 
+    def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - as asyncio types it
+        """Take note that it may be used."""
+        self._transport = transport
+        self.is_open = True
 
-def is_whole(answer: bytes) -> bool:
-    """Tell whether the bytes are a whole answer; each has a length, none is chunked."""
-    head_end = answer.find(b"\r\n\r\n")
-    if head_end < 0:
-        return False
-    head = answer[:head_end].lower()
-    at = head.find(b"content-length:")
-    length = int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
-    return len(answer) >= head_end + 4 + length
+    def data_received(self, data: bytes) -> None:
+        """Hand on the answer once it is whole."""
+        self._received = self._received + data if self._received else data
+        answer = parse(self._received)
+        if answer is not None and self.sent is not None:
+            sent, self.sent, self._received = self.sent, None, b""
+            self._answered(self, sent, answer)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - a loss is a loss
+        """Tell the owner."""
+        self.is_open = False
+        self._lost(self)

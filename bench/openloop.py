@@ -19,7 +19,7 @@ from pathlib import Path
 
 import uvloop
 
-from bench.connection import Connection
+from bench.connection import Answer, Connection, Sent
 from bench.deliveries import Deliveries, read
 from bench.statistic import percentile
 from bench.timer import ticking
@@ -72,12 +72,13 @@ class Sender:
 
     def __init__(self, made: Deliveries, offset: int, count: int, per_second: float) -> None:
         self._made, self._offset, self._count = made, offset, count
-        self._interval_ns = 1_000_000_000 / per_second
+        self._interval = 1 / per_second
         self._idle: deque[Connection] = deque()
         self._sent, self._settled = 0, 0
-        self._start_ns, self._last_ns = 0, 0
-        self._took_ns: list[int] = []
-        self._late_ns: list[int] = []
+        # Seconds, like all times here.
+        self._start, self._last = 0.0, 0.0
+        self._took: list[float] = []
+        self._late: list[float] = []
         self._held_up, self._alive = 0, 0
         self._done = asyncio.Event()
 
@@ -89,13 +90,15 @@ class Sender:
         """
         loop = asyncio.get_running_loop()
         for _ in range(connections):
-            _, made = await loop.create_connection(lambda: Connection(self), "127.0.0.1", port)
+            _, made = await loop.create_connection(
+                lambda: Connection(self._answered, self._lost), "127.0.0.1", port
+            )
             self._idle.append(made)
         everyone, self._alive = list(self._idle), connections
-        timer = ticking(int(self._interval_ns))
-        self._start_ns = time.monotonic_ns() + int(self._interval_ns)
+        timer = ticking(int(1_000_000_000 * self._interval))
+        self._start = time.monotonic() + self._interval
         loop.add_reader(timer, self._tick, timer)
-        patience = self._count * self._interval_ns / 1e9 + _PATIENCE_SECONDS
+        patience = self._count * self._interval + _PATIENCE_SECONDS
         try:
             async with asyncio.timeout(patience):
                 await self._done.wait()
@@ -109,19 +112,19 @@ class Sender:
             connection.close()
         return account
 
-    def answered(self, connection: Connection, intended_ns: int, *, is_ok: bool) -> None:
+    def _answered(self, connection: Connection, sent: Sent, answer: Answer) -> None:
         """Note an answer; where none was free, the connection takes what has been waiting."""
-        if is_ok:
-            self._took_ns.append(time.monotonic_ns() - intended_ns)
+        if answer.status == 200:
+            self._took.append(time.monotonic() - sent.due)
         was_none_free = not self._idle
         self._idle.append(connection)
         self._settle()
         if was_none_free:
             self._held_up += len(self._send_due())
 
-    def lost(self, connection: Connection) -> None:
+    def _lost(self, connection: Connection) -> None:
         """Send nothing more on a connection that ended; its delivery has no answer."""
-        if connection.is_busy:
+        if connection.sent is not None:
             self._settle()
         elif connection in self._idle:
             self._idle.remove(connection)
@@ -136,32 +139,32 @@ class Sender:
 
     def _tick(self, timer: int) -> None:
         os.read(timer, 8)
-        for intended_ns in self._send_due():
-            self._late_ns.append(self._last_ns - intended_ns)
+        for due in self._send_due():
+            self._late.append(self._last - due)
 
-    def _send_due(self) -> list[int]:
+    def _send_due(self) -> list[float]:
         """Send what is due on free connections; give the times it was meant for."""
         meant = []
         while self._idle and self._sent < self._count:
-            intended_ns = self._start_ns + int(self._sent * self._interval_ns)
-            now_ns = time.monotonic_ns()
-            if intended_ns > now_ns:
+            due, now = self._start + self._sent * self._interval, time.monotonic()
+            if due > now:
                 break
-            self._idle.popleft().send(self._made.request(self._offset + self._sent), intended_ns)
+            number = self._offset + self._sent
+            self._idle.popleft().send(Sent(number, due, now), self._made.request(number))
             self._sent += 1
-            self._last_ns = now_ns
-            meant.append(intended_ns)
+            self._last = now
+            meant.append(due)
         return meant
 
     def _account(self) -> Account:
-        took, late = self._took_ns or [0], self._late_ns or [0]
-        span_ns = max(1, self._last_ns - self._start_ns)
+        took, late = self._took or [0.0], self._late or [0.0]
+        span = max(self._interval, self._last - self._start)
         return Account(
-            wanted_per_second=round(1_000_000_000 / self._interval_ns, 1),
-            kept_per_second=round(1_000_000_000 * max(0, self._sent - 1) / span_ns, 1),
+            wanted_per_second=round(1 / self._interval, 1),
+            kept_per_second=round(max(0, self._sent - 1) / span, 1),
             sent=self._sent,
-            answered=len(self._took_ns),
-            errors=self._count - len(self._took_ns),
+            answered=len(self._took),
+            errors=self._count - len(self._took),
             p50_ms=_ms(percentile(took, 50)),
             p99_ms=_ms(percentile(took, 99)),
             p999_ms=_ms(percentile(took, 99.9)),
@@ -172,8 +175,8 @@ class Sender:
         )
 
 
-def _ms(ns: float) -> float:
-    return round(ns / 1_000_000, 3)
+def _ms(seconds: float) -> float:
+    return round(1000 * seconds, 3)
 
 
 def main() -> None:

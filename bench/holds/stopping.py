@@ -9,10 +9,10 @@ import time
 from dataclasses import dataclass, field
 from typing import cast
 
+from bench.connection import parse
 from bench.holds.figures import told
 from bench.holds.jobs import Channel
 from bench.holds.numbered import body, signed
-from bench.holds.sender.connection import parse
 from bench.holds.sender.jobs import run
 
 _OPENING_AT_ONCE = 100

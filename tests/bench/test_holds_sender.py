@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
+from bench.connection import parse
 from bench.holds.numbered import number_of
 from bench.holds.sender.closed import ClosedLoop
-from bench.holds.sender.connection import parse
 from bench.holds.sender.opened import OpenLoop, Pool, Stretch, times_of
 from bench.holds.sender.tally import Tally
 from tests.bench.toys import (
@@ -153,15 +153,15 @@ async def test_a_closed_loop_tells_resets_from_answers() -> None:
 
 def test_an_answer_is_read_only_when_it_is_whole() -> None:
     """Whatever the case of the header names."""
-    answer = b'HTTP/1.1 200 OK\r\ncontent-length: 12\r\nCONNECTION: close\r\n\r\n{"duplicate"'
+    answer = b'HTTP/1.1 200 OK\r\ncontent-length: 17\r\nCONNECTION: close\r\n\r\n{"received":true}'
     whole = parse(answer)
 
     assert all(parse(answer[:end]) is None for end in range(len(answer)))
     assert whole is not None
     assert whole.status == 200
     assert whole.closes
-    assert whole.duplicate
     assert not whole.retry_after
+    assert parse(b"HTTP/1.1 204 No Content\r\n\r\n") is not None
 
 
 def test_a_plan_fixes_every_time() -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from bench import cpu
-from bench.connection import is_whole
 from bench.disk import confirmation, file_system
 from bench.edge import exit_code_of
 from bench.failures import SenderFailed, UnfitFileSystem
@@ -88,21 +87,6 @@ def test_a_sender_that_says_nothing_has_failed() -> None:
     """What it complained of is in the message."""
     with pytest.raises(SenderFailed, match="unable to connect"):
         read_answers("", "unable to connect to 127.0.0.1")
-
-
-@pytest.mark.parametrize(
-    ("answer", "whole"),
-    [
-        (b"", False),
-        (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n", False),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{", False),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", True),
-        (b"HTTP/1.1 204 No Content\r\n\r\n", True),
-    ],
-)
-def test_an_answer_is_whole_when_its_length_is_there(answer: bytes, *, whole: bool) -> None:
-    """Header names in any case."""
-    assert is_whole(answer) is whole
 
 
 def test_short_and_partial_runs_leave_the_kept_lines_alone() -> None:

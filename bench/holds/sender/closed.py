@@ -7,8 +7,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from bench.connection import Answer, Connection, Sent
 from bench.holds.numbered import request
-from bench.holds.sender.connection import Answer, Connection, Sent
 from bench.holds.sender.tally import REFUSED, RESET, TIMEOUT, UNCONNECTED, Tally
 
 _ANSWER_SECONDS = 30.0

@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from bench.connection import Answer, Connection, Sent
 from bench.holds.numbered import request
-from bench.holds.sender.connection import Answer, Connection, Sent
 from bench.holds.sender.tally import REFUSED, RESET, TIMEOUT, UNCONNECTED, Tally
 
 ANSWER_SECONDS = 10.0

@@ -7,7 +7,7 @@ from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 
-from bench.holds.sender.connection import Answer, Sent
+from bench.connection import Answer, Sent
 
 BUCKET_SECONDS = 0.1
 WINDOW_SECONDS = 0.5
@@ -27,7 +27,6 @@ class Tally:
         due: How many deliveries were due.
         outcomes: Status or failure -> how often.
         accepted: A one for each number that was answered 200.
-        duplicates: Answers 200 that named the event known.
         unpromised: Answers 503 without ``Retry-After``.
         announced: Answers after which the server closed, as it had said.
         idle_closed: Connections that were closed while nothing was in flight on them.
@@ -42,7 +41,6 @@ class Tally:
     due: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     accepted: bytearray = field(default_factory=bytearray)
-    duplicates: int = 0
     unpromised: int = 0
     announced: int = 0
     idle_closed: int = 0
@@ -67,7 +65,6 @@ class Tally:
         self.announced += answer.closes
         if answer.status == 200:
             self.latencies_ms.append(1000 * (now - sent.due))
-            self.duplicates += answer.duplicate
             self._accept(sent.number)
         elif answer.status == 503 and not answer.retry_after:
             self.unpromised += 1
