@@ -12,11 +12,11 @@ import structlog
 from consumers.blocking import BlockingConnection
 from consumers.consumer import Consumer
 from consumers.dispatch import Routes
-from consumers.entry import Stream
 from consumers.skips import Skips
 from consumers.worker import Start
 from relay.contract.connect import ResponseError, text_of
 from relay.contract.script import Script
+from relay.contract.stream import Stream
 
 POLL_SECONDS = 10.0
 

@@ -5,8 +5,8 @@ Knows which streams this process reads, as they come to be known.
 
 from dataclasses import dataclass, field
 
-from consumers.entry import Stream
 from consumers.rooms import Room
+from relay.contract.stream import Stream
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""A stream, and an entry of it that this process holds."""
+"""An entry of a stream that this process holds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,27 +6,8 @@ from typing import Any
 
 import msgspec
 
-from relay.contract.keys import endpoint_of, member
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """The stream of one event type in one tag.
-
-    Args:
-        tag: Endpoint or partition.
-        event_type: The type.
-        key: Its key in the store.
-    """
-
-    tag: str
-    event_type: str
-    key: str
-
-    @property
-    def endpoint(self) -> str:
-        """The endpoint, its partition left out."""
-        return endpoint_of(self.tag)
+from relay.contract.keys import member
+from relay.contract.stream import Stream
 
 
 class History(msgspec.Struct, frozen=True, omit_defaults=True):

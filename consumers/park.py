@@ -6,11 +6,12 @@ from typing import Any
 
 from consumers.consumer import Consumer
 from consumers.dispatch import Routes
-from consumers.entry import HeldEntry, Stream, fields_of, read_history
+from consumers.entry import HeldEntry, fields_of, read_history
 from consumers.rooms import Room
 from consumers.skips import Skips
 from relay.contract.connect import RedisError, ResponseError
 from relay.contract.script import Script
+from relay.contract.stream import Stream
 
 POLL_SECONDS = 0.2
 PAGE = 256

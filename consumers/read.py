@@ -15,9 +15,10 @@ from consumers.blocking import BlockingConnection
 from consumers.books import with_histories
 from consumers.consumer import Consumer
 from consumers.dispatch import Routes
-from consumers.entry import HeldEntry, Stream, fields_of
+from consumers.entry import HeldEntry, fields_of
 from consumers.rooms import House, Room
 from relay.contract.connect import UNKNOWN_OUTCOME, RedisError, ResponseError
+from relay.contract.stream import Stream
 
 BLOCK_SECONDS = 5.0
 # How long a read blocks whose room has too few places for all of its streams.

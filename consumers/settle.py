@@ -13,12 +13,13 @@ import structlog
 from redis.exceptions import ClusterDownError, ReadOnlyError, TryAgainError
 
 from consumers.consumer import Consumer
-from consumers.entry import HeldEntry, Stream, written
+from consumers.entry import HeldEntry, written
 from consumers.retry import Acknowledge, Decision, SetAside, TryAgain
 from consumers.rooms import Room
 from relay.contract.connect import OutOfMemoryError, RedisError, ResponseError
 from relay.contract.duties import cancel
 from relay.contract.script import Call, Script
+from relay.contract.stream import Stream
 
 ACK_DELAY_SECONDS = 0.005
 BATCH = 256

@@ -14,11 +14,12 @@ import structlog
 from consumers.books import with_histories
 from consumers.consumer import Consumer
 from consumers.dispatch import Routes
-from consumers.entry import HeldEntry, Stream
+from consumers.entry import HeldEntry
 from consumers.rooms import Room
 from consumers.skips import Skips
 from relay.contract.connect import RedisError, ResponseError, send_command, text_of
 from relay.contract.script import Script
+from relay.contract.stream import Stream
 
 SWEEP_SECONDS = 2.0
 LEASE_MS = 10_000

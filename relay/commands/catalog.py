@@ -1,32 +1,11 @@
 """Which streams there are: the books of all tags, read for a command."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from relay.commands.store import Store
 from relay.contract.connect import text_of
-from relay.contract.keys import endpoint_of
 from relay.contract.patterns import Pattern
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Stream:
-    """One registered stream.
-
-    Args:
-        tag: The endpoint, or one of its partitions.
-        event_type: The type whose events it holds.
-        key: Its key.
-    """
-
-    tag: str
-    event_type: str
-    key: str
-
-    @property
-    def endpoint(self) -> str:
-        """The endpoint of the tag."""
-        return endpoint_of(self.tag)
+from relay.contract.stream import Stream
 
 
 async def tags(store: Store) -> list[str]:

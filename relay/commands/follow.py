@@ -11,11 +11,11 @@ from typing import Any
 from redis.exceptions import AuthenticationError
 
 from relay.commands import catalog
-from relay.commands.catalog import Stream
 from relay.commands.store import Store
 from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError, text_of
 from relay.contract.display import warn
 from relay.contract.patterns import Pattern
+from relay.contract.stream import Stream
 
 ENTRIES_PER_READ = 100
 LOOK_SECONDS = 10.0

@@ -12,6 +12,7 @@ from relay.contract.connect import ResponseError, text_of
 from relay.contract.display import show, time_text
 from relay.contract.loop import run
 from relay.contract.patterns import parse_pattern
+from relay.contract.stream import Stream
 
 COLUMNS = ("tag", "type", "entries", "first", "last", "bytes", "groups")
 EMPTY = "No stream yet. The first event of a type makes its stream; try `relay send unipile`."
@@ -38,7 +39,7 @@ async def _rows(settings: FileSettings) -> list[dict[str, object]]:
         return [await _row(store, stream) for stream in found]
 
 
-async def _row(store: Store, stream: catalog.Stream) -> dict[str, object]:
+async def _row(store: Store, stream: Stream) -> dict[str, object]:
     held = await _held(store, stream.key)
     return {
         "endpoint": stream.endpoint,

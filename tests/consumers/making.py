@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from consumers.consumer import Consumer
-from consumers.entry import HeldEntry, History, Stream
+from consumers.entry import HeldEntry, History
 from consumers.event import Event
 from consumers.outcome import Outcome
 from consumers.retry import Retry
@@ -20,6 +20,7 @@ from relay.contract.connect import OutOfMemoryError, text_of
 from relay.contract.entry import encode
 from relay.contract.keys import Keys, member
 from relay.contract.patterns import parse_pattern
+from relay.contract.stream import Stream
 from tests.making import make_event, make_identified
 
 KEYS = Keys()

@@ -9,10 +9,11 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from consumers import park
 from consumers.dispatch import Routes
-from consumers.entry import HeldEntry, History, Stream, written
+from consumers.entry import HeldEntry, History, written
 from consumers.park import Parking
 from consumers.rooms import House, Room
 from relay.contract.keys import entry_of
+from relay.contract.stream import Stream
 from tests.consumers.making import (
     GROUP,
     KEYS,

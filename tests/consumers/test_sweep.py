@@ -9,9 +9,10 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from consumers.dispatch import Routes
-from consumers.entry import HeldEntry, History, Stream, written
+from consumers.entry import HeldEntry, History, written
 from consumers.rooms import House
 from consumers.sweep import Sweeper
+from relay.contract.stream import Stream
 from tests.consumers.making import (
     GROUP,
     KEYS,

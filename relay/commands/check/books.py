@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Mapping
 
 from relay.announce import tell_of_stream
 from relay.commands import catalog
-from relay.commands.catalog import Stream
 from relay.commands.check.finding import Finding
 from relay.commands.store import Store, gateway_settings
 from relay.contract.connect import ResponseError, text_of
@@ -17,6 +16,7 @@ from relay.contract.held import meant
 from relay.contract.keys import UNIDENTIFIED, endpoint_of, is_event_type, is_name, tags_of
 from relay.contract.patterns import parse_pattern
 from relay.contract.script import Script
+from relay.contract.stream import Stream
 
 SCAN_KEYS = 1000
 MEND = "run `relay check --repair`"
