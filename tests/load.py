@@ -2,7 +2,8 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -39,33 +40,37 @@ def body_of(event_id: str, event_type: str = "message.new") -> bytes:
     ).encode()
 
 
-async def send_until(
-    stop: asyncio.Event,
-    url: Callable[[], str],
-    answers: Answers | None = None,
-    *,
-    connections: int = 32,
-    keep: bool = True,
-    name: str = "evt",
-) -> Answers:
-    """Send distinct events until told to stop, each again until it is answered 200.
+@asynccontextmanager
+async def sending(
+    url: Callable[[], str], *, connections: int = 32, keep: bool = True, name: str = "evt"
+) -> AsyncIterator[Answers]:
+    """Send distinct events within the block, each again until it is answered 200.
+
+    At its end what is under way gets its answer, and nothing is sent again.
 
     Args:
-        stop: Ends the sending.
         url: Gives the endpoint's URL.
-        answers: Where they are noted; a caller may look while sending goes on.
         connections: How many send at once.
         keep: Connections are kept for the next event; else each has a new one.
         name: What the events' ids begin with.
+
+    Yields:
+        The answers as they come.
     """
-    answers = Answers() if answers is None else answers
+    stop, answers = asyncio.Event(), Answers()
     ids = (f"{name}_{number:07}" for number in itertools.count())
     timeout = aiohttp.ClientTimeout(total=10)
     connector = aiohttp.TCPConnector(limit=connections, force_close=not keep)
     async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
-        senders = (_sender(session, stop, url, ids, answers) for _ in range(connections))
-        await asyncio.gather(*senders)
-    return answers
+        senders = [
+            asyncio.create_task(_sender(session, stop, url, ids, answers))
+            for _ in range(connections)
+        ]
+        try:
+            yield answers
+        finally:
+            stop.set()
+            await asyncio.gather(*senders)
 
 
 async def _sender(

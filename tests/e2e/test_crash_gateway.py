@@ -2,12 +2,13 @@
 
 import asyncio
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import StartServer
-from tests.load import Answers, send_until
+from tests.load import Answers, sending
 from tests.programs import gateway
 from tests.servers import NAMES, Server, free_port
 from tests.waiting import wait_until
@@ -41,20 +42,18 @@ async def test_killed_gateway_loses_and_doubles_nothing(
     """A gateway is killed three times under load, and started again on the same port."""
     server = start_server(name, "always")
     port = free_port()
-    stop = asyncio.Event()
     url = f"http://127.0.0.1:{port}/webhooks/unipile"
-    sending = asyncio.create_task(send_until(stop, lambda: url))
-    for _ in range(3):
-        with gateway(tmp_path, server.url, port=port) as program:
-            before = _entries(server)
-            await wait_until(
-                lambda before=before: _entries(server) > before + 300,  # type: ignore[misc]
-                description="300 more events are stored",
-            )
-            program.kill()
-    with gateway(tmp_path, server.url, port=port):
-        stop.set()
-        answers = await sending
+    with ExitStack() as last:
+        async with sending(lambda: url) as answers:
+            for _ in range(3):
+                with gateway(tmp_path, server.url, port=port) as program:
+                    before = _entries(server)
+                    await wait_until(
+                        lambda before=before: _entries(server) > before + 300,  # type: ignore[misc]
+                        description="300 more events are stored",
+                    )
+                    program.kill()
+            last.enter_context(gateway(tmp_path, server.url, port=port))
 
     assert answers.accepted > 900
     assert answers.broken > 0, "no request was under way when the gateway died"
@@ -68,19 +67,16 @@ async def test_killed_server_loses_and_doubles_nothing_that_was_accepted(
     """The store is killed three times under load; the gateway goes on by itself."""
     server = start_server(name, "always")
     with gateway(tmp_path, server.url) as program:
-        stop = asyncio.Event()
-        sending = asyncio.create_task(send_until(stop, lambda: program.url))
-        for _ in range(3):
+        async with sending(lambda: program.url) as answers:
+            for _ in range(3):
+                before = _entries(server)
+                await wait_until(
+                    lambda before=before: _entries(server) > before + 300,  # type: ignore[misc]
+                    description="300 more events are stored",
+                )
+                await asyncio.to_thread(server.restart)
             before = _entries(server)
-            await wait_until(
-                lambda before=before: _entries(server) > before + 300,  # type: ignore[misc]
-                description="300 more events are stored",
-            )
-            await asyncio.to_thread(server.restart)
-        before = _entries(server)
-        await wait_until(lambda: _entries(server) > before, description="it goes on by itself")
-        stop.set()
-        answers = await sending
+            await wait_until(lambda: _entries(server) > before, description="it goes on by itself")
 
         assert answers.accepted > 900
         assert_all_kept(answers, server)
@@ -92,21 +88,22 @@ async def test_store_away_is_answered_503_until_it_is_back(
     """Health tells the truth, and nothing accepted is missing afterwards."""
     server = start_server("valkey", "always")
     with gateway(tmp_path, server.url, RELAY_APPEND_DEADLINE_SECONDS="0.5") as program:
-        stop, answers = asyncio.Event(), Answers()
-        sending = asyncio.create_task(send_until(stop, lambda: program.url, answers, connections=4))
-        await wait_until(lambda: _entries(server) > 20, description="events are stored")
-        await asyncio.to_thread(server.kill)
-        await wait_until(
-            lambda: program.get("/readyz") == 503 and program.get("/livez") == 200,
-            description="ready is red, alive is green",
-        )
-        await wait_until(lambda: answers.statuses.get(503, 0) > 3, description="senders see 503")
-        await asyncio.to_thread(server.start)
-        await wait_until(lambda: program.get("/readyz") == 200, description="ready is green")
-        accepted = answers.accepted
-        await wait_until(lambda: answers.accepted > accepted, description="events are taken again")
-        stop.set()
-        await sending
+        async with sending(lambda: program.url, connections=4) as answers:
+            await wait_until(lambda: _entries(server) > 20, description="events are stored")
+            await asyncio.to_thread(server.kill)
+            await wait_until(
+                lambda: program.get("/readyz") == 503 and program.get("/livez") == 200,
+                description="ready is red, alive is green",
+            )
+            await wait_until(
+                lambda: answers.statuses.get(503, 0) > 3, description="senders see 503"
+            )
+            await asyncio.to_thread(server.start)
+            await wait_until(lambda: program.get("/readyz") == 200, description="ready is green")
+            accepted = answers.accepted
+            await wait_until(
+                lambda: answers.accepted > accepted, description="events are taken again"
+            )
 
         assert_all_kept(answers, server)
 
@@ -117,12 +114,9 @@ async def test_terminated_gateway_finishes_what_is_in_flight(
     """SIGTERM under load: what was taken is answered, and the exit code is 0."""
     server = start_server("valkey", "always")
     with gateway(tmp_path, server.url) as program:
-        stop = asyncio.Event()
-        sending = asyncio.create_task(send_until(stop, lambda: program.url))
-        await wait_until(lambda: _entries(server) > 200, description="events are stored")
-        code = await asyncio.to_thread(program.terminate)
-        stop.set()
-        answers = await sending
+        async with sending(lambda: program.url) as answers:
+            await wait_until(lambda: _entries(server) > 200, description="events are stored")
+            code = await asyncio.to_thread(program.terminate)
 
         assert code == 0
         assert_all_kept(answers, server)

@@ -98,11 +98,11 @@ async def settled(store: Redis) -> None:
     await wait_until(done, description="everything is settled")
 
 
-async def test_a_killed_workers_events_are_handled_by_another(
-    directory: Path, start_server: Callable[..., Server]
-) -> None:
-    """Killed in the middle of a thousand events, what it held is taken over: none is missing."""
-    server = start_server("valkey", "none")
+@contextlib.asynccontextmanager
+async def two_at_work(
+    directory: Path, server: Server
+) -> AsyncIterator[tuple[Redis, Program, Program]]:
+    """Have two workers within the block, in the middle of a thousand events."""
     async with client_of(server) as store:
         await append_events(store, numbered())
         with (
@@ -110,16 +110,23 @@ async def test_a_killed_workers_events_are_handled_by_another(
             worker(directory, server.url, "handlers:worker", name="two") as two,
         ):
             await until_handled(directory, 100, programs=(one, two))
-            await both_hold(store)
-            one.kill()
-            held = await held_by_the_dead(store, one)
-            await until_handled(
-                directory, EVENTS, deadline_seconds=TAKEOVER_SECONDS, programs=(two,)
-            )
-            await settled(store)
+            yield store, one, two
 
-            assert held
-            assert "entries_taken_over" in two.output()
+
+async def test_a_killed_workers_events_are_handled_by_another(
+    directory: Path, start_server: Callable[..., Server]
+) -> None:
+    """Killed in the middle of a thousand events, what it held is taken over: none is missing."""
+    server = start_server("valkey", "none")
+    async with two_at_work(directory, server) as (store, one, two):
+        await both_hold(store)
+        one.kill()
+        held = await held_by_the_dead(store, one)
+        await until_handled(directory, EVENTS, deadline_seconds=TAKEOVER_SECONDS, programs=(two,))
+        await settled(store)
+
+        assert held
+        assert "entries_taken_over" in two.output()
     twice = len(handled(directory)) - EVENTS
 
     assert set(handled(directory)) == set(numbered())
@@ -147,18 +154,12 @@ async def test_a_worker_that_is_asked_to_end_hands_everything_back(
 ) -> None:
     """Its handlers finish, the rest is another's at once, and it ends with success."""
     server = start_server("valkey", "none")
-    async with client_of(server) as store:
-        await append_events(store, numbered())
-        with (
-            worker(directory, server.url, "handlers:worker", name="one") as one,
-            worker(directory, server.url, "handlers:worker", name="two") as two,
-        ):
-            await until_handled(directory, 100, programs=(one, two))
-            await both_hold(store)
-            code = await asyncio.to_thread(one.terminate)
-            names = await consumers_of(store)
-            await until_handled(directory, EVENTS, programs=(two,))
-            await settled(store)
+    async with two_at_work(directory, server) as (store, one, two):
+        await both_hold(store)
+        code = await asyncio.to_thread(one.terminate)
+        names = await consumers_of(store)
+        await until_handled(directory, EVENTS, programs=(two,))
+        await settled(store)
 
     assert code == 0
     assert not [name for name in names if f"-{one.process.pid}-" in name]
@@ -194,20 +195,14 @@ async def test_a_killed_server_costs_no_event(
 ) -> None:
     """What was appended is handled after its restart, by the same processes."""
     server = start_server("valkey", "always")
-    async with client_of(server) as store:
-        await append_events(store, numbered())
-        with (
-            worker(directory, server.url, "handlers:worker", name="one") as one,
-            worker(directory, server.url, "handlers:worker", name="two") as two,
-        ):
-            await until_handled(directory, 100, programs=(one, two))
-            server.kill()
-            server.start()
-            await until_handled(directory, EVENTS, programs=(one, two))
-            await settled(store)
+    async with two_at_work(directory, server) as (store, one, two):
+        server.kill()
+        server.start()
+        await until_handled(directory, EVENTS, programs=(one, two))
+        await settled(store)
 
-            assert one.process.poll() is None
-            assert two.process.poll() is None
+        assert one.process.poll() is None
+        assert two.process.poll() is None
 
     assert set(handled(directory)) == set(numbered())
 

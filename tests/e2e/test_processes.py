@@ -22,7 +22,7 @@ from tests.e2e.watching import (
     sockets_of,
     stored,
 )
-from tests.load import Answers, send_until
+from tests.load import sending
 from tests.programs import GatewayProgram, children_of, gateway, start
 from tests.servers import free_port, wait_until_sync
 from tests.signing import SECRET
@@ -53,13 +53,8 @@ async def test_two_processes_get_work_and_are_counted_as_one(
         one, other = map(sockets_of, children_of(program.process.pid))
         assert len(one & other) == 1, "only the listening socket is shared"
 
-        stop, answers = asyncio.Event(), Answers()
-        sending = asyncio.create_task(
-            send_until(stop, lambda: program.url, answers, connections=64)
-        )
-        await wait_until(lambda: answers.accepted > 1000, description="1000 are accepted")
-        stop.set()
-        await sending
+        async with sending(lambda: program.url, connections=64) as answers:
+            await wait_until(lambda: answers.accepted > 1000, description="1000 are accepted")
 
         assert answers.broken == 0
         assert set(answers.statuses) == {200}
@@ -73,29 +68,26 @@ async def test_a_killed_process_is_replaced_and_loses_nothing(
     """Also where it is the only one: connections wait until the next one accepts them."""
     server = start_server("valkey", "always")
     with gateway(tmp_path, server.url) as program:
-        stop, answers = asyncio.Event(), Answers()
-        sending = asyncio.create_task(send_until(stop, lambda: program.url, answers))
-        for number in range(3):
+        async with sending(lambda: program.url) as answers:
+            for number in range(3):
+                before = answers.accepted
+                await wait_until(
+                    lambda before=before: answers.accepted > before + 200,  # type: ignore[misc]
+                    description="200 more are accepted",
+                )
+                counted = await asyncio.to_thread(stored, program)
+                (pid,) = children_of(program.process.pid)
+                os.kill(pid, signal.SIGKILL)
+                await wait_until(
+                    lambda number=number: (
+                        metrics(program)["relay_process_restarts_total"]  # type: ignore[misc]
+                        == number + 1
+                    ),
+                    description="it was started again",
+                )
+                assert stored(program) >= counted
             before = answers.accepted
-            await wait_until(
-                lambda before=before: answers.accepted > before + 200,  # type: ignore[misc]
-                description="200 more are accepted",
-            )
-            counted = await asyncio.to_thread(stored, program)
-            (pid,) = children_of(program.process.pid)
-            os.kill(pid, signal.SIGKILL)
-            await wait_until(
-                lambda number=number: (
-                    metrics(program)["relay_process_restarts_total"]  # type: ignore[misc]
-                    == number + 1
-                ),
-                description="it was started again",
-            )
-            assert stored(program) >= counted
-        before = answers.accepted
-        await wait_until(lambda: answers.accepted > before, description="it goes on")
-        stop.set()
-        await sending
+            await wait_until(lambda: answers.accepted > before, description="it goes on")
 
         assert answers.broken > 0, "no request was under way when the process died"
         assert set(answers.statuses) == {200}
@@ -108,16 +100,13 @@ async def test_children_end_with_a_killed_parent(start_server: StartServer, tmp_
     server = start_server("valkey", "always")
     with gateway(tmp_path, server.url, RELAY_PROCESSES="2") as program:
         await wait_until(lambda: processes(program) == 2, description="both take deliveries")
-        stop, answers = asyncio.Event(), Answers()
-        sending = asyncio.create_task(send_until(stop, lambda: program.url, answers))
-        await wait_until(lambda: answers.accepted > 100, description="100 are accepted")
-        children = children_of(program.process.pid)
-        program.process.kill()
-        program.process.wait()
-        await wait_until(lambda: is_free(program.port), description="the port is free")
-        await wait_until(lambda: not run_on(children), description="the children have ended")
-        stop.set()
-        await sending
+        async with sending(lambda: program.url) as answers:
+            await wait_until(lambda: answers.accepted > 100, description="100 are accepted")
+            children = children_of(program.process.pid)
+            program.process.kill()
+            program.process.wait()
+            await wait_until(lambda: is_free(program.port), description="the port is free")
+            await wait_until(lambda: not run_on(children), description="the children have ended")
 
         assert len(children) == 2
         assert set(answers.statuses) == {200}
@@ -147,15 +136,12 @@ async def test_sigterm_under_load_answers_all_that_it_took(
     """What is stored was answered, and the exit code is 0; some systems send it to all at once."""
     server = start_server("valkey", "always")
     with gateway(tmp_path, server.url, RELAY_PROCESSES="2") as program:
-        stop, answers = asyncio.Event(), Answers()
-        sending = asyncio.create_task(send_until(stop, lambda: program.url, answers))
-        await wait_until(lambda: answers.accepted > 300, description="300 are accepted")
-        children = children_of(program.process.pid)
-        for pid in children if sent_to == "all" else []:
-            os.kill(pid, signal.SIGTERM)
-        code = await asyncio.to_thread(program.terminate)
-        stop.set()
-        await sending
+        async with sending(lambda: program.url) as answers:
+            await wait_until(lambda: answers.accepted > 300, description="300 are accepted")
+            children = children_of(program.process.pid)
+            for pid in children if sent_to == "all" else []:
+                os.kill(pid, signal.SIGTERM)
+            code = await asyncio.to_thread(program.terminate)
 
         assert code == 0
         assert run_on(children) == []

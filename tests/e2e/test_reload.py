@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import StartServer
 from tests.e2e.test_crash_gateway import assert_all_kept
 from tests.e2e.watching import hindrance, metrics, processes, run_on, stored
-from tests.load import Answers, body_of, send_until
+from tests.load import body_of, sending
 from tests.programs import GatewayProgram, children_of, gateway
 from tests.servers import free_port, wait_until_sync
 from tests.signing import SECRET, signed
@@ -85,20 +85,15 @@ async def test_under_load_nothing_is_refused_or_reset(
     with gateway(tmp_path, server.url) as program:
         await wait_until(lambda: processes(program) == 2, description="both take deliveries")
         first = set(children_of(program.process.pid))
-        stop, kept, new = asyncio.Event(), Answers(), Answers()
-        sending = [
-            asyncio.create_task(send_until(stop, lambda: program.url, kept)),
-            asyncio.create_task(
-                send_until(stop, lambda: program.url, new, connections=8, keep=False, name="new")
-            ),
-        ]
-        for times in (1, 2, 3):
-            before = kept.accepted, new.accepted
-            reload(program)
-            await reloaded(program, times)
-            assert (kept.accepted, new.accepted) > before
-        stop.set()
-        await asyncio.gather(*sending)
+        async with (
+            sending(lambda: program.url) as kept,
+            sending(lambda: program.url, connections=8, keep=False, name="new") as new,
+        ):
+            for times in (1, 2, 3):
+                before = kept.accepted, new.accepted
+                reload(program)
+                await reloaded(program, times)
+                assert (kept.accepted, new.accepted) > before
 
         assert (kept.broken, new.broken) == (0, 0)
         assert set(kept.statuses) | set(new.statuses) == {200}
@@ -230,18 +225,16 @@ async def test_sigterm_during_a_reload_ends_all(
     """The new processes too, whatever state they are in."""
     server = start_server("valkey", "always")
     with gateway(tmp_path, server.url) as program:
-        stop, answers = asyncio.Event(), Answers()
-        sending = asyncio.create_task(send_until(stop, lambda: program.url, answers))
-        await wait_until(lambda: answers.accepted > 100, description="100 are accepted")
-        reload(program)
-        await wait_until(
-            lambda: len(children_of(program.process.pid)) == 3, description="a third is starting"
-        )
-        children = children_of(program.process.pid)
+        async with sending(lambda: program.url) as answers:
+            await wait_until(lambda: answers.accepted > 100, description="100 are accepted")
+            reload(program)
+            await wait_until(
+                lambda: len(children_of(program.process.pid)) == 3,
+                description="a third is starting",
+            )
+            children = children_of(program.process.pid)
 
-        code = await asyncio.to_thread(program.terminate)
-        stop.set()
-        await sending
+            code = await asyncio.to_thread(program.terminate)
 
         assert code == 0
         assert run_on(children) == []

@@ -1,12 +1,12 @@
 """A full store stops ingress in time, and the workers make room again by themselves."""
 
-import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import StartServer
-from tests.load import Answers, send_until
+from tests.load import sending
 from tests.programs import gateway, worker
 from tests.servers import NAMES, Server
 from tests.waiting import wait_until
@@ -41,34 +41,33 @@ async def test_ingress_stops_and_recovers_by_itself(
         client.config_set("maxmemory", _used(server) + ROOM_BYTES)
     (tmp_path / "handlers.py").write_text(HANDLERS)
     with gateway(tmp_path, server.url) as program:
-        stop, answers = asyncio.Event(), Answers()
-        sending = asyncio.create_task(send_until(stop, lambda: program.url, answers))
-        await wait_until(
-            lambda: answers.statuses.get(503, 0) > 0,
-            deadline_seconds=40,
-            description="the store is full",
-        )
-        assert program.get("/readyz") == 503
-        assert _ratio(server) < 0.95, "room is left for the workers"
-        backlog = answers.accepted
-        with worker(tmp_path, server.url, "handlers:worker"):
+        async with AsyncExitStack() as load:
+            answers = await load.enter_async_context(sending(lambda: program.url))
             await wait_until(
-                lambda: "entries_trimmed" in (tmp_path / "worker.log").read_text(),
+                lambda: answers.statuses.get(503, 0) > 0,
                 deadline_seconds=40,
-                description="the workers make room",
+                description="the store is full",
             )
-            await wait_until(
-                lambda: answers.accepted > backlog + 100,
-                deadline_seconds=40,
-                description="events are taken again",
-            )
-            stop.set()
-            await sending
-            await wait_until(
-                lambda: _handled(tmp_path) >= set(answers.entries),
-                deadline_seconds=40,
-                description="everything that was accepted is handled",
-            )
+            assert program.get("/readyz") == 503
+            assert _ratio(server) < 0.95, "room is left for the workers"
+            backlog = answers.accepted
+            with worker(tmp_path, server.url, "handlers:worker"):
+                await wait_until(
+                    lambda: "entries_trimmed" in (tmp_path / "worker.log").read_text(),
+                    deadline_seconds=40,
+                    description="the workers make room",
+                )
+                await wait_until(
+                    lambda: answers.accepted > backlog + 100,
+                    deadline_seconds=40,
+                    description="events are taken again",
+                )
+                await load.aclose()
+                await wait_until(
+                    lambda: _handled(tmp_path) >= set(answers.entries),
+                    deadline_seconds=40,
+                    description="everything that was accepted is handled",
+                )
 
         assert len(server.entries(STREAM)) < answers.accepted, "some were trimmed"
 

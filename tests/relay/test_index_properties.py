@@ -17,6 +17,8 @@ from tests.relay.clocked import KEYS, TAG, TYPES, Clocked, InMemory, OnServer, s
 from tests.relay.remembering import Model, parsed
 from tests.servers import Server
 
+Check = Callable[[list[Any]], None]
+
 WINDOWS_SECONDS = (60, 240)
 FIRST_OF_FLOOD = 1000
 
@@ -232,15 +234,16 @@ BACK = [
 ]
 
 
+def past_faults(test: Check) -> Check:
+    """Play them too, in every run."""
+    for steps in (BORDER, JUMP, CHANGE, LATE, GROWTH, STALE, BACK):
+        test = example(steps)(test)
+    return test
+
+
 @settings(max_examples=200)
 @given(STEPS)
-@example(BORDER)
-@example(JUMP)
-@example(CHANGE)
-@example(LATE)
-@example(GROWTH)
-@example(STALE)
-@example(BACK)
+@past_faults
 def test_the_index_keeps_its_promise(steps: list[Any]) -> None:
     """Within its window an event has one entry, after it another; errors are never unknown."""
     play(InMemory(), steps)
@@ -256,13 +259,7 @@ def test_a_real_server_keeps_it_too(name: str, shared_servers: Callable[[str], S
 
         @settings(max_examples=60)
         @given(STEPS)
-        @example(BORDER)
-        @example(JUMP)
-        @example(CHANGE)
-        @example(LATE)
-        @example(GROWTH)
-        @example(STALE)
-        @example(BACK)
+        @past_faults
         def check(steps: list[Any]) -> None:
             client.flushall()
             play(OnServer(client), steps)
