@@ -2,10 +2,12 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.exceptions import NoScriptError
 
 from relay.append import Appender, Observer
 from relay.contract.entry import decode
@@ -112,6 +114,11 @@ def make_bench(client: Redis, **arguments: Any) -> Bench:
     """Put an appender over a client."""
     heard = Heard()
     return Bench(client, Appender(client, KEYS, observer=heard, **arguments), heard)
+
+
+def has_run(replies: Sequence[Any]) -> bool:
+    """Tell whether the store has run what it was sent, and did not just ask for the script."""
+    return not any(isinstance(reply, NoScriptError) for reply in replies)
 
 
 def entry_id(result: Result) -> str:

@@ -1,6 +1,7 @@
 """One entry for each event, asked alike of the store in memory and of real servers."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ from relay.append import Limits
 from relay.contract.connect import connect
 from relay.contract.errors import StoreUnavailable
 from relay.contract.event import Appended, Duplicate
+from relay.contract.wire import Command, Wire
 from tests.making import make_identified
-from tests.relay.appending import KEYS, Bench, entry_id, make_bench
+from tests.relay.appending import KEYS, Bench, entry_id, has_run, make_bench
 from tests.servers import Server
 from tests.waiting import wait_until
 
@@ -264,21 +266,22 @@ async def test_a_lost_reply_makes_no_second_entry(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whether a batch whose reply never came was stored is found out by sending it again."""
-    send = bench.appender._call
+    exchange = Wire.exchange
     lost: list[Any] = []
 
-    async def lossy(*arguments: Any) -> list[Any]:
-        replies = await send(*arguments)
-        if len(lost) < 2:
+    async def lossy(wire: Wire, commands: Sequence[Command]) -> list[Any]:
+        replies = await exchange(wire, commands)
+        if len(lost) < 2 and has_run(replies):
             lost.append(replies)
             raise RedisConnectionError
         return replies
 
-    monkeypatch.setattr(bench.appender, "_call", lossy)
+    monkeypatch.setattr(Wire, "exchange", lossy)
 
     results = await bench.append(make_identified("evt_1"), make_identified("evt_2"))
 
     assert len(lost) == 2
+    assert [type(result) for result in results] == [Duplicate] * 2
     assert [entry_id(result) for result in results] == list(await bench.events())
     assert bench.heard.connections == 1
 

@@ -1,6 +1,7 @@
 """In which batches events go to the store, and what becomes of those it does not take."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from relay.append import Limits
 from relay.contract.connect import connect
 from relay.contract.errors import Overloaded, StoreFull, StoreUnavailable, TryLater
 from relay.contract.event import Appended, Duplicate
+from relay.contract.wire import Command, Wire
 from tests.fakes import fake_store
 from tests.making import make_identified
 from tests.relay.appending import Bench, entry_id, make_bench
@@ -66,14 +68,14 @@ async def test_events_wait_for_each_other_without_a_timer(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What arrives while a flush is under way goes together in the next."""
-    send, under_way, may_end = bench.appender._call, asyncio.Event(), asyncio.Event()
+    exchange, under_way, may_end = Wire.exchange, asyncio.Event(), asyncio.Event()
 
-    async def held_up(*arguments: Any) -> list[Any]:
+    async def held_up(wire: Wire, commands: Sequence[Command]) -> list[Any]:
         under_way.set()
         await may_end.wait()
-        return await send(*arguments)
+        return await exchange(wire, commands)
 
-    monkeypatch.setattr(bench.appender, "_call", held_up)
+    monkeypatch.setattr(Wire, "exchange", held_up)
     first = asyncio.create_task(bench.append(make_identified("evt_0")))
     await under_way.wait()
     rest = asyncio.create_task(bench.append(*[make_identified(f"evt_{n}") for n in range(1, 6)]))
@@ -151,7 +153,7 @@ async def test_an_unexpected_error_answers_everybody(
 ) -> None:
     """A bug on the way to the store refuses the batch; the next is stored."""
     with monkeypatch.context() as patch:
-        patch.setattr(bench.appender, "_call", None)
+        patch.setattr(Wire, "exchange", None)
         refused = await bench.append(make_identified("evt_1"), make_identified("evt_2"))
 
     (stored,) = await bench.append(make_identified("evt_1"))

@@ -1,6 +1,7 @@
 """What holds for any history of deliveries and repeats."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import pytest
@@ -12,8 +13,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from relay.append import Appender, Limits
 from relay.contract.event import Appended, Duplicate, IdentifiedEvent
 from relay.contract.keys import Keys
+from relay.contract.wire import Command, Wire
 from tests.fakes import fake_store
 from tests.making import make_identified
+from tests.relay.appending import has_run
 
 KEYS = Keys()
 TAGS = ("one", "two")
@@ -46,23 +49,25 @@ ROUNDS = st.lists(
 
 
 class Faulty:
-    """An appender's way to the store, on which a fault happens when told to."""
+    """The way to the store, on which a fault happens when told to."""
 
-    def __init__(self, appender: Appender, server: FakeServer) -> None:
-        self._send = appender._call
+    def __init__(self, server: FakeServer) -> None:
+        self._exchange = Wire.exchange
         self._server = server
         self.fault = "nothing"
 
-    async def __call__(self, *arguments: Any) -> list[Any]:
+    async def exchange(self, wire: Wire, commands: Sequence[Command]) -> list[Any]:
         """Send, with the fault once."""
         fault, self.fault = self.fault, "nothing"
         if fault == "is away":
             raise RedisConnectionError
         if fault == "forgets scripts":
             self._server.script_cache.clear()
-        replies = await self._send(*arguments)
+        replies = await self._exchange(wire, commands)
         if fault == "loses a reply":
-            raise RedisConnectionError
+            if has_run(replies):
+                raise RedisConnectionError
+            self.fault = fault  # the next reply is the one that matters
         return replies
 
 
@@ -78,14 +83,20 @@ async def run(rounds: list[tuple[str, list[Sent]]], batch_events: int) -> None:
     server = FakeServer()
     client = fake_store(server)
     appender = Appender(client, KEYS, limits=Limits(deadline_seconds=60, batch_events=batch_events))
-    faulty = Faulty(appender, server)
-    appender._call = faulty  # type: ignore[assignment, method-assign]
+    faulty = Faulty(server)
+
+    async def exchange(wire: Wire, commands: Sequence[Command]) -> list[Any]:
+        return await faulty.exchange(wire, commands)
+
     answers: dict[tuple[str, int], set[str]] = {}
     appended = 0
     for fault, deliveries in rounds:
         faulty.fault = fault
         calls = (appender.append(identified(sent)) for sent in deliveries)
-        for sent, result in zip(deliveries, await asyncio.gather(*calls), strict=True):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Wire, "exchange", exchange)
+            results = await asyncio.gather(*calls)
+        for sent, result in zip(deliveries, results, strict=True):
             assert isinstance(result, Appended | Duplicate)
             appended += isinstance(result, Appended)
             answers.setdefault((sent.tag, sent.number), set()).add(result.entry_id)
