@@ -77,8 +77,10 @@ class Share:
             self._budget.begin(self)
             async with asyncio.timeout(self._budget.body_seconds) as self._timeout:
                 yield
-        except (TimeoutError, ConnectionError, PayloadEncodingError):
-            raise BodyIncomplete from None
+        except (TimeoutError, ConnectionError, PayloadEncodingError) as error:
+            # What reads the body keeps the error; with its traceback it would keep the frames, and
+            # they it: a circle for each sender that leaves, until the collector comes by.
+            raise BodyIncomplete from error.with_traceback(None)
         finally:
             self._timeout = None
             self._budget.finish(self)
