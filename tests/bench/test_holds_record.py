@@ -10,6 +10,7 @@ from bench.holds.tables import NAMES, fill, section, table
 END = {
     "unfinished": {
         "fates": {"answers": {"408": 1234}},
+        "before_bytes": 130 * 2**20,
         "peak_bytes": 300 * 2**20,
         "good": {"200": 2000},
         "latency_ms": {"p50": 1.5, "p99": 8.0, "max": 44.0},
@@ -90,7 +91,10 @@ def test_a_file_without_a_header_is_refused(tmp_path: Path) -> None:
     ("name", "figures"),
     [
         ("memory", ["| 100 | 100.0 |", "| 250 | 250.0 |", "| 1,000 | 1000.0 |"]),
-        ("unfinished", ["9,876", "408: 1,234", "224.0", "300.0", "200: 2,000", "1.5 / 8.0 / 44.0"]),
+        (
+            "unfinished",
+            ["9,876", "408: 1,234", "224.0", "130.0 / 300.0", "200: 2,000", "1.5 / 8.0 / 44.0"],
+        ),
         ("overload", ["7000.5", "1168.0", "3504.0", "503: 66,641", "64.0 / 80.0", "| 256 |"]),
         ("restart", ["1.25 – 1.25", "200: 18,000", "| 320 |"]),
         (
