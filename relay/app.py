@@ -122,9 +122,8 @@ class Gateway:
             is_full=lambda: self.capacity.is_full,
         )
         self.readiness = Readiness(self.capacity, self._appender, self._announcer)
-        # What the allocator needs beside the bodies comes out of the same budget.
-        self.budget = Budget(
-            max(settings.max_body_bytes, settings.body_budget_bytes * 7 // 8),
+        self.budget = Budget.within(
+            settings.body_budget_bytes,
             max_body_bytes=settings.max_body_bytes,
             body_seconds=settings.body_seconds,
         )

@@ -60,13 +60,14 @@ def _unfinished(_: Line, lines: Sequence[Line]) -> Table:
                 max(line["unfinished"] for line in samples),
                 told(end["fates"]["answers"]),
                 mib(max(line["in_hand_bytes"] for line in samples)),
-                mib(end["peak_bytes"]),
+                f"{mib(end['before_bytes'])} / {mib(end['peak_bytes'])}",
                 told(end["good"]),
                 _told_marks(end["latency_ms"]),
             )
         )
-    head = ("From addresses", "Unfinished at once", "Cut", "Bodies in hand, MiB", "Peak MiB")
-    return Table("", (*head, "Good deliveries", "p50 / p99 / highest ms"), rows)
+    head = ("From addresses", "Unfinished at once", "Cut", "Bodies in hand, MiB")
+    memory = "Resident before / at most, MiB"
+    return Table("", (*head, memory, "Good deliveries", "p50 / p99 / highest ms"), rows)
 
 
 def _overload(_: Line, lines: Sequence[Line]) -> Table:

@@ -22,7 +22,7 @@ from relay.delivery import Claim, Delivery
 from relay.endpoint import Endpoint
 from relay.metrics import Metrics
 from relay.pipeline import Accepted, Filtered, Pipeline
-from relay.receive.body import Budget, Share
+from relay.receive.body import Budget, Share, join_small
 from relay.receive.clients import Clients
 from relay.receive.refusals import RefusalLog
 from relay.verify import examine_head
@@ -143,6 +143,7 @@ class Receiver:
             size_bytes += len(chunks[-1])
             if size_bytes > self.max_body_bytes:
                 raise BodyTooLarge
+            join_small(chunks)
 
 
 def _query(path: str) -> str:

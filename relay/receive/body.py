@@ -8,6 +8,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Self
 
 from aiohttp.http_exceptions import PayloadEncodingError
 
@@ -17,7 +18,13 @@ from relay.contract.errors import BodyIncomplete, Overloaded
 CLIENT_PART = 16
 # What a body that comes bit by bit costs beside its bytes: its connection, what parses it, and the
 # task that waits.
-UNFINISHED_BYTES = 16 * 1024
+UNFINISHED_BYTES = 20 * 1024
+# Of the memory that bodies may come to, what is given to them and their connections. The rest is
+# what the allocator cannot use again at once, and what the processes take that serve them.
+BODIES_PART = 5, 8
+# Pieces of a body are joined up to this size: a sender chooses how small they are, and each costs
+# half a hundred bytes beside its own.
+PIECE_BYTES = 4096
 
 
 class Share:
@@ -77,8 +84,10 @@ class Share:
             self._budget.begin(self)
             async with asyncio.timeout(self._budget.body_seconds) as self._timeout:
                 yield
-        except (TimeoutError, ConnectionError, PayloadEncodingError):
-            raise BodyIncomplete from None
+        except (TimeoutError, ConnectionError, PayloadEncodingError) as error:
+            # What reads the body keeps the error; with its traceback it would keep the frames, and
+            # they it: a circle for each sender that leaves, until the collector comes by.
+            raise BodyIncomplete from error.with_traceback(None)
         finally:
             self._timeout = None
             self._budget.finish(self)
@@ -94,6 +103,7 @@ class Budget:
 
     Args:
         limit_bytes: How many body bytes may be in hand.
+        client_bytes: How many of one client; a sixteenth of all by default.
         max_body_bytes: The longest body; a client's part is never smaller.
         body_seconds: How long one body may take to arrive.
         unfinished_bytes: What it costs to wait for one, beside its bytes.
@@ -103,17 +113,36 @@ class Budget:
         self,
         limit_bytes: int,
         *,
+        client_bytes: int | None = None,
         max_body_bytes: int,
         body_seconds: float = 60.0,
         unfinished_bytes: int = UNFINISHED_BYTES,
     ) -> None:
-        self.limit_bytes = limit_bytes
-        self.client_bytes = max(limit_bytes // CLIENT_PART, max_body_bytes + unfinished_bytes)
+        one_body_bytes = max_body_bytes + unfinished_bytes
+        self.limit_bytes = max(limit_bytes, one_body_bytes)
+        self.client_bytes = max(client_bytes or limit_bytes // CLIENT_PART, one_body_bytes)
         self._unfinished_bytes = unfinished_bytes
         self.body_seconds = body_seconds
         self._unfinished: dict[Share, None] = {}  # in order of arrival
         self.by_client: defaultdict[str, int] = defaultdict(int)
         self.in_hand_bytes = 0
+
+    @classmethod
+    def within(cls, memory_bytes: int, *, max_body_bytes: int, body_seconds: float) -> Self:
+        """Make a budget by which the memory of a gateway stays within what its operator wants.
+
+        Args:
+            memory_bytes: That, whatever bodies come.
+            max_body_bytes: The longest body; one has always room.
+            body_seconds: How long one body may take to arrive.
+        """
+        part, whole = BODIES_PART
+        return cls(
+            memory_bytes * part // whole,
+            client_bytes=memory_bytes // CLIENT_PART,
+            max_body_bytes=max_body_bytes,
+            body_seconds=body_seconds,
+        )
 
     @property
     def is_spent(self) -> bool:
@@ -166,3 +195,10 @@ class Budget:
             if over <= 0:
                 return
         raise Overloaded
+
+
+def join_small(pieces: list[bytes]) -> None:
+    """Join the last two pieces of a body if both are small, as they come to any number."""
+    if len(pieces) > 1 and len(pieces[-2]) + len(pieces[-1]) <= PIECE_BYTES:
+        last = pieces.pop()
+        pieces[-1] += last

@@ -57,6 +57,7 @@ class Connections(web.Server):
             access_log=None,
         )
         self._quiet = ingress.quiet
+        self._unread = ingress.unread
         self._budget = budget
         self._metrics = metrics
         self._limit = limit
@@ -110,6 +111,9 @@ class Connections(web.Server):
         self.count -= 1
         self._quiet.pop(handler, None)
         self._leaving.discard(handler)
+        if (unread := self._unread.pop(handler, None)) is not None:
+            # aiohttp would read on for ten seconds from nobody, and keep all of the connection.
+            unread.feed_eof()
 
     def _part_with(self, handler: web.RequestHandler) -> None:
         """Close a quiet one, but answer the request first that may have come this very moment."""

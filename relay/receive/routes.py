@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
-from aiohttp import web
+from aiohttp import StreamReader, web
 
 from relay.contract.duties import frames
 from relay.contract.errors import BodyIncomplete, DeliveryRefused, MethodNotAllowed, UnknownEndpoint
@@ -72,6 +72,8 @@ class Ingress:
         # Connections without a request that is being answered, and since when in the loop's time;
         # those longest so come first.
         self.quiet: dict[web.RequestHandler, float] = {}
+        # Bodies that were answered before all of them had come: aiohttp reads on.
+        self.unread: dict[web.RequestHandler, StreamReader] = {}
 
     def drain(self) -> None:
         """From now on ask every sender to take another connection next time."""
@@ -85,6 +87,7 @@ class Ingress:
         try:
             if name is None:
                 response = await self._look_closer(request)
+                self._note_unread(request)
             else:
                 response = self._answer(request, await self._receiver.receive(request, name))
         except Exception as error:  # noqa: BLE001 - the edge: a bug becomes an answer
@@ -117,12 +120,17 @@ class Ingress:
         if isinstance(outcome, Accepted) and not self._draining and may_be_ready(request):
             return ready(outcome)
         response = answer(outcome)
+        self._note_unread(request)
         if isinstance(outcome, BodyIncomplete):
             # Its room was needed, and the connection takes some too; no other request comes on it.
             response.force_close()
             loop = asyncio.get_running_loop()
             loop.call_later(CUT_LINGER_SECONDS, request.protocol.force_close)
         return response
+
+    def _note_unread(self, request: web.BaseRequest) -> None:
+        if not request.content.is_eof() and request.protocol.transport is not None:
+            self.unread[request.protocol] = request.content
 
 
 @web.middleware

@@ -22,6 +22,8 @@ MIB = 1024 * 1024
 BODY_BYTES = 10 * MIB
 SENDERS = 60
 BUDGET_BYTES = 256 * MIB
+SMALL_BODY_BYTES = 64 * 1024
+SMALL_BUDGET_BYTES = 24 * MIB
 
 
 @pytest.mark.parametrize("addresses", [1, SENDERS])
@@ -48,20 +50,48 @@ async def test_sixty_unfinished_bodies_stay_within_the_budget(
         assert any(_was_cut(sender) for sender in unfinished), "no body was cut"
 
 
+async def test_many_small_unfinished_bodies_stay_within_a_small_budget(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    """700 × 64 KiB, one byte short, from as many addresses: most are cut, and leave nothing."""
+    server = start_server("valkey", "always")
+    with ExitStack() as sockets:
+        program = sockets.enter_context(
+            gateway(
+                tmp_path,
+                server.url,
+                RELAY_BODY_BUDGET_BYTES=str(SMALL_BUDGET_BYTES),
+                RELAY_MAX_BODY_BYTES=str(MIB),
+            )
+        )
+        answers, before = Answers(), program.resident_bytes()
+        unfinished = []
+        for number in range(700):
+            address = f"127.0.{1 + number // 200}.{1 + number % 200}"
+            unfinished.append(sockets.enter_context(_open(program, address)))
+            await asyncio.to_thread(_send_all_but_one_byte, unfinished[-1], SMALL_BODY_BYTES)
+        async with aiohttp.ClientSession() as session:
+            assert await deliver(session, program.url, "evt_1", answers)
+
+        assert answers.statuses == {200: 1}
+        assert program.resident_bytes() - before < SMALL_BUDGET_BYTES
+        assert sum(map(_was_cut, unfinished)) > 350
+
+
 def _open(program: GatewayProgram, address: str) -> socket.socket:
     return socket.create_connection(
         ("127.0.0.1", program.port), timeout=10, source_address=(address, 0)
     )
 
 
-def _send_all_but_one_byte(sender: socket.socket) -> None:
+def _send_all_but_one_byte(sender: socket.socket, body_bytes: int = BODY_BYTES) -> None:
     head = (
         "POST /webhooks/unipile HTTP/1.1\r\nHost: relay\r\n"
-        f"Content-Length: {BODY_BYTES}\r\n"
+        f"Content-Length: {body_bytes}\r\n"
         f"unipile-signature: t={int(time.time())},v0={'0' * 64}\r\n\r\n"
     )
     sender.sendall(head.encode())
-    sender.sendall(bytes(BODY_BYTES - 1))
+    sender.sendall(bytes(body_bytes - 1))
 
 
 def _was_cut(sender: socket.socket) -> bool:

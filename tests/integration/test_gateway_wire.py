@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from relay.receive.body import UNFINISHED_BYTES, Share
+from relay.receive.body import UNFINISHED_BYTES, Share, join_small
 from tests.integration.gateways import PATH, Running, running
 from tests.making import now
 from tests.servers import Server
@@ -299,6 +299,31 @@ async def test_bodies_that_never_end_do_not_keep_good_ones_out(
     # What one read of a connection gives may come on top of it.
     assert max(peaks) <= limit + 256 * KIB
     assert len(await gateway.events("unidentified")) == 3
+
+
+async def test_a_body_that_comes_in_small_pieces_is_kept_in_large_ones(
+    gateway: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its sender chooses the pieces, and must not choose what each of its bytes costs."""
+    sent: list[bytes] = []
+    kept: list[int] = []
+
+    def noted(pieces: list[bytes]) -> None:
+        join_small(pieces)
+        kept.append(len(pieces))
+
+    monkeypatch.setattr("relay.receive.join_small", noted)
+    async with connected(gateway) as wire:
+        await wire.head({**signed(BODY), "content-length": str(len(BODY))})
+        for byte in BODY:
+            sent.append(bytes([byte]))
+            await wire.send(sent[-1])
+            await wait_until(lambda: len(kept) == len(sent), description="it came")
+        answer = await wire.answer()
+
+    assert set(kept) == {1}
+    assert answer.status == 200
+    assert [event.data for event in (await gateway.events()).values()] == [BODY]
 
 
 async def test_the_cut_senders_are_told(gateway: Running) -> None:

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from relay.contract.errors import BodyIncomplete, Overloaded
-from relay.receive.body import Budget, Share
+from relay.receive.body import PIECE_BYTES, UNFINISHED_BYTES, Budget, Share, join_small
 from tests.waiting import wait_until
 
 KIB = 1024
@@ -263,3 +263,47 @@ async def test_an_empty_body_leaves_nothing_behind() -> None:
     share.release()
 
     assert budget.by_client == {}
+
+
+def test_bodies_have_a_part_of_the_memory_and_a_client_a_sixteenth_of_all() -> None:
+    """What the operator said bounds all that bodies lead to, so they cannot have all of it."""
+    budget = Budget.within(1024 * KIB, max_body_bytes=KIB, body_seconds=60)
+
+    assert budget.limit_bytes == 640 * KIB
+    assert budget.client_bytes == 64 * KIB
+
+
+async def test_the_longest_body_has_room_where_it_is_all_that_is_allowed() -> None:
+    """The least budget there is, one body, is enough for a body that comes bit by bit."""
+    budget = Budget.within(64 * KIB, max_body_bytes=64 * KIB, body_seconds=60)
+    reading = Reading(budget, "a")
+
+    await reading.grow(63 * KIB)
+    await reading.grow(1 * KIB)
+    held = budget.in_hand_bytes
+    await reading.grow(0)
+
+    assert held == 64 * KIB + UNFINISHED_BYTES
+    assert await reading.outcome() == "whole"
+
+
+def test_small_pieces_of_a_body_are_joined() -> None:
+    """However small the pieces come, there are not many of them, and not a byte is moved."""
+    body = bytes(range(256)) * 100
+    pieces: list[bytes] = []
+    for byte in body:
+        pieces.append(bytes([byte]))
+        join_small(pieces)
+
+    assert b"".join(pieces) == body
+    assert len(pieces) <= 2 * len(body) / PIECE_BYTES + 1
+
+
+def test_large_pieces_of_a_body_are_left_alone() -> None:
+    """To copy what is large would cost more than it spares."""
+    large = [bytes(PIECE_BYTES), bytes(PIECE_BYTES)]
+    pieces = list(large)
+
+    join_small(pieces)
+
+    assert all(one is other for one, other in zip(pieces, large, strict=True))
