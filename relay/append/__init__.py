@@ -20,11 +20,11 @@ from relay.append.script import (
     SCRIPT,
     Verdict,
     call_arguments,
-    prepare,
+    pack,
     read_verdict,
     refusal,
 )
-from relay.append.waiting import Limits, Line, Waiting
+from relay.append.waiting import Limits, Queue, Waiting
 from relay.contract.connect import UNKNOWN_OUTCOME, RedisError
 from relay.contract.errors import StoreFull, StoreUnavailable, TryLater
 from relay.contract.event import Appended, Duplicate, IdentifiedEvent
@@ -93,7 +93,7 @@ class Appender:
         self._limits = limits or Limits()
         self._observer = observer or Observer()
         self._is_full = is_full
-        self._line = Line(self._limits)
+        self._queue = Queue(self._limits)
         self._in_flight: list[Waiting] = []
         self._flusher: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -102,12 +102,12 @@ class Appender:
     @property
     def waiting(self) -> int:
         """How many events wait for a flush."""
-        return len(self._line)
+        return len(self._queue)
 
     @property
     def waiting_bytes(self) -> int:
         """How long they are, together."""
-        return self._line.size_bytes
+        return self._queue.size_bytes
 
     def append(self, identified: IdentifiedEvent) -> asyncio.Future[Appended | Duplicate]:
         """Store an event unless its identity was stored within the window.
@@ -129,8 +129,8 @@ class Appender:
         if self._is_full():
             raise StoreFull
         loop = asyncio.get_running_loop()
-        waiting = Waiting(prepare(identified, self._keys), loop.create_future(), loop.time())
-        self._line.join(waiting)
+        waiting = Waiting(pack(identified, self._keys), loop.create_future(), loop.time())
+        self._queue.join(waiting)
         if self._flusher is None:
             # The flush begins after the requests that are ready in this turn of the loop.
             self._flusher = loop.create_task(self._flush_all(), name="append-flush")
@@ -164,7 +164,7 @@ class Appender:
     def _answer_late(self) -> None:
         """Answer those whose time is over: the store may hang, and what hangs is not waited for."""
         self._timer = None
-        for waiting in chain(self._in_flight, self._line):
+        for waiting in chain(self._in_flight, self._queue):
             if not self._is_late(waiting):
                 self._set_timer(waiting)
                 return
@@ -176,8 +176,8 @@ class Appender:
 
     async def _flush_all(self) -> None:
         try:
-            while self._line:
-                await self._flush(self._line.next_batch())
+            while self._queue:
+                await self._flush(self._queue.next_batch())
         finally:
             self._flusher = None
             self._in_flight = []
@@ -205,7 +205,7 @@ class Appender:
                     for waiting, verdict in zip(group, verdicts, strict=True):
                         _resolve(waiting, verdict.result)
                 now = loop.time()
-                self._line.learn(now - started)
+                self._queue.learn(now - started)
                 # After the answers: nobody waits for a report.
                 _safely(self._observer.flushed, len(batch), now - started)
                 self._report(settled, now)

@@ -43,7 +43,7 @@ class Route:
     arguments: tuple[str | int, ...]
 
 
-class Prepared(msgspec.Struct, frozen=True):
+class Packed(msgspec.Struct, frozen=True):
     """An event with everything that its script call needs.
 
     Args:
@@ -79,7 +79,7 @@ class Verdict(msgspec.Struct, frozen=True):
     is_news: bool = True
 
 
-def prepare(identified: IdentifiedEvent, keys: Keys) -> Prepared:
+def pack(identified: IdentifiedEvent, keys: Keys) -> Packed:
     """Lay out an event for the script.
 
     The identity becomes a digest of 128 bits: ids are the sender's text, without a bound in
@@ -92,7 +92,7 @@ def prepare(identified: IdentifiedEvent, keys: Keys) -> Prepared:
     data = event.data
     fields: list[Any] = encode(event)
     fields[-1] = Raw(_STR32 + len(data).to_bytes(4) + data)
-    return Prepared(
+    return Packed(
         tag,
         _route(
             (keys.prefix, tag, event.type),
@@ -107,7 +107,7 @@ def prepare(identified: IdentifiedEvent, keys: Keys) -> Prepared:
     )
 
 
-def call_arguments(tag: str, batch: Sequence[Prepared], keys: Keys) -> Call:
+def call_arguments(tag: str, batch: Sequence[Packed], keys: Keys) -> Call:
     """Give keys and arguments of the call that appends a batch of one tag."""
     numbers: dict[Route, int] = {}
     events = [

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from relay.append.script import Prepared
+from relay.append.script import Packed
 from relay.contract.errors import Overloaded
 from relay.contract.event import Appended, Duplicate
 
@@ -50,14 +50,14 @@ class Waiting:
     __slots__ = ("answer", "event", "since")
 
     def __init__(
-        self, event: Prepared, answer: asyncio.Future[Appended | Duplicate], since: float
+        self, event: Packed, answer: asyncio.Future[Appended | Duplicate], since: float
     ) -> None:
         self.event = event
         self.answer = answer
         self.since = since
 
 
-class Line:
+class Queue:
     """Those who wait, in order of arrival.
 
     Args:

@@ -16,7 +16,7 @@ from relay.contract.errors import BodyIncomplete, DeliveryRefused, MethodNotAllo
 from relay.pipeline import Accepted
 from relay.receive import Receiver
 from relay.receive.answers import SERVER, answer, problem, request_id
-from relay.receive.ready import may_be_ready, ready
+from relay.receive.prepared import may_be_prepared, prepared
 
 PREFIX = "/webhooks/"
 # For a sender that was cut to read why, before its connection ends.
@@ -117,8 +117,8 @@ class Ingress:
     def _answer(
         self, request: web.BaseRequest, outcome: Accepted | DeliveryRefused
     ) -> web.StreamResponse:
-        if isinstance(outcome, Accepted) and not self._draining and may_be_ready(request):
-            return ready(outcome)
+        if isinstance(outcome, Accepted) and not self._draining and may_be_prepared(request):
+            return prepared(outcome)
         response = answer(outcome)
         self._note_unread(request)
         if isinstance(outcome, BodyIncomplete):

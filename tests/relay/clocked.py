@@ -10,7 +10,7 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 import tests.fakes  # noqa: F401 - mends the store in memory
-from relay.append.script import SCRIPT, Verdict, call_arguments, prepare, read_verdict
+from relay.append.script import SCRIPT, Verdict, call_arguments, pack, read_verdict
 from relay.contract.event import IdentifiedEvent
 from relay.contract.keys import UNIDENTIFIED, Keys
 
@@ -84,8 +84,8 @@ class OnServer:
 
 def run(client: Redis, text: str, events: tuple[IdentifiedEvent, ...]) -> list[Verdict]:
     """Make one call of a script for events of one tag."""
-    prepared = [prepare(event, KEYS) for event in events]
-    keys, arguments = call_arguments(TAG, prepared, KEYS)
+    packed = [pack(event, KEYS) for event in events]
+    keys, arguments = call_arguments(TAG, packed, KEYS)
     replies: Any = client.eval(text, len(keys), *keys, *arguments)
     return [read_verdict(reply) for reply in replies]
 

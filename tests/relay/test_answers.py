@@ -21,7 +21,7 @@ from relay.contract.errors import (
 from relay.contract.event import Appended, Duplicate
 from relay.pipeline import Accepted, Filtered
 from relay.receive.answers import answer, header_safe, problem, request_id
-from relay.receive.ready import ready
+from relay.receive.prepared import prepared
 
 
 class Wire(AbstractStreamWriter):
@@ -79,14 +79,14 @@ def test_accepted_deliveries_are_answered_200(
 
 @pytest.mark.parametrize("event_id", ["evt_1", "a\r\nb: c", "é"])
 @pytest.mark.parametrize("result", [Appended("1-0"), Duplicate("1-0"), Filtered()])
-async def test_the_ready_answer_says_what_the_ordinary_one_says(
+async def test_the_prepared_answer_says_what_the_ordinary_one_says(
     event_id: str, result: Appended | Duplicate | Filtered
 ) -> None:
     """Both have the same headers and the same body, but for what differs in every answer."""
     done = Accepted(event_id, result)
     request = make_mocked_request("POST", "/", writer=(wire := Wire()))
     ordinary = answer(done)
-    await ready(done).prepare(request)
+    await prepared(done).prepare(request)
     head, _, body = wire.written.partition(b"\r\n\r\n")
     status, *lines = head.decode().split("\r\n")
     headers = dict(line.split(": ", 1) for line in lines)

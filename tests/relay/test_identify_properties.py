@@ -6,7 +6,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.append.script import prepare
+from relay.append.script import pack
 from relay.contract.event import IdentifiedEvent
 from relay.contract.keys import UNIDENTIFIED, Keys, is_event_type
 from relay.identify import identify
@@ -41,7 +41,7 @@ def identified(body: bytes, headers: dict[str, str], query: str = "") -> Identif
 def check(found: IdentifiedEvent, body: bytes) -> None:
     """Assert what must be true of every identified event."""
     event = found.event
-    sent_to = prepare(found, Keys())
+    sent_to = pack(found, Keys())
     written = [
         part for part in (*sent_to.route.keys, *sent_to.route.arguments) if isinstance(part, str)
     ]

@@ -16,7 +16,7 @@ from redis.exceptions import NoScriptError
 
 from bench.holds.numbered import body, event_id
 from bench.unipile import ACCOUNT, EVENT_TYPE
-from relay.append.script import SCRIPT, call_arguments, prepare
+from relay.append.script import SCRIPT, call_arguments, pack
 from relay.contract.entry import encode
 from relay.contract.event import Event, IdentifiedEvent
 from relay.contract.keys import Keys
@@ -106,7 +106,7 @@ class Relay(Side):
     def call(self, numbers: Sequence[int]) -> tuple[Sequence[str], Sequence[str | bytes | float]]:
         """Give keys and arguments."""
         batch = [
-            prepare(
+            pack(
                 IdentifiedEvent(
                     event=make_event(number),
                     tag=TAG,

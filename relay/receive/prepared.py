@@ -17,7 +17,7 @@ from relay.pipeline import Accepted, Filtered
 from relay.receive.answers import SERVER, header_safe, request_id, text_of
 
 
-class Ready(web.StreamResponse):
+class Prepared(web.StreamResponse):
     """An answer that is written as it is, on a connection that is kept.
 
     Args:
@@ -49,16 +49,16 @@ class Ready(web.StreamResponse):
         """Do nothing: it has been written."""
 
 
-def may_be_ready(request: web.BaseRequest) -> bool:
+def may_be_prepared(request: web.BaseRequest) -> bool:
     """Say whether a request can be answered so."""
     return request.keep_alive and request.version == HttpVersion11
 
 
-def ready(done: Accepted) -> Ready:
+def prepared(done: Accepted) -> Prepared:
     """Make the answer to a delivery that was accepted."""
     text, result = text_of(done), done.result
     entry = "" if isinstance(result, Filtered) else f"relay-entry-id: {result.entry_id}\r\n"
-    return Ready(
+    return Prepared(
         (
             f"{_head.now()}relay-request-id: {request_id()}\r\n"
             f"relay-event-id: {header_safe(done.event_id)}\r\n{entry}"
