@@ -98,6 +98,7 @@ class Appender:
         self._flusher: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._failing = False
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def waiting(self) -> int:
@@ -128,7 +129,8 @@ class Appender:
         """
         if self._is_full():
             raise StoreFull
-        loop = asyncio.get_running_loop()
+        # Asking for the loop is a system call before Python 3.12.
+        loop = self._loop = self._loop or asyncio.get_running_loop()
         waiting = Waiting(pack(identified, self._keys), loop.create_future(), loop.time())
         self._queue.join(waiting)
         if self._flusher is None:
