@@ -15,6 +15,8 @@ from relay.listen import BACKLOG
 from relay.receive.answers import state
 from relay.receive.routes import Page, add_pages
 
+SHUTDOWN_SECONDS = 0.5
+
 IsReady = Callable[[], Awaitable[bool]]
 
 
@@ -53,7 +55,10 @@ async def serving_admin(
 
     app = web.Application()
     add_pages(app, {**health(is_ready), "/metrics": metrics})
-    runner = web.AppRunner(app, access_log=None)
+    # Whoever stops in the middle of a request must not hold up the end.
+    runner = web.AppRunner(
+        app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, lingering_time=SHUTDOWN_SECONDS
+    )
     try:
         await runner.setup()
         for one in sockets:

@@ -25,7 +25,7 @@ from relay.contract.keys import made_at, tags_of
 from relay.contract.surroundings import read_config_file, with_running_dev
 from relay.endpoint import Endpoint
 from relay.hold import Holder
-from relay.listen import bound, say_where
+from relay.listen import bound, open_files, say_where
 from relay.metrics import Metrics, tally
 from relay.pipeline import Pipeline
 from relay.ready import Readiness
@@ -36,6 +36,9 @@ from relay.receive.drain import CUT_SECONDS, DRAIN_IDLE_SECONDS, run_out
 from relay.receive.refusals import RefusalLog
 from relay.receive.routes import Ingress, Page, add_routes
 from relay.settings import Settings, build_endpoints, build_rates
+
+# What a gateway opens beside senders' connections: logs, listeners, the store, the parent.
+OWN_FILES = 64
 
 _log = structlog.get_logger("relay.app")
 
@@ -239,7 +242,7 @@ async def serving_on(
         ingress,
         gateway.budget,
         gateway.metrics,
-        limit=settings.max_connections,
+        limit=_most_connections(settings.max_connections),
         idle_seconds=settings.idle_seconds,
     )
     gateway.metrics.watch(tally.CONNECTIONS, lambda: connections.count)
@@ -258,6 +261,14 @@ async def serving_on(
                 await run_out(connections, idle_seconds, settings.grace_seconds)
             finally:
                 await runner.cleanup()
+
+
+def _most_connections(wanted: int) -> int:
+    """Give as many connections as are wanted, or as this process may have."""
+    most = max(1, open_files() - OWN_FILES)
+    if most < wanted:
+        _log.warning("connections_limited", wanted=wanted, most=most, advice="raise ulimit -n")
+    return min(most, wanted)
 
 
 def _build(settings: Settings | None, environ: Mapping[str, str] | None) -> Gateway:

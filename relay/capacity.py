@@ -9,7 +9,7 @@ import asyncio
 import structlog
 from redis.asyncio import Redis
 
-from relay.contract.connect import NoPermissionError, ResponseError
+from relay.contract.connect import UNKNOWN_OUTCOME, NoPermissionError, ResponseError
 from relay.metrics import Metrics
 
 STOP_RATIO = 0.85
@@ -41,6 +41,10 @@ class Capacity:
         while True:
             try:
                 await self.look()
+            except UNKNOWN_OUTCOME:
+                # Another store may come back in its place.
+                self.is_full = False
+                raise
             except (NoPermissionError, ResponseError):
                 # Without INFO the store's own refusal is the only bound there is.
                 self.is_full = False

@@ -47,6 +47,7 @@ class Readiness:
                 await self._appender.probe()
                 await self._announcer.announce_tags()
                 self._answer = True
-        except (RedisError, OSError, TimeoutError):
+        except (RedisError, OSError):
             pass
-        self._known_until = asyncio.get_running_loop().time() + KNOWN_SECONDS
+        finally:
+            self._known_until = asyncio.get_running_loop().time() + KNOWN_SECONDS

@@ -7,11 +7,9 @@ outlives its parent for longer than that.
 
 import asyncio
 import gc
-import resource
 import signal
 import socket
 import sys
-from contextlib import suppress
 
 import structlog
 
@@ -66,7 +64,6 @@ async def _run(parent: socket.socket) -> None:
 
 async def _serve(begin: Begin, channel: Channel, end: asyncio.Event) -> None:
     configure_logs(begin.log_format)
-    _raise_limit_of_descriptors()
     settings, gateway = make_gateway(begin)
     sockets = [socket.socket(fileno=descriptor) for descriptor in begin.listening]
     talking = [
@@ -101,13 +98,6 @@ async def _tell(channel: Channel, gateway: Gateway) -> None:
     while True:
         await asyncio.sleep(TELL_SECONDS)
         await channel.send(Counted(gateway.metrics.tally(), asked=False))
-
-
-def _raise_limit_of_descriptors() -> None:
-    """Let it have as many connections as the system lets it."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(OSError, ValueError):  # some systems say more than they grant
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 if __name__ == "__main__":

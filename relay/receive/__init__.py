@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from relay.contract.errors import (
     BodyTooLarge,
@@ -28,6 +28,11 @@ from relay.receive.refusals import RefusalLog
 from relay.verify import examine_head
 
 __all__ = ["Budget", "Receiver"]
+
+# A request keeps its headers as bytes and as text. What usual ones take is part of what it costs
+# to wait for a body.
+HEAD_COPIES = 2
+USUAL_HEAD_BYTES = 2048
 
 _OUTCOMES = {Appended: "stored", Duplicate: "duplicate", Filtered: "filtered"}
 
@@ -118,7 +123,8 @@ class Receiver:
         chunks: list[bytes] = []
         try:
             async with share.unless_cut():
-                if request.headers.get("expect", "").lower() == "100-continue":
+                share.grow(HEAD_COPIES * max(0, _head_bytes(request) - USUAL_HEAD_BYTES))
+                if _waits_to_go_on(request):
                     await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
                     # What was written was no part of the answer.
                     request.writer.output_size = 0
@@ -144,6 +150,16 @@ class Receiver:
             if size_bytes > self.max_body_bytes:
                 raise BodyTooLarge
             join_small(chunks)
+
+
+def _waits_to_go_on(request: web.BaseRequest) -> bool:
+    # RFC 9110, section 10.1.1: a sender of an older version does not know the answer.
+    wanted = request.headers.get("expect", "").lower() == "100-continue"
+    return wanted and request.version >= HttpVersion11
+
+
+def _head_bytes(request: web.BaseRequest) -> int:
+    return sum(len(name) + len(value) for name, value in request.raw_headers)
 
 
 def _query(path: str) -> str:

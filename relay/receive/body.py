@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Self
 
+from aiohttp import web
 from aiohttp.http_exceptions import PayloadEncodingError
 
 from relay.contract.errors import BodyIncomplete, Overloaded
@@ -35,12 +36,13 @@ class Share:
         client: Address of the sender.
     """
 
-    __slots__ = ("_budget", "_timeout", "client", "size_bytes")
+    __slots__ = ("_budget", "_timeout", "client", "is_cut", "size_bytes")
 
     def __init__(self, budget: "Budget", client: str) -> None:
         self._budget = budget
         self._timeout: asyncio.Timeout | None = None
         self.client = client
+        self.is_cut = False
         self.size_bytes = 0
 
     def grow(self, size_bytes: int) -> None:
@@ -84,7 +86,7 @@ class Share:
             self._budget.begin(self)
             async with asyncio.timeout(self._budget.body_seconds) as self._timeout:
                 yield
-        except (TimeoutError, ConnectionError, PayloadEncodingError) as error:
+        except (OSError, PayloadEncodingError, web.RequestPayloadError) as error:
             # What reads the body keeps the error; with its traceback it would keep the frames, and
             # they it: a circle for each sender that leaves, until the collector comes by.
             raise BodyIncomplete from error.with_traceback(None)
@@ -94,6 +96,7 @@ class Share:
 
     def cut(self) -> None:
         """End the reading of this body as soon as the loop runs."""
+        self.is_cut = True
         if self._timeout is not None and not self._timeout.expired():
             self._timeout.reschedule(asyncio.get_running_loop().time())
 
@@ -103,7 +106,7 @@ class Budget:
 
     Args:
         limit_bytes: How many body bytes may be in hand.
-        client_bytes: How many of one client; a sixteenth of all by default.
+        client_bytes: How many of one client; a sixteenth of the limit by default.
         max_body_bytes: The longest body; a client's part is never smaller.
         body_seconds: How long one body may take to arrive.
         unfinished_bytes: What it costs to wait for one, beside its bytes.
@@ -168,10 +171,11 @@ class Budget:
         share.shrink(self._unfinished_bytes)
 
     def cut_oldest(self) -> bool:
-        """Cut the body that is longest unfinished, and say whether there was one."""
+        """Cut the body that is longest unfinished of those that were not yet, if there is one."""
         for share in self._unfinished:
-            share.cut()
-            return True
+            if not share.is_cut:
+                share.cut()
+                return True
         return False
 
     def make_room(self, growing: Share) -> None:

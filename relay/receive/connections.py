@@ -10,6 +10,7 @@ Source: aiohttp, `web.Server`; asyncio, `loop.connect_accepted_socket`; docs/adr
 import asyncio
 import socket
 from collections.abc import Sequence
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -18,15 +19,81 @@ from relay.metrics import Metrics
 from relay.receive.body import Budget
 from relay.receive.routes import Ingress
 
+# A head is the request's line and so many headers, none longer than a line.
+MAX_LINE_BYTES = 8190
+MAX_HEADERS = 100
 # How long accepting pauses where nothing can make room, or the system has none.
 PAUSE_SECONDS = 0.05
 # For so long a connection that was made, or answered, counts as one that will send.
 NEW_SECONDS = 1.0
 # By then a request that was being read when its connection was to close is being answered.
 PART_SECONDS = 0.02
+# So long a closed one may take to take its answer.
+UNSENT_SECONDS = 1.0
+SWEEP_SECONDS = 1.0
+# A head may be so long, and is cut before it has twice as much and one packet.
+HEAD_BYTES = 32 * 1024
+# After so many turns of the loop the request of a whole head is being answered.
+TURNS = 8
 LONG_PAUSE_SECONDS = 1.0
 
 _log = structlog.get_logger("relay.receive")
+
+
+class Connection(web.RequestHandler):
+    """One connection, which ends where a head grows on and on.
+
+    aiohttp bounds each header and their number, and by that a head only at a megabyte; what waits
+    for the rest of it stands in no budget. So each `HEAD_BYTES` it is looked whether a request
+    has begun since.
+    """
+
+    __slots__ = ("_kept_transport", "_look_at_bytes", "_quiet", "_quiet_since", "_received_bytes")
+
+    def __init__(
+        self,
+        server: web.Server,
+        quiet: dict[web.RequestHandler, float],
+        **options: Any,  # noqa: ANN401 - aiohttp's own
+    ) -> None:
+        super().__init__(server, loop=asyncio.get_running_loop(), **options)
+        self._kept_transport: asyncio.BaseTransport | None = None
+        self._quiet = quiet
+        self._quiet_since: float | None = None
+        self._received_bytes = 0
+        self._look_at_bytes = HEAD_BYTES
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take note of the transport, which aiohttp forgets before all is sent."""
+        super().connection_made(transport)
+        self._kept_transport = transport
+
+    def end(self) -> None:
+        """End it at once, whatever is still to be sent."""
+        if isinstance(self._kept_transport, asyncio.WriteTransport):
+            self._kept_transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came."""
+        self._received_bytes += len(data)
+        if self._received_bytes >= self._look_at_bytes:
+            self._look(len(data))
+        super().data_received(data)
+
+    def _look(self, came_bytes: int) -> None:
+        since = self._quiet.get(self)
+        if since is not None and (since == self._quiet_since or came_bytes >= HEAD_BYTES):
+            self._end_if_quiet(since, TURNS)
+        self._quiet_since = since
+        self._look_at_bytes = self._received_bytes + HEAD_BYTES
+
+    def _end_if_quiet(self, since: float, turns: int) -> None:
+        if self._quiet.get(self) != since:
+            return
+        if turns:  # a request may have come with this very packet
+            asyncio.get_running_loop().call_soon(self._end_if_quiet, since, turns - 1)
+        else:
+            self.end()
 
 
 class Connections(web.Server):
@@ -49,23 +116,34 @@ class Connections(web.Server):
         limit: int,
         idle_seconds: float,
     ) -> None:
-        super().__init__(
-            ingress,
+        super().__init__(ingress)
+        self._options = {
             # aiohttp would unpack compressed bodies: other bytes than were signed, and bombs.
-            auto_decompress=False,
-            keepalive_timeout=idle_seconds,
-            access_log=None,
-        )
+            "auto_decompress": False,
+            "max_line_size": MAX_LINE_BYTES,
+            "max_headers": MAX_HEADERS,
+            "max_field_size": MAX_LINE_BYTES,
+            "keepalive_timeout": idle_seconds,
+            "access_log": None,
+        }
+        self._idle_seconds = idle_seconds
         self._quiet = ingress.quiet
         self._unread = ingress.unread
         self._budget = budget
         self._metrics = metrics
         self._limit = limit
+        # Those that must go need a moment for it; beyond this nobody comes before they are gone.
+        self._most = limit + max(16, limit // 8)
         self._leaving: set[web.RequestHandler] = set()
         self._sockets: list[socket.socket] = []
         self._pauses: set[asyncio.TimerHandle] = set()
         self._arriving: set[asyncio.Task[object]] = set()
+        self._sweep_timer: asyncio.TimerHandle | None = None
         self.count = 0
+
+    def __call__(self) -> web.RequestHandler:
+        """Make the protocol of a new connection."""
+        return Connection(self, self._quiet, **self._options)
 
     def accept_on(self, sockets: Sequence[socket.socket]) -> None:
         """Take connections from listening sockets, until `stop_accepting`.
@@ -77,6 +155,7 @@ class Connections(web.Server):
             listening.settimeout(0)
             self._sockets.append(listening)
             self._listen(listening)
+        self._sweep_later()
 
     def stop_accepting(self) -> None:
         """Take no more; those that wait are left to whoever else accepts on the sockets."""
@@ -86,6 +165,8 @@ class Connections(web.Server):
         for listening in self._sockets:
             asyncio.get_running_loop().remove_reader(listening)
         self._sockets.clear()
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
 
     @property
     def are_gone(self) -> bool:
@@ -115,6 +196,18 @@ class Connections(web.Server):
             # aiohttp would read on for ten seconds from nobody, and keep all of the connection.
             unread.feed_eof()
 
+    def _sweep_later(self) -> None:
+        self._sweep_timer = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
+
+    def _sweep(self) -> None:
+        """End those that should have ended by now: they do not take what they were answered."""
+        latest = asyncio.get_running_loop().time() - self._idle_seconds - SWEEP_SECONDS
+        for handler, since in list(self._quiet.items()):
+            if since > latest:
+                break
+            self._end_at_once(handler)
+        self._sweep_later()
+
     def _part_with(self, handler: web.RequestHandler) -> None:
         """Close a quiet one, but answer the request first that may have come this very moment."""
         self._quiet[handler] = self._quiet.pop(handler)  # behind those that stay
@@ -125,6 +218,12 @@ class Connections(web.Server):
     def _end_if_quiet(self, handler: web.RequestHandler) -> None:
         if handler in self._quiet:
             handler.force_close()
+            asyncio.get_running_loop().call_later(UNSENT_SECONDS, self._end_at_once, handler)
+
+    def _end_at_once(self, handler: web.RequestHandler) -> None:
+        """End one that was closed: while it takes no answer, it would stay for ever."""
+        if handler in self._quiet and isinstance(handler, Connection):
+            handler.end()
 
     def _listen(self, listening: socket.socket) -> None:
         asyncio.get_running_loop().add_reader(listening, self._accept, listening)
@@ -141,15 +240,20 @@ class Connections(web.Server):
         self._pauses.add(pause)
 
     def _accept(self, listening: socket.socket) -> None:
-        if self.count + len(self._arriving) >= self._limit and not self._make_room():
-            self._pause(listening, PAUSE_SECONDS)
-            return
+        there = self.count + len(self._arriving)
+        if there >= self._limit:
+            has_room = self._make_room()
+            if there >= self._most or not has_room:
+                self._pause(listening, PAUSE_SECONDS)
+                return
         try:
             connection, _ = listening.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
             return  # another process took it, or the sender is gone already
         except OSError as error:
             _log.error("accepting_failed", error=type(error).__name__, errno=error.errno)
+            # What is lacking is most likely what connections take.
+            self._make_room()
             self._pause(listening, LONG_PAUSE_SECONDS)
             return
         connection.settimeout(0)

@@ -88,11 +88,12 @@ class Ingress:
         try:
             if name is None:
                 response = await self._look_closer(request)
-                self._note_unread(request)
             else:
                 response = self._answer(request, await self._receiver.receive(request, name))
         except Exception as error:  # noqa: BLE001 - the edge: a bug becomes an answer
             response = _bug(error)
+        if not request.content.is_eof() and connection.transport is not None:
+            self.unread[connection] = request.content
         if self._draining:
             response.force_close()
             if not request.content.is_eof():
@@ -122,17 +123,12 @@ class Ingress:
         if isinstance(outcome, Accepted) and not self._draining and may_be_prepared(request):
             return prepared(outcome)
         response = answer(outcome)
-        self._note_unread(request)
         if isinstance(outcome, BodyIncomplete):
             # Its room was needed, and the connection takes some too; no other request comes on it.
             response.force_close()
             loop = asyncio.get_running_loop()
             loop.call_later(CUT_LINGER_SECONDS, request.protocol.force_close)
         return response
-
-    def _note_unread(self, request: web.BaseRequest) -> None:
-        if not request.content.is_eof() and request.protocol.transport is not None:
-            self.unread[request.protocol] = request.content
 
 
 @web.middleware

@@ -125,6 +125,34 @@ async def test_a_sender_that_asks_first_may_go_on(gateway: Running) -> None:
     assert len(await gateway.events()) == 1
 
 
+async def test_a_sender_of_http_1_0_gets_one_answer(gateway: Running) -> None:
+    """It does not know interim answers, so it gets none, whatever it says of expecting."""
+    headers = {**signed(BODY), "expect": "100-continue", "content-length": str(len(BODY))}
+    lines = [f"POST {PATH} HTTP/1.0", *(f"{name}: {value}" for name, value in headers.items())]
+    async with connected(gateway) as wire:
+        await wire.send("\r\n".join([*lines, "", ""]).encode())
+        await wait_until(lambda: in_hand(gateway) > 0, description="the body is waited for")
+        await wire.send(BODY)
+        answer = await wire.answer()
+
+    assert (answer.status, answer.body) == (200, b'{"received":true}')
+
+
+async def test_a_long_head_counts_while_its_body_is_waited_for(gateway: Running) -> None:
+    """Who sends many headers and half a body takes as much of the budget as of the memory."""
+    headers = {**signed(BODY), "content-length": "100"}
+    async with connected(gateway) as one:
+        await one.head(headers)
+        await wait_until(lambda: in_hand(gateway) > 0, description="one is waited for")
+        usual = in_hand(gateway)
+        async with connected(gateway) as other:
+            await other.head({**headers, "x": "y" * 8000, "z": "y" * 8000})
+            await wait_until(lambda: in_hand(gateway) > usual, description="both are waited for")
+            await wait_until(
+                lambda: in_hand(gateway) > 2 * usual + 2 * 13_000, description="the head counts"
+            )
+
+
 @pytest.mark.parametrize(
     ("method", "path", "headers", "status", "reason"),
     [

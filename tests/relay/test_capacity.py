@@ -4,6 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoPermissionError
 from structlog.testing import capture_logs
 
@@ -72,6 +73,19 @@ async def test_it_has_room_again_by_itself() -> None:
 
     assert not found.is_full
     assert [line["event"] for line in captured] == ["store_full", "store_has_room"]
+
+
+async def test_a_store_that_is_away_is_not_taken_for_full() -> None:
+    """Another may come back in its place, and what is refused until then has another reason."""
+    store = Store(maxmemory=1000, used_memory=900)
+    found = make_capacity(store)
+    await found.look()
+    store.error = RedisConnectionError()
+
+    with pytest.raises(RedisConnectionError):
+        await found.watch()
+
+    assert not found.is_full
 
 
 async def test_an_unbounded_store_is_warned_of_once() -> None:

@@ -4,7 +4,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import pytest
@@ -14,7 +14,7 @@ from relay.listen import bound
 from relay.metrics import Metrics
 from relay.metrics.tally import CLOSED_CONNECTIONS
 from relay.receive.body import Budget
-from relay.receive.connections import Connections
+from relay.receive.connections import HEAD_BYTES, MAX_HEADERS, PART_SECONDS, Connections
 from relay.receive.routes import Ingress
 from tests.waiting import wait_until
 
@@ -33,6 +33,7 @@ class Place:
     may_answer: asyncio.Event
     asked: list[int] = field(default_factory=list)
     senders: list["Sender"] = field(default_factory=list)
+    raw: list[socket.socket] = field(default_factory=list)
 
     async def connect(self) -> "Sender":
         """Connect; the gateway may take it later."""
@@ -44,6 +45,25 @@ class Place:
         """Say how many had to make room, by state."""
         rows = self.metrics.tally().counters
         return {labels[0]: n for name, labels, n in rows if name == CLOSED_CONNECTIONS.name}
+
+    async def stop_reading(self) -> None:
+        """Connect and ask for more than the other end can send without being read."""
+        with socket.socket() as raw:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            raw.settimeout(0)
+            await asyncio.get_running_loop().sock_connect(raw, ("127.0.0.1", self.port))
+            sender = raw.dup()
+        self.raw.append(sender)
+        before = set(self.ingress.quiet)
+        asked = len(self.asked)
+
+        def is_stuck() -> bool:
+            with suppress(BlockingIOError):
+                sender.send(GET * 2000)
+            new = set(self.ingress.quiet) - before
+            return len(self.asked) > asked and any(one.writing_paused for one in new)
+
+        await wait_until(is_stuck, description="it is answered no more")
 
     async def until_open(self, count: int) -> None:
         """Wait until as many connections are open."""
@@ -123,6 +143,8 @@ async def place(
             may_answer.set()
             for sender in made.senders:
                 sender.close()
+            for stuck in made.raw:
+                stuck.close()
             connections.stop_accepting()
             await runner.cleanup()
 
@@ -243,6 +265,90 @@ async def test_a_head_that_does_not_come_is_not_waited_for(sent: bytes) -> None:
     assert ended
 
 
+async def test_a_head_that_grows_on_and_on_is_cut() -> None:
+    """Headers that are not too long, nor too many, fill no memory either."""
+    line = b"x: " + b"y" * 8000 + b"\r\n"
+    async with place() as here:
+        sender = await here.connect()
+        sender.writer.write(b"GET /page HTTP/1.1\r\n" + line * (4 * HEAD_BYTES // len(line)))
+        ended = await sender.ended()
+        await here.until_open(0)
+
+    assert ended
+    assert here.asked == []
+
+
+@pytest.mark.parametrize("headers", [b"x: y\r\n" * (MAX_HEADERS + 1), b"x: " + b"y" * 8200])
+async def test_too_many_or_too_long_headers_are_refused(headers: bytes) -> None:
+    """What no sender needs is not read to its end."""
+    async with place() as here:
+        sender = await here.connect()
+        sender.writer.write(b"GET /page HTTP/1.1\r\n" + headers + b"\r\n\r\n")
+        answer = await sender.reader.read()
+
+    assert answer.startswith(b"HTTP/1.0 400")
+    assert here.asked == []
+
+
+async def test_a_kept_connection_may_send_any_number_of_heads() -> None:
+    """What was received before is nothing against the next request, though it comes in two."""
+    long = b"GET /page HTTP/1.1\r\nhost: x\r\nx: " + b"y" * 7000
+    async with place() as here:
+        sender = await here.connect()
+        for _ in range(3 * HEAD_BYTES // len(long)):
+            sender.writer.write(long)
+            await asyncio.sleep(2 * PART_SECONDS)
+            sender.writer.write(b"\r\n\r\n")
+            assert await sender.head()
+
+
+async def test_who_takes_no_answer_keeps_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the limit one that does not read is ended, though answers are still to be sent to it."""
+    monkeypatch.setattr("relay.receive.connections.UNSENT_SECONDS", 0.01)
+    async with place(limit=2) as here:
+        for _ in range(2):
+            await here.stop_reading()
+        stuck = list(here.ingress.quiet)
+        newcomers = [await here.connect() for _ in range(2)]
+        answers = [await sender.get() for sender in newcomers]
+        await here.until_open(2)
+
+    assert all(answers)
+    assert all(handler.transport is None for handler in stuck)
+
+
+async def test_who_takes_no_answer_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below the limit, too, it has its time and no more."""
+    monkeypatch.setattr("relay.receive.connections.SWEEP_SECONDS", 0.02)
+    async with place(idle_seconds=0.2) as here:
+        await here.stop_reading()
+        await here.until_open(0)
+
+    assert here.ingress.quiet == {}
+
+
+async def test_those_that_are_being_ended_do_not_lift_the_limit() -> None:
+    """One unfinished body makes room once, and newcomers wait while the ended are still there."""
+    async with place(limit=1) as here:
+        here.may_answer.clear()
+        shares = [here.budget.share(f"{n}") for n in range(40)]
+        for share in shares:
+            here.budget.begin(share)
+        senders = [await here.connect() for _ in range(40)]
+        asking = [asyncio.create_task(sender.get()) for sender in senders]
+        await wait_until(lambda: bool(here.connections._pauses), description="accepting pauses")
+        most = here.connections.count + len(here.connections._arriving)
+        cut = sum(share.is_cut for share in shares)
+        for share in shares:
+            here.budget.finish(share)
+        here.may_answer.set()
+        answers = await asyncio.gather(*asking)
+
+    assert all(answers)
+    assert most == 17
+    assert cut >= 16
+
+
 async def test_accepting_goes_on_after_the_system_had_no_room(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -263,6 +369,30 @@ async def test_accepting_goes_on_after_the_system_had_no_room(
 
     assert answer.startswith(b"HTTP/1.1 200")
     assert failures == []
+
+
+async def test_a_quiet_one_makes_room_where_the_system_has_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Fewer file descriptors than connections are wanted keep no newcomer out."""
+    monkeypatch.setattr("relay.receive.connections.LONG_PAUSE_SECONDS", 0.01)
+    accept: Callable[[socket.socket], tuple[socket.socket, object]] = socket.socket.accept
+
+    async with place() as here:
+
+        def two_at_most(listening: socket.socket) -> tuple[socket.socket, object]:
+            if here.connections.count >= 2:
+                raise OSError(errno.EMFILE, "too many open files")
+            return accept(listening)
+
+        monkeypatch.setattr(socket.socket, "accept", two_at_most)
+        idle = [await here.connect() for _ in range(2)]
+        await here.until_open(2)
+        answer = await (await here.connect()).get()
+        ended = await idle[0].ended()
+
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert ended
 
 
 async def test_who_comes_after_the_end_is_left_to_others() -> None:
