@@ -10,7 +10,7 @@ Source: aiohttp, `web.Server`; asyncio, `loop.connect_accepted_socket`; docs/adr
 import asyncio
 import socket
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from aiohttp import web
@@ -57,7 +57,7 @@ class Connection(web.RequestHandler):
         **options: Any,  # noqa: ANN401 - aiohttp's own
     ) -> None:
         super().__init__(server, loop=asyncio.get_running_loop(), **options)
-        self._kept_transport: asyncio.BaseTransport | None = None
+        self._kept_transport: asyncio.Transport | None = None
         self._quiet = quiet
         self._quiet_since: float | None = None
         self._received_bytes = 0
@@ -66,11 +66,12 @@ class Connection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take note of the transport, which aiohttp forgets before all is sent."""
         super().connection_made(transport)
-        self._kept_transport = transport
+        # Not asked what it is: that of uvloop says no to every class of asyncio's.
+        self._kept_transport = cast("asyncio.Transport", transport)
 
     def end(self) -> None:
         """End it at once, whatever is still to be sent."""
-        if isinstance(self._kept_transport, asyncio.WriteTransport):
+        if self._kept_transport is not None:
             self._kept_transport.abort()
 
     def data_received(self, data: bytes) -> None:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import pytest
+import uvloop
 from aiohttp import web
 
 from relay.listen import bound
@@ -317,14 +318,21 @@ async def test_who_takes_no_answer_keeps_nobody_out(monkeypatch: pytest.MonkeyPa
     assert all(handler.transport is None for handler in stuck)
 
 
-async def test_who_takes_no_answer_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Below the limit, too, it has its time and no more."""
+@pytest.mark.parametrize("make_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_who_takes_no_answer_is_not_kept(
+    make_loop: Callable[[], asyncio.AbstractEventLoop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Below the limit, too, it has its time and no more; each loop has transports of its own."""
     monkeypatch.setattr("relay.receive.connections.SWEEP_SECONDS", 0.02)
-    async with place(idle_seconds=0.2) as here:
-        await here.stop_reading()
-        await here.until_open(0)
 
-    assert here.ingress.quiet == {}
+    async def left() -> dict[web.RequestHandler, float]:
+        async with place(idle_seconds=0.2) as here:
+            await here.stop_reading()
+            await here.until_open(0)
+            return here.ingress.quiet
+
+    with asyncio.Runner(loop_factory=make_loop) as runner:
+        assert runner.run(left()) == {}
 
 
 async def test_those_that_are_being_ended_do_not_lift_the_limit() -> None:
