@@ -48,17 +48,17 @@ class Connection(web.RequestHandler):
     has begun since.
     """
 
-    __slots__ = ("_kept_transport", "_look_at_bytes", "_quiet", "_quiet_since", "_received_bytes")
+    __slots__ = ("_ingress", "_kept_transport", "_look_at_bytes", "_quiet_since", "_received_bytes")
 
     def __init__(
         self,
         server: web.Server,
-        quiet: dict[web.RequestHandler, float],
+        ingress: Ingress,
         **options: Any,  # noqa: ANN401 - aiohttp's own
     ) -> None:
         super().__init__(server, loop=asyncio.get_running_loop(), **options)
         self._kept_transport: asyncio.Transport | None = None
-        self._quiet = quiet
+        self._ingress = ingress
         self._quiet_since: float | None = None
         self._received_bytes = 0
         self._look_at_bytes = HEAD_BYTES
@@ -82,14 +82,23 @@ class Connection(web.RequestHandler):
         super().data_received(data)
 
     def _look(self, came_bytes: int) -> None:
-        since = self._quiet.get(self)
-        if since is not None and (since == self._quiet_since or came_bytes >= HEAD_BYTES):
+        since = self._ingress.quiet.get(self)
+        if (
+            since is not None
+            and not self._is_read_on()
+            and (since == self._quiet_since or came_bytes >= HEAD_BYTES)
+        ):
             self._end_if_quiet(since, TURNS)
         self._quiet_since = since
         self._look_at_bytes = self._received_bytes + HEAD_BYTES
 
+    def _is_read_on(self) -> bool:
+        """Tell whether what comes is a body that was refused; its sender shall see the answer."""
+        body = self._ingress.unread.get(self)
+        return body is not None and not body.is_eof()
+
     def _end_if_quiet(self, since: float, turns: int) -> None:
-        if self._quiet.get(self) != since:
+        if self._ingress.quiet.get(self) != since:
             return
         if turns:  # a request may have come with this very packet
             asyncio.get_running_loop().call_soon(self._end_if_quiet, since, turns - 1)
@@ -128,6 +137,7 @@ class Connections(web.Server):
             "access_log": None,
         }
         self._idle_seconds = idle_seconds
+        self._ingress = ingress
         self._quiet = ingress.quiet
         self._unread = ingress.unread
         self._budget = budget
@@ -144,7 +154,7 @@ class Connections(web.Server):
 
     def __call__(self) -> web.RequestHandler:
         """Make the protocol of a new connection."""
-        return Connection(self, self._quiet, **self._options)
+        return Connection(self, self._ingress, **self._options)
 
     def accept_on(self, sockets: Sequence[socket.socket]) -> None:
         """Take connections from listening sockets, until `stop_accepting`.

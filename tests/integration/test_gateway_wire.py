@@ -125,6 +125,21 @@ async def test_a_sender_that_asks_first_may_go_on(gateway: Running) -> None:
     assert len(await gateway.events()) == 1
 
 
+@pytest.mark.parametrize(("headers", "status"), [({}, 401), (signed(BODY), 413)])
+async def test_who_sends_a_long_body_to_its_end_sees_why_it_is_refused(
+    gateway: Running, headers: dict[str, str], status: int
+) -> None:
+    """The rest of a refused body is read, so that no reset overtakes the answer."""
+    async with connected(gateway) as wire:
+        await wire.head({**headers, "content-length": str(1024 * KIB)})
+        for _ in range(64):
+            await wire.send(b"x" * 16 * KIB)
+            await asyncio.sleep(0)
+        answer = await wire.answer()
+
+    assert answer.status == status
+
+
 async def test_a_sender_of_http_1_0_gets_one_answer(gateway: Running) -> None:
     """It does not know interim answers, so it gets none, whatever it says of expecting."""
     headers = {**signed(BODY), "expect": "100-continue", "content-length": str(len(BODY))}
