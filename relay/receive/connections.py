@@ -88,7 +88,7 @@ class Connection(web.RequestHandler):
             and not self._is_read_on()
             and (since == self._quiet_since or came_bytes >= HEAD_BYTES)
         ):
-            self._end_if_quiet(since, TURNS)
+            self._end_unless_begun(since, TURNS)
         self._quiet_since = since
         self._look_at_bytes = self._received_bytes + HEAD_BYTES
 
@@ -97,11 +97,11 @@ class Connection(web.RequestHandler):
         body = self._ingress.unread.get(self)
         return body is not None and not body.is_eof()
 
-    def _end_if_quiet(self, since: float, turns: int) -> None:
+    def _end_unless_begun(self, since: float, turns: int) -> None:
         if self._ingress.quiet.get(self) != since:
             return
         if turns:  # a request may have come with this very packet
-            asyncio.get_running_loop().call_soon(self._end_if_quiet, since, turns - 1)
+            asyncio.get_running_loop().call_soon(self._end_unless_begun, since, turns - 1)
         else:
             self.end()
 
@@ -138,8 +138,6 @@ class Connections(web.Server):
         }
         self._idle_seconds = idle_seconds
         self._ingress = ingress
-        self._quiet = ingress.quiet
-        self._unread = ingress.unread
         self._budget = budget
         self._metrics = metrics
         self._limit = limit
@@ -186,14 +184,14 @@ class Connections(web.Server):
 
     def close_quiet(self) -> None:
         """Close those on which nothing is being answered."""
-        for handler in list(self._quiet):
+        for handler in list(self._ingress.quiet):
             self._part_with(handler)
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         """Take note of a new one."""
         super().connection_made(handler, transport)
         self.count += 1
-        self._quiet[handler] = asyncio.get_running_loop().time()
+        self._ingress.quiet[handler] = asyncio.get_running_loop().time()
 
     def connection_lost(
         self, handler: web.RequestHandler, exc: BaseException | None = None
@@ -201,9 +199,9 @@ class Connections(web.Server):
         """Take note of its end."""
         super().connection_lost(handler, exc)
         self.count -= 1
-        self._quiet.pop(handler, None)
+        self._ingress.quiet.pop(handler, None)
         self._leaving.discard(handler)
-        if (unread := self._unread.pop(handler, None)) is not None:
+        if (unread := self._ingress.unread.pop(handler, None)) is not None:
             # aiohttp would read on for ten seconds from nobody, and keep all of the connection.
             unread.feed_eof()
 
@@ -213,7 +211,7 @@ class Connections(web.Server):
     def _sweep(self) -> None:
         """End those that should have ended by now: they do not take what they were answered."""
         latest = asyncio.get_running_loop().time() - self._idle_seconds - SWEEP_SECONDS
-        for handler, since in list(self._quiet.items()):
+        for handler, since in list(self._ingress.quiet.items()):
             if since > latest:
                 break
             self._end_at_once(handler)
@@ -221,19 +219,19 @@ class Connections(web.Server):
 
     def _part_with(self, handler: web.RequestHandler) -> None:
         """Close a quiet one, but answer the request first that may have come this very moment."""
-        self._quiet[handler] = self._quiet.pop(handler)  # behind those that stay
+        self._ingress.quiet[handler] = self._ingress.quiet.pop(handler)  # behind those that stay
         self._leaving.add(handler)
         handler.close()
         asyncio.get_running_loop().call_later(PART_SECONDS, self._end_if_quiet, handler)
 
     def _end_if_quiet(self, handler: web.RequestHandler) -> None:
-        if handler in self._quiet:
+        if handler in self._ingress.quiet:
             handler.force_close()
             asyncio.get_running_loop().call_later(UNSENT_SECONDS, self._end_at_once, handler)
 
     def _end_at_once(self, handler: web.RequestHandler) -> None:
         """End one that was closed: while it takes no answer, it would stay for ever."""
-        if handler in self._quiet and isinstance(handler, Connection):
+        if handler in self._ingress.quiet and isinstance(handler, Connection):
             handler.end()
 
     def _listen(self, listening: socket.socket) -> None:
@@ -282,10 +280,10 @@ class Connections(web.Server):
             _log.debug("connection_failed", error=type(error).__name__)
 
     def _make_room(self) -> bool:
-        handler = next((one for one in self._quiet if one not in self._leaving), None)
+        handler = next((one for one in self._ingress.quiet if one not in self._leaving), None)
         now = asyncio.get_running_loop().time()
         # One that has just come is about to send; a body that does not come has had its time.
-        is_new = handler is None or now - self._quiet[handler] < NEW_SECONDS
+        is_new = handler is None or now - self._ingress.quiet[handler] < NEW_SECONDS
         if is_new and self._budget.cut_oldest():
             self._metrics.connection_closed("unfinished")
             return True
