@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from consumers.lease import UNBOUNDED, Lease
 from relay.contract.keys import member
 from relay.contract.stream import Stream
 
@@ -55,12 +56,14 @@ class HeldEntry:
         entry_id: Its id there.
         fields: Its fields, as read.
         history: What happened to it before.
+        lease: Whether it is still this process's.
     """
 
     stream: Stream
     entry_id: str
     fields: Mapping[bytes, bytes]
     history: History = field(default_factory=History)
+    lease: Lease = UNBOUNDED
 
     @property
     def member(self) -> str:

@@ -16,6 +16,8 @@ from relay.contract.errors import ConfigurationFault
 from relay.contract.keys import is_name
 from relay.contract.patterns import Pattern, parse_pattern
 
+# The name of an attribute of the event, a JSON pointer into its body, or a function of the event.
+OrderBy = str | Callable[[Event], str | None]
 HandlerFunction = Callable[[Event], Awaitable[Any]] | Callable[[Event], Any]
 FunctionT = TypeVar("FunctionT", bound=HandlerFunction)
 Start = Literal["first", "now"] | datetime
@@ -33,6 +35,7 @@ class Handler:
         concurrency: How many runs at once in one process.
         read_ahead: How many more entries may wait in this process.
         accept_unverified: Also run for events of which nothing was proved.
+        order_by: What keeps events in order that have it in common; none for no order.
     """
 
     pattern: Pattern
@@ -42,6 +45,7 @@ class Handler:
     concurrency: int
     read_ahead: int
     accept_unverified: bool
+    order_by: OrderBy | None = None
 
     @property
     def name(self) -> str:
