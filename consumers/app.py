@@ -19,6 +19,10 @@ from consumers.crew import Crew
 from consumers.discover import POLL_SECONDS, Discovery
 from consumers.dispatch import Routes
 from consumers.heartbeat import Heartbeat
+from consumers.lanes import make_room
+from consumers.ordered import BLOCK_SECONDS as ORDER_BLOCK_SECONDS
+from consumers.ordered import OrderedReader
+from consumers.own import Ownership
 from consumers.park import Parking
 from consumers.read import BLOCK_SECONDS, Reader
 from consumers.rooms import House
@@ -80,12 +84,13 @@ class WorkerProcess:
         self._us = us = Consumer(redis, settings.keys, worker.group, name)
         self._grace_seconds = settings.worker.grace_seconds
         self._reads = BlockingConnection(url, "read", BLOCK_SECONDS)
+        self._order = BlockingConnection(url, "order", ORDER_BLOCK_SECONDS)
         self._news = BlockingConnection(url, "control", POLL_SECONDS)
         self._heartbeat = Heartbeat(url, us.keys.alive(us.group, us.name))
         self._duties = Duties()
         # What brings entries in besides reading; ends with it.
         self._intake = Duties()
-        house = House(worker.handlers)
+        house = House(worker.handlers, make_room)
         self._routes = Routes(house.rooms)
         self._settler = Settler(us)
         self._crews = [Crew(room, self._settler) for room in house.rooms]
@@ -97,8 +102,19 @@ class WorkerProcess:
             routes=self._routes,
             restore_groups=self._discovery.restore_groups,
         )
-        house.on_room = self._reader.room_regained
-        self._discovery.on_new = self._reader.wake
+        ownership = Ownership(us, self._heartbeat.may_take_over)
+        self._heartbeat.on_beat = ownership.renew
+        self._ordered = OrderedReader(
+            self._order,
+            us,
+            house=house,
+            routes=self._routes,
+            ownership=ownership,
+            restore_groups=self._discovery.restore_groups,
+        )
+        self._settler.on_late = self._ordered.came_late
+        house.on_room = self._room_regained
+        self._discovery.on_new = self._found_streams
         self._parking = Parking(us, routes=self._routes, recover_soon=self._reader.recover_soon)
         self._sweeper = Sweeper(
             us,
@@ -112,7 +128,7 @@ class WorkerProcess:
             tags=lambda: self._discovery.tags,
             may_take_over=self._heartbeat.may_take_over,
         )
-        self._reading: asyncio.Task[None] | None = None
+        self._readings: list[asyncio.Task[None]] = []
 
     @property
     def consumer(self) -> str:
@@ -128,7 +144,9 @@ class WorkerProcess:
         _log.info("worker_started", group=self._us.group, consumer=self.consumer)
         self._heartbeat.start()
         self._duties.start("tick", self._tick)
-        self._reading = asyncio.create_task(self._read(), name="read")
+        for reader in (self._reader, self._ordered):
+            name = type(reader).__name__
+            self._readings.append(asyncio.create_task(self._read(reader), name=name))
         self._duties.start("discover", self._discovery.run)
         self._intake.start("park", self._parking.run)
         self._intake.start("sweep", self._sweeper.run)
@@ -155,18 +173,27 @@ class WorkerProcess:
                         "worker_failed", error=type(failure).__name__, frames=frames(failure)
                     )
                     raise WorkerFailed(f"a handler ended the worker: {type(failure).__name__}")
-            if self._reading is not None and self._reading.done():
-                self._reading.result()
+            for reading in self._readings:
+                if reading.done():
+                    reading.result()
             try:
                 async with asyncio.timeout(TICK_SECONDS):
                     await stop.wait()
             except TimeoutError:
                 pass
 
-    async def _read(self) -> None:
+    def _room_regained(self) -> None:
+        self._reader.room_regained()
+        self._ordered.room_regained()
+
+    def _found_streams(self) -> None:
+        self._reader.wake()
+        self._ordered.found_streams()
+
+    async def _read(self, reader: Reader | OrderedReader) -> None:
         # An entry that is read before the first beat would look like a dead process's.
         await asyncio.to_thread(self._heartbeat.wait_for_beat)
-        await self._reader.run()
+        await reader.run()
 
     async def _tick(self) -> None:
         while True:
@@ -178,11 +205,11 @@ class WorkerProcess:
         _log.info("worker_stopping", group=self._us.group)
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._grace_seconds
-        if self._reading is not None:
+        if self._readings:
             if self._heartbeat.beats():
-                await self._reader.stop()
-                await asyncio.wait({self._reading}, timeout=LAST_READ_SECONDS)
-            await cancel([self._reading])
+                await asyncio.gather(self._reader.stop(), self._ordered.stop())
+                await asyncio.wait(self._readings, timeout=LAST_READ_SECONDS)
+            await cancel(self._readings)
         await self._intake.stop()
         left_seconds = max(0.0, deadline - clock())
         rests = await asyncio.gather(*(crew.stop(left_seconds) for crew in self._crews))
@@ -191,13 +218,15 @@ class WorkerProcess:
         try:
             async with asyncio.timeout(FAREWELL_SECONDS):
                 await self._settler.flush()
-                await self._settler.hand_back([entry for rest in rests for entry in rest])
+                rest = [entry for rest in rests for entry in rest]
+                await self._settler.hand_back([entry for entry in rest if not entry.lane])
+                await self._ordered.hand_back([entry for entry in rest if entry.lane])
                 await self._leave_groups()
         except (RedisError, OSError, TimeoutError) as error:
             # What is still pending is taken over when the heartbeat has expired.
             _log.warning("left_without_goodbye", error=type(error).__name__)
         await asyncio.to_thread(self._heartbeat.stop)
-        for connection in (self._reads, self._news, self._us.redis):
+        for connection in (self._reads, self._order, self._news, self._us.redis):
             await connection.aclose()
         _log.info("worker_stopped", group=self._us.group)
 

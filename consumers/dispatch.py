@@ -44,9 +44,23 @@ class Routes:
         """Stop reading a stream that is gone; it is found again if it comes back."""
         self.streams.pop(stream.key, None)
 
+    @property
+    def shared(self) -> list[tuple[Stream, Room]]:
+        """The streams that all processes of the group read side by side."""
+        return [each for each in self.streams.values() if not _is_ordered(*each)]
+
+    @property
+    def ordered(self) -> list[tuple[Stream, Room]]:
+        """The streams that one process of the group reads at a time."""
+        return [each for each in self.streams.values() if _is_ordered(*each)]
+
     def by_tag(self) -> dict[str, list[tuple[Stream, Room]]]:
-        """Give the streams grouped by tag."""
+        """Give the shared streams grouped by tag."""
         tags: dict[str, list[tuple[Stream, Room]]] = {}
-        for stream, room in self.streams.values():
+        for stream, room in self.shared:
             tags.setdefault(stream.tag, []).append((stream, room))
         return tags
+
+
+def _is_ordered(_: Stream, room: Room) -> bool:
+    return room.handler.order_by is not None

@@ -57,6 +57,7 @@ class HeldEntry:
         fields: Its fields, as read.
         history: What happened to it before.
         lease: Whether it is still this process's.
+        lane: Name of its lane in an ordered stream; empty where there is no order.
     """
 
     stream: Stream
@@ -64,11 +65,17 @@ class HeldEntry:
     fields: Mapping[bytes, bytes]
     history: History = field(default_factory=History)
     lease: Lease = UNBOUNDED
+    lane: str = ""
 
     @property
     def member(self) -> str:
         """Its name in the group's books."""
         return member(self.entry_id, self.stream.event_type)
+
+    @property
+    def lane_member(self) -> str:
+        """Its name in the store's lanes: by its lane, then by age."""
+        return f"{self.lane}|{self.member.partition('|')[0]}"
 
     @property
     def size_bytes(self) -> int:

@@ -56,6 +56,8 @@ class Heartbeat:
         self._answering_since: float | None = None
         self._run_id: str | None = None
         self._stalled = False
+        # Called after each beat, with the client: what lives as long as the beat does.
+        self.on_beat: Callable[[Redis], None] = lambda _: None
 
     def start(self) -> None:
         """Begin to beat."""
@@ -99,6 +101,7 @@ class Heartbeat:
             try:
                 if self._loop_lives():
                     self._beat()
+                    self.on_beat(self._redis)
             except (RedisError, OSError) as error:
                 if self._answering_since is not None:
                     _log.warning("heartbeat_missed", error=type(error).__name__)

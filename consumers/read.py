@@ -1,5 +1,7 @@
 """Streams in, entries out: reads what is new, as far as there is room for it.
 
+Only streams without order; those with one are read by ``ordered``.
+
 After each lost connection the entries that are pending under this consumer are compared with
 those in hand: a reply that was lost on the way left entries that nobody would ever handle.
 """
@@ -17,16 +19,13 @@ from consumers.consumer import Consumer
 from consumers.dispatch import Routes
 from consumers.entry import HeldEntry, fields_of
 from consumers.rooms import House, Room
+from consumers.sizes import Sizes
 from relay.contract.connect import UNKNOWN_OUTCOME, RedisError, ResponseError
 from relay.contract.stream import Stream
 
 BLOCK_SECONDS = 5.0
 # How long a read blocks whose room has too few places for all of its streams.
 TURN_SECONDS = 0.05
-MAX_ENTRIES = 1024
-MAX_BYTES = 32 * 1024 * 1024
-# Until entries were seen they are taken to be large, so that the first read is a small one.
-FIRST_GUESS_BYTES = 1024 * 1024
 RECOVERY_PAGE = 100
 FIRST_PAUSE_SECONDS = 0.1
 LAST_PAUSE_SECONDS = 2.0
@@ -60,7 +59,7 @@ class Reader:
         self._routes = routes
         self._restore_groups = restore_groups
         self._turns: dict[int, int] = {}
-        self._likely_bytes = float(FIRST_GUESS_BYTES)
+        self._sizes = Sizes()
         self._left_out = False
         self._wake = asyncio.Event()
         self._wakers: set[asyncio.Task[None]] = set()
@@ -151,11 +150,11 @@ class Reader:
                 shares[id(room)] = max(1, free // len(some))
                 if len(some) < len(streams):
                     block_seconds = TURN_SECONDS
-        self._left_out = len(chosen) < len(self._routes.streams)
+        self._left_out = len(chosen) < len(self._routes.shared)
         if not chosen:
             return [], 0, 0.0
-        bound = min(MAX_ENTRIES, int(MAX_BYTES / self._likely_bytes)) // len(chosen)
-        return chosen, max(1, min(bound, *shares.values(), MAX_ENTRIES)), block_seconds
+        bound = self._sizes.most // len(chosen)
+        return chosen, max(1, min(bound, *shares.values())), block_seconds
 
     def _in_turn(self, room: Room, streams: list[Stream], places: int) -> list[Stream]:
         """Give as many streams as there are places, going on where the last turn ended."""
@@ -166,7 +165,7 @@ class Reader:
 
     def _streams_by_room(self) -> list[tuple[Room, list[Stream]]]:
         found: dict[int, tuple[Room, list[Stream]]] = {}
-        for stream, room in self._routes.streams.values():
+        for stream, room in self._routes.shared:
             found.setdefault(id(room), (room, []))[1].append(stream)
         return list(found.values())
 
@@ -186,16 +185,13 @@ class Reader:
         stream, room = self._routes.streams[key]
         for entry_id, flat in entries:
             entry = HeldEntry(stream, entry_id.decode(), fields_of(flat))
-            # Up at once and down slowly: one large event is often followed by another.
-            size_bytes = max(256, entry.size_bytes)
-            eased = self._likely_bytes + (size_bytes - self._likely_bytes) / 16
-            self._likely_bytes = max(size_bytes, eased)
+            self._sizes.note(entry.fields)
             room.put(entry)
 
     async def _recover(self) -> None:
         """Take in what is pending under this consumer and not in hand."""
         self._must_recover = False
-        for stream, room in list(self._routes.streams.values()):
+        for stream, room in self._routes.shared:
             with self._house.watching() as gone:
                 found = await self._ghosts(stream)
             # What was settled while the store was asked is in its answer, and no ghost.
@@ -235,6 +231,6 @@ class Reader:
         """Find out why the store refuses to read, and put right what can be."""
         text = str(error)
         if any(word in text for word in ("NOGROUP", "UNBLOCKED", "no longer exists", "WRONGTYPE")):
-            await self._restore_groups([stream for stream, _ in self._routes.streams.values()])
+            await self._restore_groups([stream for stream, _ in self._routes.shared])
             return
         _log.error("read_refused", error=text.partition(" ")[0])

@@ -66,11 +66,19 @@ class Room:
 
     def put(self, entry: HeldEntry) -> None:
         """Take in an entry; one that is held already is passed over."""
-        if self._house.hold(entry):
-            self._held += 1
-            self._held_bytes += entry.size_bytes
-            self._queue.append(entry)
-            self._arrived.set()
+        if self._take_note(entry):
+            self._line_up(entry)
+
+    def _take_note(self, entry: HeldEntry) -> bool:
+        if not self._house.hold(entry):
+            return False
+        self._held += 1
+        self._held_bytes += entry.size_bytes
+        return True
+
+    def _line_up(self, entry: HeldEntry) -> None:
+        self._queue.append(entry)
+        self._arrived.set()
 
     async def take(self) -> HeldEntry:
         """Wait for the next entry to be handled."""
@@ -84,6 +92,9 @@ class Room:
         entries = list(self._queue)
         self._queue.clear()
         return entries
+
+    def parked(self, entry: HeldEntry, delay_seconds: float) -> None:
+        """Take note that the store keeps an entry for another attempt."""
 
     def let_go(self, entry: HeldEntry) -> None:
         """Give back an entry's place, once it is settled."""
@@ -101,13 +112,18 @@ class House:
 
     Args:
         handlers: One room is made for each.
+        make_room: Makes it.
     """
 
-    def __init__(self, handlers: Iterable[Handler]) -> None:
+    def __init__(
+        self,
+        handlers: Iterable[Handler],
+        make_room: Callable[[Handler, "House"], Room] = Room,
+    ) -> None:
         self._held: set[tuple[str, str]] = set()
         self._gone: set[tuple[str, str]] | None = None
         self.on_room: Callable[[], None] = lambda: None
-        self.rooms = [Room(handler, self) for handler in handlers]
+        self.rooms = [make_room(handler, self) for handler in handlers]
         self.room_bytes = MAX_HELD_BYTES // max(1, len(self.rooms))
 
     @contextmanager

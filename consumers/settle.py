@@ -32,7 +32,7 @@ DEAD_LETTER_FIELDS = 1000
 PASSING_KINDS = (OutOfMemoryError, ReadOnlyError, ClusterDownError, TryAgainError)
 PASSING_WORDS = ("BUSY ", "MISCONF", "NOREPLICAS", "READONLY", "OOM ")
 
-_park = Script("consumers", "park")
+_park = Script("consumers", "fenced", "park")
 _dead = Script("consumers", "dead")
 _log = structlog.get_logger("consumers.settle")
 
@@ -50,6 +50,7 @@ class Settler:
         self._enough = asyncio.Event()
         self._flusher: asyncio.Task[None] | None = None
         self._refused: set[asyncio.Task[None]] = set()
+        self.on_late: Callable[[HeldEntry], None] = lambda _: None
 
     async def settle(self, entry: HeldEntry, room: Room, decision: Decision) -> None:
         """Store what was decided, however long the store is away.
@@ -60,9 +61,17 @@ class Settler:
             case Acknowledge():
                 self._acknowledge(entry, room)
             case TryAgain(delay_seconds, error):
-                await self._store(entry, room, lambda: self.park(entry, delay_seconds, error))
+                await self._store(
+                    entry, room, lambda: self._park_in(room, entry, delay_seconds, error)
+                )
             case SetAside():
                 await self._store(entry, room, lambda: self._set_aside(entry, decision))
+
+    async def _park_in(
+        self, room: Room, entry: HeldEntry, delay_seconds: float, error: str
+    ) -> None:
+        if await self.park(entry, delay_seconds, error):
+            room.parked(entry, delay_seconds)
 
     async def park(self, entry: HeldEntry, delay_seconds: float, error: str | None) -> bool:
         """Let an entry wait in the store.
@@ -102,7 +111,12 @@ class Settler:
         history = b"" if error is None else written(entry.history.after(error))
         keys = [entry.stream.key, *self._books(entry, self._us.keys.park)]
         about = (entry.entry_id, entry.member, int(1000 * delay_seconds), history)
-        return keys, (self._us.group, self._us.name, *about)
+        who = (self._us.group, self._us.name)
+        if not entry.lane:
+            return keys, (*who, *about)
+        place = (entry.stream.tag, self._us.group, entry.stream.event_type)
+        keys += [self._us.keys.owner(*place), self._us.keys.lane(*place)]
+        return keys, (*who, *about, str(entry.lease.fence), entry.lane_member)
 
     async def stop(self) -> None:
         """Give up what the store has refused; its entries stay pending for others."""
@@ -116,7 +130,8 @@ class Settler:
 
     def _acknowledge(self, entry: HeldEntry, room: Room) -> None:
         self._acks.append((entry, room))
-        if len(self._acks) >= BATCH:
+        # In a lane the next entry waits for this to be stored.
+        if entry.lane or len(self._acks) >= BATCH:
             self._enough.set()
         if self._flusher is None:
             self._flusher = asyncio.create_task(self._flush_all(), name="ack-flush")
@@ -196,6 +211,7 @@ class Settler:
         if not stored:
             # Another worker took it over meanwhile; its outcome counts, not ours.
             _log.warning("outcome_late", stream=entry.stream.key, entry_id=entry.entry_id)
+            self.on_late(entry)
         return stored
 
     async def _store(

@@ -18,6 +18,7 @@ from relay.contract.patterns import Pattern, parse_pattern
 
 # The name of an attribute of the event, a JSON pointer into its body, or a function of the event.
 OrderBy = str | Callable[[Event], str | None]
+ORDER_ATTRIBUTES = ("account", "type", "source")
 HandlerFunction = Callable[[Event], Awaitable[Any]] | Callable[[Event], Any]
 FunctionT = TypeVar("FunctionT", bound=HandlerFunction)
 Start = Literal["first", "now"] | datetime
@@ -67,7 +68,7 @@ class Worker:
     start: Start = "first"
     handlers: list[Handler] = field(default_factory=list)
 
-    def on(
+    def on(  # noqa: PLR0913 - each is an option with a name
         self,
         pattern: str,
         *,
@@ -76,6 +77,7 @@ class Worker:
         concurrency: int = 10,
         read_ahead: int = 100,
         accept_unverified: bool = False,
+        order_by: OrderBy | None = None,
     ) -> Callable[[FunctionT], FunctionT]:
         """Declare a handler; use it as a decorator.
 
@@ -88,6 +90,10 @@ class Worker:
             concurrency: How many runs at once in one process.
             read_ahead: How many more entries may wait in this process.
             accept_unverified: Also run for events of which nothing was proved.
+            order_by: Handle events of one stream in order that have this in common: ``"account"``,
+                ``"type"`` or ``"source"``, a JSON pointer into the body as
+                ``"/payload/chat_id"``, or a function of the event. One process of the group
+                reads such a stream at a time.
         """
         if callable(pattern):  # used without its brackets
             raise TypeError('@worker.on needs a pattern: @worker.on("endpoint:type")')
@@ -102,6 +108,7 @@ class Worker:
                     concurrency=concurrency,
                     read_ahead=read_ahead,
                     accept_unverified=accept_unverified,
+                    order_by=order_by,
                 )
             )
             return function
@@ -138,6 +145,10 @@ class Worker:
         return faults
 
 
+def _may_order(order_by: str) -> bool:
+    return order_by in ORDER_ATTRIBUTES or order_by.startswith("/")
+
+
 def _faults_of(handler: Handler) -> list[str]:
     faults = []
     if inspect.isgeneratorfunction(handler.function) or inspect.isasyncgenfunction(
@@ -150,6 +161,11 @@ def _faults_of(handler: Handler) -> list[str]:
         faults.append("concurrency must be a whole number, 1 or more")
     if not is_whole(handler.read_ahead, at_least=0):
         faults.append("read_ahead must be a whole number, 0 or more")
+    if isinstance(handler.order_by, str) and not _may_order(handler.order_by):
+        faults.append(
+            f'order_by={handler.order_by!r}: "account", "type", "source", a JSON pointer as '
+            '"/payload/chat_id", or a function of the event'
+        )
     limit = handler.timeout_seconds
     if limit is not None and not (is_finite(limit) and limit > 0):
         faults.append("timeout_seconds must be a number above 0, or None")

@@ -18,7 +18,7 @@ PERMANENT = (
     (r"\{[^}]+\}@park:.+", "zset", "one member per parked entry, which is still pending"),
     (r"\{[^}]+\}@attempts:.+", "hash", "one field per entry that has failed and is not settled"),
     (r"\{[^}]+\}@strikes:.+", "hash", "one field per suspected entry that is not settled"),
-    (r"\{[^}]+\}@lane:.+", "list", "entries behind a failed one, which are still pending"),
+    (r"\{[^}]+\}@lane:.+", "zset", "failed entries and those behind, which are still pending"),
     (r"\{[^}]+\}@owner:.+", "hash", "the fencing number, which must never begin again"),
     (r"\{[^}]+\}@rejected", "stream", "refusals, capped"),
     (r"\{[^}]+\}@gaps", "stream", "intervals without an account, few"),

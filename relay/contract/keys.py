@@ -172,9 +172,9 @@ class Keys:
         """Hash: how often an entry's process died while handling it."""
         return f"{self.prefix}:{{{tag}}}@strikes:{group}"
 
-    def lane(self, tag: str, group: str, name: str) -> str:
-        """List: entries that wait behind a failed one with the same order key."""
-        return f"{self.prefix}:{{{tag}}}@lane:{group}:{name}"
+    def lane(self, tag: str, group: str, event_type: str) -> str:
+        """Sorted set: entries of an ordered stream that wait, by lane and then by age."""
+        return f"{self.prefix}:{{{tag}}}@lane:{group}:{event_type}"
 
     def owner(self, tag: str, group: str, event_type: str) -> str:
         """Hash: who reads an ordered stream, with the fencing number."""

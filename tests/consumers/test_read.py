@@ -142,8 +142,8 @@ async def test_large_bodies_are_read_a_few_at_a_time(
     server: Server, store: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """How many are asked for follows from the size of those that came."""
-    monkeypatch.setattr("consumers.read.MAX_BYTES", 64 * 1024)
-    monkeypatch.setattr("consumers.read.FIRST_GUESS_BYTES", 16 * 1024)
+    monkeypatch.setattr("consumers.sizes.MAX_BYTES", 64 * 1024)
+    monkeypatch.setattr("consumers.sizes.FIRST_GUESS_BYTES", 16 * 1024)
     await append_events(store, ["evt_0"])
     fields: Any = {"data": b"x" * 16 * 1024, "id": "large"}
     for _ in range(40):

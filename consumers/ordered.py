@@ -1,0 +1,351 @@
+"""Ordered streams in, entries out in order: the one reading process of each stream.
+
+A stream has one owner in a group. It takes in what its predecessor left, then what is new; what
+must wait behind a failed entry it sends to the store's lanes, and fetches it again. For one stream
+all of that happens one step after the other, so that nothing can overtake.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import cast
+
+import structlog
+
+from consumers.behind import DRAW, Behind
+from consumers.blocking import BlockingConnection
+from consumers.consumer import Consumer
+from consumers.dispatch import Routes
+from consumers.entry import HeldEntry, History
+from consumers.lanes import Lane, Lanes
+from consumers.order_key import LaneOf, lane_of
+from consumers.own import Ownership
+from consumers.rooms import House, Room
+from consumers.sizes import Sizes
+from consumers.skips import Skips
+from consumers.succeed import Owned, Succession
+from relay.contract.connect import RedisError, ResponseError
+from relay.contract.script import Script
+from relay.contract.stream import Stream
+
+BLOCK_SECONDS = 5.0
+# How often a process asks for streams that nobody may own any more.
+TAKE_SECONDS = 2.0
+# How long to wait where there is no room: one slow lane may hold the places of all others.
+CROWDED_SECONDS = 0.1
+# How long a stream is left alone whose books the store refuses.
+REFUSED_SECONDS = 2.0
+DRAW_LANES = 64
+FIRST_PAUSE_SECONDS = 0.1
+LAST_PAUSE_SECONDS = 2.0
+MENDABLE = ("NOGROUP", "UNBLOCKED", "no longer exists", "no such key")
+
+NO_HISTORY = History()
+
+_advance = Script("consumers", "fenced", "advance")
+_log = structlog.get_logger("consumers.ordered")
+
+
+class OrderedReader:
+    """Fills the lanes.
+
+    Args:
+        connection: Blocks while there is nothing to read.
+        us: This process.
+        house: Knows what is in hand.
+        routes: Knows which stream leads to which room.
+        ownership: Takes and keeps streams.
+        restore_groups: Creates the groups that are missing.
+    """
+
+    def __init__(
+        self,
+        connection: BlockingConnection,
+        us: Consumer,
+        *,
+        house: House,
+        routes: Routes,
+        ownership: Ownership,
+        restore_groups: Callable[[Iterable[Stream]], Awaitable[None]],
+    ) -> None:
+        self._us = us
+        self._connection = connection
+        self._routes = routes
+        self._ownership = ownership
+        self._restore_groups = restore_groups
+        self._behind = Behind(us)
+        self._succession = Succession(us, house, self._behind)
+        self._rooms = [room for room in house.rooms if isinstance(room, Lanes)]
+        self._lane_of: dict[int, LaneOf] = {}
+        for room in self._rooms:
+            room.on_change = self.wake
+            assert room.handler.order_by is not None  # noqa: S101 - that is what makes it one
+            self._lane_of[id(room)] = lane_of(room.handler.order_by)
+        self._owned: dict[str, Owned] = {}
+        self._sizes = Sizes()
+        self._skips = Skips("order")
+        self._take_at = 0.0
+        self._crowded = False
+        self._blocks = False
+        self._wake = asyncio.Event()
+        self._wakers: set[asyncio.Task[None]] = set()
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Read until `stop`."""
+        pause = FIRST_PAUSE_SECONDS
+        while not self._stopping:
+            try:
+                await self._step()
+            except (RedisError, OSError) as error:
+                _log.warning("reading_waits_for_store", error=type(error).__name__)
+                # A reply that was lost may have given entries that nobody has in hand.
+                for owned in self._owned.values():
+                    owned.must_prepare = True
+                await self._connection.close()
+            else:
+                pause = FIRST_PAUSE_SECONDS
+                continue
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+            pause = min(2 * pause, LAST_PAUSE_SECONDS)
+
+    async def stop(self) -> None:
+        """End the read that blocks, so that `run` returns."""
+        self._stopping = True
+        self._wake.set()
+        await self._connection.unblock(self._us.redis)
+
+    def wake(self) -> None:
+        """Look again: a lane has moved."""
+        self._wake.set()
+        if self._blocks:
+            self._blocks = False
+            waker = asyncio.create_task(self._connection.unblock(self._us.redis), name="order-wake")
+            self._wakers.add(waker)
+            waker.add_done_callback(self._wakers.discard)
+
+    def found_streams(self) -> None:
+        """Ask at once for the streams that have become known."""
+        self._take_at = 0.0
+        self.wake()
+
+    def room_regained(self) -> None:
+        """Read again, where that was left for want of room."""
+        if self._crowded:
+            self._crowded = False
+            self.wake()
+
+    def came_late(self, entry: HeldEntry) -> None:
+        """Compare what is pending with what is in hand: an outcome was not accepted any more."""
+        owned = self._owned.get(entry.stream.key)
+        if owned is not None:
+            owned.must_prepare = True
+            self.wake()
+
+    async def hand_back(self, entries: Sequence[HeldEntry]) -> None:
+        """Put entries that were not handled into their lanes, and give every stream up."""
+        for reply in await self._behind.put(entries):
+            if isinstance(reply, Exception):
+                # They stay pending under this consumer, and the next owner takes them over.
+                _log.error("settling_refused", error=str(reply).partition(" ")[0])
+        await self._ownership.give_up()
+
+    async def _step(self) -> None:
+        self._wake.clear()
+        if self._stopping:
+            return
+        if not self._connection.is_open and self._routes.ordered:
+            await self._connection.open()
+        await self._take_streams()
+        self._drop_lost()
+        await self._in_all(self._make_ready)
+        moved = await self._draw()
+        moved |= await self._in_all(self._advance)
+        if not moved:
+            await self._wait()
+
+    async def _take_streams(self) -> None:
+        """Become the owner of streams that have none."""
+        now = _now()
+        if now < self._take_at:
+            return
+        self._take_at = now + TAKE_SECONDS * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
+        for stream, room in self._routes.ordered:
+            if stream.key not in self._owned:
+                await self._take(stream, room)
+
+    async def _take(self, stream: Stream, room: Room) -> None:
+        try:
+            grant = await self._ownership.take(stream)
+        except ResponseError as error:
+            self._skips.note(stream.key, error)
+            return
+        if grant is not None:
+            _log.info("stream_owned", stream=stream.key, fence=grant.fence)
+            lanes = cast("Lanes", room)
+            self._owned[stream.key] = Owned(stream, lanes, grant, self._lane_of[id(room)])
+
+    def _drop_lost(self) -> None:
+        """Forget streams that have another owner, or are not there any more."""
+        for key, owned in list(self._owned.items()):
+            if not owned.grant.gone and key in self._routes.streams:
+                owned.room.stand_up()
+                continue
+            _log.warning("stream_given_up", stream=key, fence=owned.grant.fence)
+            del self._owned[key]
+            self._ownership.forget(owned.stream)
+            owned.room.lose(owned.stream)
+
+    async def _in_all(self, step: Callable[[Owned], Awaitable[bool]]) -> bool:
+        """Take a step in every stream; say whether anything has moved.
+
+        Raises:
+            RedisError: The store is away.
+        """
+        now = _now()
+        owned = [each for each in self._owned.values() if each.quiet_until <= now]
+        results = await asyncio.gather(
+            *(self._guarded(step, each) for each in owned), return_exceptions=True
+        )
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return any(results)
+
+    async def _guarded(self, step: Callable[[Owned], Awaitable[bool]], owned: Owned) -> bool:
+        """Take a step in one stream; what the store refuses there does not stop the others."""
+        try:
+            moved = await step(owned)
+        except ResponseError as error:
+            owned.must_prepare = True
+            owned.quiet_until = _now() + FIRST_PAUSE_SECONDS
+            if any(word in str(error) for word in MENDABLE):
+                await self._restore_groups([owned.stream])
+            else:
+                owned.quiet_until = _now() + REFUSED_SECONDS
+                self._skips.note(owned.stream.key, error)
+            return False
+        self._skips.clear(owned.stream.key)
+        return moved
+
+    async def _make_ready(self, owned: Owned) -> bool:
+        """Bring a stream to where reading on cannot overtake anything."""
+        if owned.must_prepare:
+            await self._succession.prepare(owned)
+        surplus = owned.room.surplus(owned.stream)
+        for reply in await self._behind.put(surplus):
+            if isinstance(reply, Exception):
+                raise reply
+        if surplus:
+            owned.room.put_away(owned.stream, surplus)
+        return False
+
+    async def _draw(self) -> bool:
+        """Fetch the next entries of lanes that may go on."""
+        moved = False
+        for room in self._rooms:
+            lanes = room.wanting(min(DRAW_LANES, room.free_for_claims))
+            ready = [lane for lane in lanes if self._is_ready(lane)]
+            for lane in set(lanes) - set(ready):
+                room.ask(lane, FIRST_PAUSE_SECONDS)
+            moved |= await self._draw_for(room, ready)
+        return moved
+
+    def _is_ready(self, lane: Lane) -> bool:
+        owned = self._owned.get(lane.stream.key)
+        return owned is not None and not owned.must_prepare
+
+    async def _draw_for(self, room: Lanes, lanes: list[Lane]) -> bool:
+        if not lanes:
+            return False
+        asked = [(lane, self._owned[lane.stream.key].grant.lease) for lane in lanes]
+        most = max(1, min(DRAW, room.free_for_claims // len(lanes)))
+        moved = False
+        for lane, reply in zip(lanes, await self._behind.draw(asked, most), strict=True):
+            owned = self._owned[lane.stream.key]
+            if reply is None:
+                owned.grant.gone = True
+            elif isinstance(reply, Exception):
+                owned.must_prepare = True
+                room.ask(lane, REFUSED_SECONDS)
+            else:
+                room.drawn(lane, reply.entries, reply.wait_seconds, more=reply.more)
+                moved |= bool(reply.entries) or not reply.wait_seconds
+        return moved
+
+    async def _advance(self, owned: Owned) -> bool:
+        """Take over what is left of the backlog, or read on."""
+        free = owned.room.free
+        if owned.must_prepare or owned.grant.gone or not free:
+            return False
+        if owned.backlog:
+            owned.grant.gone |= not await self._succession.claim(owned, min(free, self._sizes.most))
+            return True
+        return await self._read(owned, free)
+
+    async def _read(self, owned: Owned, free: int) -> bool:
+        sharing = sum(1 for other in self._owned.values() if other.room is owned.room)
+        most = max(1, min(free // sharing, self._sizes.most // len(self._owned)))
+        stream = owned.stream
+        keys = [stream.key, self._us.keys.owner(stream.tag, self._us.group, stream.event_type)]
+        who = (self._us.group, self._us.name, str(owned.grant.fence))
+        found = await _advance(self._us.redis, keys, *who, most)
+        if found == 0:
+            owned.grant.gone = True
+            return True
+        for entry_id, flat in found:
+            owned.last_id = entry_id.decode()
+            self._sizes.note(owned.take_in(owned.last_id, flat, NO_HISTORY).fields)
+        return bool(found)
+
+    async def _wait(self) -> None:
+        """Wait for new entries, for room, or until a lane may go on."""
+        readable = [each for each in self._owned.values() if self._is_readable(each)]
+        self._crowded = any(not owned.room.free for owned in self._owned.values())
+        seconds = self._wait_seconds()
+        if self._wake.is_set() or self._stopping or seconds <= 0:
+            return
+        if not readable:
+            await self._wait_here(seconds)
+            return
+        keys = [owned.stream.key for owned in readable]
+        ids = [owned.last_id for owned in readable]
+        block_ms = max(1, int(1000 * seconds))
+        self._blocks = True
+        try:
+            options = ("COUNT", 1, "BLOCK", block_ms, "STREAMS")
+            await self._connection.execute("XREAD", *options, *keys, *ids)
+        except ResponseError:
+            # The stream has gone, or is none any more: the step that reads it finds out.
+            await self._wait_here(FIRST_PAUSE_SECONDS)
+        finally:
+            self._blocks = False
+
+    def _is_readable(self, owned: Owned) -> bool:
+        return not owned.must_prepare and owned.quiet_until <= _now() and owned.room.free > 0
+
+    def _wait_seconds(self) -> float:
+        if not self._routes.ordered:
+            return BLOCK_SECONDS
+        now = _now()
+        due = [room.next_due_seconds() for room in self._rooms]
+        waits = [seconds for seconds in due if seconds is not None]
+        waits += [
+            owned.quiet_until - now for owned in self._owned.values() if owned.quiet_until > now
+        ]
+        if self._crowded:
+            waits.append(CROWDED_SECONDS)
+            for room in self._rooms:
+                room.make_room()
+        return min(BLOCK_SECONDS, max(self._take_at - now, 0.001), *waits)
+
+    async def _wait_here(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,115 @@
+"""The ownership of ordered streams: one reading process for each stream and group.
+
+An owner's lease is renewed from the heartbeat's thread, so that a handler which blocks the event
+loop does not cost it. Each new owner has a higher fencing number, and every script on an ordered
+stream checks it, so a former owner that wakes up changes nothing.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from redis import Redis
+
+from consumers import heartbeat
+from consumers.consumer import Consumer
+from consumers.lease import Lease
+from relay.contract.script import Script
+from relay.contract.stream import Stream
+
+_own = Script("consumers", "own")
+_disown = Script("consumers", "fenced", "disown")
+
+
+@dataclass(slots=True)
+class Grant:
+    """One ownership, as far as this process knows.
+
+    Args:
+        book: Key of the hash that says who the owner is.
+        fence: The fencing number.
+        clock: Monotonic seconds.
+        renewed_at: When the last renewal that was granted was asked for.
+        gone: Another is the owner now.
+    """
+
+    book: str
+    fence: int
+    clock: Callable[[], float]
+    renewed_at: float
+    gone: bool = False
+    lease: Lease = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lease = Lease(self.is_lost, self.fence)
+
+    def is_lost(self) -> bool:
+        """Tell whether another may be the owner by now."""
+        return self.gone or self.clock() - self.renewed_at >= heartbeat.DEAD_SECONDS
+
+
+class Ownership:
+    """The ordered streams that this process owns.
+
+    Args:
+        us: This process.
+        may_take_over: Says whether the store has answered for long enough to trust that an
+            ownership which has run out means death.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        us: Consumer,
+        may_take_over: Callable[[], bool],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._us = us
+        self._may_take_over = may_take_over
+        self._clock = clock
+        # By the key of the stream. Written by the loop, looked through by the heartbeat's thread.
+        self._grants: dict[str, Grant] = {}
+
+    async def take(self, stream: Stream) -> Grant | None:
+        """Become the owner of a stream, if nobody is.
+
+        Returns:
+            None where another process is.
+        """
+        book = self._us.keys.owner(stream.tag, self._us.group, stream.event_type)
+        asked_at = self._clock()
+        how = "take" if self._may_take_over() else "take_free"
+        fence = await _own(self._us.redis, [book], self._us.name, _lease_ms(), how)
+        if not fence:
+            return None
+        grant = Grant(book, int(fence), self._clock, asked_at)
+        self._grants[stream.key] = grant
+        return grant
+
+    def renew(self, redis: Redis) -> None:
+        """Renew every ownership; called from the heartbeat's thread with its client."""
+        for grant in list(self._grants.values()):
+            asked_at = self._clock()
+            arguments = (grant.book, self._us.name, str(_lease_ms()), "renew")
+            fence = redis.eval(_own.text, 1, *arguments)
+            if fence == grant.fence:
+                grant.renewed_at = asked_at
+            else:
+                grant.gone = True
+
+    def forget(self, stream: Stream) -> None:
+        """Take note that a stream is not ours any more."""
+        self._grants.pop(stream.key, None)
+
+    async def give_up(self) -> None:
+        """Let others become the owners at once."""
+        grants = list(self._grants.values())
+        self._grants.clear()
+        calls = [([grant.book], (self._us.name, grant.fence)) for grant in grants]
+        if calls:
+            await _disown.many(self._us.redis, calls)
+
+
+def _lease_ms() -> int:
+    """As long as a process may be silent before it counts as dead."""
+    return int(1000 * heartbeat.DEAD_SECONDS)

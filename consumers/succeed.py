@@ -1,0 +1,148 @@
+"""What an owner of an ordered stream takes over before it reads on.
+
+Everything that is pending and not in hand comes first, in the order of the stream: what a former
+owner had read, and what this process was given without hearing of it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from consumers.behind import Behind
+from consumers.consumer import Consumer
+from consumers.entry import HeldEntry, History, fields_of, read_history
+from consumers.lanes import Lanes
+from consumers.order_key import LaneOf
+from consumers.own import Grant
+from consumers.rooms import House
+from relay.contract.connect import text_of
+from relay.contract.keys import member
+from relay.contract.script import Script
+from relay.contract.stream import Stream
+
+PAGE = 100
+STORED = ("@park", "@lane")
+
+_inherit = Script("consumers", "fenced", "inherit")
+_log = structlog.get_logger("consumers.succeed")
+
+
+@dataclass(slots=True)
+class Owned:
+    """One ordered stream that this process owns.
+
+    Args:
+        stream: Which stream.
+        room: Its handler's.
+        grant: The ownership.
+        lane_of: Names an entry's lane.
+        last_id: The last entry that the group was given.
+        must_prepare: Whether entries may be pending that nobody has in hand.
+        backlog: Ids of such entries, the oldest first.
+        book_lost: Whether the lanes are not to be trusted, and all that is pending is taken.
+        quiet_until: Not looked at before, since the store refuses; monotonic seconds.
+    """
+
+    stream: Stream
+    room: Lanes
+    grant: Grant
+    lane_of: LaneOf
+    last_id: str = "0-0"
+    must_prepare: bool = True
+    backlog: list[str] = field(default_factory=list)
+    book_lost: bool = False
+    quiet_until: float = 0.0
+
+    def take_in(self, entry_id: str, flat: Sequence[Any], history: History) -> HeldEntry:
+        """Give an entry that is now pending under this process its place in its lane."""
+        fields = fields_of(flat)
+        lane = self.lane_of(entry_id, fields)
+        entry = HeldEntry(self.stream, entry_id, fields, history, lease=self.grant.lease, lane=lane)
+        self.room.put(entry)
+        return entry
+
+
+class Succession:
+    """Takes over what is pending.
+
+    Args:
+        us: This process.
+        house: Knows what is in hand.
+        behind: The store's lanes.
+    """
+
+    def __init__(self, us: Consumer, house: House, behind: Behind) -> None:
+        self._us = us
+        self._house = house
+        self._behind = behind
+
+    async def prepare(self, owned: Owned) -> None:
+        """Find out what is pending and not in hand, and which lanes wait in the store."""
+        for name in await self._behind.names(owned.stream):
+            owned.room.waits_in_store(owned.stream, name)
+        owned.room.ask_all(owned.stream)
+        owned.last_id = await self._last_id(owned.stream)
+        holders = await self._holders(owned.stream)
+        stored = sum(count for name, count in holders.items() if name in STORED)
+        # Fewer members than entries that wait: the lanes were lost, and the order with them.
+        owned.book_lost = stored > await self._behind.count(owned.stream)
+        ids: list[str] = []
+        for name, count in holders.items():
+            if count and (owned.book_lost or name not in STORED):
+                ids += await self._pending(owned.stream, name)
+        owned.backlog = sorted(ids, key=_order)
+        owned.must_prepare = False
+        if ids:
+            _log.info("entries_inherited", stream=owned.stream.key, entries=len(ids))
+
+    async def claim(self, owned: Owned, most: int) -> bool:
+        """Take the oldest of the backlog in hand.
+
+        Returns:
+            False where the stream has another owner.
+        """
+        ids = owned.backlog[: min(most, PAGE)]
+        keys = [
+            owned.stream.key,
+            self._us.keys.owner(owned.stream.tag, self._us.group, owned.stream.event_type),
+            self._us.keys.attempts(owned.stream.tag, self._us.group),
+        ]
+        who = (self._us.group, self._us.name, str(owned.grant.fence))
+        pairs = [part for one in ids for part in (one, member(one, owned.stream.event_type))]
+        taken = await _inherit(self._us.redis, keys, *who, int(owned.book_lost), *pairs)
+        if taken == 0:
+            return False
+        for (entry_id, flat), history in taken:
+            owned.take_in(entry_id.decode(), flat, read_history(history))
+        owned.backlog = owned.backlog[len(ids) :]
+        return True
+
+    async def _last_id(self, stream: Stream) -> str:
+        groups: list[dict[str, Any]] = await self._us.redis.xinfo_groups(stream.key)
+        found = [group for group in groups if text_of(group["name"]) == self._us.group]
+        return text_of(found[0]["last-delivered-id"]) if found else "0-0"
+
+    async def _holders(self, stream: Stream) -> dict[str, int]:
+        consumers: list[Any] = await self._us.redis.xinfo_consumers(stream.key, self._us.group)
+        return {text_of(consumer["name"]): int(consumer["pending"]) for consumer in consumers}
+
+    async def _pending(self, stream: Stream, name: str) -> list[str]:
+        """Give the ids pending under a consumer that this process has not in hand."""
+        found: list[str] = []
+        after = "-"
+        while True:
+            rows: list[Any] = await self._us.redis.xpending_range(
+                stream.key, self._us.group, after, "+", PAGE, consumername=name
+            )
+            ids = [text_of(row["message_id"]) for row in rows]
+            found += [one for one in ids if not self._house.holds(stream.key, one)]
+            if len(ids) < PAGE:
+                return found
+            after = f"({ids[-1]}"
+
+
+def _order(entry_id: str) -> tuple[int, int]:
+    ms, _, seq = entry_id.partition("-")
+    return int(ms), int(seq)

@@ -1,0 +1,247 @@
+"""Ordered streams and a real server: what has a key in common is handled one after the other."""
+
+import asyncio
+from collections import defaultdict
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from consumers import Event, GiveUp, Retry, Worker
+from relay.contract.connect import text_of
+from tests.consumers.making import (
+    GROUP,
+    KEYS,
+    TAG,
+    TYPE,
+    append_events,
+    consumers_of,
+    dead_letters,
+    make_stream,
+    pending,
+)
+from tests.consumers.working import running
+from tests.integration.workers import Handled, settled
+from tests.servers import Server
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.redis
+
+STREAM = make_stream()
+QUICK = Retry(attempts=50, base_seconds=0.02, cap_seconds=0.02)
+
+
+def key_of(event: Event) -> str:
+    """Give the key that an event's id begins with."""
+    return event.id.partition("_")[0]
+
+
+def keyed(keys: int, each: int) -> list[str]:
+    """Name events of several keys, the keys in turn."""
+    return [f"k{key}_{number}" for number in range(each) for key in range(keys)]
+
+
+def by_key(ids: list[str]) -> dict[str, list[int]]:
+    """Give the numbers of each key's events, in the order given."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for one in ids:
+        key, _, number = one.partition("_")
+        found[key].append(int(number))
+    return found
+
+
+class Ordered(Handled):
+    """Handles in order, some keys failing at first.
+
+    Args:
+        worker: Where the handler is declared.
+    """
+
+    def __init__(self, worker: Worker) -> None:
+        super().__init__(worker)
+        self.failures: dict[str, int] = {}
+
+    def declare(self, **options: Any) -> None:
+        """Declare the handler."""
+        given: dict[str, Any] = {"retry": QUICK, "order_by": key_of} | options
+        self.worker.on(f"{TAG}:*", **given)(self.handle)
+
+    async def handle(self, event: Event) -> None:
+        """Fail as often as is wanted of the event, then take note of it."""
+        await asyncio.sleep(0)
+        if self.failures.get(event.id, 0) >= event.attempt:
+            raise ValueError(event.id)
+        self.events.append(event)
+
+
+@pytest.fixture
+def ordered() -> Ordered:
+    """An empty worker, and what its ordered handler has done."""
+    return Ordered(Worker(group=GROUP))
+
+
+async def test_each_keys_events_are_handled_in_their_order(
+    server: Server, store: Redis, ordered: Ordered
+) -> None:
+    """Also where some fail several times, and with several at once."""
+    ordered.declare()
+    ordered.failures = {f"k{key}_{number}": 2 for key in range(3) for number in (0, 7, 8, 19)}
+    ids = keyed(20, 20)
+    await append_events(store, ids)
+    async with running(ordered.worker, server.url):
+        await ordered.until(*ids)
+        await settled(store)
+
+    assert by_key(ordered.ids) == {f"k{key}": list(range(20)) for key in range(20)}
+    assert await store.exists(KEYS.lane(TAG, GROUP, TYPE), KEYS.park(TAG, GROUP)) == 0
+
+
+async def test_what_is_behind_a_failing_event_waits_in_the_store(
+    server: Server, store: Redis, ordered: Ordered
+) -> None:
+    """It holds no place, so the other keys go on; and its order is kept in the end."""
+    ordered.declare(retry=Retry(attempts=9, base_seconds=2, jitter=0), read_ahead=10)
+    ordered.failures = {"k0_0": 1}
+    ids = keyed(2, 300)
+    await append_events(store, ids)
+    async with running(ordered.worker, server.url):
+        await ordered.until(*(one for one in ids if one.startswith("k1")))
+        behind = await store.zcard(KEYS.lane(TAG, GROUP, TYPE))
+        held_up = [one for one in ordered.ids if one.startswith("k0")]
+        await ordered.until(*ids)
+        await settled(store)
+
+    assert behind == 300
+    assert held_up == []
+    assert by_key(ordered.ids)["k0"] == list(range(300))
+
+
+async def test_a_dead_letter_lets_the_next_of_its_key_go_on(
+    server: Server, store: Redis, ordered: Ordered
+) -> None:
+    """The head of a lane is set aside; what was behind it is handled."""
+
+    async def handle(event: Event) -> None:
+        if event.id == "k0_1":
+            raise GiveUp("no use")
+        ordered.events.append(event)
+
+    ordered.worker.on(f"{TAG}:*", order_by=key_of)(handle)
+    await append_events(store, keyed(2, 5))
+    async with running(ordered.worker, server.url):
+        await ordered.until_runs(9)
+        await settled(store)
+
+    assert by_key(ordered.ids) == {"k0": [0, 2, 3, 4], "k1": [0, 1, 2, 3, 4]}
+    assert [letter[b"id"] for letter in await dead_letters(store)] == [b"k0_1"]
+
+
+async def test_a_slow_key_does_not_hold_the_places_of_others(
+    server: Server, store: Redis, ordered: Ordered
+) -> None:
+    """While one event of it runs, those behind it make room."""
+    go_on = asyncio.Event()
+
+    async def handle(event: Event) -> None:
+        if event.id == "k0_0":
+            await go_on.wait()
+        ordered.events.append(event)
+
+    ordered.worker.on(f"{TAG}:*", order_by=key_of, concurrency=2, read_ahead=4)(handle)
+    await append_events(store, [f"k0_{number}" for number in range(100)])
+    await append_events(store, ["k1_0", "k1_1"])
+    async with running(ordered.worker, server.url):
+        await ordered.until("k1_0", "k1_1")
+        go_on.set()
+        await ordered.until_runs(102)
+        await settled(store)
+
+    assert by_key(ordered.ids)["k0"] == list(range(100))
+
+
+async def test_a_second_worker_goes_on_where_the_first_has_stopped(
+    server: Server, store: Redis, ordered: Ordered
+) -> None:
+    """What was read, laned or parked is handed over in order, and no name stays behind."""
+    ordered.declare(retry=Retry(attempts=99, base_seconds=0.2, cap_seconds=0.2, jitter=0))
+    ordered.failures = {f"k{key}_3": 2 for key in range(5)}
+    ids = keyed(10, 50)
+    await append_events(store, ids)
+    for _ in range(4):
+        async with running(ordered.worker, server.url):
+            done = len(ordered.events)
+            await wait_until(
+                lambda done=done: len(ordered.events) > min(done + 20, 499),
+                description="some are handled",
+            )
+    async with running(ordered.worker, server.url):
+        await ordered.until(*ids)
+        await settled(store)
+
+    firsts = by_key(list(dict.fromkeys(ordered.ids)))
+    assert firsts == {f"k{key}": list(range(50)) for key in range(10)}
+    assert await consumers_of(store) <= {"@left", "@lane", "@park"}
+
+
+async def test_one_process_owns_a_stream_and_another_waits(
+    server: Server, store: Redis, ordered: Ordered
+) -> None:
+    """Two in the same group: only one reads, and when it leaves the other does."""
+    ordered.declare()
+    await append_events(store, keyed(5, 5))
+    second = Ordered(Worker(group=GROUP))
+    second.declare()
+    async with running(second.worker, server.url):
+        await second.until_runs(25)
+        async with running(ordered.worker, server.url) as process:
+            await append_events(store, [f"k1_{number}" for number in range(5, 30)])
+            await second.until_runs(50)
+            owner = await store.hget(KEYS.owner(TAG, GROUP, TYPE), "consumer")
+            assert text_of(owner or b"") != process.consumer
+    fence = int(await store.hget(KEYS.owner(TAG, GROUP, TYPE), "fence") or 0)
+    async with running(ordered.worker, server.url):
+        await append_events(store, ["k1_30"])
+        await ordered.until("k1_30")
+        higher = int(await store.hget(KEYS.owner(TAG, GROUP, TYPE), "fence") or 0)
+
+    assert ordered.ids == ["k1_30"]
+    assert higher > fence > 0
+
+
+async def test_a_group_that_vanishes_is_made_again_and_read_from_the_start(
+    server: Server, store: Redis, ordered: Ordered
+) -> None:
+    """XGROUP DESTROY while an owner waits."""
+    ordered.declare()
+    await append_events(store, keyed(2, 3))
+    async with running(ordered.worker, server.url):
+        await ordered.until_runs(6)
+        await settled(store)
+        await store.xgroup_destroy(STREAM.key, GROUP)
+        await append_events(store, ["k0_3"])
+        await ordered.until("k0_3")
+        await settled(store)
+
+    assert by_key(ordered.ids)["k0"] in ([0, 1, 2, 0, 1, 2, 3], [0, 1, 2, 3])
+
+
+async def test_entries_whose_lanes_were_lost_are_handled(
+    server: Server, store: Redis, ordered: Ordered
+) -> None:
+    """The book of lanes is deleted while events wait in it."""
+    ordered.declare(retry=Retry(attempts=9, base_seconds=600, jitter=0))
+    ordered.failures = {"k0_0": 1}
+    await append_events(store, keyed(1, 50))
+    async with running(ordered.worker, server.url):
+
+        async def all_wait() -> bool:
+            waiting = await store.zcard(KEYS.lane(TAG, GROUP, TYPE)) == 50
+            return waiting and set((await pending(store)).values()) <= {"@park", "@lane"}
+
+        await wait_until(all_wait, description="all wait in the store")
+    await store.delete(KEYS.lane(TAG, GROUP, TYPE))
+    async with running(ordered.worker, server.url):
+        await ordered.until_runs(50)
+        await settled(store)
+
+    assert by_key(ordered.ids)["k0"] == list(range(50))
