@@ -6,7 +6,7 @@
 -- asked for. "take" also takes what has run out, "take_free" only what was given up.
 -- Cost: one HMGET, HDEL and HSET.
 --
--- The number is at least the store's time in ms, so that it rises even where the hash was lost.
+-- The number is at least the store's time in µs, so that it rises even where the hash was lost.
 -- HSET alone would be refused by a full server. HDEL is not, and once a script has written, the
 -- rest of it passes.
 
@@ -22,7 +22,7 @@ local fence = tonumber(owner[2] or 0)
 if owner[1] ~= ARGV[1] then
   if ARGV[3] == 'renew' then return 0 end
   if owner[1] and (ARGV[3] == 'take_free' or tonumber(owner[3] or 0) > now) then return 0 end
-  fence = math.max(fence + 1, now)
+  fence = math.max(fence + 1, tonumber(time[1]) * 1000000 + tonumber(time[2]))
 end
 
 redis.call('HDEL', KEYS[1], 'until')

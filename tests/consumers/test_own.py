@@ -1,0 +1,288 @@
+"""The ownership of an ordered stream: one at a time, and a former owner changes nothing."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from consumers import heartbeat
+from consumers.behind import Behind
+from consumers.entry import HeldEntry
+from consumers.lanes import Lane
+from consumers.lease import Lease
+from consumers.ordered import _advance
+from consumers.own import Grant, Ownership
+from consumers.settle import Settler
+from consumers.succeed import Owned, Succession
+from relay.contract.connect import ResponseError
+from tests.consumers.making import (
+    GROUP,
+    KEYS,
+    TAG,
+    TYPE,
+    append_events,
+    full,
+    make_entry,
+    make_stream,
+    numbered,
+    pending,
+    read_as,
+    us,
+)
+from tests.consumers.test_lanes import Clock, make_lanes
+from tests.servers import Server
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.redis
+
+STREAM = make_stream()
+BOOK = KEYS.owner(TAG, GROUP, TYPE)
+
+
+class Process:
+    """One process that would own the stream.
+
+    Args:
+        store: The store.
+        name: Under which it reads.
+    """
+
+    def __init__(self, store: Redis, name: str) -> None:
+        self.clock = Clock()
+        self.may = True
+        self.us = us(store, name)
+        self.ownership = Ownership(self.us, lambda: self.may, self.clock)
+        self.behind = Behind(self.us)
+
+    async def own(self) -> Grant:
+        """Become the owner."""
+        grant = await self.ownership.take(STREAM)
+        assert grant is not None
+        return grant
+
+
+@pytest.fixture
+def one(store: Redis) -> Process:
+    """A process."""
+    return Process(store, "one")
+
+
+@pytest.fixture
+def two(store: Redis) -> Process:
+    """Another process of the same group."""
+    return Process(store, "two")
+
+
+async def test_only_one_process_owns_a_stream(one: Process, two: Process) -> None:
+    """The other gets nothing until it is given up; then with a higher number."""
+    grant = await one.own()
+    assert await two.ownership.take(STREAM) is None
+    await one.ownership.give_up()
+    second = await two.own()
+
+    assert second.fence > grant.fence
+
+
+async def test_what_has_run_out_is_taken_only_when_death_may_be_told(
+    one: Process, two: Process, monkeypatch: pytest.MonkeyPatch, store: Redis
+) -> None:
+    """Ownerships run out during an outage too."""
+    monkeypatch.setattr(heartbeat, "DEAD_SECONDS", 0.05)
+    grant = await one.own()
+
+    async def has_run_out() -> bool:
+        seconds, microseconds = await store.time()
+        return 1000 * seconds + microseconds // 1000 > int(await store.hget(BOOK, "until") or 0)
+
+    await wait_until(has_run_out, description="the ownership has run out")
+    two.may = False
+    assert await two.ownership.take(STREAM) is None
+    two.may = True
+    second = await two.own()
+
+    assert second.fence > grant.fence
+
+
+async def test_a_renewed_ownership_is_not_lost(one: Process, server: Server) -> None:
+    """Where it was not renewed for the dead time, another may have it."""
+    grant = await one.own()
+    one.clock.now = heartbeat.DEAD_SECONDS
+    assert grant.lease.is_lost()
+    with server.client() as client:
+        one.ownership.renew(client)
+
+    assert not grant.lease.is_lost()
+    assert not grant.gone
+
+
+async def test_a_former_owner_learns_of_its_successor(
+    one: Process, two: Process, server: Server, store: Redis
+) -> None:
+    """At its next renewal."""
+    grant = await one.own()
+    await store.hset(BOOK, "until", 1)
+    await two.own()
+    with server.client() as client:
+        one.ownership.renew(client)
+
+    assert grant.gone
+    assert grant.lease.is_lost()
+
+
+async def test_the_number_rises_even_where_the_book_was_lost(
+    one: Process, two: Process, store: Redis
+) -> None:
+    """FLUSHALL must not let a former owner's number come again."""
+    grant = await one.own()
+    await store.flushall()
+    second = await two.own()
+
+    assert second.fence > grant.fence
+
+
+async def test_an_ownership_is_taken_and_renewed_on_a_full_server(
+    one: Process, two: Process, server: Server, store: Redis
+) -> None:
+    """Else nobody would drain it."""
+    async with full(store):
+        grant = await one.own()
+        with server.client() as client:
+            one.ownership.renew(client)
+        await one.ownership.give_up()
+        await two.own()
+
+    assert not grant.gone
+
+
+async def test_a_book_of_another_type_is_refused(one: Process, store: Redis) -> None:
+    """It is left as it is."""
+    await store.set(BOOK, "mine", px=60_000)
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
+        await one.ownership.take(STREAM)
+
+    assert await store.get(BOOK) == b"mine"
+
+
+async def held(store: Redis, process: Process, grant: Grant, count: int = 3) -> list[HeldEntry]:
+    """Have a process hold entries of one lane."""
+    await append_events(store, numbered(count))
+    ids = await read_as(store, process.us.name)
+    return [
+        HeldEntry(STREAM, entry_id, make_entry().fields, lease=grant.lease, lane="a")
+        for entry_id in ids
+    ]
+
+
+async def put(process: Process, entries: list[HeldEntry]) -> Any:
+    """Put entries into their lanes."""
+    return await process.behind.put(entries)
+
+
+async def park(process: Process, entries: list[HeldEntry]) -> Any:
+    """Park the first entry."""
+    return await Settler(process.us).park(entries[0], 1.0, "ValueError")
+
+
+async def read(process: Process, entries: list[HeldEntry]) -> Any:
+    """Read on."""
+    fence = str(entries[0].lease.fence)
+    return await _advance(process.us.redis, [STREAM.key, BOOK], GROUP, process.us.name, fence, 10)
+
+
+async def inherit(process: Process, entries: list[HeldEntry]) -> Any:
+    """Claim what is pending."""
+    grant = Grant(BOOK, entries[0].lease.fence or 0, process.clock, 0.0)
+    owned = Owned(STREAM, make_lanes(), grant, lambda *_: "a")
+    owned.backlog = [entry.entry_id for entry in entries]
+    return await Succession(process.us, make_lanes()._house, process.behind).claim(owned, 10)
+
+
+async def draw(process: Process, entries: list[HeldEntry]) -> Any:
+    """Fetch from a lane."""
+    return await process.behind.draw([(Lane(STREAM, "a"), entries[0].lease)], 10)
+
+
+@pytest.mark.parametrize("act", [put, park, read, inherit, draw])
+async def test_a_former_owner_changes_nothing(
+    act: Callable[..., Any], one: Process, two: Process, store: Redis
+) -> None:
+    """A process that was stalled acts on, though another owns the stream."""
+    entries = await held(store, one, await one.own())
+    await append_events(store, ["unread"])
+    await store.hset(BOOK, "until", 1)
+    await two.own()
+    before = await pending(store)
+    answer = await act(one, entries)
+
+    assert answer in ([0], False, 0, [None])
+    assert await pending(store) == before
+    assert await store.exists(KEYS.lane(TAG, GROUP, TYPE), KEYS.park(TAG, GROUP)) == 0
+
+
+async def test_what_was_put_into_a_lane_comes_back_in_order(one: Process, store: Redis) -> None:
+    """On a full server too, in whatever order it was put; asking again puts nothing twice."""
+    grant = await one.own()
+    entries = await held(store, one, grant, 5)
+    async with full(store):
+        await put(one, entries[3:])
+        await put(one, entries[:3])
+        assert await put(one, entries) == [0]
+        (drawn,) = await draw_page(one, grant.lease, 3)
+        (rest,) = await draw_page(one, grant.lease, 3)
+
+    assert [entry.entry_id for entry in drawn.entries + rest.entries] == [
+        entry.entry_id for entry in entries
+    ]
+    assert (drawn.more, rest.more) == (True, False)
+    assert set((await pending(store)).values()) == {"one"}
+
+
+async def draw_page(process: Process, lease: Lease, most: int) -> list[Any]:
+    """Fetch some entries from the lane."""
+    return await process.behind.draw([(Lane(STREAM, "a"), lease)], most)
+
+
+async def test_a_parked_head_is_fetched_alone_and_only_when_it_is_due(
+    one: Process, store: Redis
+) -> None:
+    """What is behind it stays where it is."""
+    grant = await one.own()
+    first, *others = await held(store, one, grant, 3)
+    assert await Settler(one.us).park(first, 60.0, "ValueError: no")
+    await put(one, others)
+    (waits,) = await draw_page(one, grant.lease, 10)
+    await store.zadd(KEYS.park(TAG, GROUP), {first.member: 1})
+    (drawn,) = await draw_page(one, grant.lease, 10)
+
+    assert 0 < waits.wait_seconds <= 60
+    assert waits.entries == []
+    assert [entry.entry_id for entry in drawn.entries] == [first.entry_id]
+    assert drawn.entries[0].history.attempts == 1
+    assert drawn.more
+    assert await store.zcard(KEYS.park(TAG, GROUP)) == 0
+
+
+async def test_what_is_settled_or_deleted_leaves_its_lane(one: Process, store: Redis) -> None:
+    """Acknowledged by a late owner, or removed from the stream."""
+    grant = await one.own()
+    entries = await held(store, one, grant, 3)
+    await put(one, entries)
+    await store.xack(STREAM.key, GROUP, entries[0].entry_id)
+    await store.xdel(STREAM.key, entries[1].entry_id)
+    (drawn,) = await draw_page(one, grant.lease, 10)
+
+    assert [entry.entry_id for entry in drawn.entries] == [entries[2].entry_id]
+    assert not drawn.more
+    assert set(await pending(store)) == {entries[2].entry_id}
+
+
+async def test_lanes_are_named_page_by_page(
+    one: Process, store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each once, however many entries it has."""
+    monkeypatch.setattr("consumers.behind.PAGE", 2)
+    members = {f"{lane}|{number:020}-{0:020}": 0 for lane in "abcde" for number in range(3)}
+    await store.zadd(KEYS.lane(TAG, GROUP, TYPE), members)
+
+    assert await one.behind.names(STREAM) == list("abcde")
