@@ -19,10 +19,10 @@ from consumers.crew import Crew
 from consumers.discover import POLL_SECONDS, Discovery
 from consumers.dispatch import Routes
 from consumers.heartbeat import Heartbeat
-from consumers.lanes import make_room
-from consumers.ordered import BLOCK_SECONDS as ORDER_BLOCK_SECONDS
-from consumers.ordered import OrderedReader
-from consumers.own import Ownership
+from consumers.order.lanes import make_room
+from consumers.order.own import Ownership
+from consumers.order.reader import BLOCK_SECONDS as ORDER_BLOCK_SECONDS
+from consumers.order.reader import OrderedReader
 from consumers.park import Parking
 from consumers.read import BLOCK_SECONDS, Reader
 from consumers.rooms import House

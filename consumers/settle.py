@@ -32,7 +32,7 @@ DEAD_LETTER_FIELDS = 1000
 PASSING_KINDS = (OutOfMemoryError, ReadOnlyError, ClusterDownError, TryAgainError)
 PASSING_WORDS = ("BUSY ", "MISCONF", "NOREPLICAS", "READONLY", "OOM ")
 
-_park = Script("consumers", "fenced", "park")
+_park = Script("consumers", "order/fenced", "park")
 _dead = Script("consumers", "dead")
 _log = structlog.get_logger("consumers.settle")
 

@@ -66,6 +66,11 @@ class Ordered(Handled):
         given: dict[str, Any] = {"retry": QUICK, "order_by": key_of} | options
         self.worker.on(f"{TAG}:*", **given)(self.handle)
 
+    async def until_more(self, count: int) -> None:
+        """Wait until so many more events are handled, or nearly all."""
+        enough = min(len(self.events) + count, 499)
+        await wait_until(lambda: len(self.events) > enough, description="some are handled")
+
     async def handle(self, event: Event) -> None:
         """Fail as often as is wanted of the event, then take note of it."""
         await asyncio.sleep(0)
@@ -169,11 +174,7 @@ async def test_a_second_worker_goes_on_where_the_first_has_stopped(
     await append_events(store, ids)
     for _ in range(4):
         async with running(ordered.worker, server.url):
-            done = len(ordered.events)
-            await wait_until(
-                lambda done=done: len(ordered.events) > min(done + 20, 499),
-                description="some are handled",
-            )
+            await ordered.until_more(20)
     async with running(ordered.worker, server.url):
         await ordered.until(*ids)
         await settled(store)

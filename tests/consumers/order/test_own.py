@@ -7,14 +7,14 @@ import pytest
 from redis.asyncio import Redis
 
 from consumers import heartbeat
-from consumers.behind import Behind
 from consumers.entry import HeldEntry
-from consumers.lanes import Lane
 from consumers.lease import Lease
-from consumers.ordered import _advance
-from consumers.own import Grant, Ownership
+from consumers.order.behind import Behind
+from consumers.order.lanes import Lane
+from consumers.order.own import Grant, Ownership
+from consumers.order.reader import _advance
+from consumers.order.succeed import Owned, Succession
 from consumers.settle import Settler
-from consumers.succeed import Owned, Succession
 from relay.contract.connect import ResponseError
 from tests.consumers.making import (
     GROUP,
@@ -30,7 +30,7 @@ from tests.consumers.making import (
     read_as,
     us,
 )
-from tests.consumers.test_lanes import Clock, make_lanes
+from tests.consumers.order.test_lanes import Clock, make_lanes
 from tests.servers import Server
 from tests.waiting import wait_until
 
@@ -281,7 +281,7 @@ async def test_lanes_are_named_page_by_page(
     one: Process, store: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each once, however many entries it has."""
-    monkeypatch.setattr("consumers.behind.PAGE", 2)
+    monkeypatch.setattr("consumers.order.behind.PAGE", 2)
     members = {f"{lane}|{number:020}-{0:020}": 0 for lane in "abcde" for number in range(3)}
     await store.zadd(KEYS.lane(TAG, GROUP, TYPE), members)
 

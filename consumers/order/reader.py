@@ -12,18 +12,18 @@ from typing import cast
 
 import structlog
 
-from consumers.behind import DRAW, Behind
 from consumers.blocking import BlockingConnection
 from consumers.consumer import Consumer
 from consumers.dispatch import Routes
 from consumers.entry import HeldEntry, History
-from consumers.lanes import Lane, Lanes
-from consumers.order_key import LaneOf, lane_of
-from consumers.own import Ownership
+from consumers.order.behind import DRAW, Behind
+from consumers.order.key import LaneOf, lane_of
+from consumers.order.lanes import Lane, Lanes
+from consumers.order.own import Ownership
+from consumers.order.succeed import Owned, Succession
 from consumers.rooms import House, Room
 from consumers.sizes import Sizes
 from consumers.skips import Skips
-from consumers.succeed import Owned, Succession
 from relay.contract.connect import RedisError, ResponseError
 from relay.contract.script import Script
 from relay.contract.stream import Stream
@@ -42,8 +42,8 @@ MENDABLE = ("NOGROUP", "UNBLOCKED", "no longer exists", "no such key")
 
 NO_HISTORY = History()
 
-_advance = Script("consumers", "fenced", "advance")
-_log = structlog.get_logger("consumers.ordered")
+_advance = Script("consumers.order", "fenced", "advance")
+_log = structlog.get_logger("consumers.order.reader")
 
 
 class OrderedReader:

@@ -26,7 +26,7 @@ class Lane:
 
     Args:
         stream: Which stream.
-        name: What the key has become (`consumers.order_key`).
+        name: What the key has become (`consumers.order.key`).
         waiting: Those in this process that are not handled yet.
         busy: The one that is handled now.
         busy_since: Since when, monotonic seconds.

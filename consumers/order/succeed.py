@@ -10,12 +10,12 @@ from typing import Any
 
 import structlog
 
-from consumers.behind import Behind
 from consumers.consumer import Consumer
 from consumers.entry import HeldEntry, History, fields_of, read_history
-from consumers.lanes import Lanes
-from consumers.order_key import LaneOf
-from consumers.own import Grant
+from consumers.order.behind import Behind
+from consumers.order.key import LaneOf
+from consumers.order.lanes import Lanes
+from consumers.order.own import Grant
 from consumers.rooms import House
 from relay.contract.connect import text_of
 from relay.contract.keys import member
@@ -25,8 +25,8 @@ from relay.contract.stream import Stream
 PAGE = 100
 STORED = ("@park", "@lane")
 
-_inherit = Script("consumers", "fenced", "inherit")
-_log = structlog.get_logger("consumers.succeed")
+_inherit = Script("consumers.order", "fenced", "inherit")
+_log = structlog.get_logger("consumers.order.succeed")
 
 
 @dataclass(slots=True)

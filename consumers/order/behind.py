@@ -10,8 +10,8 @@ from typing import Any
 
 from consumers.consumer import Consumer
 from consumers.entry import HeldEntry, fields_of, read_history
-from consumers.lanes import Lane
 from consumers.lease import Lease
+from consumers.order.lanes import Lane
 from relay.contract.script import Call, Script
 from relay.contract.stream import Stream
 
@@ -19,9 +19,9 @@ PAGE = 100
 # How many entries one lane may bring back at once.
 DRAW = 16
 
-_put = Script("consumers", "fenced", "lane")
-_draw = Script("consumers", "fenced", "unlane")
-_names = Script("consumers", "lanes")
+_put = Script("consumers.order", "fenced", "lane")
+_draw = Script("consumers.order", "fenced", "unlane")
+_names = Script("consumers.order", "lanes")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from consumers import Event
-from consumers.order_key import lane_of
+from consumers.order.key import lane_of
 from consumers.worker import OrderBy
 from tests.consumers.making import fields_for
 

@@ -3,14 +3,15 @@
 import asyncio
 from collections import defaultdict
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.entry import HeldEntry
-from consumers.lanes import SLOW_SECONDS, Lanes
 from consumers.lease import Lease
+from consumers.order.lanes import SLOW_SECONDS, Lanes
 from consumers.rooms import House
 from tests.consumers.making import make_entry, make_handler, make_stream
 
@@ -28,7 +29,7 @@ class Clock:
         return self.now
 
 
-def make_lanes(clock: Clock | None = None, **handler: int) -> Lanes:
+def make_lanes(clock: Clock | None = None, **handler: Any) -> Lanes:
     """Make the room of one ordered handler, in a house of its own."""
     made = make_handler(order_by="account", **handler)
     house = House([made], lambda handler, house: Lanes(handler, house, clock or Clock()))

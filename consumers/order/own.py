@@ -17,8 +17,8 @@ from consumers.lease import Lease
 from relay.contract.script import Script
 from relay.contract.stream import Stream
 
-_own = Script("consumers", "own")
-_disown = Script("consumers", "fenced", "disown")
+_own = Script("consumers.order", "own")
+_disown = Script("consumers.order", "fenced", "disown")
 
 
 @dataclass(slots=True)
