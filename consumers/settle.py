@@ -70,8 +70,9 @@ class Settler:
     async def _park_in(
         self, room: Room, entry: HeldEntry, delay_seconds: float, error: str
     ) -> None:
-        if await self.park(entry, delay_seconds, error):
-            room.parked(entry, delay_seconds)
+        await self.park(entry, delay_seconds, error)
+        # Also where that came late: it may have been stored, and the reply been lost.
+        room.parked(entry, delay_seconds)
 
     async def park(self, entry: HeldEntry, delay_seconds: float, error: str | None) -> bool:
         """Let an entry wait in the store.

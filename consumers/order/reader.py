@@ -252,8 +252,9 @@ class OrderedReader:
         return moved
 
     def _is_ready(self, lane: Lane) -> bool:
+        """Say whether the store's lane has all that comes before what it would give."""
         owned = self._owned.get(lane.stream.key)
-        return owned is not None and not owned.must_prepare
+        return owned is not None and not owned.must_prepare and not owned.backlog
 
     async def _draw_for(self, room: Lanes, lanes: list[Lane]) -> bool:
         if not lanes:

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections import defaultdict
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
 from consumers import Event, GiveUp, Retry, Worker
+from consumers.order.key import lane_of
 from relay.contract.connect import text_of
 from tests.consumers.making import (
     GROUP,
@@ -17,8 +19,11 @@ from tests.consumers.making import (
     append_events,
     consumers_of,
     dead_letters,
+    fields_for,
+    make_entry,
     make_stream,
     pending,
+    read_as,
 )
 from tests.consumers.working import running
 from tests.integration.workers import Handled, settled
@@ -224,6 +229,28 @@ async def test_a_group_that_vanishes_is_made_again_and_read_from_the_start(
         await settled(store)
 
     assert by_key(ordered.ids)["k0"] in ([0, 1, 2, 0, 1, 2, 3], [0, 1, 2, 3])
+
+
+async def test_what_a_dead_owner_was_handling_comes_before_what_waits_behind_it(
+    server: Server, store: Redis, ordered: Ordered
+) -> None:
+    """It had taken the first of a lane out of the store; the others still wait there."""
+    ordered.declare()
+    ids = [f"k{key}_{number}" for key in range(8) for number in range(20)]
+    await append_events(store, ids)
+    entry_ids = await read_as(store, "dead")
+    lane_of_key = lane_of(key_of)
+    for event_id, entry_id in zip(ids, entry_ids, strict=True):
+        if not event_id.endswith("_0"):
+            await store.xclaim(STREAM.key, GROUP, "@lane", 0, [entry_id], justid=True)
+            entry = make_entry(entry_id, fields=fields_for(event_id))
+            entry = replace(entry, lane=lane_of_key(entry_id, entry.fields))
+            await store.zadd(KEYS.lane(TAG, GROUP, TYPE), {entry.lane_member: 0})
+    async with running(ordered.worker, server.url):
+        await ordered.until(*ids)
+        await settled(store)
+
+    assert by_key(ordered.ids) == {f"k{key}": list(range(20)) for key in range(8)}
 
 
 async def test_entries_whose_lanes_were_lost_are_handled(
