@@ -55,7 +55,7 @@ image-check:  ## builds the container image without an engine and runs it (build
 	deploy/image-check
 
 # Each judges lines that must hold: exit code 1 says that one does not (redis-server is needed).
-.PHONY: bench-memory bench-unfinished bench-overload bench-restart bench-index
+.PHONY: bench-memory bench-unfinished bench-overload bench-restart bench-index bench-order
 bench-memory: setup  ## memory of the gateway over two million events
 	@exec $(BIN)/python -m bench.holds.memory $(ARGS)
 
@@ -70,6 +70,9 @@ bench-restart: setup  ## rolling restarts under load: nothing refused, nothing r
 
 bench-index: setup  ## bytes per remembered id and CPU of Redis, against plain keys
 	@exec $(BIN)/python -m bench.holds.index $(ARGS)
+
+bench-order: setup  ## order per key while events fail and the reading process is killed
+	@exec $(BIN)/python -m bench.holds.order $(ARGS)
 
 clean:  ## removes what the targets made
 	rm -rf $(VENV) .bench .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist

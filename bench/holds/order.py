@@ -74,8 +74,8 @@ def _judge_kills(record: Record, given: Namespace, directory: Path, redis: Store
     ids = [f"k{n % given.keys}_{n // given.keys}" for n in range(given.events)]
     fill(redis.client, _MANY, ids)
     with _workers(directory, redis, given.processes) as programs:
-        for share in (0.3, 0.6):
-            _wait(directory, "many", int(share * len(ids)))
+        for number in range(given.kills):
+            _wait(directory, "many", len(ids) * (number + 1) // (given.kills + 1))
             _kill_owner(record, redis.client, programs)
         _wait(directory, "many", len(ids))
         _until(lambda: not redis.client.xpending(_MANY.key, GROUP)["pending"], "nothing pending")
@@ -83,7 +83,7 @@ def _judge_kills(record: Record, given: Namespace, directory: Path, redis: Store
     broken = [key for key, numbers in firsts.items() if numbers != sorted(numbers)]
     runs = sum(1 for act in acts(directory) if act[0] == "many")
     record.judge(
-        f"{given.processes} processes, the owner killed twice: order kept, all handled",
+        f"{given.processes} processes, the owner killed {given.kills} times: order kept, all handled",
         f"{sum(map(len, firsts.values())):,} of {len(ids):,} handled, {len(broken)} of "
         f"{given.keys} keys out of order, {runs - len(ids)} handled again",
         bound="all, none out of order",
@@ -201,6 +201,7 @@ def main() -> int:
     parser.add_argument("--keys", type=int, default=200)
     parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--processes", type=int, default=4)
+    parser.add_argument("--kills", type=int, default=2, help="of the process that reads")
     parser.add_argument("--behind", type=int, default=10_000, help="events behind the failing one")
     parser.add_argument("--others", type=int, default=10_000, help="events of the other keys")
     parser.add_argument("--rounds", type=int, default=3)

@@ -103,3 +103,16 @@ def test_the_index_is_measured_against_plain_keys(tmp_path: Path) -> None:
     assert "bytes per id, 10,000 ids per window, steady" in verdicts
     assert parts[0]["bytes_per_id"]["rollovers"] >= 3
     assert parts[0]["bytes_per_id"]["plain"] > 100
+
+
+def test_order_is_judged_by_what_was_handled(tmp_path: Path) -> None:
+    """A few hundred events, nobody killed."""
+    options = ("--events=400", "--keys=20", "--kills=0", "--behind=200", "--others=200")
+    code, verdicts, lines = run("order", tmp_path, *options, "--processes=2", "--rounds=1")
+    in_order = [holds for claim, holds in verdicts.items() if "order kept" in claim]
+
+    assert len(verdicts) == 4
+    assert in_order == [True]
+    assert verdicts["that key's order is kept afterwards"]
+    assert code == (0 if all(verdicts.values()) else 1)
+    assert len(of_kind(lines, "round")) == 1

@@ -25,6 +25,7 @@ from tests.consumers.making import (
     pending,
     read_as,
 )
+from tests.consumers.proxy import proxy_to
 from tests.consumers.working import running
 from tests.integration.workers import Handled, settled
 from tests.servers import Server
@@ -167,6 +168,26 @@ async def test_a_slow_key_does_not_hold_the_places_of_others(
         await settled(store)
 
     assert by_key(ordered.ids)["k0"] == list(range(100))
+
+
+async def test_order_is_kept_where_replies_are_lost(
+    server: Server, store: Redis, ordered: Ordered
+) -> None:
+    """Of scripts that read, park, and move entries to lanes and back: what they did is found."""
+    ordered.declare()
+    ordered.failures = {f"k{key}_{number}": 1 for key in range(20) for number in (2, 9)}
+    ids = keyed(20, 15)
+    async with proxy_to(server.port) as proxy, running(ordered.worker, proxy.url):
+        for start in range(0, len(ids), 60):
+            proxy.lose_replies_to(b"EVALSHA", 2)
+            await append_events(store, ids[start : start + 60])
+            await ordered.until(*ids[: start + 60])
+        await settled(store)
+
+    assert proxy.lost >= 5
+    assert by_key(list(dict.fromkeys(ordered.ids))) == {
+        f"k{key}": list(range(15)) for key in range(20)
+    }
 
 
 async def test_a_second_worker_goes_on_where_the_first_has_stopped(
