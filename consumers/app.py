@@ -84,7 +84,6 @@ class WorkerProcess:
         self._us = us = Consumer(redis, settings.keys, worker.group, name)
         self._grace_seconds = settings.worker.grace_seconds
         self._reads = BlockingConnection(url, "read", BLOCK_SECONDS)
-        self._order = BlockingConnection(url, "order", ORDER_BLOCK_SECONDS)
         self._news = BlockingConnection(url, "control", POLL_SECONDS)
         self._heartbeat = Heartbeat(url, us.keys.alive(us.group, us.name))
         self._duties = Duties()
@@ -102,17 +101,8 @@ class WorkerProcess:
             routes=self._routes,
             restore_groups=self._discovery.restore_groups,
         )
-        ownership = Ownership(us, self._heartbeat.may_take_over)
-        self._heartbeat.on_beat = ownership.renew
-        self._ordered = OrderedReader(
-            self._order,
-            us,
-            house=house,
-            routes=self._routes,
-            ownership=ownership,
-            restore_groups=self._discovery.restore_groups,
-        )
-        self._settler.on_late = self._ordered.came_late
+        self._order = BlockingConnection(url, "order", ORDER_BLOCK_SECONDS)
+        self._ordered = self._ordered_reader(house)
         house.on_room = self._room_regained
         self._discovery.on_new = self._found_streams
         self._parking = Parking(us, routes=self._routes, recover_soon=self._reader.recover_soon)
@@ -129,6 +119,20 @@ class WorkerProcess:
             may_take_over=self._heartbeat.may_take_over,
         )
         self._readings: list[asyncio.Task[None]] = []
+
+    def _ordered_reader(self, house: House) -> OrderedReader:
+        ownership = Ownership(self._us, self._heartbeat.may_take_over)
+        self._heartbeat.on_beat = ownership.renew
+        ordered = OrderedReader(
+            self._order,
+            self._us,
+            house=house,
+            routes=self._routes,
+            ownership=ownership,
+            restore_groups=self._discovery.restore_groups,
+        )
+        self._settler.on_late = ordered.came_late
+        return ordered
 
     @property
     def consumer(self) -> str:

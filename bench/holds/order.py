@@ -83,7 +83,7 @@ def _judge_kills(record: Record, given: Namespace, directory: Path, redis: Store
     broken = [key for key, numbers in firsts.items() if numbers != sorted(numbers)]
     runs = sum(1 for act in acts(directory) if act[0] == "many")
     record.judge(
-        f"{given.processes} processes, the owner killed {given.kills} times: order kept, all handled",
+        f"{given.processes} processes, {given.kills} owners killed: order kept, all handled",
         f"{sum(map(len, firsts.values())):,} of {len(ids):,} handled, {len(broken)} of "
         f"{given.keys} keys out of order, {runs - len(ids)} handled again",
         bound="all, none out of order",
