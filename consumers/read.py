@@ -21,15 +21,17 @@ from consumers.entry import HeldEntry, fields_of
 from consumers.rooms import House, Room
 from consumers.sizes import Sizes
 from relay.contract.connect import UNKNOWN_OUTCOME, RedisError, ResponseError
+from relay.contract.script import Script
 from relay.contract.stream import Stream
 
 BLOCK_SECONDS = 5.0
-# How long a read blocks whose room has too few places for all of its streams.
-TURN_SECONDS = 0.05
+# With fewer places than this for each stream, streams are asked by a script that counts in all.
+ENOUGH_EACH = 16
 RECOVERY_PAGE = 100
 FIRST_PAUSE_SECONDS = 0.1
 LAST_PAUSE_SECONDS = 2.0
 
+_turn = Script("consumers", "turn")
 _log = structlog.get_logger("consumers.read")
 
 
@@ -58,8 +60,9 @@ class Reader:
         self._house = house
         self._routes = routes
         self._restore_groups = restore_groups
-        self._turns: dict[int, int] = {}
         self._sizes = Sizes()
+        # By tag: with which stream the next turn begins.
+        self._turns: dict[str, int] = {}
         self._left_out = False
         self._wake = asyncio.Event()
         self._wakers: set[asyncio.Task[None]] = set()
@@ -119,11 +122,17 @@ class Reader:
         self._wake.clear()
         if self._stopping:
             return
-        chosen, count, block_seconds = self._choose()
-        if chosen:
-            await self._read(chosen, count, block_seconds)
-        else:
+        rooms = self._rooms_with_places()
+        if not rooms:
             await self._wait_for_room()
+            return
+        each = min(room.free // len(streams) for room, streams in rooms)
+        if each < ENOUGH_EACH:
+            if await self._read_in_turn(rooms) or self._wake.is_set():
+                return
+            # Nothing is there, and no place was given back; whatever comes first ends the wait.
+            each = 1
+        await self._read([stream for _, streams in rooms for stream in streams], each)
 
     async def _wait_for_room(self) -> None:
         try:
@@ -132,46 +141,44 @@ class Reader:
         except TimeoutError:
             pass
 
-    def _choose(self) -> tuple[list[Stream], int, float]:
-        """Say which streams to ask, for how many entries of each, and how long to wait for them.
-
-        The server's COUNT is per stream, so it must fit the room that has the least for each of
-        its streams. A room with fewer places than streams has only some of them asked, in turn,
-        and then the wait is a short one: the others may have entries.
-        """
-        shares: dict[int, int] = {}
-        chosen: list[Stream] = []
-        block_seconds = BLOCK_SECONDS
-        for room, streams in self._streams_by_room():
-            free = room.free
-            some = self._in_turn(room, streams, free)
-            chosen += some
-            if some:
-                shares[id(room)] = max(1, free // len(some))
-                if len(some) < len(streams):
-                    block_seconds = TURN_SECONDS
-        self._left_out = len(chosen) < len(self._routes.shared)
-        if not chosen:
-            return [], 0, 0.0
-        bound = self._sizes.most // len(chosen)
-        return chosen, max(1, min(bound, *shares.values())), block_seconds
-
-    def _in_turn(self, room: Room, streams: list[Stream], places: int) -> list[Stream]:
-        """Give as many streams as there are places, going on where the last turn ended."""
-        turn = self._turns.get(id(room), 0) % len(streams)
-        some = (streams[turn:] + streams[:turn])[:places]
-        self._turns[id(room)] = turn + len(some)
-        return some
-
-    def _streams_by_room(self) -> list[tuple[Room, list[Stream]]]:
+    def _rooms_with_places(self) -> list[tuple[Room, list[Stream]]]:
+        """Give the rooms that have places, each with the streams that lead to it."""
         found: dict[int, tuple[Room, list[Stream]]] = {}
         for stream, room in self._routes.shared:
             found.setdefault(id(room), (room, []))[1].append(stream)
-        return list(found.values())
+        rooms = [(room, streams) for room, streams in found.values() if room.free]
+        self._left_out = len(rooms) < len(found)
+        return rooms
 
-    async def _read(self, streams: list[Stream], count: int, block_seconds: float) -> None:
+    async def _read_in_turn(self, rooms: list[tuple[Room, list[Stream]]]) -> bool:
+        """Take what is there, for each room as much as it has places for; do not wait."""
+        most = max(1, self._sizes.most // len(rooms))
+        found = False
+        for room, streams in rooms:
+            for tag in {stream.tag for stream in streams}:
+                same = [stream for stream in streams if stream.tag == tag]
+                found |= await self._read_some(same, min(room.free, most))
+        return found
+
+    async def _read_some(self, streams: list[Stream], most: int) -> bool:
+        """Go on where the last turn ended, so that no stream comes last always."""
+        if not most:
+            return False
+        tag = streams[0].tag
+        begin = self._turns.get(tag, 0) % len(streams)
+        keys = [stream.key for stream in streams[begin:] + streams[:begin]]
+        reply = await _turn(self._us.redis, keys, self._us.group, self._us.name, most)
+        for place, entries in reply:
+            self._take_in(keys[place - 1], entries)
+        if reply:
+            self._turns[tag] = begin + max(place for place, _ in reply)
+        return bool(reply)
+
+    async def _read(self, streams: list[Stream], each: int) -> None:
+        """Take what is there, or what comes first."""
+        count = max(1, min(each, self._sizes.most // len(streams)))
         keys = [stream.key for stream in streams]
-        options = ("COUNT", count, "BLOCK", int(1000 * block_seconds), "STREAMS")
+        options = ("COUNT", count, "BLOCK", int(1000 * BLOCK_SECONDS), "STREAMS")
         reply = await self._connection.execute(
             *("XREADGROUP", "GROUP", self._us.group, self._us.name),
             *options,

@@ -53,6 +53,11 @@ class Room:
             return 0
         return max(0, self._capacity + self.handler.concurrency - self._held)
 
+    @property
+    def is_starved(self) -> bool:
+        """Whether nothing waits here, and nothing can be read before a place is given back."""
+        return not self._queue and not self.free
+
     def put_claimed(self, entry: HeldEntry) -> None:
         """Take in an entry that was claimed for this process.
 

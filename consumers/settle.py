@@ -131,8 +131,8 @@ class Settler:
 
     def _acknowledge(self, entry: HeldEntry, room: Room) -> None:
         self._acks.append((entry, room))
-        # In a lane the next entry waits for this to be stored.
-        if entry.lane or len(self._acks) >= BATCH:
+        # In a lane the next entry waits for this to be stored; so may the room's next read.
+        if entry.lane or room.is_starved or len(self._acks) >= BATCH:
             self._enough.set()
         if self._flusher is None:
             self._flusher = asyncio.create_task(self._flush_all(), name="ack-flush")

@@ -151,15 +151,36 @@ async def test_large_bodies_are_read_a_few_at_a_time(
     scene = Reading(server.url, store, make_handler(read_ahead=1000))
     await scene.discovery.look()
     await scene.connection.open()
-    asked = []
+    came = []
     for _ in range(4):
-        chosen, count, block_seconds = scene.reader._choose()
-        asked.append(count)
-        await scene.reader._read(chosen, count, block_seconds)
+        await scene.reader._step()
+        came.append(len(scene.take()))
     await scene.connection.aclose()
 
-    assert all(1 <= count <= 5 for count in asked)
-    assert len(scene.take()) == sum(asked)
+    assert all(1 <= count <= 5 for count in came)
+
+
+async def test_a_busy_stream_beside_many_idle_ones_fills_its_room(
+    server: Server, store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The places are counted over all streams together, and not for each."""
+    for name in numbered(40, "idle"):
+        await append_events(store, [name], name)
+    await append_events(store, numbered(200, "busy"), "busy")
+    monkeypatch.setattr("consumers.sizes.FIRST_GUESS_BYTES", 1024)
+    handler = make_handler(pattern="unipile:*", concurrency=10, read_ahead=50)
+    scene = Reading(server.url, store, handler)
+    await scene.discovery.look()
+    await scene.connection.open()
+    await scene.reader._step()
+    first = scene.take()
+    await scene.settle(first)
+    await scene.reader._step()
+    second = scene.take()
+    await scene.connection.aclose()
+
+    assert len(first) == len(second) == 60
+    assert {entry.stream.event_type for entry in first} == {*numbered(40, "idle"), "busy"}
 
 
 async def test_a_second_wake_is_not_swallowed_by_one_under_way(
