@@ -55,7 +55,7 @@ image-check:  ## builds the container image without an engine and runs it (build
 	deploy/image-check
 
 # Each judges lines that must hold: exit code 1 says that one does not (redis-server is needed).
-.PHONY: bench-memory bench-unfinished bench-overload bench-restart bench-index bench-order
+.PHONY: bench-memory bench-unfinished bench-overload bench-restart bench-index bench-order bench-long
 bench-memory: setup  ## memory of the gateway over two million events
 	@exec $(BIN)/python -m bench.holds.memory $(ARGS)
 
@@ -73,6 +73,9 @@ bench-index: setup  ## bytes per remembered id and CPU of Redis, against plain k
 
 bench-order: setup  ## order per key while events fail and the reading process is killed
 	@exec $(BIN)/python -m bench.holds.order $(ARGS)
+
+bench-long: setup  ## long handlers run once, through a store that is away or full
+	@exec $(BIN)/python -m bench.holds.long $(ARGS)
 
 clean:  ## removes what the targets made
 	rm -rf $(VENV) .bench .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
