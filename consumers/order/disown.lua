@@ -6,5 +6,5 @@
 -- Cost: one HMGET and HDEL.
 
 if not is_owner(KEYS[1], ARGV[1], ARGV[2]) then return 0 end
-redis.call('HDEL', KEYS[1], 'consumer', 'until')
+redis.call('HDEL', KEYS[1], 'consumer', 'until', 'owns')
 return 1

@@ -201,6 +201,14 @@ class Lanes(Room):
             if lane.waiting and lane.busy_since <= slow_since:
                 self._send_waiting_away(lane)
 
+    def send_all_away(self, stream: Stream) -> bool:
+        """Have all of a stream wait in the store; say whether nothing of it is being handled."""
+        lanes = [lane for lane in self._lanes.values() if lane.stream == stream]
+        for lane in lanes:
+            if lane.waiting:
+                self._send_waiting_away(lane)
+        return all(lane.busy is None and not lane.leaving for lane in lanes)
+
     def stand_up(self) -> None:
         """Look again at entries that were not begun since their stream seemed to be lost."""
         if self._standing_back:

@@ -8,6 +8,7 @@ stream checks it, so a former owner that wakes up changes nothing.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from redis import Redis
 
@@ -31,6 +32,7 @@ class Grant:
         clock: Monotonic seconds.
         renewed_at: When the last renewal that was granted was asked for.
         gone: Another is the owner now.
+        wanted: Another process should be, since it owns fewer streams.
     """
 
     book: str
@@ -38,6 +40,7 @@ class Grant:
     clock: Callable[[], float]
     renewed_at: float
     gone: bool = False
+    wanted: bool = False
     lease: Lease = field(init=False)
 
     def __post_init__(self) -> None:
@@ -69,6 +72,8 @@ class Ownership:
         self._clock = clock
         # By the key of the stream. Written by the loop, looked through by the heartbeat's thread.
         self._grants: dict[str, Grant] = {}
+        # Keys of streams that others own and will give up to this process.
+        self._promised: set[str] = set()
 
     async def take(self, stream: Stream) -> Grant | None:
         """Become the owner of a stream, if nobody is.
@@ -79,8 +84,11 @@ class Ownership:
         book = self._us.keys.owner(stream.tag, self._us.group, stream.event_type)
         asked_at = self._clock()
         how = "take" if self._may_take_over() else "take_free"
-        fence = await _own(self._us.redis, [book], self._us.name, _lease_ms(), how)
+        fence, promised = await _own(self._us.redis, [book], *self._asking(how, stream))
+        self._promised.discard(stream.key)
         if not fence:
+            if promised:
+                self._promised.add(stream.key)
             return None
         grant = Grant(book, int(fence), self._clock, asked_at)
         self._grants[stream.key] = grant
@@ -90,26 +98,37 @@ class Ownership:
         """Renew every ownership; called from the heartbeat's thread with its client."""
         for grant in list(self._grants.values()):
             asked_at = self._clock()
-            arguments = (grant.book, self._us.name, str(_lease_ms()), "renew")
-            fence = redis.eval(_own.text, 1, *arguments)
-            if fence == grant.fence:
-                grant.renewed_at = asked_at
-            else:
+            answer: Any = redis.eval(_own.text, 1, grant.book, *self._asking("renew"))
+            fence, promised = answer
+            if fence != grant.fence:
                 grant.gone = True
+                continue
+            grant.renewed_at = asked_at
+            grant.wanted |= bool(promised)
 
     def forget(self, stream: Stream) -> None:
         """Take note that a stream is not ours any more."""
         self._grants.pop(stream.key, None)
 
-    async def give_up(self) -> None:
-        """Let others become the owners at once."""
-        grants = list(self._grants.values())
+    async def give_up(self, stream: Stream) -> None:
+        """Let another become the owner of a stream at once."""
+        grant = self._grants.pop(stream.key, None)
+        if grant is None:
+            return
+        await _disown(self._us.redis, [grant.book], self._us.name, grant.fence)
+        # Those that are left must not look as many as before: more would be asked for.
+        calls = [([other.book], self._asking("renew")) for other in self._grants.values()]
+        if calls:
+            await _own.many(self._us.redis, calls)
+
+    async def give_all_up(self) -> None:
+        """Let others become the owners of every stream at once."""
+        calls = [([grant.book], (self._us.name, grant.fence)) for grant in self._grants.values()]
         self._grants.clear()
-        calls = [([grant.book], (self._us.name, grant.fence)) for grant in grants]
         if calls:
             await _disown.many(self._us.redis, calls)
 
-
-def _lease_ms() -> int:
-    """As long as a process may be silent before it counts as dead."""
-    return int(1000 * heartbeat.DEAD_SECONDS)
+    def _asking(self, how: str, stream: Stream | None = None) -> tuple[str, ...]:
+        lease_ms = int(1000 * heartbeat.DEAD_SECONDS)
+        promised = self._promised - ({stream.key} if stream else set())
+        return self._us.name, str(lease_ms), how, str(len(self._grants)), str(len(promised))

@@ -8,7 +8,6 @@ all of that happens one step after the other, so that nothing can overtake.
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import cast
 
 import structlog
 
@@ -17,11 +16,11 @@ from consumers.consumer import Consumer
 from consumers.dispatch import Routes
 from consumers.entry import HeldEntry, History
 from consumers.order.behind import DRAW, Behind
-from consumers.order.key import LaneOf, lane_of
+from consumers.order.holdings import Holdings
 from consumers.order.lanes import Lane, Lanes
 from consumers.order.own import Ownership
 from consumers.order.succeed import Owned, Succession
-from consumers.rooms import House, Room
+from consumers.rooms import House
 from consumers.sizes import Sizes
 from consumers.skips import Skips
 from relay.contract.connect import RedisError, ResponseError
@@ -29,8 +28,6 @@ from relay.contract.script import Script
 from relay.contract.stream import Stream
 
 BLOCK_SECONDS = 5.0
-# How often a process asks for streams that nobody may own any more.
-TAKE_SECONDS = 2.0
 # How long to wait where there is no room: one slow lane may hold the places of all others.
 CROWDED_SECONDS = 0.1
 # How long a stream is left alone whose books the store refuses.
@@ -71,20 +68,15 @@ class OrderedReader:
         self._us = us
         self._connection = connection
         self._routes = routes
-        self._ownership = ownership
         self._restore_groups = restore_groups
         self._behind = Behind(us)
         self._succession = Succession(us, house, self._behind)
         self._rooms = [room for room in house.rooms if isinstance(room, Lanes)]
-        self._lane_of: dict[int, LaneOf] = {}
         for room in self._rooms:
             room.on_change = self.wake
-            assert room.handler.order_by is not None  # noqa: S101 - that is what makes it one
-            self._lane_of[id(room)] = lane_of(room.handler.order_by)
-        self._owned: dict[str, Owned] = {}
+        self._holdings = Holdings(routes, ownership)
         self._sizes = Sizes()
         self._skips = Skips("order")
-        self._take_at = 0.0
         self._crowded = False
         self._blocks = False
         self._wake = asyncio.Event()
@@ -100,7 +92,7 @@ class OrderedReader:
             except (RedisError, OSError) as error:
                 _log.warning("reading_waits_for_store", error=type(error).__name__)
                 # A reply that was lost may have given entries that nobody has in hand.
-                for owned in self._owned.values():
+                for owned in self._holdings.owned.values():
                     owned.must_prepare = True
                 await self._connection.close()
             else:
@@ -126,7 +118,7 @@ class OrderedReader:
 
     def found_streams(self) -> None:
         """Ask at once for the streams that have become known."""
-        self._take_at = 0.0
+        self._holdings.look_soon()
         self.wake()
 
     def room_regained(self) -> None:
@@ -137,7 +129,7 @@ class OrderedReader:
 
     def came_late(self, entry: HeldEntry) -> None:
         """Compare what is pending with what is in hand: an outcome was not accepted any more."""
-        owned = self._owned.get(entry.stream.key)
+        owned = self._holdings.owned.get(entry.stream.key)
         if owned is not None:
             owned.must_prepare = True
             self.wake()
@@ -148,7 +140,7 @@ class OrderedReader:
             if isinstance(reply, Exception):
                 # They stay pending under this consumer, and the next owner takes them over.
                 _log.error("settling_refused", error=str(reply).partition(" ")[0])
-        await self._ownership.give_up()
+        await self._holdings.give_all_up()
 
     async def _step(self) -> None:
         self._wake.clear()
@@ -156,45 +148,13 @@ class OrderedReader:
             return
         if not self._connection.is_open and self._routes.ordered:
             await self._connection.open()
-        await self._take_streams()
-        self._drop_lost()
+        await self._holdings.look()
         await self._in_all(self._make_ready)
+        await self._in_all(self._holdings.hand_over)
         moved = await self._draw()
         moved |= await self._in_all(self._advance)
         if not moved:
             await self._wait()
-
-    async def _take_streams(self) -> None:
-        """Become the owner of streams that have none."""
-        now = _now()
-        if now < self._take_at:
-            return
-        self._take_at = now + TAKE_SECONDS * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
-        for stream, room in self._routes.ordered:
-            if stream.key not in self._owned:
-                await self._take(stream, room)
-
-    async def _take(self, stream: Stream, room: Room) -> None:
-        try:
-            grant = await self._ownership.take(stream)
-        except ResponseError as error:
-            self._skips.note(stream.key, error)
-            return
-        if grant is not None:
-            _log.info("stream_owned", stream=stream.key, fence=grant.fence)
-            lanes = cast("Lanes", room)
-            self._owned[stream.key] = Owned(stream, lanes, grant, self._lane_of[id(room)])
-
-    def _drop_lost(self) -> None:
-        """Forget streams that have another owner, or are not there any more."""
-        for key, owned in list(self._owned.items()):
-            if not owned.grant.gone and key in self._routes.streams:
-                owned.room.stand_up()
-                continue
-            _log.warning("stream_given_up", stream=key, fence=owned.grant.fence)
-            del self._owned[key]
-            self._ownership.forget(owned.stream)
-            owned.room.lose(owned.stream)
 
     async def _in_all(self, step: Callable[[Owned], Awaitable[bool]]) -> bool:
         """Take a step in every stream; say whether anything has moved.
@@ -203,7 +163,7 @@ class OrderedReader:
             RedisError: The store is away.
         """
         now = _now()
-        owned = [each for each in self._owned.values() if each.quiet_until <= now]
+        owned = [each for each in self._holdings.owned.values() if each.quiet_until <= now]
         results = await asyncio.gather(
             *(self._guarded(step, each) for each in owned), return_exceptions=True
         )
@@ -253,17 +213,17 @@ class OrderedReader:
 
     def _is_ready(self, lane: Lane) -> bool:
         """Say whether the store's lane has all that comes before what it would give."""
-        owned = self._owned.get(lane.stream.key)
-        return owned is not None and not owned.must_prepare and not owned.backlog
+        owned = self._holdings.owned.get(lane.stream.key)
+        return owned is not None and owned.may_read and not owned.backlog
 
     async def _draw_for(self, room: Lanes, lanes: list[Lane]) -> bool:
         if not lanes:
             return False
-        asked = [(lane, self._owned[lane.stream.key].grant.lease) for lane in lanes]
+        asked = [(lane, self._holdings.owned[lane.stream.key].grant.lease) for lane in lanes]
         most = max(1, min(DRAW, room.free_for_claims // len(lanes)))
         moved = False
         for lane, reply in zip(lanes, await self._behind.draw(asked, most), strict=True):
-            owned = self._owned[lane.stream.key]
+            owned = self._holdings.owned[lane.stream.key]
             if reply is None:
                 owned.grant.gone = True
             elif isinstance(reply, Exception):
@@ -277,7 +237,7 @@ class OrderedReader:
     async def _advance(self, owned: Owned) -> bool:
         """Take over what is left of the backlog, or read on."""
         free = owned.room.free
-        if owned.must_prepare or owned.grant.gone or not free:
+        if not owned.may_read or not free:
             return False
         if owned.backlog:
             owned.grant.gone |= not await self._succession.claim(owned, min(free, self._sizes.most))
@@ -285,8 +245,8 @@ class OrderedReader:
         return await self._read(owned, free)
 
     async def _read(self, owned: Owned, free: int) -> bool:
-        sharing = sum(1 for other in self._owned.values() if other.room is owned.room)
-        most = max(1, min(free // sharing, self._sizes.most // len(self._owned)))
+        sharing = sum(1 for other in self._holdings.owned.values() if other.room is owned.room)
+        most = max(1, min(free // sharing, self._sizes.most // len(self._holdings.owned)))
         stream = owned.stream
         keys = [stream.key, self._us.keys.owner(stream.tag, self._us.group, stream.event_type)]
         who = (self._us.group, self._us.name, str(owned.grant.fence))
@@ -301,8 +261,8 @@ class OrderedReader:
 
     async def _wait(self) -> None:
         """Wait for new entries, for room, or until a lane may go on."""
-        readable = [each for each in self._owned.values() if self._is_readable(each)]
-        self._crowded = any(not owned.room.free for owned in self._owned.values())
+        readable = [each for each in self._holdings.owned.values() if self._is_readable(each)]
+        self._crowded = any(not owned.room.free for owned in self._holdings.owned.values())
         seconds = self._wait_seconds()
         if self._wake.is_set() or self._stopping or seconds <= 0:
             return
@@ -323,7 +283,7 @@ class OrderedReader:
             self._blocks = False
 
     def _is_readable(self, owned: Owned) -> bool:
-        return not owned.must_prepare and owned.quiet_until <= _now() and owned.room.free > 0
+        return owned.may_read and owned.quiet_until <= _now() and owned.room.free > 0
 
     def _wait_seconds(self) -> float:
         if not self._routes.ordered:
@@ -332,13 +292,15 @@ class OrderedReader:
         due = [room.next_due_seconds() for room in self._rooms]
         waits = [seconds for seconds in due if seconds is not None]
         waits += [
-            owned.quiet_until - now for owned in self._owned.values() if owned.quiet_until > now
+            owned.quiet_until - now
+            for owned in self._holdings.owned.values()
+            if owned.quiet_until > now
         ]
         if self._crowded:
             waits.append(CROWDED_SECONDS)
             for room in self._rooms:
                 room.make_room()
-        return min(BLOCK_SECONDS, max(self._take_at - now, 0.001), *waits)
+        return min(BLOCK_SECONDS, self._holdings.next_look_seconds(), *waits)
 
     async def _wait_here(self, seconds: float) -> None:
         try:

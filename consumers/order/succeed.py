@@ -55,6 +55,11 @@ class Owned:
     book_lost: bool = False
     quiet_until: float = 0.0
 
+    @property
+    def may_read(self) -> bool:
+        """Whether entries may be taken from the store: none is missing, and it stays ours."""
+        return not (self.must_prepare or self.grant.gone or self.grant.wanted)
+
     def take_in(self, entry_id: str, flat: Sequence[Any], history: History) -> HeldEntry:
         """Give an entry that is now pending under this process its place in its lane."""
         fields = fields_of(flat)

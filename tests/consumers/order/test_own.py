@@ -16,6 +16,7 @@ from consumers.order.reader import _advance
 from consumers.order.succeed import Owned, Succession
 from consumers.settle import Settler
 from relay.contract.connect import ResponseError
+from relay.contract.stream import Stream
 from tests.consumers.making import (
     GROUP,
     KEYS,
@@ -78,7 +79,7 @@ async def test_only_one_process_owns_a_stream(one: Process, two: Process) -> Non
     """The other gets nothing until it is given up; then with a higher number."""
     grant = await one.own()
     assert await two.ownership.take(STREAM) is None
-    await one.ownership.give_up()
+    await one.ownership.give_all_up()
     second = await two.own()
 
     assert second.fence > grant.fence
@@ -149,10 +150,68 @@ async def test_an_ownership_is_taken_and_renewed_on_a_full_server(
         grant = await one.own()
         with server.client() as client:
             one.ownership.renew(client)
-        await one.ownership.give_up()
+        await one.ownership.give_all_up()
         await two.own()
 
     assert not grant.gone
+
+
+def streams(count: int) -> list[Stream]:
+    """Name the streams of one type in several partitions."""
+    return [make_stream(tag=f"{TAG}#{number}") for number in range(count)]
+
+
+async def owned_by(process: Process, wanted: list[Stream]) -> list[Stream]:
+    """Have a process ask for streams; give those that it owns now."""
+    return [one for one in wanted if await process.ownership.take(one)]
+
+
+async def handed_over(process: Process, server: Server, owned: list[Stream]) -> list[Stream]:
+    """Have a process renew what it owns and give up what is promised to others."""
+    with server.client() as client:
+        process.ownership.renew(client)
+    grants = process.ownership._grants
+    given = [one for one in owned if grants[one.key].wanted]
+    for stream in given:
+        await process.ownership.give_up(stream)
+    return given
+
+
+async def test_a_process_that_comes_later_is_given_its_share(
+    one: Process, two: Process, server: Server
+) -> None:
+    """Half of the streams, and then no more."""
+    every = streams(8)
+    assert await owned_by(one, every) == every
+    await handed_over(one, server, every)
+    assert await owned_by(two, every) == []
+    given = await handed_over(one, server, every)
+    taken = await owned_by(two, every)
+    await owned_by(two, every)
+    await owned_by(one, every)
+
+    assert taken == given
+    assert len(given) == 4
+    assert await handed_over(one, server, [each for each in every if each not in given]) == []
+    assert await handed_over(two, server, taken) == []
+
+
+async def test_what_is_given_up_for_one_process_is_not_taken_by_another(
+    one: Process, two: Process, server: Server, store: Redis
+) -> None:
+    """Not by the one that gave it up either, until the promise has run out."""
+    every = streams(2)
+    await owned_by(one, every)
+    await handed_over(one, server, every)
+    await owned_by(two, every)
+    given = await handed_over(one, server, every)
+    three = Process(store, "three")
+    assert await owned_by(three, given) == []
+    assert await owned_by(one, given) == []
+    await store.hset(KEYS.owner(given[0].tag, GROUP, TYPE), "reserved", 1)
+
+    assert len(given) == 1
+    assert await owned_by(three, given) == given
 
 
 async def test_a_book_of_another_type_is_refused(one: Process, store: Redis) -> None:

@@ -1,0 +1,108 @@
+"""Which ordered streams this process owns: it takes what is free, and hands over what is too many.
+
+A process that comes later, as in a rolling deploy, owns nothing at first. So one that owns at
+least two more gives a stream up to it, once nothing of the stream is being handled.
+"""
+
+import asyncio
+import random
+from typing import cast
+
+import structlog
+
+from consumers.dispatch import Routes
+from consumers.order.key import LaneOf, lane_of
+from consumers.order.lanes import Lanes
+from consumers.order.own import Ownership
+from consumers.order.succeed import Owned
+from consumers.rooms import Room
+from consumers.skips import Skips
+from relay.contract.connect import ResponseError
+from relay.contract.stream import Stream
+
+# How often a process asks for streams that nobody may own any more.
+LOOK_SECONDS = 2.0
+LEAST_WAIT_SECONDS = 0.001
+
+_log = structlog.get_logger("consumers.order")
+
+
+class Holdings:
+    """Takes streams and gives them up.
+
+    Args:
+        routes: Knows the ordered streams.
+        ownership: Asks the store for them.
+    """
+
+    def __init__(self, routes: Routes, ownership: Ownership) -> None:
+        self._routes = routes
+        self._ownership = ownership
+        self._skips = Skips("order")
+        self._look_at = 0.0
+        self._lane_of: dict[int, LaneOf] = {}
+        # By the stream's key.
+        self.owned: dict[str, Owned] = {}
+
+    def look_soon(self) -> None:
+        """Ask for streams at the next look, however long ago the last one was."""
+        self._look_at = 0.0
+
+    def next_look_seconds(self) -> float:
+        """Say in how long streams are asked for again."""
+        return max(LEAST_WAIT_SECONDS, self._look_at - _now())
+
+    async def look(self) -> None:
+        """Become the owner of streams that have none, and forget those that have another."""
+        if _now() >= self._look_at:
+            self._look_at = _now() + LOOK_SECONDS * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
+            for stream, room in self._routes.ordered:
+                if stream.key not in self.owned:
+                    await self._take(stream, room)
+        for key, owned in list(self.owned.items()):
+            if owned.grant.gone or key not in self._routes.streams:
+                self._lose(owned)
+            else:
+                owned.room.stand_up()
+
+    async def hand_over(self, owned: Owned) -> bool:
+        """Give a stream up that another process should have, once nothing of it is under way."""
+        if owned.grant.wanted and owned.room.send_all_away(owned.stream):
+            await self._ownership.give_up(owned.stream)
+            _log.info("stream_handed_over", stream=owned.stream.key, fence=owned.grant.fence)
+            self._forget(owned)
+        return False
+
+    async def give_all_up(self) -> None:
+        """Let others become the owners at once."""
+        await self._ownership.give_all_up()
+
+    async def _take(self, stream: Stream, room: Room) -> None:
+        try:
+            grant = await self._ownership.take(stream)
+        except ResponseError as error:
+            self._skips.note(stream.key, error)
+            return
+        if grant is not None:
+            _log.info("stream_owned", stream=stream.key, fence=grant.fence)
+            lanes = cast("Lanes", room)
+            self.owned[stream.key] = Owned(stream, lanes, grant, self._names(lanes))
+
+    def _names(self, room: Lanes) -> LaneOf:
+        """Give the function that names lanes; one for each handler, which complains once."""
+        order_by = room.handler.order_by
+        assert order_by is not None  # noqa: S101 - that is what makes it an ordered room
+        return self._lane_of.setdefault(id(room), lane_of(order_by))
+
+    def _lose(self, owned: Owned) -> None:
+        _log.warning("stream_given_up", stream=owned.stream.key, fence=owned.grant.fence)
+        self._ownership.forget(owned.stream)
+        self._forget(owned)
+
+    def _forget(self, owned: Owned) -> None:
+        del self.owned[owned.stream.key]
+        owned.room.lose(owned.stream)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
