@@ -1,16 +1,31 @@
 """The event as a handler sees it."""
 
+import asyncio
+import hashlib
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, Protocol
 
 import msgspec
 
+from consumers.once import KEEP_SECONDS, FailedOn, IfUnknown, Once, Steps
 from relay.contract import event as contract
 from relay.contract.event import Assurance, decompressed
 
 # A body is at most 10 MiB by default; what it unpacks to is bounded as well.
 MAX_UNPACKED_BYTES = 256 * 1024 * 1024
+
+
+class Effects(Steps, Protocol):
+    """What the store does on behalf of an event."""
+
+    def key(self, name: str) -> str:
+        """Make a key that a commit may use."""
+
+    async def commit(
+        self, script: str, keys: Sequence[str], args: Sequence[str | bytes | float]
+    ) -> Any:  # noqa: ANN401 - whatever the script returns
+        """Run a script and acknowledge the entry, both or neither."""
 
 
 class Event:
@@ -22,12 +37,22 @@ class Event:
         stored: What the entry holds.
         entry_id: The entry's id in its stream.
         attempt: Which run of the handler this is, from 1.
+        effects: Does what `once` and `commit` ask for; none where there is no store.
     """
 
-    __slots__ = ("_stored", "attempt", "entry_id")
+    __slots__ = ("_effects", "_identity", "_stored", "attempt", "entry_id")
 
-    def __init__(self, stored: contract.Event, *, entry_id: str, attempt: int) -> None:
+    def __init__(
+        self,
+        stored: contract.Event,
+        *,
+        entry_id: str,
+        attempt: int,
+        effects: Effects | None = None,
+    ) -> None:
         self._stored = stored
+        self._effects = effects
+        self._identity: str | None = None
         self.entry_id = entry_id
         self.attempt = attempt
 
@@ -99,5 +124,114 @@ class Event:
             # Half an emoji, as senders leave it when they cut a text, is JSON to Python only.
             return json.loads(plain)
 
+    @property
+    def identity(self) -> str:
+        """32 hex digits that name this event, to remember what was done for it.
+
+        The same in every run, and for every copy that an operator gives to a handler again. Made
+        of endpoint, id, body, and whether anything was proved: an id alone can be guessed, and
+        may come again with another body where `changed_body` is ``store``.
+        """
+        if self._identity is None:
+            self._identity = _identity_of(self._stored)
+        return self._identity
+
+    def once(
+        self,
+        name: str,
+        *,
+        if_unknown: IfUnknown = "run",
+        failed_on: FailedOn = (),
+        keep_seconds: float = KEEP_SECONDS,
+    ) -> Once:
+        """Give a step of this event that is skipped once it is done.
+
+        Use it as ``async with event.once("charge") as step`` with ``if step.needed:`` within, or
+        as ``await event.once("charge").run(function, …)``.
+
+        Args:
+            name: Of the step within the event, 1 to 200 characters.
+            if_unknown: ``run`` again what was begun by an earlier run and not ended, or ``raise``
+                `OutcomeUnknown`.
+            failed_on: Exceptions which tell that the effect certainly did not happen. After any
+                other the outcome is unknown.
+            keep_seconds: How long the event's steps are remembered, a year at most.
+
+        Raises:
+            ValueError: One of these is not what it must be.
+            RuntimeError: The event is not from a store, or the handler is no coroutine.
+        """
+        return Once(
+            self._doing("once"),
+            self.identity,
+            name,
+            if_unknown=if_unknown,
+            failed_on=failed_on,
+            keep_seconds=keep_seconds,
+        )
+
+    def key(self, name: str) -> str:
+        """Make a key for `commit`: in the event's slot, of this group, never expiring by itself.
+
+        Args:
+            name: 1 to 200 characters.
+        """
+        return self._in_store("key").key(name)
+
+    def commit(
+        self,
+        script: str,
+        keys: Sequence[str] = (),
+        args: Sequence[str | bytes | float] = (),
+    ) -> Awaitable[Any]:
+        """Run a script and acknowledge the event in one step: both happen, or neither.
+
+        To be awaited, as the last thing that the handler does: what it raises afterwards does not
+        bring the event back.
+
+        Args:
+            script: Lua, with ``KEYS`` and ``ARGV`` of its own; always the same text.
+            keys: All that it touches, made by `key`.
+            args: What else it needs.
+
+        Returns:
+            The script's reply, when awaited.
+
+        Raises:
+            ValueError: A key may lie in another slot, or is not the group's.
+            LeaseLost: The event is in other hands by now, or settled: nothing ran.
+            redis.exceptions.ResponseError: The script failed; the event is not settled.
+            RuntimeError: The event is committed already or not from a store, or the handler is no
+                coroutine.
+        """
+        return self._doing("commit").commit(script, keys, args)
+
+    def _doing(self, what: str) -> Effects:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            # In a thread nobody would await it: the event would be done, and its effect not.
+            raise RuntimeError(f"event.{what} needs a coroutine: async def") from None
+        return self._in_store(what)
+
+    def _in_store(self, what: str) -> Effects:
+        if self._effects is None:
+            raise RuntimeError(f"event.{what} needs a store, and this event is not from one")
+        return self._effects
+
     def __repr__(self) -> str:
         return f"<Event {self.type} {self.id!r} attempt {self.attempt}>"
+
+
+def _identity_of(stored: contract.Event) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    proved = b"" if stored.assurance == "none" else b"proved"
+    # Each with its length before it, so that no two events run into the same bytes.
+    for part in (_bytes(stored.source), _bytes(stored.id), stored.data, proved):
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

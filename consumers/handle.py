@@ -8,11 +8,12 @@ import contextvars
 import inspect
 from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 
 from consumers.event import Event
+from consumers.once import OutcomeUnknown
 from consumers.outcome import Done, Failed, GaveUp, GiveUp, Outcome, Skipped
 from consumers.worker import Handler
 from relay.contract.errors import RelayError
@@ -56,7 +57,7 @@ class Runner:
         try:
             await (self._call(event) if self._is_async else self._call_in_thread(event))
         except GiveUp as error:
-            return GaveUp(_text_of(error))
+            return GaveUp(_text_of(error), _reason_of(error))
         except TimeoutError as error:
             return self._failed(error, _text_of(error, self._over_time()))
         except asyncio.CancelledError as error:
@@ -144,6 +145,10 @@ class Runner:
 def _is_async(function: object) -> bool:
     call = getattr(function, "__call__", None)  # noqa: B004 - its kind is asked for, not whether
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
+
+
+def _reason_of(error: GiveUp) -> Literal["gave_up", "outcome_unknown"]:
+    return "outcome_unknown" if isinstance(error, OutcomeUnknown) else "gave_up"
 
 
 def _forget_cancellation() -> None:

@@ -1,6 +1,7 @@
 """How one run of a handler ended."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 class GiveUp(Exception):
@@ -44,9 +45,11 @@ class GaveUp:
 
     Args:
         error: Its message, for the dead letter only.
+        reason: Why, as a stable word.
     """
 
     error: str
+    reason: Literal["gave_up", "outcome_unknown"] = "gave_up"
 
 
 @dataclass(frozen=True, slots=True)

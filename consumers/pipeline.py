@@ -4,10 +4,11 @@ import time
 
 import structlog
 
+from consumers.effects import Effects
 from consumers.entry import HeldEntry
 from consumers.event import Event
 from consumers.handle import Runner
-from consumers.outcome import Failed, Outcome, Skipped, Unreadable
+from consumers.outcome import Done, Failed, Outcome, Skipped, Unreadable
 from consumers.retry import TryAgain, decide
 from consumers.rooms import Room
 from consumers.settle import Settler
@@ -27,7 +28,18 @@ async def process(entry: HeldEntry, room: Room, runner: Runner, settler: Settler
         settler: Stores the outcome.
     """
     attempt = entry.history.attempts + 1
-    outcome = await _run(entry, attempt, runner)
+    effects = Effects(settler, entry)
+    outcome = await _run(entry, attempt, runner, effects)
+    if effects.committed and not isinstance(outcome, Done):
+        # The entry is settled already, with its effect: there is nothing to try again.
+        _log.warning(
+            "failed_after_commit",
+            handler=room.handler.name,
+            stream=entry.stream.key,
+            entry_id=entry.entry_id,
+            error=outcome.kind if isinstance(outcome, Failed) else type(outcome).__name__,
+        )
+        outcome = Done()
     decision = decide(
         outcome,
         attempt=attempt,
@@ -57,9 +69,10 @@ async def process(entry: HeldEntry, room: Room, runner: Runner, settler: Settler
     await settler.settle(entry, room, decision)
 
 
-async def _run(entry: HeldEntry, attempt: int, runner: Runner) -> Outcome:
+async def _run(entry: HeldEntry, attempt: int, runner: Runner, effects: Effects) -> Outcome:
     try:
         stored = decode(entry.fields)
     except UnreadableEntry as error:
         return Unreadable(str(error))
-    return await runner.run(Event(stored, entry_id=entry.entry_id, attempt=attempt))
+    event = Event(stored, entry_id=entry.entry_id, attempt=attempt, effects=effects)
+    return await runner.run(event)

@@ -8,7 +8,9 @@ from typing import Literal
 
 from consumers.outcome import Done, Failed, GaveUp, Outcome, Skipped, Unreadable
 
-DeadReason = Literal["attempts_spent", "too_old", "not_retryable", "gave_up", "unreadable"]
+DeadReason = Literal[
+    "attempts_spent", "too_old", "not_retryable", "gave_up", "outcome_unknown", "unreadable"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +140,8 @@ def decide(
     match outcome:
         case Done() | Skipped():
             return Acknowledge()
-        case GaveUp(error):
-            return SetAside("gave_up", error)
+        case GaveUp(error, reason):
+            return SetAside(reason, error)
         case Unreadable(error):
             return SetAside("unreadable", error)
         case Failed(error=error):

@@ -5,18 +5,17 @@ together; one that is lost in a crash costs a second run, never an event.
 """
 
 import asyncio
-import random
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
-from redis.exceptions import ClusterDownError, ReadOnlyError, TryAgainError
 
 from consumers.consumer import Consumer
 from consumers.entry import HeldEntry, written
+from consumers.persist import passes, persist
 from consumers.retry import Acknowledge, Decision, SetAside, TryAgain
 from consumers.rooms import Room
-from relay.contract.connect import OutOfMemoryError, RedisError, ResponseError
+from relay.contract.connect import ResponseError
 from relay.contract.duties import cancel
 from relay.contract.script import Call, Script
 from relay.contract.stream import Stream
@@ -24,13 +23,8 @@ from relay.contract.stream import Stream
 ACK_DELAY_SECONDS = 0.005
 BATCH = 256
 DEAD_LETTERS_KEPT = 100_000
-FIRST_PAUSE_SECONDS = 0.05
-LAST_PAUSE_SECONDS = 2.0
 REFUSED_PAUSE_SECONDS = 15.0
 DEAD_LETTER_FIELDS = 1000
-# Refusals that pass by themselves: by redis-py's class, or by a word where it has none.
-PASSING_KINDS = (OutOfMemoryError, ReadOnlyError, ClusterDownError, TryAgainError)
-PASSING_WORDS = ("BUSY ", "MISCONF", "NOREPLICAS", "READONLY", "OOM ")
 
 _park = Script("consumers", "order/fenced", "park")
 _dead = Script("consumers", "dead")
@@ -51,6 +45,11 @@ class Settler:
         self._flusher: asyncio.Task[None] | None = None
         self._refused: set[asyncio.Task[None]] = set()
         self.on_late: Callable[[HeldEntry], None] = lambda _: None
+
+    @property
+    def us(self) -> Consumer:
+        """This process, under whose name outcomes are stored."""
+        return self._us
 
     async def settle(self, entry: HeldEntry, room: Room, decision: Decision) -> None:
         """Store what was decided, however long the store is away.
@@ -171,7 +170,7 @@ class Settler:
         for key, members in histories.items():
             pipeline.hdel(key, *members)
         for reply in await pipeline.execute(raise_on_error=False):
-            if isinstance(reply, ResponseError) and _passes(reply):
+            if isinstance(reply, ResponseError) and passes(reply):
                 raise reply  # all of it is sent again: an acknowledgement may be repeated
             if isinstance(reply, Exception):
                 _log.error("ack_refused", error=type(reply).__name__)
@@ -248,25 +247,12 @@ class Settler:
         Raises:
             ResponseError: The store refuses it, and will until something is mended.
         """
-        pause = 0.0
-        while True:
-            try:
-                await step()
-            except (RedisError, OSError) as error:
-                if isinstance(error, ResponseError) and not _passes(error):
-                    raise
-                if not pause:
-                    _log.warning("settling_waits_for_store", error=type(error).__name__)
-                pause = min(max(FIRST_PAUSE_SECONDS, 2 * pause), LAST_PAUSE_SECONDS)
-                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
-            else:
-                return
+        await persist(step, _say_waiting)
 
 
 def _say_refused(stream: Stream, error: Exception) -> None:
     _log.error("settling_refused", stream=stream.key, error=str(error).partition(" ")[0])
 
 
-def _passes(error: ResponseError) -> bool:
-    """Tell whether a refusal is of the store's present state and passes by itself."""
-    return isinstance(error, PASSING_KINDS) or any(word in str(error) for word in PASSING_WORDS)
+def _say_waiting(error: str) -> None:
+    _log.warning("settling_waits_for_store", error=error)

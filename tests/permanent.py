@@ -6,7 +6,7 @@ from redis import Redis
 
 from relay.contract.connect import text_of
 
-# What comes after the prefix, and the type that the key must have.
+# What comes after the prefix, and the type that the key must have, or "any".
 PERMANENT = (
     (r"\{[^}]+\}:.+", "stream", "the events of a type; trimmed behind the groups"),
     (r"\{[^}]+\}@streams", "hash", "one field per type, of which there are max_types at most"),
@@ -19,6 +19,7 @@ PERMANENT = (
     (r"\{[^}]+\}@attempts:.+", "hash", "one field per entry that has failed and is not settled"),
     (r"\{[^}]+\}@strikes:.+", "hash", "one field per suspected entry that is not settled"),
     (r"\{[^}]+\}@lane:.+", "zset", "failed entries and those behind, which are still pending"),
+    (r"\{[^}]+\}@effects:.+", "any", "what a group's own scripts keep; theirs to bound"),
     (r"\{[^}]+\}@owner:.+", "hash", "the fencing number, which must never begin again"),
     (r"\{[^}]+\}@rejected", "stream", "refusals, capped"),
     (r"\{[^}]+\}@gaps", "stream", "intervals without an account, few"),
@@ -45,4 +46,4 @@ def keys_without_end(client: Redis) -> list[str]:
 
 
 def _may_stay(name: str, kind: str) -> bool:
-    return any(pattern.fullmatch(name) and kind == wanted for pattern, wanted in _PATTERNS)
+    return any(pattern.fullmatch(name) and wanted in {kind, "any"} for pattern, wanted in _PATTERNS)

@@ -97,6 +97,10 @@ class Keys:
 
     prefix: str = "relay"
 
+    def tagged(self, tag: str) -> str:
+        """What every key of an endpoint or partition begins with."""
+        return f"{self.prefix}:{{{tag}}}"
+
     # An endpoint's (or partition's) streams and books.
 
     def stream(self, tag: str, event_type: str) -> str:
@@ -181,8 +185,15 @@ class Keys:
         return f"{self.prefix}:{{{tag}}}@owner:{group}:{event_type}"
 
     def once(self, tag: str, group: str, name: str) -> str:
-        """Hash with TTL: the steps of an entry that ran once."""
+        """Hash with TTL: the steps of an event that run once, or the reply of a commit.
+
+        Steps are under the event's identity, a commit under the entry's name in the books.
+        """
         return f"{self.prefix}:{{{tag}}}@once:{group}:{name}"
+
+    def effects(self, tag: str, group: str, name: str) -> str:
+        """Of any type: what the group's own scripts keep beside its events."""
+        return f"{self.prefix}:{{{tag}}}@effects:{group}:{name}"
 
     def lease_sweep(self, tag: str, group: str) -> str:
         """String with TTL: who takes over the entries of dead consumers."""

@@ -26,7 +26,14 @@ class Script:
     def __init__(self, package: str, *names: str) -> None:
         parts = (files(package).joinpath(f"{name}.lua").read_text("utf-8") for name in names)
         self.text = "\n".join(parts)
-        self._sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+        self._sha = _digest(self.text)
+
+    @classmethod
+    def of(cls, text: str) -> "Script":
+        """Make a script of a text instead of files."""
+        script = cls("")
+        script.text, script._sha = text, _digest(text)  # noqa: SLF001 - its own
+        return script
 
     async def __call__(
         self, redis: Redis, keys: Sequence[str], *arguments: str | bytes | float
@@ -64,6 +71,10 @@ class Script:
             for number, reply in zip(unknown, again, strict=True):
                 replies[number] = reply
         return replies
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def _command(name: str, script: str, call: Call) -> Command:

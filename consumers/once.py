@@ -1,0 +1,221 @@
+"""A handler's steps that should run once: what is known of each, and what becomes of it.
+
+A step is written down before it begins and after it has ended. One that was begun and not ended
+has an unknown outcome, which only the handler can judge. Where it is written is another's duty.
+"""
+
+import inspect
+import math
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from consumers.outcome import GiveUp
+
+State = Literal["absent", "unknown", "done"]
+IfUnknown = Literal["run", "raise"]
+FailedOn = tuple[type[Exception], ...]
+
+KEEP_SECONDS = 7 * 86_400.0
+MAX_KEEP_SECONDS = 366 * 86_400.0
+MAX_NAME_CHARACTERS = 200
+MAX_RESULT_BYTES = 1024
+
+
+class OutcomeUnknown(GiveUp):
+    """A step that must not run twice was begun by an earlier run, and nobody knows its end.
+
+    Let out of the handler, it sends the event to the dead letters with the reason
+    ``outcome_unknown``: trying again is what was forbidden.
+    """
+
+
+class LeaseLost(Exception):
+    """The event is in other hands by now, or settled: nothing was begun here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One try at one step.
+
+    Args:
+        identity: Of the event.
+        name: Of the step.
+        token: Tells this try from all others, also where it is sent twice.
+        keep_ms: How long the event's steps are remembered from now on.
+    """
+
+    identity: str
+    name: str
+    token: str
+    keep_ms: int
+
+
+class Steps(Protocol):
+    """Where the steps of a group are written down."""
+
+    async def begin(self, claim: Claim, if_unknown: IfUnknown) -> tuple[State, bytes]:
+        """Write that a step begins, unless it is done, or unknown and must not run again.
+
+        Returns:
+            What was known of it before; and its result as JSON where it is done.
+
+        Raises:
+            LeaseLost: The entry is not this process's; nothing was written.
+        """
+
+    async def end(self, claim: Claim, outcome: Literal["done", "failed"], result: bytes) -> None:
+        """Write how a step ended.
+
+        Args:
+            claim: As it was begun.
+            outcome: ``failed`` where its effect certainly did not happen.
+            result: JSON, kept where it is done.
+        """
+
+    def place(self, identity: str) -> str:
+        """Name the key of an event's steps, for people."""
+
+
+class Step:
+    """A step within its block.
+
+    Args:
+        name: Its name within the event.
+        state: What was known of it before: ``absent``, ``unknown`` or ``done``.
+        result: What it gave when it was done, if that was kept. Set it within the block to keep
+            something that JSON can hold, at most 1 KiB.
+    """
+
+    __slots__ = ("name", "result", "state")
+
+    def __init__(self, name: str, state: State, result: Any) -> None:  # noqa: ANN401 - any JSON
+        self.name = name
+        self.state = state
+        self.result = result
+
+    @property
+    def needed(self) -> bool:
+        """Whether the step has yet to be done."""
+        return self.state != "done"
+
+
+class Once:
+    """One step of one event: a block that asks whether it is needed, or a call.
+
+    Args:
+        steps: Where it is written down.
+        identity: Of the event.
+        name: Of the step within the event, 1 to 200 characters.
+        if_unknown: Whether to run again what was begun and not ended.
+        failed_on: Exceptions which tell that the effect certainly did not happen.
+        keep_seconds: How long the event's steps are remembered, above 0.
+
+    Raises:
+        ValueError: One of these is not what it must be.
+    """
+
+    def __init__(
+        self,
+        steps: Steps,
+        identity: str,
+        name: str,
+        *,
+        if_unknown: IfUnknown = "run",
+        failed_on: FailedOn = (),
+        keep_seconds: float = KEEP_SECONDS,
+    ) -> None:
+        _check(name, if_unknown, keep_seconds)
+        self._steps = steps
+        self._claim = Claim(identity, name, secrets.token_hex(8), math.ceil(1000 * keep_seconds))
+        self._if_unknown = if_unknown
+        self._failed_on = failed_on
+        self._step: Step | None = None
+
+    async def __aenter__(self) -> Step:
+        """Begin the step where it is needed.
+
+        Raises:
+            OutcomeUnknown: It was begun and not ended, and must not run again.
+            LeaseLost: The event is in other hands by now.
+        """
+        state, result = await self._steps.begin(self._claim, self._if_unknown)
+        if state == "unknown" and self._if_unknown == "raise":
+            raise OutcomeUnknown(self._advice())
+        self._step = Step(self._claim.name, state, _read(result))
+        return self._step
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        frames: TracebackType | None,
+    ) -> None:
+        """Write how it ended. After an exception that tells nothing it stays unknown."""
+        if self._step is None or not self._step.needed:
+            return
+        if error is None:
+            await self._done(self._step.result)
+        elif isinstance(error, self._failed_on):
+            await self._steps.end(self._claim, "failed", b"")
+
+    async def run(
+        self,
+        function: Callable[..., Any],
+        *args: Any,  # noqa: ANN401 - passed on
+        **kwargs: Any,  # noqa: ANN401 - passed on
+    ) -> Any:  # noqa: ANN401 - whatever the function gives
+        """Call a function where the step is needed, and give what it gave, now or back then.
+
+        Args:
+            function: A coroutine function, or a plain one that does not block.
+            args: Its arguments.
+            kwargs: Its named arguments.
+
+        Returns:
+            What the function returned: something that JSON can hold, at most 1 KiB.
+        """
+        async with self as step:
+            if step.needed:
+                result = function(*args, **kwargs)
+                step.result = await result if inspect.isawaitable(result) else result
+        return step.result
+
+    async def _done(self, result: Any) -> None:  # noqa: ANN401 - any JSON
+        try:
+            written = msgspec.json.encode(result)
+        except (TypeError, ValueError, msgspec.MsgspecError, RecursionError):
+            written = b""
+        fits = 0 < len(written) <= MAX_RESULT_BYTES
+        # The effect has happened, so that is written down first, whatever its result is like.
+        await self._steps.end(self._claim, "done", written if fits else b"null")
+        if not fits:
+            raise ValueError(
+                f"step {self._claim.name!r} is done, but its result cannot be kept: it must be "
+                f"something that JSON can hold, in at most {MAX_RESULT_BYTES} bytes"
+            )
+
+    def _advice(self) -> str:
+        name, place = self._claim.name, self._steps.place(self._claim.identity)
+        return (
+            f"step {name!r} was begun by an earlier run and nobody knows whether it was done. "
+            f"If it was not, let it run again: HDEL {place} {name}"
+        )
+
+
+def _read(result: bytes) -> Any:  # noqa: ANN401 - any JSON
+    return msgspec.json.decode(result) if result else None
+
+
+def _check(name: object, if_unknown: object, keep_seconds: object) -> None:
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_CHARACTERS:
+        raise ValueError(f"a step's name is a text of 1 to {MAX_NAME_CHARACTERS} characters")
+    name.encode()  # half an emoji could not be written down
+    if if_unknown not in {"run", "raise"}:
+        raise ValueError('if_unknown is "run" or "raise"')
+    if not isinstance(keep_seconds, int | float) or not 0 < keep_seconds <= MAX_KEEP_SECONDS:
+        raise ValueError("keep_seconds is a number of seconds above 0, a year at most")
