@@ -13,15 +13,13 @@ from typing import Any, Literal
 import structlog
 
 from consumers.entry import HeldEntry
-from consumers.once import Claim, IfUnknown, LeaseLost, State
+from consumers.once import Claim, IfUnknown, LeaseLost, State, check_name
 from consumers.persist import persist
 from consumers.settle import Settler
 from relay.contract.script import Script
 
 # How long the reply of a commit can be asked for again, where it was lost.
 REPLY_KEPT_SECONDS = 60.0
-OWN_KEYS = 4
-MAX_NAME_CHARACTERS = 200
 
 _begin = Script("consumers", "once")
 _end = Script("consumers", "once_end")
@@ -80,8 +78,7 @@ class Effects:
         Raises:
             ValueError: It is not such a text.
         """
-        if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_CHARACTERS:
-            raise ValueError(f"a key's name is a text of 1 to {MAX_NAME_CHARACTERS} characters")
+        check_name(name, "a key's name")
         us = self._settler.us
         return us.keys.effects(self._entry.stream.tag, us.group, name)
 

@@ -211,10 +211,23 @@ def _read(result: bytes) -> Any:  # noqa: ANN401 - any JSON
     return msgspec.json.decode(result) if result else None
 
 
-def _check(name: object, if_unknown: object, keep_seconds: object) -> None:
+def check_name(name: object, what: str) -> None:
+    """Refuse what cannot name a step or a key.
+
+    Args:
+        name: What the handler gave.
+        what: What it should name, for people.
+
+    Raises:
+        ValueError: It is not a text of 1 to 200 characters that UTF-8 can write.
+    """
     if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_CHARACTERS:
-        raise ValueError(f"a step's name is a text of 1 to {MAX_NAME_CHARACTERS} characters")
+        raise ValueError(f"{what} is a text of 1 to {MAX_NAME_CHARACTERS} characters")
     name.encode()  # half an emoji could not be written down
+
+
+def _check(name: object, if_unknown: object, keep_seconds: object) -> None:
+    check_name(name, "a step's name")
     if if_unknown not in {"run", "raise"}:
         raise ValueError('if_unknown is "run" or "raise"')
     if not isinstance(keep_seconds, int | float) or not 0 < keep_seconds <= MAX_KEEP_SECONDS:

@@ -32,7 +32,7 @@ class Script:
     def of(cls, text: str) -> "Script":
         """Make a script of a text instead of files."""
         script = cls("")
-        script.text, script._sha = text, _digest(text)  # noqa: SLF001 - its own
+        script.text, script._sha = text, _digest(text)
         return script
 
     async def __call__(
