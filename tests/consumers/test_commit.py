@@ -1,5 +1,6 @@
 """Effect and acknowledgement in one step: both happen, or neither."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -132,7 +133,7 @@ async def test_an_effect_that_fails_leaves_the_entry_pending(scene: Scene, scrip
 
 async def test_a_commit_passes_on_a_full_server(scene: Scene) -> None:
     """An effect that only writes would be refused by it."""
-    async with full(scene.store):
+    async with full(scene.store), asyncio.timeout(10):
         assert await count_up(scene) == 5
 
     assert await pending(scene.store) == {}

@@ -159,6 +159,22 @@ async def test_a_certain_failure_says_nothing_of_an_earlier_run(scene: Scene) ->
     assert await charge(event_of(scene)) == "unknown"
 
 
+async def test_asking_in_vain_takes_nothing_from_a_run_that_goes_on(scene: Scene) -> None:
+    """It still knows the step as its own, and can say that it failed for certain."""
+    event = event_of(scene)
+
+    async def charge_slowly() -> None:
+        async with event.once("charge", failed_on=(Declined,)):
+            with pytest.raises(OutcomeUnknown):
+                await charge(event_of(scene), if_unknown="raise")
+            raise Declined
+
+    with pytest.raises(Declined):
+        await charge_slowly()
+
+    assert not await scene.store.exists(book(event))
+
+
 # --- who may begin
 
 
@@ -235,7 +251,7 @@ async def test_the_end_of_a_step_waits_for_the_store(
 
 async def test_steps_begin_and_end_on_a_full_server(scene: Scene) -> None:
     """Handlers go on, so that the backlog shrinks."""
-    async with full(scene.store):
+    async with full(scene.store), asyncio.timeout(10):
         states = [await charge(event_of(scene)) for _ in range(2)]
         await broken_off_elsewhere(scene)
 
@@ -259,6 +275,14 @@ async def test_a_key_of_another_type_is_left_alone(scene: Scene) -> None:
         await effects_of(scene).end(Claim(event.identity, "charge", "t", 1000), "done", b"null")
 
     assert await scene.store.get(book(event)) == b"x"
+
+
+async def test_a_stream_of_another_type_is_an_error(scene: Scene) -> None:
+    """It must not look as if another worker had the entry."""
+    await scene.store.delete(scene.entry.stream.key)
+    await scene.store.set(scene.entry.stream.key, "x", ex=60)
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
+        await charge(event_of(scene))
 
 
 # --- how long, and for which event
