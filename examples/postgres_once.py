@@ -1,0 +1,55 @@
+"""Counts messages in PostgreSQL, each exactly once, whatever dies in between.
+
+The effect and the event's identity are written in one transaction. A second run of the same
+event finds the identity and changes nothing.
+
+    pip install 'psycopg[binary,pool]'
+    export DATABASE_URL=postgresql://…
+    python examples/postgres_once.py                    # makes the tables
+    relay worker examples.postgres_once:worker
+"""
+
+import os
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool
+
+from consumers import Event, Worker
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS handled (
+    consumer_group text NOT NULL,
+    event text NOT NULL,
+    handled_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (consumer_group, event)
+);
+CREATE TABLE IF NOT EXISTS messages (
+    account text PRIMARY KEY,
+    received bigint NOT NULL
+);
+"""
+# Where another run of this event is under way, this waits until that has committed or not.
+REMEMBER = "INSERT INTO handled (consumer_group, event) VALUES (%s, %s) ON CONFLICT DO NOTHING"
+COUNT = """
+INSERT INTO messages (account, received) VALUES (%s, 1)
+ON CONFLICT (account) DO UPDATE SET received = messages.received + 1
+"""
+
+worker = Worker(group="message-count")
+pool = AsyncConnectionPool(os.environ["DATABASE_URL"], open=False, max_size=10)
+
+
+@worker.on("unipile:message.*")
+async def count_message(event: Event) -> None:
+    """Count a message for its account."""
+    await pool.open()  # by the first event; afterwards this does nothing
+    # Committed at the end of the block, or rolled back by an exception.
+    async with pool.connection() as connection:
+        remembered = await connection.execute(REMEMBER, (worker.group, event.identity))
+        if remembered.rowcount:
+            await connection.execute(COUNT, (event.account or "",))
+
+
+if __name__ == "__main__":
+    with psycopg.connect(os.environ["DATABASE_URL"]) as database:
+        database.execute(TABLES)
