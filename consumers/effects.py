@@ -130,7 +130,8 @@ class Effects:
                 f"it the hash tag {{{tag}}}"
             )
         us = self._settler.us
-        if key.startswith(us.keys.tagged(tag)) and not key.startswith(self.key("x")[:-1]):
+        groups_own = us.keys.effects(tag, us.group, "")
+        if key.startswith(f"{us.keys.prefix}:") and not key.startswith(groups_own):
             raise ValueError(f"{key!r} is the relay's own or another group's: use event.key(…)")
 
     def _say_waiting(self, error: str) -> None:

@@ -97,10 +97,6 @@ class Keys:
 
     prefix: str = "relay"
 
-    def tagged(self, tag: str) -> str:
-        """What every key of an endpoint or partition begins with."""
-        return f"{self.prefix}:{{{tag}}}"
-
     # An endpoint's (or partition's) streams and books.
 
     def stream(self, tag: str, event_type: str) -> str:
