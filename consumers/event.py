@@ -216,7 +216,7 @@ class Event:
 
     def _in_store(self, what: str) -> Effects:
         if self._effects is None:
-            raise RuntimeError(f"event.{what} needs a store, and this event is not from one")
+            raise RuntimeError(f"event.{what} needs a store, which this handler has not got")
         return self._effects
 
     def __repr__(self) -> str:

@@ -131,7 +131,10 @@ class Once:
     ) -> None:
         _check(name, if_unknown, keep_seconds)
         self._steps = steps
-        self._claim = Claim(identity, name, secrets.token_hex(8), math.ceil(1000 * keep_seconds))
+        self._identity = identity
+        self._name = name
+        self._keep_ms = math.ceil(1000 * keep_seconds)
+        self._claim = self._new_claim()
         self._if_unknown = if_unknown
         self._failed_on = failed_on
         self._step: Step | None = None
@@ -143,10 +146,12 @@ class Once:
             OutcomeUnknown: It was begun and not ended, and must not run again.
             LeaseLost: The event is in other hands by now.
         """
+        self._step = None
+        self._claim = self._new_claim()
         state, result = await self._steps.begin(self._claim, self._if_unknown)
         if state == "unknown" and self._if_unknown == "raise":
             raise OutcomeUnknown(self._advice())
-        self._step = Step(self._claim.name, state, _read(result))
+        self._step = Step(self._name, state, _read(result))
         return self._step
 
     async def __aexit__(
@@ -155,11 +160,15 @@ class Once:
         error: BaseException | None,
         frames: TracebackType | None,
     ) -> None:
-        """Write how it ended. After an exception that tells nothing it stays unknown."""
+        """Write how it ended. After an exception that tells nothing it stays unknown.
+
+        Raises:
+            ValueError: The result cannot be kept. The step is done all the same.
+        """
         if self._step is None or not self._step.needed:
             return
         if error is None:
-            await self._done(self._step.result)
+            self._step.result = await self._done(self._step.result)
         elif isinstance(error, self._failed_on):
             await self._steps.end(self._claim, "failed", b"")
 
@@ -177,7 +186,12 @@ class Once:
             kwargs: Its named arguments.
 
         Returns:
-            What the function returned: something that JSON can hold, at most 1 KiB.
+            What the function returned, in the form in which JSON holds it; at most 1 KiB.
+
+        Raises:
+            OutcomeUnknown: It was begun and not ended, and must not run again.
+            LeaseLost: The event is in other hands by now.
+            ValueError: The result cannot be kept. The step is done all the same.
         """
         async with self as step:
             if step.needed:
@@ -185,7 +199,11 @@ class Once:
                 step.result = await result if inspect.isawaitable(result) else result
         return step.result
 
-    async def _done(self, result: Any) -> None:  # noqa: ANN401 - any JSON
+    def _new_claim(self) -> Claim:
+        # A second block sees what became of the first, also one of the same object.
+        return Claim(self._identity, self._name, secrets.token_hex(8), self._keep_ms)
+
+    async def _done(self, result: Any) -> Any:  # noqa: ANN401 - any JSON
         try:
             written = msgspec.json.encode(result)
         except (TypeError, ValueError, msgspec.MsgspecError, RecursionError):
@@ -195,15 +213,16 @@ class Once:
         await self._steps.end(self._claim, "done", written if fits else b"null")
         if not fits:
             raise ValueError(
-                f"step {self._claim.name!r} is done, but its result cannot be kept: it must be "
+                f"step {self._name!r} is done, but its result cannot be kept: it must be "
                 f"something that JSON can hold, in at most {MAX_RESULT_BYTES} bytes"
             )
+        return _read(written)  # as every later run will have it
 
     def _advice(self) -> str:
-        name, place = self._claim.name, self._steps.place(self._claim.identity)
+        place = self._steps.place(self._identity)
         return (
-            f"step {name!r} was begun by an earlier run and nobody knows whether it was done. "
-            f"If it was not, let it run again: HDEL {place} {name}"
+            f"step {self._name!r} was begun by an earlier run, and nobody knows whether it was "
+            f"done. If it was not, let it run again: HDEL {place} {self._name}"
         )
 
 

@@ -88,6 +88,13 @@ async def test_a_call_runs_once_and_gives_the_same_both_times(scene: Scene) -> N
     assert runs == [5]
 
 
+async def test_a_result_has_the_same_form_in_every_run(scene: Scene) -> None:
+    """A handler that is tested with its first run only must not break in the second."""
+    replies = [await event_of(scene).once("pair").run(divmod, 7, 2) for _ in range(2)]
+
+    assert replies == [[3, 1], [3, 1]]
+
+
 async def test_a_plain_function_can_be_called_too(scene: Scene) -> None:
     """What it returns is kept."""
     replies = [await event_of(scene).once("count").run(len, "abc") for _ in range(2)]
@@ -119,6 +126,19 @@ async def test_a_second_try_within_the_same_run_sees_the_first(scene: Scene) -> 
     await broken_off(event)
 
     assert await charge(event) == "unknown"
+
+
+async def test_a_second_call_of_the_same_step_sees_the_first(scene: Scene) -> None:
+    """It is a try of its own."""
+    once = event_of(scene).once("charge", if_unknown="raise")
+
+    async def time_out() -> None:
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        await once.run(time_out)
+    with pytest.raises(OutcomeUnknown):
+        await once.run(time_out)
 
 
 async def test_a_handler_can_forbid_that_an_unknown_step_runs_again(scene: Scene) -> None:
