@@ -1,10 +1,11 @@
-"""Repeats a step until the store has taken it; each step must bear being sent twice."""
+"""Repeats a step until the store has taken it, or refuses it for good."""
 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+import structlog
 from redis.exceptions import ClusterDownError, ReadOnlyError, TryAgainError
 
 from relay.contract.connect import OutOfMemoryError, RedisError, ResponseError
@@ -17,15 +18,21 @@ PASSING_WORDS = ("BUSY ", "MISCONF", "NOREPLICAS", "READONLY", "OOM ")
 
 ReplyT = TypeVar("ReplyT")
 
+_log = structlog.get_logger("consumers.settle")
+
+
+def _say_waiting(error: str) -> None:
+    _log.warning("settling_waits_for_store", error=error)
+
 
 async def persist(
-    step: Callable[[], Awaitable[ReplyT]], say_waiting: Callable[[str], None]
+    step: Callable[[], Awaitable[ReplyT]], say_waiting: Callable[[str], None] = _say_waiting
 ) -> ReplyT:
-    """Take a step, however long the store is away.
+    """Repeat a step until the store has taken it; each of them may be sent twice.
 
     Args:
         step: Sends it, each time anew.
-        say_waiting: Is called once, with the error's class, where it does not pass at once.
+        say_waiting: Is called once, with the error's class, where the store has not taken it.
 
     Returns:
         What the step gave.

@@ -143,7 +143,7 @@ class Settler:
                     await self._wait_for_more()
                 self._enough.clear()
                 batch, self._acks = self._acks[:BATCH], self._acks[BATCH:]
-                await self._persist(lambda batch=batch: self._send_acks(batch))  # type: ignore[misc]
+                await persist(lambda batch=batch: self._send_acks(batch))  # type: ignore[misc]
                 for entry, room in batch:
                     room.let_go(entry)
         finally:
@@ -219,7 +219,7 @@ class Settler:
     ) -> None:
         """Take a step, and give the entry's place back; the lane does not wait for a refusal."""
         try:
-            await self._persist(step)
+            await persist(step)
         except ResponseError as error:
             _say_refused(entry.stream, error)
             aside = asyncio.create_task(self._store_later(entry, room, step), name="settle-later")
@@ -235,24 +235,12 @@ class Settler:
         while True:
             await asyncio.sleep(REFUSED_PAUSE_SECONDS)
             try:
-                await self._persist(step)
+                await persist(step)
             except ResponseError:
                 continue
             room.let_go(entry)
             return
 
-    async def _persist(self, step: Callable[[], Awaitable[object]]) -> None:
-        """Repeat a step until the store has taken it; each of them may be sent twice.
-
-        Raises:
-            ResponseError: The store refuses it, and will until something is mended.
-        """
-        await persist(step, _say_waiting)
-
 
 def _say_refused(stream: Stream, error: Exception) -> None:
     _log.error("settling_refused", stream=stream.key, error=str(error).partition(" ")[0])
-
-
-def _say_waiting(error: str) -> None:
-    _log.warning("settling_waits_for_store", error=error)
