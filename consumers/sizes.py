@@ -5,8 +5,10 @@ from collections.abc import Mapping
 MAX_ENTRIES = 1024
 MAX_BYTES = 32 * 1024 * 1024
 # Until entries were seen they are taken to be large, so that the first read is a small one.
-FIRST_GUESS_BYTES = 1024 * 1024
+FIRST_GUESS_BYTES = 8 * 1024 * 1024
 LEAST_BYTES = 256
+# By which part of the way the guess comes down with each smaller entry.
+EASE = 1 / 64
 
 
 class Sizes:
@@ -18,7 +20,7 @@ class Sizes:
     def note(self, fields: Mapping[bytes, bytes]) -> None:
         """Take note of an entry; up at once and down slowly, as large ones come together."""
         size_bytes = max(LEAST_BYTES, sum(map(len, fields.values())))
-        eased = self._likely_bytes + (size_bytes - self._likely_bytes) / 16
+        eased = self._likely_bytes + (size_bytes - self._likely_bytes) * EASE
         self._likely_bytes = max(size_bytes, eased)
 
     @property
