@@ -50,7 +50,7 @@ async def test_the_longest_bodies_are_held_a_few_at_a_time(
     with server.client() as client:
         fields = encode(make_event(data=b"x" * LONGEST_BYTES))
         for _ in range(COUNT):
-            client.xadd(make_stream().key, dict(zip(fields[::2], fields[1::2], strict=True)))  # type: ignore[arg-type]
+            client.xadd(make_stream().key, dict(zip(fields[::2], fields[1::2], strict=True)))
         client.hset(KEYS.streams(TAG), TYPE, "1 0-0")
         client.sadd(KEYS.tags, TAG)
     with worker(tmp_path, server.url, "handlers:worker") as program:
