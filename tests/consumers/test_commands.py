@@ -1,9 +1,6 @@
 """The workers' commands: what they find, what they print, and what they say of what is missing."""
 
 import json
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,98 +8,14 @@ import typer
 from redis import Redis
 from typer.testing import CliRunner, Result
 
-from consumers import Worker
 from consumers.commands import register
-from consumers.commands.worker import find_worker
 from relay.contract.connect import text_of
-from relay.contract.errors import ConfigurationFault
 from relay.contract.explain import CommandFailed
 from tests.consumers.making import GROUP, KEYS, TAG, TYPE, fields_for, in_books, make_stream
 from tests.servers import Server
 
 STREAM = make_stream().key
 HOSTILE = "evt\x1b[31m\r\n\u202e[red]"
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty directory that is the current one, and forgets what was imported from it."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", sys.path.copy())
-    # What "." meant to the import system in an earlier test.
-    monkeypatch.delitem(sys.path_importer_cache, ".", raising=False)
-    before = set(sys.modules)
-    yield tmp_path
-    for name in set(sys.modules) - before:
-        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
-            del sys.modules[name]
-
-
-# --- finding the worker
-
-
-def test_a_worker_is_found_in_the_current_directory(here: Path) -> None:
-    """By its name, or as `worker` where no name is given."""
-    (here / "orders_a.py").write_text(
-        "from consumers import Worker\nworker = Worker(group='a')\nother = Worker(group='b')\n"
-    )
-
-    assert find_worker("orders_a:other").group == "b"
-    assert find_worker("orders_a").group == "a"
-    assert isinstance(find_worker("orders_a:worker"), Worker)
-
-
-@pytest.mark.parametrize(
-    ("target", "said"),
-    [
-        ("orders_b:absent", "'absent' in orders_b is nothing"),
-        ("orders_b:number", "'number' in orders_b is int"),
-        ("orders_b:", "'worker' in orders_b is nothing"),
-        ("elsewhere:worker", "there is no module 'elsewhere' here"),
-        ("elsewhere.inside:worker", "there is no module 'elsewhere.inside' here"),
-        ("orders_b.py:worker", "there is no module 'orders_b.py' here"),
-        ("", "write MODULE:NAME"),
-        (":worker", "write MODULE:NAME"),
-        (".orders_b:worker", "write MODULE:NAME"),
-    ],
-)
-def test_a_target_that_names_no_worker_is_explained(here: Path, target: str, said: str) -> None:
-    """One sentence, without a traceback."""
-    (here / "orders_b.py").write_text("number = 1\n")
-
-    with pytest.raises(ConfigurationFault) as caught:
-        find_worker(target)
-    (fault,) = caught.value.faults
-
-    assert said in fault
-
-
-def test_a_module_that_imports_what_is_absent_keeps_its_own_error(here: Path) -> None:
-    """The user's module is there; what it needs is not."""
-    (here / "orders_c.py").write_text("import not_installed_anywhere\n")
-
-    with pytest.raises(ConfigurationFault, match=r"not_installed_anywhere.*orders_c\.py:1\)"):
-        find_worker("orders_c:worker")
-
-
-def test_a_mistake_inside_the_module_is_not_taken_for_one_in_the_target(here: Path) -> None:
-    """A pattern without a colon is a ValueError too, and its message is the one that helps."""
-    (here / "orders_d.py").write_text(
-        "from consumers import Worker\nworker = Worker(group='a')\n"
-        "worker.on('message.new')(print)\n"
-    )
-
-    with pytest.raises(ConfigurationFault, match=r"write endpoint:type.*orders_d\.py:3\)"):
-        find_worker("orders_d:worker")
-
-
-@pytest.mark.parametrize("text", ["def (", "raise RuntimeError('no')", "1 / 0"])
-def test_a_broken_module_is_told_with_its_place(here: Path, text: str) -> None:
-    """The user's own mistake needs no frames of ours."""
-    (here / "orders_e.py").write_text(text)
-
-    with pytest.raises(ConfigurationFault, match=r"importing it failed: \w+Error: .*orders_e\.py"):
-        find_worker("orders_e:worker")
 
 
 # --- looking at dead letters and groups
