@@ -6,7 +6,6 @@ The only module that knows all the others, and the only one that reads the setti
 import asyncio
 import os
 import secrets
-import signal
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from consumers.consumer import Consumer
 from consumers.crew import Crew
 from consumers.discover import POLL_SECONDS, Discovery
 from consumers.dispatch import Routes
+from consumers.ending import Ending
 from consumers.heartbeat import Heartbeat
 from consumers.order.lanes import make_room
 from consumers.order.own import Ownership
@@ -119,6 +119,7 @@ class WorkerProcess:
             may_take_over=self._heartbeat.may_take_over,
         )
         self._readings: list[asyncio.Task[None]] = []
+        self._hurried = False
 
     def _ordered_reader(self, house: House) -> OrderedReader:
         ownership = Ownership(self._us, self._heartbeat.may_take_over)
@@ -161,6 +162,13 @@ class WorkerProcess:
             await self._watch(stop)
         finally:
             await self._stop()
+
+    def hurry(self) -> None:
+        """Give running handlers no more time: they are ended, and their entries handed back."""
+        _log.warning("worker_hurried", group=self._us.group)
+        self._hurried = True
+        for crew in self._crews:
+            crew.hurry()
 
     @property
     def left_running(self) -> int:
@@ -215,7 +223,7 @@ class WorkerProcess:
                 await asyncio.wait(self._readings, timeout=LAST_READ_SECONDS)
             await cancel(self._readings)
         await self._intake.stop()
-        left_seconds = max(0.0, deadline - clock())
+        left_seconds = 0.0 if self._hurried else max(0.0, deadline - clock())
         rests = await asyncio.gather(*(crew.stop(left_seconds) for crew in self._crews))
         await self._duties.stop()
         await self._settler.stop()
@@ -241,7 +249,7 @@ class WorkerProcess:
 
 
 async def run_worker(worker: Worker, settings: Settings) -> None:
-    """Run a worker until SIGTERM or SIGINT.
+    """Run a worker until SIGTERM or SIGINT; a second one ends it at once.
 
     Args:
         worker: What the user declared.
@@ -249,12 +257,27 @@ async def run_worker(worker: Worker, settings: Settings) -> None:
 
     Raises:
         ConfigurationFault: The declaration is faulty.
+        WorkerFailed: A handler ended the process.
     """
     process = WorkerProcess(worker, settings)
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await process.run(stop)
+    ending = Ending()
+    ending.listen()
+    await run_process(process, ending)
+
+
+async def run_process(process: WorkerProcess, ending: Ending) -> None:
+    """Run a worker process until it is to end, and end with it whatever its handlers do.
+
+    Args:
+        process: Not yet running.
+        ending: Says when, and whether at once.
+
+    Raises:
+        WorkerFailed: A handler ended the process.
+    """
+    ending.on_hurry = process.hurry
+    await process.run(ending.wished)
+    ending.over()
     if process.left_running:
         _log.warning("handlers_left_behind", handlers=process.left_running)
         # The interpreter would wait for them at its exit, however long they hang.

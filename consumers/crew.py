@@ -72,6 +72,10 @@ class Crew:
         ended = [entry for lane, entry in unfinished.items() if lane not in self._stuck]
         return unstarted + self._room.drain() + ended
 
+    def hurry(self) -> None:
+        """Have `stop` wait no longer for running handlers."""
+        self._idle.set()
+
     @property
     def left_running(self) -> int:
         """How many runs of the handler go on: threads, and coroutines that swallow cancellation."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Callable
 
 import pytest
 from redis.asyncio import Redis
@@ -164,6 +165,64 @@ async def test_stops_leave_no_names_behind(server: Server, store: Redis, handled
         await settled(store)
 
     assert await consumers_of(store) <= {"@park", "@left"}
+
+
+async def test_a_worker_that_is_hurried_waits_for_no_handler(
+    server: Server, store: Redis, handled: Handled
+) -> None:
+    """Whether the hurry comes with the end or while it waits; what ran is another worker's now."""
+
+    @handled.worker.on("unipile:*", concurrency=2)
+    async def handle(event: Event) -> None:
+        handled.events.append(event)
+        await asyncio.Event().wait()
+
+    entry_ids = await append_events(store, numbered(3))
+    for hurried_first in (True, False):
+        async with running(handled.worker, server.url, grace_seconds=1000) as process:
+            await handled.until_runs(2)
+            if hurried_first:
+                process.hurry()
+            else:
+                asyncio.get_running_loop().call_later(0.05, process.hurry)
+            stopping = asyncio.create_task(process._stop())
+            async with asyncio.timeout(10):
+                await stopping
+        handled.events.clear()
+
+        assert process.left_running == 0
+        assert await pending(store) == dict.fromkeys(entry_ids, "@park")
+        assert await histories(store) == {}
+
+
+async def test_stops_under_load_lose_and_double_nothing(
+    server: Server, store: Redis, handled: Handled
+) -> None:
+    """However often, and wherever the end finds the entries."""
+
+    def so_many(count: int) -> Callable[[], bool]:
+        return lambda: len(handled.events) >= count
+
+    @handled.worker.on("unipile:*", concurrency=5, read_ahead=20)
+    async def handle(event: Event) -> None:
+        await asyncio.sleep(0.002)
+        handled.events.append(event)
+
+    rounds = 20
+    for number in range(rounds):
+        await append_events(store, numbered(60, f"evt_{number}"))
+        enough = so_many(len(handled.events) + 20)
+        async with running(handled.worker, server.url):
+            await wait_until(enough, description="20 more are handled")
+    async with running(handled.worker, server.url):
+        await wait_until(so_many(60 * rounds), description="all are handled")
+        await settled(store)
+
+    assert sorted(handled.ids) == sorted(
+        name for number in range(rounds) for name in numbered(60, f"evt_{number}")
+    )
+    assert await consumers_of(store) <= {"@park", "@left"}
+    assert await dead_letters(store) == []
 
 
 async def test_a_worker_that_is_stopped_at_once_ends(

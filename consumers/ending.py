@@ -1,0 +1,59 @@
+"""The wish that a program ends: said once, in order; said again, at once.
+
+Signals come in; an event that is set, and a call where it is urgent, go out.
+"""
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable
+
+# Ctrl-C reaches every program of a terminal, and some wrappers pass on what their child had
+# already: two signals this close together are one wish.
+ONE_WISH_SECONDS = 0.5
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Ending:
+    """When and how urgently to end.
+
+    Args:
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._signalled_at: float | None = None
+        self._urgent = False
+        self.wished = asyncio.Event()
+        self.on_hurry: Callable[[], None] = lambda: None
+
+    def listen(self) -> None:
+        """Take each SIGTERM and SIGINT for a wish."""
+        for number in SIGNALS:
+            asyncio.get_running_loop().add_signal_handler(number, self.signalled)
+
+    def over(self) -> None:
+        """Hear no more: all has ended, and saying it again must not look like a failure."""
+        for number in SIGNALS:
+            asyncio.get_running_loop().remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
+
+    def signalled(self) -> None:
+        """Hear a signal: the first begins the end, a later one makes it urgent."""
+        if self._signalled_at is None:
+            self._signalled_at = self._clock()
+            self.begin()
+        elif self._clock() - self._signalled_at >= ONE_WISH_SECONDS:
+            self.hurry()
+
+    def begin(self) -> None:
+        """End in order; by whoever is no signal, so that a signal beside it is still the first."""
+        self.wished.set()
+
+    def hurry(self) -> None:
+        """End at once."""
+        self.wished.set()
+        if not self._urgent:
+            self._urgent = True
+            self.on_hurry()
