@@ -142,10 +142,16 @@ def gateway(
 
 @contextmanager
 def worker(
-    directory: Path, redis_url: str, target: str, *, name: str = "worker", **variables: str
+    directory: Path,
+    redis_url: str,
+    target: str,
+    *options: str,
+    name: str = "worker",
+    **variables: str,
 ) -> Iterator[Program]:
-    """Have a worker process within the block."""
-    program = start(["-m", "consumers", target], directory, name, REDIS_URL=redis_url, **variables)
+    """Have a worker process within the block, or several, where its options say so."""
+    arguments = ["-m", "consumers", target, *options]
+    program = start(arguments, directory, name, REDIS_URL=redis_url, **variables)
     try:
         yield program
     finally:

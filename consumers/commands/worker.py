@@ -9,11 +9,18 @@ import typer
 
 from consumers.app import load_settings, run_worker
 from consumers.commands.options import RedisUrl, options_of
-from consumers.load import find_worker
-from relay.contract.explain import explain
+from consumers.load import find_worker, split_target
+from consumers.processes.changes import Changes, roots_of
+from consumers.processes.kept import Wanted, WorkerDidNotStart
+from consumers.processes.parent import run_processes
+from consumers.settings import Settings
+from relay.contract.explain import WRONG_USAGE, explain
 from relay.contract.logs import configure_logs
 from relay.contract.loop import run
 from relay.contract.surroundings import with_running_dev
+
+# Whoever waits for a change of theirs to be tried waits no longer for the code before it.
+RELOAD_GRACE_SECONDS = 2.0
 
 Target = Annotated[
     str,
@@ -21,16 +28,57 @@ Target = Annotated[
 ]
 
 
-def worker(target: Target, redis_url: RedisUrl = None) -> None:
+Processes = Annotated[
+    int, typer.Option(min=1, max=256, help="How many processes handle events, one for each core.")
+]
+Reload = Annotated[
+    bool,
+    typer.Option(
+        "--reload",
+        help="For development: start anew when a .py file in this directory changes; running "
+        "handlers get two seconds.",
+    ),
+]
+
+
+def worker(
+    target: Target, redis_url: RedisUrl = None, processes: Processes = 1, reload: Reload = False
+) -> None:
     """Run the handlers of a Worker until SIGTERM or Ctrl-C.
 
     The module is looked for in the current directory first. At the end running handlers are
-    given time to finish, and what was not handled goes back to the other workers.
+    given time to finish, and what was not handled goes back to the other workers; a second
+    SIGTERM or Ctrl-C ends them at once.
     """
     environ = with_running_dev(os.environ, Path())
     settings = load_settings(environ, **options_of(redis_url))
     configure_logs(settings.log_format)
-    run(run_worker(find_worker(target), settings))
+    if processes == 1 and not reload:
+        run(run_worker(find_worker(target), settings))
+        return
+    module_name, _ = split_target(target)
+    wanted = _wanted(target, settings, redis_url, reload=reload)
+    changes = Changes(roots_of(module_name)) if reload else None
+    try:
+        run(run_processes(wanted, processes, changes))
+    except WorkerDidNotStart as error:
+        if error.exit_code != WRONG_USAGE:
+            raise
+        # It has named the fault, and so would we.
+        raise typer.Exit(WRONG_USAGE) from None
+
+
+def _wanted(target: str, settings: Settings, redis_url: str | None, *, reload: bool) -> Wanted:
+    """Say what each process is to be; what options said goes to it by the environment."""
+    grace_seconds = settings.worker.grace_seconds
+    said = {}
+    if redis_url is not None:
+        # An argument could be seen by everyone on the machine.
+        said["RELAY_REDIS__URL"] = redis_url
+    if reload:
+        grace_seconds = min(grace_seconds, RELOAD_GRACE_SECONDS)
+        said["RELAY_WORKER__GRACE_SECONDS"] = str(grace_seconds)
+    return Wanted(target=target, environ={**os.environ, **said}, grace_seconds=grace_seconds)
 
 
 def main() -> int:

@@ -6,18 +6,16 @@ over a socket pair, never by arguments or environment.
 
 import asyncio
 import socket
-import sys
 from asyncio.subprocess import Process
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from relay.contract.errors import RelayError
 from relay.contract.logs import LogFormat
 from relay.processes.configuration import Configuration
 from relay.processes.line import Line, Lines
 from relay.processes.messages import Channel
-from relay.supervise import KeptProcess, start_child
+from relay.supervise import KeptProcess, module_command, start_child
 
 CHILD = "relay.processes.child"
 # Importing takes a second, on a machine that is busy several.
@@ -93,7 +91,7 @@ class GatewayProcess:
             self._line = self._lines.open(channel)
             try:
                 return await start_child(
-                    [sys.executable, *_search_path(), "-m", CHILD, str(theirs.fileno())],
+                    module_command(CHILD, str(theirs.fileno())),
                     inherit=[theirs.fileno(), *self._begin.listening],
                 )
             except BaseException:
@@ -110,8 +108,3 @@ class GatewayProcess:
     async def _ask_to_end(self, _: Process) -> None:
         if self._line is not None:
             await self._line.run_out()
-
-
-def _search_path() -> list[str]:
-    """Have modules looked for in the directory that we were started in only if we do so too."""
-    return [] if {"", str(Path.cwd())} & set(sys.path) else ["-P"]

@@ -4,7 +4,7 @@ A command, and how it is known to be up, come in; one running process after the 
 Nothing here knows what a child does.
 """
 
-from relay.supervise.child import start_child
+from relay.supervise.child import module_command, start_child
 from relay.supervise.kept import KeptProcess
 
-__all__ = ["KeptProcess", "start_child"]
+__all__ = ["KeptProcess", "module_command", "start_child"]

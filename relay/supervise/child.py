@@ -60,6 +60,16 @@ async def start_child(
     return process
 
 
+def module_command(module: str, *arguments: str) -> list[str]:
+    """Give the command that runs a module in a Python like this one.
+
+    It looks for modules in the directory that it is started in only if we do so too: a file that
+    lies about there must not take a module's place.
+    """
+    searched = [] if {"", str(Path.cwd())} & set(sys.path) else ["-P"]
+    return [sys.executable, *searched, "-m", module, *arguments]
+
+
 def _tied_to_us() -> list[str]:
     if sys.platform != "linux":
         return []

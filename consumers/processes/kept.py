@@ -1,0 +1,115 @@
+"""One worker process as its parent sees it: kept running, and ended without loss."""
+
+import socket
+from asyncio.subprocess import Process
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from consumers.processes.line import AT_ONCE, END, UP, Line
+from relay.contract.errors import RelayError
+from relay.supervise import KeptProcess, module_command, start_child
+
+CHILD = "consumers.processes.child"
+# What a child needs beyond its handlers' grace: to end its read, to end what is left of them, to
+# send its outcomes, and to say goodbye, each of them bounded in consumers.app.
+END_SECONDS = 12.0
+
+
+class WorkerDidNotStart(RelayError):
+    """A worker process ended before it worked.
+
+    Args:
+        exit_code: What it ended with; below 0 it is the signal.
+    """
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(f"The worker ended with {exit_code} while it started; see above why.")
+        self.exit_code = exit_code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What every process of a parent is to be.
+
+    Args:
+        target: Where the Worker is, ``module:name``.
+        environ: What its processes find in their environment.
+        grace_seconds: How long running handlers may go on at the end.
+    """
+
+    target: str
+    environ: Mapping[str, str] = field(repr=False)
+    grace_seconds: float
+
+
+class KeptWorker:
+    """A place that is filled by one worker process after the other.
+
+    ``start`` or ``begin``, and ``stop``, may come in any order and twice.
+
+    Args:
+        name: Its name in logs.
+        wanted: What its processes are to be.
+    """
+
+    def __init__(self, name: str, wanted: Wanted) -> None:
+        self._wanted = wanted
+        self._line: Line | None = None
+        self._up = False
+        self._kept = KeptProcess(
+            name,
+            self._launch,
+            wait_until_up=self._wait_until_up,
+            ask_to_end=self._ask_to_end,
+            grace_seconds=wanted.grace_seconds + END_SECONDS,
+            starts=float("inf"),
+        )
+
+    async def start(self) -> None:
+        """Start it and return when it works.
+
+        Raises:
+            WorkerDidNotStart: It ended before; nothing of it is left.
+            OSError: It could not be started.
+        """
+        await self._kept.start()
+
+    def begin(self) -> None:
+        """Start it and go on trying where it does not come up, without waiting for that."""
+        self._kept.begin()
+
+    async def stop(self) -> None:
+        """Let it finish; return when it has ended, killed at the latest."""
+        await self._kept.stop()
+
+    def hurry(self) -> None:
+        """Have it end at once, if it ends already."""
+        if self._line is not None:
+            self._line.say(AT_ONCE)
+
+    async def _launch(self) -> Process:
+        self._up = False
+        if self._line is not None:
+            self._line.close()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._line = await Line.over(ours)
+            return await start_child(
+                module_command(CHILD, str(theirs.fileno()), self._wanted.target),
+                environ=self._wanted.environ,
+                inherit=[theirs.fileno()],
+            )
+
+    async def _wait_until_up(self, process: Process) -> None:
+        """Wait as long as it takes: a user's module may load for minutes."""
+        if self._line is not None and await self._line.hear() == UP:
+            self._up = True
+            return
+        raise WorkerDidNotStart(await process.wait())
+
+    async def _ask_to_end(self, process: Process) -> None:
+        if self._up and self._line is not None:
+            self._line.say(END)
+        else:
+            # While it imports it hears nothing, and has nothing to finish.
+            process.terminate()

@@ -1,0 +1,93 @@
+"""The parent of the worker processes: signals in, processes out.
+
+It ends only when all its children have. What is wrong with the user's module is said once, by
+the first of them, before there are others.
+
+Source: docs/adr/0015.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+
+from consumers.ending import Ending
+from consumers.processes.changes import Changes
+from consumers.processes.kept import KeptWorker, Wanted, WorkerDidNotStart
+from relay.contract.duties import cancel
+
+_log = structlog.get_logger("consumers.processes")
+
+
+async def run_processes(wanted: Wanted, processes: int, changes: Changes | None = None) -> None:
+    """Run worker processes until SIGTERM or SIGINT; a second one ends them at once.
+
+    Args:
+        wanted: What each of them is.
+        processes: How many.
+        changes: Tells when they are to be started anew, if ever.
+
+    Raises:
+        WorkerDidNotStart: The first one did not come up; there are no others.
+        OSError: It could not be started.
+    """
+    ending = Ending()
+    ending.listen()
+    await _Parent(wanted, processes, ending).run(changes)
+    ending.over()
+
+
+class _Parent:
+    def __init__(self, wanted: Wanted, processes: int, ending: Ending) -> None:
+        self._ending = ending
+        self._workers = [KeptWorker(f"worker-{number + 1}", wanted) for number in range(processes)]
+        ending.on_hurry = self._hurry
+
+    async def run(self, changes: Changes | None) -> None:
+        try:
+            await self._start()
+            if changes is not None:
+                await self._reload_always(changes)
+            await self._ending.wished.wait()
+        finally:
+            await self._stop()
+
+    def _hurry(self) -> None:
+        for worker in self._workers:
+            worker.hurry()
+
+    async def _start(self) -> None:
+        """Start one alone, and the others when that has shown that they can be."""
+        if await self._unless_ending(self._workers[0].start()):
+            for worker in self._workers[1:]:
+                worker.begin()
+
+    async def _stop(self) -> None:
+        await asyncio.gather(*(worker.stop() for worker in self._workers))
+
+    async def _reload_always(self, changes: Changes) -> None:
+        while await self._unless_ending(changes.wait()):
+            changed = changes.take()
+            _log.info("code_changed", files=len(changed), first=changed[0])
+            await self._stop()
+            try:
+                await self._start()
+            except WorkerDidNotStart as error:
+                # It has said why. The next change may mend it.
+                _log.warning("code_unusable", exit_code=error.exit_code)
+
+    async def _unless_ending(self, step: Coroutine[Any, Any, None]) -> bool:
+        """Take a step to its end, unless it is time to end before."""
+        working = asyncio.create_task(step, name="step")
+        ending = asyncio.create_task(self._ending.wished.wait(), name="ending")
+        try:
+            await asyncio.wait({working, ending}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await cancel([working, ending])
+        if self._ending.wished.is_set():
+            if not working.cancelled():
+                working.exception()  # looked at: nobody asks any more
+            return False
+        working.result()
+        return True
