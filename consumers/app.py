@@ -19,6 +19,7 @@ from consumers.discover import POLL_SECONDS, Discovery
 from consumers.dispatch import Routes
 from consumers.ending import Ending
 from consumers.heartbeat import Heartbeat
+from consumers.matches import Matches
 from consumers.order.lanes import make_room
 from consumers.order.own import Ownership
 from consumers.order.reader import BLOCK_SECONDS as ORDER_BLOCK_SECONDS
@@ -105,6 +106,8 @@ class WorkerProcess:
         self._ordered = self._ordered_reader(house)
         house.on_room = self._room_regained
         self._discovery.on_new = self._found_streams
+        matches = Matches(self._routes)
+        self._discovery.on_looked = lambda: matches.say(self._discovery.types)
         self._parking = Parking(us, routes=self._routes, recover_soon=self._reader.recover_soon)
         self._sweeper = Sweeper(
             us,

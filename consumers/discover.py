@@ -13,6 +13,7 @@ from consumers.blocking import BlockingConnection
 from consumers.consumer import Consumer
 from consumers.dispatch import Routes
 from consumers.skips import Skips
+from consumers.unread import count_unread
 from consumers.worker import Start
 from relay.contract.connect import ResponseError, text_of
 from relay.contract.script import Script
@@ -49,7 +50,10 @@ class Discovery:
         self._began_ms: int | None = None
         self._skips = Skips("discover")
         self.tags: set[str] = set()
+        # What exists, each as endpoint:type.
+        self.types: set[str] = set()
         self.on_new: Callable[[], None] = lambda: None
+        self.on_looked: Callable[[], None] = lambda: None
 
     async def run(self) -> None:
         """Look, then wait for news, until cancelled."""
@@ -74,6 +78,7 @@ class Discovery:
                 self._skips.clear(tag)
         if found:
             self.on_new()
+        self.on_looked()
 
     async def _look_in(self, tag: str, first_id: str) -> bool:
         found = False
@@ -118,13 +123,20 @@ class Discovery:
                 self._routes.remove(stream)
 
     async def _join(self, stream: Stream, first_id: str) -> bool:
+        self.types.add(f"{stream.endpoint}:{stream.event_type}")
         if stream.key in self._routes.streams or self._routes.room_for(stream) is None:
             return False
         created = await self._create_group(stream, first_id)
         if created is None:
             return False
-        waiting = await self._us.redis.xlen(stream.key)
-        _log.info("stream_joined", stream=stream.key, group_created=created, entries=waiting)
+        entries, all_of_them = await count_unread(self._us, stream.key)
+        _log.info(
+            "stream_joined",
+            stream=stream.key,
+            group_created=created,
+            entries=entries,
+            more=not all_of_them,
+        )
         return self._routes.add(stream)
 
     async def _create_group(self, stream: Stream, first_id: str) -> bool | None:

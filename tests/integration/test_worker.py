@@ -202,6 +202,29 @@ async def test_a_type_that_begins_while_the_worker_runs_is_read_at_once(
         )
 
 
+async def test_a_worker_says_what_it_reads_and_how_much_waits(
+    server: Server, store: Redis, handled: Handled
+) -> None:
+    """At its start, and never again."""
+
+    @handled.worker.on("unipile:*")
+    async def handle(event: Event) -> None:
+        handled.events.append(event)
+
+    handled.worker.start = "now"
+    await append_events(store, numbered(3))
+    with capture_logs() as logs:
+        async with running(handled.worker, server.url) as process:
+            await wait_until(lambda: bool(process._routes.streams), description="it has joined")
+            await process._discovery.look()
+            await process._discovery.look()
+    said = [line for line in logs if line["event"] in {"stream_joined", "handler_reads"}]
+
+    assert [line["event"] for line in said] == ["stream_joined", "handler_reads"]
+    assert (said[0]["entries"], said[0]["more"]) == (0, False)
+    assert said[1]["streams"] == [STREAM.key]
+
+
 # --- the others
 
 
