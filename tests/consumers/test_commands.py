@@ -206,13 +206,16 @@ def test_groups_are_shown_with_what_they_have_yet_to_do(server: Server, two_grou
     crm = next(row for row in rows if row["group"] == GROUP)
 
     assert [(row["group"], row["type"]) for row in rows] == [("billing", TYPE), (GROUP, TYPE)]
+    with server.client() as client:
+        # Servers before 7.0 do not count what is unread.
+        counts = int(client.info("server")["redis_version"].partition(".")[0]) >= 7
     assert crm["oldest_seconds"] >= 0
     assert crm | {"oldest_seconds": None} == {
         "group": GROUP,
         "tag": TAG,
         "type": TYPE,
         "stream": STREAM,
-        "unread": 1,
+        "unread": 1 if counts else None,
         "pending": 2,
         "parked": 1,
         "dead": 1,

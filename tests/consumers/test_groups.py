@@ -40,6 +40,12 @@ def counted(state: GroupState, *names: str) -> dict[str, Any]:
     return {name: asdict(state)[name] for name in names}
 
 
+async def unless_uncounted(store: Redis, unread: int) -> int | None:
+    """Give what is seen of a number of unread entries: servers before 7.0 do not count them."""
+    server = await store.info("server")
+    return unread if int(server["redis_version"].partition(".")[0]) >= 7 else None
+
+
 async def test_a_group_that_has_not_begun_has_everything_to_read(store: Redis) -> None:
     """The oldest event's age is what it is behind."""
     entry_ids = await append_events(store, ["evt_1", "evt_2", "evt_3"])
@@ -47,7 +53,7 @@ async def test_a_group_that_has_not_begun_has_everything_to_read(store: Redis) -
     state = await state_of(store)
 
     assert counted(state, "unread", "pending", "alive", "gone") == {
-        "unread": 3,
+        "unread": await unless_uncounted(store, 3),
         "pending": 0,
         "alive": 0,
         "gone": 0,
