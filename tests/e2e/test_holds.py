@@ -95,6 +95,17 @@ def test_a_rolling_restart_refuses_nothing(tmp_path: Path) -> None:
     assert of_kind(lines, "end")[0]["announced"] > 0
 
 
+def test_workers_that_are_stopped_under_load_lose_nothing(tmp_path: Path) -> None:
+    """Each event is handled once while workers come and go."""
+    options = ("--stops=1", "--every=1", "--rate=150", "--workers=1", "--processes=2")
+    code, verdicts, lines = run("stops", tmp_path, *options)
+
+    assert code == 0, verdicts
+    assert len(verdicts) == 3
+    assert len(of_kind(lines, "stop")) == 1
+    assert of_kind(lines, "end")[0]["handled"] > 0
+
+
 def test_the_index_is_measured_against_plain_keys(tmp_path: Path) -> None:
     """In windows of two seconds, so that slices roll over."""
     _, verdicts, lines = run("index", tmp_path, "--only=small", "--shorter=20")
