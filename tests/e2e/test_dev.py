@@ -66,12 +66,13 @@ class Dev(GatewayProgram):
 
 
 @contextmanager
-def dev(directory: Path, **variables: str) -> Iterator[Dev]:
+def dev(directory: Path, *words: str, **variables: str) -> Iterator[Dev]:
     """Have ``relay dev`` within the block, once the worker is there too."""
     ports = {name: free_port() for name in ("port", "admin-port", "redis-port")}
     log = directory / "dev.log"
     log.unlink(missing_ok=True)
     options = [word for name, port in ports.items() for word in (f"--{name}", str(port))]
+    options += words
     program = start(["-m", "relay", "dev", *options], directory, "dev", **variables)
     running = Dev(program.process, program.log, ports["port"], ports["admin-port"])
     running.redis_port = ports["redis-port"]
@@ -93,11 +94,11 @@ def send(program: Dev, count: int = 1) -> None:
     assert done.process.wait(30) == 0, done.output()
 
 
-def wait_for_words(program: Dev, words: str, count: int = 1) -> None:
+def wait_for_words(program: Dev, words: str, count: int = 1, seconds: float = SEEN_SECONDS) -> None:
     """Return when the program has said them often enough."""
     wait_until_sync(
         lambda: program.output().count(words) >= count,
-        deadline_seconds=SEEN_SECONDS,
+        deadline_seconds=seconds,
         description=f"{count} × {words!r} in {program.output()}",
     )
 
@@ -260,6 +261,28 @@ def test_a_killed_worker_comes_back(tmp_path: Path) -> None:
         send(program)
 
         wait_for_words(program, "message.new  evt_", 2)
+
+
+@needs_proc
+def test_a_worker_of_ones_own_is_started_anew_when_it_changes(tmp_path: Path) -> None:
+    """It runs instead of the printing one, and ends with the rest."""
+    handlers = tmp_path / "handlers.py"
+    handlers.write_text(
+        "from consumers import Worker\nworker = Worker(group='mine')\n"
+        "worker.on('*:*')(lambda event: print('mine', event.id))\n"
+    )
+    with dev(tmp_path, "--worker=handlers:worker") as program:
+        send(program)
+        wait_for_words(program, "mine evt_")
+        handlers.write_text(handlers.read_text().replace("'mine', ", "'changed', "))
+        wait_for_words(program, "worker_started", 2, seconds=30)
+        send(program)
+        wait_for_words(program, "changed evt_")
+        children = program.children()
+
+        assert program.stop() == 0
+        assert are_gone(children)
+        assert "message.new  evt_" not in program.output()
 
 
 @needs_proc

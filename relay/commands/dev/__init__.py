@@ -28,6 +28,14 @@ def dev(
     data_dir: Annotated[
         Path, typer.Option(help="Events, password and secret are kept here.")
     ] = Path(DEV_DIRECTORY),
+    worker: Annotated[
+        str | None,
+        typer.Option(
+            "--worker",
+            metavar="MODULE:NAME",
+            help="A worker of yours instead, started anew when its code changes.",
+        ),
+    ] = None,
 ) -> None:
     """Run an embedded durable Valkey, the gateway, and a worker that prints events.
 
@@ -36,4 +44,4 @@ def dev(
     store. Ctrl-C stops everything; the events stay.
     """
     configure_logs("auto")
-    run(run_all(Wanted(port, admin_port, redis_port, data_dir)))
+    run(run_all(Wanted(port, admin_port, redis_port, data_dir, worker)))

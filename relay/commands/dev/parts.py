@@ -41,12 +41,14 @@ class Wanted:
         admin_port: Where metrics and health are, if it said so.
         redis_port: Where the embedded server listens.
         data_dir: Where everything is kept.
+        worker: The user's own worker, if there is one.
     """
 
     port: int | None
     admin_port: int | None
     redis_port: int
     data_dir: Path
+    worker: str | None
 
 
 class Ending:
@@ -104,7 +106,7 @@ async def _run_with(
     environ = {**os.environ, DEFAULT_SECRET_VARIABLE: secret.value}
     settings = _settings(server, wanted, environ)
     configure_logs(settings.log_format)
-    worker = make_worker(server.url, os.environ)
+    worker = make_worker(wanted.worker, server.url, os.environ)
     async with _side_by_side(settings, environ, worker) as listening:
         announce(settings, listening, wanted.data_dir, wanted.redis_port, secret)
         trouble = await _until_over(server, worker, ending)

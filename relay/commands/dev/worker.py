@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from relay.contract.errors import RelayError
 from relay.supervise import KeptProcess, start_child
 
-WORKER = "consumers.handlers.print_events:worker"
+PRINTER = "consumers.handlers.print_events:worker"
 # Less than it has together with the gateway, so that it is killed in time if it hangs.
 GRACE_SECONDS = 3.5
 # One that has lived this long could be loaded and has found its store.
@@ -19,20 +19,23 @@ class WorkerEnded(RelayError):
     """The worker ended as soon as it was started."""
 
 
-def make_worker(redis_url: str, environ: Mapping[str, str]) -> KeptProcess:
+def make_worker(target: str | None, redis_url: str, environ: Mapping[str, str]) -> KeptProcess:
     """Make the process, not yet started.
 
     Args:
+        target: The user's own worker, ``module:name``, which is started anew when its code
+            changes; without one, ours, which prints every event.
         redis_url: The embedded server's. It goes by the environment: arguments can be seen by
             everyone on the machine.
         environ: What else it finds in its environment.
     """
     # By both names, since a relay.toml wins over the plain one.
+    words = [PRINTER] if target is None else [target, "--reload"]
     own = {"REDIS_URL": redis_url, "RELAY_REDIS__URL": redis_url, "PYTHONUNBUFFERED": "1"}
 
     async def launch() -> Process:
         return await start_child(
-            [sys.executable, "-m", "consumers", WORKER], environ={**environ, **own}
+            [sys.executable, "-m", "consumers", *words], environ={**environ, **own}
         )
 
     return KeptProcess(
