@@ -167,32 +167,36 @@ async def test_stops_leave_no_names_behind(server: Server, store: Redis, handled
     assert await consumers_of(store) <= {"@park", "@left"}
 
 
+@pytest.mark.parametrize("hurried", ["before the end", "while it waits"])
 async def test_a_worker_that_is_hurried_waits_for_no_handler(
-    server: Server, store: Redis, handled: Handled
+    server: Server, store: Redis, handled: Handled, hurried: str
 ) -> None:
-    """Whether the hurry comes with the end or while it waits; what ran is another worker's now."""
+    """What ran is another worker's at once, and that was no attempt."""
+    gate = asyncio.Semaphore(0)
 
     @handled.worker.on("unipile:*", concurrency=2)
     async def handle(event: Event) -> None:
         handled.events.append(event)
-        await asyncio.Event().wait()
+        await gate.acquire()
 
-    entry_ids = await append_events(store, numbered(3))
-    for hurried_first in (True, False):
-        async with running(handled.worker, server.url, grace_seconds=1000) as process:
-            await handled.until_runs(2)
-            if hurried_first:
-                process.hurry()
-            else:
-                asyncio.get_running_loop().call_later(0.05, process.hurry)
-            stopping = asyncio.create_task(process._stop())
-            async with asyncio.timeout(10):
-                await stopping
-        handled.events.clear()
+    await append_events(store, numbered(4))
+    async with running(handled.worker, server.url, grace_seconds=1000) as process:
+        await handled.until_runs(2)
+        if hurried == "before the end":
+            process.hurry()
+            # Another one begins meanwhile.
+            gate.release()
+            await handled.until_runs(3)
+        else:
+            asyncio.get_running_loop().call_later(0.05, process.hurry)
+        async with asyncio.timeout(10):
+            await process._stop()
+    left = await pending(store)
 
-        assert process.left_running == 0
-        assert await pending(store) == dict.fromkeys(entry_ids, "@park")
-        assert await histories(store) == {}
+    assert process.left_running == 0
+    assert set(left.values()) == {"@park"}
+    assert len(left) == 4 - (len(handled.events) - 2)
+    assert await histories(store) == {}
 
 
 async def test_stops_under_load_lose_and_double_nothing(
