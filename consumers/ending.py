@@ -4,6 +4,8 @@ Signals come in; an event that is set, and a call where it is urgent, go out.
 """
 
 import asyncio
+import atexit
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -34,10 +36,15 @@ class Ending:
             asyncio.get_running_loop().add_signal_handler(number, self.signalled)
 
     def over(self) -> None:
-        """Hear no more: all has ended, and saying it again must not look like a failure."""
+        """Take a further signal as the wish to leave at once, which is no failure any more.
+
+        All has ended; but the interpreter waits for threads of the user's own.
+        """
         for number in SIGNALS:
             asyncio.get_running_loop().remove_signal_handler(number)
-            signal.signal(number, signal.SIG_IGN)
+            signal.signal(number, _leave)
+        # After its threads Python lets go of handlers, and a signal would be a failure again.
+        atexit.register(_ignore)
 
     def signalled(self) -> None:
         """Hear a signal: the first begins the end, a later one makes it urgent."""
@@ -57,3 +64,12 @@ class Ending:
         if not self._urgent:
             self._urgent = True
             self.on_hurry()
+
+
+def _leave(_: int, __: object) -> None:
+    os._exit(0)
+
+
+def _ignore() -> None:
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)

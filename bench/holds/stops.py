@@ -21,7 +21,6 @@ from typing import Any
 from bench.failures import ProgramFailed
 from bench.gateway import gateway
 from bench.holds.census import STREAM
-from bench.holds.counted import BOOK_VARIABLE, GROUP
 from bench.holds.jobs import Job, job
 from bench.holds.judging import judge, options
 from bench.holds.numbered import number_of
@@ -29,7 +28,8 @@ from bench.holds.record import Record
 from bench.holds.sender.jobs import send_plan
 from bench.holds.sender.opened import Pool, Stretch
 from bench.holds.sender.tally import Tally
-from bench.processes import Program, running
+from bench.holds.workers import ACTS, GROUP, acts, worker, write_handlers
+from bench.processes import Program
 from bench.store import Store, durable, store
 
 _WARM_SECONDS = 3.0
@@ -37,7 +37,19 @@ _END_SECONDS = 60.0
 _LOOK_SECONDS = 0.02
 # Consumers of ours that are no worker's name.
 _OURS = {b"@park", b"@left"}
-_ROOT = Path(__file__).parents[2]
+# A handler takes long enough that an end finds some of them running.
+_HANDLERS = f"""
+    import asyncio, os
+    from consumers import Event, Worker
+
+    worker = Worker(group="{GROUP}")
+    acts = os.open("{ACTS}", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    @worker.on("unipile:*", concurrency=20, read_ahead=100)
+    async def count(event: Event) -> None:
+        await asyncio.sleep(0.02)
+        os.write(acts, f"{{event.id}}\\n".encode())
+"""
 
 
 @dataclass(slots=True)
@@ -58,24 +70,12 @@ class Workers:
     failures: list[int] = field(default_factory=list)
     _started: int = 0
 
-    @property
-    def book(self) -> Path:
-        """Where they write down what they have handled."""
-        return self.directory / "handled.txt"
-
     @contextmanager
     def one(self) -> Iterator[Program]:
         """Have one within the block, once it reads."""
         self._started += 1
-        command = [str(Path(sys.executable).parent / "relay"), "worker"]
-        command += ["bench.holds.counted:worker", f"--processes={self.processes}"]
-        variables = {
-            "REDIS_URL": self.redis.url,
-            BOOK_VARIABLE: str(self.book),
-            "PYTHONPATH": str(_ROOT),
-        }
-        name = f"worker-{self._started}"
-        with running(name, command, self.directory, variables=variables) as program:
+        name, processes = f"worker-{self._started}", f"--processes={self.processes}"
+        with worker(self.directory, self.redis.url, name, processes) as program:
             program.wait_for(
                 lambda: program.log.read_text("utf-8").count("stream_joined") >= self.processes,
                 "that all its processes read",
@@ -93,7 +93,7 @@ class Workers:
 
     def handled(self) -> Counter[int]:
         """Say how often each event was handled, by its number."""
-        return Counter(number_of(line) for line in self.book.read_bytes().splitlines())
+        return Counter(number_of(words[0].encode()) for words in acts(self.directory))
 
 
 def measure(record: Record, given: Namespace, directory: Path) -> None:
@@ -102,6 +102,7 @@ def measure(record: Record, given: Namespace, directory: Path) -> None:
         store(directory, durable("everysec")) as redis,
         gateway(directory, redis.port) as relay,
     ):
+        write_handlers(directory, _HANDLERS)
         workers = Workers(directory, redis, given.processes)
         plan = [Stretch(given.rate, _WARM_SECONDS + given.stops * given.every)]
         with job(send_plan, relay.port, 0, plan, Pool(kept=32, most=128, fresh_every=0)) as sender:

@@ -63,9 +63,9 @@ def write_handlers(directory: Path, text: str) -> None:
 
 
 @contextmanager
-def worker(directory: Path, url: str, name: str) -> Iterator[Program]:
+def worker(directory: Path, url: str, name: str, *options: str) -> Iterator[Program]:
     """Have a worker process within the block, started in a directory with ``handlers``."""
-    command = [sys.executable, "-m", "consumers", "handlers:worker", "--redis-url", url]
+    command = [sys.executable, "-m", "consumers", "handlers:worker", "--redis-url", url, *options]
     with running(name, command, directory) as program:
         yield program
 

@@ -1,5 +1,6 @@
 """One worker process as its parent sees it: kept running, and ended without loss."""
 
+import asyncio
 import socket
 from asyncio.subprocess import Process
 from collections.abc import Mapping
@@ -55,6 +56,7 @@ class KeptWorker:
     def __init__(self, name: str, wanted: Wanted) -> None:
         self._wanted = wanted
         self._line: Line | None = None
+        self._process: Process | None = None
         self._up = False
         self._kept = KeptProcess(
             name,
@@ -81,24 +83,30 @@ class KeptWorker:
     async def stop(self) -> None:
         """Let it finish; return when it has ended, killed at the latest."""
         await self._kept.stop()
+        self._hang_up()
 
     def hurry(self) -> None:
-        """Have it end at once, if it ends already."""
-        if self._line is not None:
+        """Have it end at once, if it ends already; it is killed where even that takes too long."""
+        if self._line is not None and self._process is not None:
             self._line.say(AT_ONCE)
+            asyncio.get_running_loop().call_later(END_SECONDS, _kill, self._process)
 
     async def _launch(self) -> Process:
         self._up = False
-        if self._line is not None:
-            self._line.close()
+        self._hang_up()
         ours, theirs = socket.socketpair()
         with theirs:
             self._line = await Line.over(ours)
-            return await start_child(
+            self._process = await start_child(
                 module_command(CHILD, str(theirs.fileno()), self._wanted.target),
                 environ=self._wanted.environ,
                 inherit=[theirs.fileno()],
             )
+        return self._process
+
+    def _hang_up(self) -> None:
+        if self._line is not None:
+            self._line.close()
 
     async def _wait_until_up(self, process: Process) -> None:
         """Wait as long as it takes: a user's module may load for minutes."""
@@ -113,3 +121,8 @@ class KeptWorker:
         else:
             # While it imports it hears nothing, and has nothing to finish.
             process.terminate()
+
+
+def _kill(process: Process) -> None:
+    if process.returncode is None:
+        process.kill()
