@@ -6,8 +6,8 @@ What happens to an entry is told by the file names: read, dispatch, handle, sett
 
 from consumers.event import Event
 from consumers.once import LeaseLost, OutcomeUnknown
-from consumers.outcome import GiveUp
+from consumers.outcome import GiveUp, RetryLater
 from consumers.retry import Retry
 from consumers.worker import Worker
 
-__all__ = ["Event", "GiveUp", "LeaseLost", "OutcomeUnknown", "Retry", "Worker"]
+__all__ = ["Event", "GiveUp", "LeaseLost", "OutcomeUnknown", "Retry", "RetryLater", "Worker"]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import structlog
 
+from consumers.again import Returns
 from consumers.blocking import BlockingConnection
 from consumers.consumer import Consumer
 from consumers.crew import Crew
@@ -115,6 +116,7 @@ class WorkerProcess:
             may_take_over=self._heartbeat.may_take_over,
             recover_soon=self._reader.recover_soon,
         )
+        self._returns = Returns(us, routes=self._routes, tags=lambda: self._discovery.tags)
         self._trimmer = Trimmer(
             us,
             retention_seconds=settings.worker.retention_seconds,
@@ -158,6 +160,7 @@ class WorkerProcess:
         self._duties.start("discover", self._discovery.run)
         self._intake.start("park", self._parking.run)
         self._intake.start("sweep", self._sweeper.run)
+        self._duties.start("later", self._returns.run)
         self._duties.start("trim", self._trimmer.run)
         for crew in self._crews:
             crew.start()

@@ -1,7 +1,8 @@
 """Finds the streams that a worker's handlers are for, and joins its group on each.
 
 Looks at start, at each message on the control stream, and every ten seconds besides, so that a
-lost message only costs time.
+lost message only costs time. What the books have lost of the streams that are read is written
+into them again.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import structlog
 from consumers.blocking import BlockingConnection
 from consumers.consumer import Consumer
 from consumers.dispatch import Routes
+from consumers.registration import restore_tag, restore_types
 from consumers.skips import Skips
 from consumers.unread import count_unread
 from consumers.worker import Start
@@ -67,11 +69,14 @@ class Discovery:
     async def look(self) -> None:
         """Find all streams once."""
         first_id = await self._first_id()
-        self.tags = {text_of(tag) for tag in await self._us.redis.smembers(self._us.keys.tags)}
+        known = {text_of(tag) for tag in await self._us.redis.smembers(self._us.keys.tags)}
+        self.tags = known | {stream.tag for stream, _ in self._routes.streams.values()}
         found = False
         for tag in sorted(self.tags):
             try:
                 found |= await self._look_in(tag, first_id)
+                if tag not in known:
+                    await restore_tag(self._us, tag)
             except ResponseError as error:
                 self._skips.note(tag, error)
             else:
@@ -81,12 +86,40 @@ class Discovery:
         self.on_looked()
 
     async def _look_in(self, tag: str, first_id: str) -> bool:
+        keys = self._us.keys
+        types = {text_of(name) for name in await self._us.redis.hkeys(keys.streams(tag))}
         found = False
-        for name in await self._us.redis.hkeys(self._us.keys.streams(tag)):
-            event_type = text_of(name)
-            stream = Stream(tag, event_type, self._us.keys.stream(tag, event_type))
+        for event_type in sorted(types):
+            stream = Stream(tag, event_type, keys.stream(tag, event_type))
             found |= await self._join(stream, first_id)
+        lost = {stream.event_type for stream in self._read_in(tag)} - types
+        await restore_types(self._us, tag, lost)
+        for stream in await self._given_again(tag, types | lost):
+            found |= await self._join(stream, "0")
         return found
+
+    def _read_in(self, tag: str) -> list[Stream]:
+        """Give the types' own streams of a tag that this process reads."""
+        read = [stream for stream, _ in self._routes.streams.values()]
+        return [stream for stream in read if stream.tag == tag and not stream.again]
+
+    async def _given_again(self, tag: str, types: Iterable[str]) -> list[Stream]:
+        """Find the streams of entries that the group is given again and that are not read yet."""
+        group, keys = self._us.group, self._us.keys
+        possible = [
+            Stream(tag, event_type, keys.again(tag, group, event_type), again=True)
+            for event_type in sorted(types)
+        ]
+        possible = [
+            stream
+            for stream in possible
+            if stream.key not in self._routes.streams and self._routes.room_for(stream)
+        ]
+        pipeline = self._us.redis.pipeline(transaction=False)
+        for stream in possible:
+            pipeline.exists(stream.key)
+        there = await pipeline.execute()
+        return [stream for stream, exists in zip(possible, there, strict=True) if exists]
 
     async def _last_news(self) -> str | None:
         """Give the id of the latest news; none where the control stream cannot be read."""
@@ -119,8 +152,14 @@ class Discovery:
                 found again when it comes back.
         """
         for stream in streams:
-            if await self._create_group(stream, "0") is None:
+            made = await self._create_group(stream, "0")
+            if made:
+                _log.warning("group_restored", stream=stream.key, group=self._us.group)
+            if made is None:
                 self._routes.remove(stream)
+                # One of entries given again ends with the last of them.
+                if not stream.again:
+                    _log.warning("stream_gone", stream=stream.key)
 
     async def _join(self, stream: Stream, first_id: str) -> bool:
         self.types.add(f"{stream.endpoint}:{stream.event_type}")
@@ -129,6 +168,13 @@ class Discovery:
         created = await self._create_group(stream, first_id)
         if created is None:
             return False
+        if created:
+            _log.info("group_created", stream=stream.key, group=self._us.group)
+        if not stream.again:
+            await self._say_joined(stream, created=created)
+        return self._routes.add(stream)
+
+    async def _say_joined(self, stream: Stream, *, created: bool) -> None:
         entries, all_of_them = await count_unread(self._us, stream.key)
         _log.info(
             "stream_joined",
@@ -137,15 +183,12 @@ class Discovery:
             entries=entries,
             more=not all_of_them,
         )
-        return self._routes.add(stream)
 
     async def _create_group(self, stream: Stream, first_id: str) -> bool | None:
         """Create the group; false where it exists, none where the stream does not."""
         answer = await _make_group(self._us.redis, [stream.key], self._us.group, first_id)
         if answer == b"gone":
             return None
-        if answer == b"made":
-            _log.info("group_created", stream=stream.key, group=self._us.group)
         return bool(answer == b"made")
 
     async def _first_id(self) -> str:

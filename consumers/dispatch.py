@@ -62,5 +62,6 @@ class Routes:
         return tags
 
 
-def _is_ordered(_: Stream, room: Room) -> bool:
-    return room.handler.order_by is not None
+def _is_ordered(stream: Stream, room: Room) -> bool:
+    # What is given again has left its place, and has no order to keep.
+    return room.handler.order_by is not None and not stream.again

@@ -1,5 +1,6 @@
 """An entry of a stream that this process holds."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,23 +11,35 @@ from consumers.lease import UNBOUNDED, Lease
 from relay.contract.keys import member
 from relay.contract.stream import Stream
 
+ENTRY_ID = re.compile(rb"[0-9]{1,20}-[0-9]{1,20}")
+
 
 class History(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the books know of an entry that failed before.
 
     Args:
-        attempts: How many runs have failed.
-        first_error: Error of the first of them.
+        attempts: How many runs there were, none of which settled it.
+        first_error: Error of the first that failed.
+        postponed: How many of them asked for another time and have not failed.
     """
 
     attempts: int = 0
     first_error: str = ""
+    postponed: int = 0
 
     def after(self, error: str) -> "History":
         """Add a failed run."""
         # An exception's message may hold what UTF-8 cannot write.
         text = error.encode("utf-8", "replace").decode()
-        return History(self.attempts + 1, self.first_error or text)
+        return msgspec.structs.replace(
+            self, attempts=self.attempts + 1, first_error=self.first_error or text
+        )
+
+    def after_postponing(self) -> "History":
+        """Add a run that asked for another time."""
+        return msgspec.structs.replace(
+            self, attempts=self.attempts + 1, postponed=self.postponed + 1
+        )
 
 
 _history_decoder = msgspec.json.Decoder(History)
@@ -70,7 +83,13 @@ class HeldEntry:
     @property
     def member(self) -> str:
         """Its name in the group's books."""
-        return member(self.entry_id, self.stream.event_type)
+        return member(self.entry_id, self.stream.book_name)
+
+    @property
+    def origin_id(self) -> str:
+        """The id that it had in its type's stream: its own, unless it is given again."""
+        told = self.fields.get(b"entryid", b"") if self.stream.again else b""
+        return told.decode() if ENTRY_ID.fullmatch(told) else self.entry_id
 
     @property
     def lane_member(self) -> str:
@@ -84,8 +103,8 @@ class HeldEntry:
 
     @property
     def stored_at_ms(self) -> int:
-        """When it was appended, by the store's clock."""
-        return int(self.entry_id.partition("-")[0])
+        """When the event was appended, by the store's clock."""
+        return int(self.origin_id.partition("-")[0])
 
 
 def fields_of(flat: Sequence[Any]) -> dict[bytes, bytes]:

@@ -14,7 +14,16 @@ import structlog
 
 from consumers.event import Event
 from consumers.once import OutcomeUnknown
-from consumers.outcome import Done, Failed, GaveUp, GiveUp, Outcome, Skipped
+from consumers.outcome import (
+    Done,
+    Failed,
+    GaveUp,
+    GiveUp,
+    Outcome,
+    Postponed,
+    RetryLater,
+    Skipped,
+)
 from consumers.worker import Handler
 from relay.contract.errors import RelayError
 from relay.contract.printable import printable
@@ -49,15 +58,15 @@ class Runner:
         """Run the handler on an event.
 
         Returns:
-            `Done`; `Skipped`, where the event proves too little for this handler; `Failed` or
-            `GaveUp`. Nothing is raised but what ends the process.
+            `Done`; `Skipped`, where the event proves too little for this handler; `Failed`,
+            `Postponed` or `GaveUp`. Nothing is raised but what ends the process.
         """
         if event.assurance == "none" and not self._handler.accept_unverified:
             return Skipped("unverified")
         try:
             await (self._call(event) if self._is_async else self._call_in_thread(event))
-        except GiveUp as error:
-            return GaveUp(_text_of(error), _reason_of(error))
+        except (GiveUp, RetryLater) as error:
+            return _as_asked(error)
         except TimeoutError as error:
             return self._failed(error, _text_of(error, self._over_time()))
         except asyncio.CancelledError as error:
@@ -149,6 +158,12 @@ def _is_async(function: object) -> bool:
 
 def _reason_of(error: GiveUp) -> Literal["gave_up", "outcome_unknown"]:
     return "outcome_unknown" if isinstance(error, OutcomeUnknown) else "gave_up"
+
+
+def _as_asked(error: GiveUp | RetryLater) -> Outcome:
+    if isinstance(error, RetryLater):
+        return Postponed(error.after_seconds, _text_of(error))
+    return GaveUp(_text_of(error), _reason_of(error))
 
 
 def _forget_cancellation() -> None:

@@ -1,11 +1,42 @@
 """How one run of a handler ended."""
 
 from dataclasses import dataclass
+from datetime import timedelta
+from math import isfinite
 from typing import Literal
+
+MAX_LATER_SECONDS = 30 * 86_400.0
 
 
 class GiveUp(Exception):
     """Raised by a handler: trying again is useless, set the event aside at once."""
+
+
+class RetryLater(Exception):
+    """Raised by a handler: nothing has failed, run it for this event again, but later.
+
+    Args:
+        after: In how many seconds, or a `timedelta`; from 0 to 30 days.
+        message: Why, for the dead letter that the event becomes if it gets too old.
+
+    Raises:
+        TypeError: ``after`` is neither.
+        ValueError: It is below 0, above 30 days, or no number.
+    """
+
+    def __init__(self, after: float | timedelta, message: str = "") -> None:
+        seconds = after.total_seconds() if isinstance(after, timedelta) else after
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+            raise TypeError("RetryLater(after=…) takes a number of seconds or a timedelta")
+        if not isfinite(seconds) or not 0 <= seconds <= MAX_LATER_SECONDS:
+            raise ValueError("RetryLater(after=…) must lie between 0 seconds and 30 days")
+        # Both as they came, so that another process can make it anew from them.
+        super().__init__(after, message)
+        self.after_seconds = float(seconds)
+        self._message = message
+
+    def __str__(self) -> str:
+        return self._message or f"after {self.after_seconds:g} s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +71,19 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Postponed:
+    """The handler raised `RetryLater`.
+
+    Args:
+        after_seconds: How long the event is to wait.
+        error: Its message, for the dead letter only.
+    """
+
+    after_seconds: float
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class GaveUp:
     """The handler raised `GiveUp`.
 
@@ -63,4 +107,4 @@ class Unreadable:
     error: str
 
 
-Outcome = Done | Skipped | Failed | GaveUp | Unreadable
+Outcome = Done | Skipped | Failed | Postponed | GaveUp | Unreadable

@@ -78,11 +78,11 @@ class Parking:
         arguments: list[str | int] = [self._us.group, self._us.name, PAGE, passed_over]
         for stream, room in streams:
             keys.append(stream.key)
-            arguments += (stream.event_type, room.free_for_claims)
+            arguments += (stream.book_name, room.free_for_claims)
         seen, left, taken = await _due(self._us.redis, keys, *arguments)
-        routes = {stream.event_type: (stream, room) for stream, room in streams}
-        for event_type, entry, history in taken:
-            stream, room = routes[event_type.decode()]
+        routes = {stream.book_name: (stream, room) for stream, room in streams}
+        for name, entry, history in taken:
+            stream, room = routes[name.decode()]
             room.put_claimed(_held(stream, entry, history))
         return seen, left
 

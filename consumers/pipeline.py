@@ -8,8 +8,8 @@ from consumers.effects import Effects
 from consumers.entry import HeldEntry
 from consumers.event import Event
 from consumers.handle import Runner
-from consumers.outcome import Done, Failed, Outcome, Skipped, Unreadable
-from consumers.retry import TryAgain, decide
+from consumers.outcome import Done, Failed, Outcome, Postponed, Skipped, Unreadable
+from consumers.retry import Decision, TryAgain, decide
 from consumers.rooms import Room
 from consumers.settle import Settler
 from relay.contract.entry import decode
@@ -42,30 +42,12 @@ async def process(entry: HeldEntry, room: Room, runner: Runner, settler: Settler
         outcome = Done()
     decision = decide(
         outcome,
-        attempt=attempt,
+        # One that the handler postpones is a run, and uses up none of the policy's attempts.
+        attempt=attempt - entry.history.postponed,
         age_seconds=time.time() - entry.stored_at_ms / 1000,
         policy=room.handler.retry,
     )
-    if isinstance(outcome, Skipped):
-        _log.info(
-            "event_skipped",
-            handler=room.handler.name,
-            stream=entry.stream.key,
-            entry_id=entry.entry_id,
-            why=outcome.why,
-        )
-    if isinstance(outcome, Failed):
-        _log.warning(
-            "attempt_failed",
-            handler=room.handler.name,
-            stream=entry.stream.key,
-            entry_id=entry.entry_id,
-            attempt=attempt,
-            error=outcome.kind,
-            again_in_seconds=(
-                round(decision.delay_seconds, 3) if isinstance(decision, TryAgain) else None
-            ),
-        )
+    _tell(entry, room, attempt, outcome, decision)
     await settler.settle(entry, room, decision)
 
 
@@ -74,5 +56,30 @@ async def _run(entry: HeldEntry, attempt: int, runner: Runner, effects: Effects)
         stored = decode(entry.fields)
     except UnreadableEntry as error:
         return Unreadable(str(error))
-    event = Event(stored, entry_id=entry.entry_id, attempt=attempt, effects=effects)
+    event = Event(stored, entry_id=entry.origin_id, attempt=attempt, effects=effects)
     return await runner.run(event)
+
+
+def _tell(entry: HeldEntry, room: Room, attempt: int, outcome: Outcome, decision: Decision) -> None:
+    """Log what is worth a line; an event that is simply handled is not."""
+    about = {
+        "handler": room.handler.name,
+        "stream": entry.stream.key,
+        "entry_id": entry.entry_id,
+    }
+    again_in_seconds = round(decision.delay_seconds, 3) if isinstance(decision, TryAgain) else None
+    match outcome:
+        case Skipped(why):
+            _log.info("event_skipped", **about, why=why)
+        case Postponed():
+            _log.info(
+                "attempt_postponed", **about, attempt=attempt, again_in_seconds=again_in_seconds
+            )
+        case Failed(kind):
+            _log.warning(
+                "attempt_failed",
+                **about,
+                attempt=attempt,
+                error=kind,
+                again_in_seconds=again_in_seconds,
+            )

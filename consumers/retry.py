@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from consumers.outcome import Done, Failed, GaveUp, Outcome, Skipped, Unreadable
+from consumers.outcome import Done, Failed, GaveUp, Outcome, Postponed, Skipped, Unreadable
 
 DeadReason = Literal[
     "attempts_spent", "too_old", "not_retryable", "gave_up", "outcome_unknown", "unreadable"
@@ -98,10 +98,12 @@ class TryAgain:
     Args:
         delay_seconds: How long.
         error: The error of this attempt.
+        postponed: The handler asked for it; the attempt has not failed.
     """
 
     delay_seconds: float
     error: str
+    postponed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ def decide(
 
     Args:
         outcome: How the run ended.
-        attempt: Which run it was, from 1.
+        attempt: Which run it was, from 1; those that the handler postponed do not count.
         age_seconds: How long ago the event was stored.
         policy: The handler's.
         chance: Gives a random number from 0 up to 1.
@@ -144,6 +146,10 @@ def decide(
             return SetAside(reason, error)
         case Unreadable(error):
             return SetAside("unreadable", error)
+        case Postponed(after_seconds, error):
+            if _gets_too_old(age_seconds + after_seconds, policy):
+                return SetAside("too_old", error)
+            return TryAgain(after_seconds, error, postponed=True)
         case Failed(error=error):
             return _after_failure(outcome, attempt, age_seconds, policy, chance)
 
@@ -156,7 +162,10 @@ def _after_failure(
     if attempt >= policy.attempts:
         return SetAside("attempts_spent", failed.error)
     delay_seconds = policy.delay_seconds(attempt, chance())
-    limit = policy.max_age_seconds
-    if limit is not None and age_seconds + delay_seconds > limit:
+    if _gets_too_old(age_seconds + delay_seconds, policy):
         return SetAside("too_old", failed.error)
     return TryAgain(delay_seconds, failed.error)
+
+
+def _gets_too_old(age_seconds: float, policy: Retry) -> bool:
+    return policy.max_age_seconds is not None and age_seconds > policy.max_age_seconds

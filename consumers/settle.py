@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 
 from consumers.consumer import Consumer
-from consumers.entry import HeldEntry, written
+from consumers.entry import HeldEntry, History, written
+from consumers.later import LATER_SECONDS, put_off
 from consumers.persist import passes, persist
 from consumers.retry import Acknowledge, Decision, SetAside, TryAgain
 from consumers.rooms import Room
@@ -59,19 +60,10 @@ class Settler:
         match decision:
             case Acknowledge():
                 self._acknowledge(entry, room)
-            case TryAgain(delay_seconds, error):
-                await self._store(
-                    entry, room, lambda: self._park_in(room, entry, delay_seconds, error)
-                )
+            case TryAgain():
+                await self._store(entry, room, lambda: self._put_off(entry, room, decision))
             case SetAside():
                 await self._store(entry, room, lambda: self._set_aside(entry, decision))
-
-    async def _park_in(
-        self, room: Room, entry: HeldEntry, delay_seconds: float, error: str
-    ) -> None:
-        await self.park(entry, delay_seconds, error)
-        # Also where that came late: it may have been stored, and the reply been lost.
-        room.parked(entry, delay_seconds)
 
     async def park(self, entry: HeldEntry, delay_seconds: float, error: str | None) -> bool:
         """Let an entry wait in the store.
@@ -84,7 +76,30 @@ class Settler:
         Returns:
             False where the entry is not this consumer's any more; then nothing was done.
         """
-        keys, arguments = self._parking(entry, delay_seconds, error)
+        history = None if error is None else entry.history.after(error)
+        return await self._park(entry, delay_seconds, history)
+
+    async def _put_off(self, entry: HeldEntry, room: Room, decision: TryAgain) -> None:
+        """Let an entry wait where it stands, or elsewhere if that takes long.
+
+        In an ordered stream those behind it wait for it, and it must not leave its place.
+        """
+        history = entry.history.after_postponing()
+        if not decision.postponed:
+            history = entry.history.after(decision.error)
+        in_order = room.handler.order_by is not None and not entry.stream.again
+        if decision.delay_seconds > LATER_SECONDS and not in_order:
+            answer = await put_off(self._us, entry, decision.delay_seconds, history)
+            if answer != "large":
+                self._owned(entry, stored=answer != "late")
+                return
+        await self._park(entry, decision.delay_seconds, history)
+        if in_order:
+            # Also where that came late: it may have been stored, and the reply been lost.
+            room.parked(entry, decision.delay_seconds)
+
+    async def _park(self, entry: HeldEntry, delay_seconds: float, history: History | None) -> bool:
+        keys, arguments = self._parking(entry, delay_seconds, history)
         return self._owned(entry, stored=bool(await _park(self._us.redis, keys, *arguments)))
 
     async def hand_back(self, entries: Sequence[HeldEntry]) -> None:
@@ -107,10 +122,10 @@ class Settler:
         if handed_back:
             _log.info("entries_handed_back", entries=handed_back)
 
-    def _parking(self, entry: HeldEntry, delay_seconds: float, error: str | None) -> Call:
-        history = b"" if error is None else written(entry.history.after(error))
+    def _parking(self, entry: HeldEntry, delay_seconds: float, history: History | None) -> Call:
         keys = [entry.stream.key, *self._books(entry, self._us.keys.park)]
-        about = (entry.entry_id, entry.member, int(1000 * delay_seconds), history)
+        value = b"" if history is None else written(history)
+        about = (entry.entry_id, entry.member, int(1000 * delay_seconds), value)
         who = (self._us.group, self._us.name)
         if not entry.lane:
             return keys, (*who, *about)
@@ -180,9 +195,11 @@ class Settler:
         if verdict.reason != "unreadable":
             history = history.after(verdict.error)
         # A foreign entry may have more fields than a script can pass on.
-        pairs = list(entry.fields.items())[:DEAD_LETTER_FIELDS]
+        # One that was given again is told by the id that it had at first.
+        pairs = [pair for pair in entry.fields.items() if pair[0] != b"entryid"]
+        pairs = pairs[:DEAD_LETTER_FIELDS]
         fields: list[str | bytes] = [part for pair in pairs for part in pair]
-        fields += ("entryid", entry.entry_id, "reason", verdict.reason)
+        fields += ("entryid", entry.origin_id, "reason", verdict.reason)
         fields += (
             "attempts",
             str(history.attempts),

@@ -16,20 +16,23 @@ import structlog
 
 from consumers.consumer import Consumer
 from consumers.skips import Skips
+from consumers.turn import Turn, turn
 from relay.contract.connect import NoPermissionError, ResponseError, text_of
 from relay.contract.held import meant, read_held
-from relay.contract.script import Script
 
 WATCH_SECONDS = 2.0
 TRIM_EVERY_SECONDS = 30.0
 LEASE_MS = 30_000
 SHORT_RATIO = 0.70
+# So many entries leave a stream in one step: the server frees each body by itself, and does
+# nothing else meanwhile.
+STEP = 256
 # What nobody holds is kept at least this long, however short memory is.
 UNHELD_SECONDS = 3600
 DEAD_LETTER_SECONDS = 30 * 86_400
-MAX_PASSES = 1000
+MAX_PASSES = 10_000
+PASSES_PER_LEASE = 100
 
-_hold = Script("consumers", "hold")
 _log = structlog.get_logger("consumers.trim")
 
 
@@ -44,6 +47,19 @@ class Floor:
 
     entry_id: str
     held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How long settled entries are kept.
+
+    Args:
+        held_seconds: In a stream that a group holds.
+        unheld_seconds: In one that nobody holds.
+    """
+
+    held_seconds: float
+    unheld_seconds: float
 
 
 class Trimmer:
@@ -90,28 +106,30 @@ class Trimmer:
         Returns:
             How many entries were removed.
         """
-        removed = 0
-        for tag in self._tags():
-            try:
-                removed += await self._trim_if_free(tag, short=short)
-            except ResponseError as error:
-                self._skips.note(tag, error)
-            else:
-                self._skips.clear(tag)
+        seconds = float(self._retention_seconds)
+        removed = await self._trim_tags(Kept(0.0 if short else seconds, seconds))
+        # What nobody holds goes oldest first, over all streams, and no more of it than is needed.
+        while short and seconds > UNHELD_SECONDS and await self._memory_is_short():
+            seconds = max(seconds / 2, UNHELD_SECONDS)
+            removed += await self._trim_tags(Kept(0.0, seconds))
         if removed:
             _log.info("entries_trimmed", entries=removed, memory_short=short)
         return removed
 
-    async def _trim_if_free(self, tag: str, *, short: bool) -> int:
-        lease = self._us.keys.lease_trim(tag)
-        if not await _hold(self._us.redis, [lease], self._us.name, LEASE_MS):
-            return 0
-        try:
-            return await self._trim_tag(tag, short=short)
-        finally:
-            await self._us.redis.delete(lease)
+    async def _trim_tags(self, kept: Kept) -> int:
+        removed = 0
+        for tag in self._tags():
+            try:
+                async with turn(self._us, self._us.keys.lease_trim(tag), LEASE_MS) as ours:
+                    if ours is not None:
+                        removed += await self._trim_tag(tag, kept, ours)
+            except ResponseError as error:
+                self._skips.note(tag, error)
+            else:
+                self._skips.clear(tag)
+        return removed
 
-    async def _trim_tag(self, tag: str, *, short: bool) -> int:
+    async def _trim_tag(self, tag: str, kept: Kept, ours: Turn) -> int:
         removed = 0
         groups: set[str] = set()
         books: dict[bytes, bytes] = await self._us.redis.hgetall(self._us.keys.groups(tag))  # type: ignore[assignment]
@@ -125,16 +143,14 @@ class Trimmer:
                 continue  # the stream is gone, or something else stands there
             groups |= {text_of(group["name"]) for group in found}
             floor = await self._floor(key, found, set(meant(configured, tag, event_type)))
-            removed += await self._remove(key, await self._before(floor, short=short))
+            removed += await self._remove(key, await self._before(floor, kept), ours)
         for group in groups:
             await self._trim_dead_letters(self._us.keys.dead(tag, group))
         return removed
 
-    async def _before(self, floor: Floor, *, short: bool) -> str:
+    async def _before(self, floor: Floor, kept: Kept) -> str:
         """Say before which entry a stream is trimmed."""
-        kept_seconds = float(self._retention_seconds)
-        if short:
-            kept_seconds = 0.0 if floor.held else min(kept_seconds, UNHELD_SECONDS)
+        kept_seconds = kept.held_seconds if floor.held else kept.unheld_seconds
         kept_from = f"{await self._now_ms() - int(1000 * kept_seconds)}-0"
         return min(floor.entry_id, kept_from, key=order) if floor.held else kept_from
 
@@ -143,11 +159,15 @@ class Trimmer:
         seconds, microseconds = await self._us.redis.time()
         return 1000 * seconds + microseconds // 1000
 
-    async def _remove(self, key: str, before: str) -> int:
+    async def _remove(self, key: str, before: str, ours: Turn) -> int:
         """Remove in bounded steps, so that no single one keeps the server busy."""
         removed = 0
-        for _ in range(MAX_PASSES):
-            step = await self._us.redis.xtrim(key, minid=before, approximate=True)
+        for number in range(MAX_PASSES):
+            if not number % PASSES_PER_LEASE and not await ours.keep():
+                break  # it took too long, and another process goes on
+            step = await self._us.redis.xtrim(key, minid=before, approximate=True, limit=STEP)
+            # Nodes of the server's may be set to hold more than a step: then it removes nothing.
+            step = step or await self._us.redis.xtrim(key, minid=before, approximate=True)
             removed += step
             if not step:
                 break

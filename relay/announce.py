@@ -12,21 +12,15 @@ import structlog
 from redis.asyncio import Redis
 
 from relay.contract.connect import ResponseError, text_of
+from relay.contract.control import tell_of_stream
 from relay.contract.keys import Keys
 from relay.hold import RELEASE_SECONDS, Holder
 
 REFRESH_SECONDS = 60.0
-CONTROL_ENTRIES = 1000
 
 ResultT = TypeVar("ResultT")
 
 _log = structlog.get_logger("relay.announce")
-
-
-async def tell_of_stream(redis: Redis, keys: Keys, tag: str, event_type: str) -> None:
-    """Wake those who wait on the control stream for new streams."""
-    fields = {"what": "stream", "tag": tag, "type": event_type}
-    await redis.xadd(keys.control, fields, maxlen=CONTROL_ENTRIES, approximate=True)  # type: ignore[arg-type]
 
 
 class Announcer:

@@ -15,6 +15,8 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 EVENT_TYPE = re.compile(r"[A-Za-z0-9._:/-]{1,128}")
 UNIDENTIFIED = "unidentified"
 OWN_TYPES = "relay."
+# Begins the name that the books have for a stream of entries given again; no type begins so.
+AGAIN = "@again:"
 
 
 def is_name(text: str) -> bool:
@@ -67,6 +69,10 @@ def member(entry_id: str, event_type: str) -> str:
 
     An entry id is unique only within its stream, so the type is part of the name; zero-padding
     makes members of equal score sort by age.
+
+    Args:
+        entry_id: The entry's id.
+        event_type: The type, or what else the books call the stream (`Stream.book_name`).
 
     Returns:
         ``<ms padded to 20>-<seq padded to 20>|<type>``.

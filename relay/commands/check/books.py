@@ -6,11 +6,11 @@ miss nothing. All of it can be made again from the configuration and the streams
 
 from collections.abc import AsyncIterator, Mapping
 
-from relay.announce import tell_of_stream
 from relay.commands import catalog
 from relay.commands.check.finding import Finding
 from relay.commands.store import Store, gateway_settings
 from relay.contract.connect import ResponseError, text_of
+from relay.contract.control import tell_of_stream
 from relay.contract.errors import ConfigurationFault
 from relay.contract.held import meant
 from relay.contract.keys import UNIDENTIFIED, endpoint_of, is_event_type, is_name, tags_of
@@ -21,7 +21,7 @@ from relay.contract.stream import Stream
 SCAN_KEYS = 1000
 MEND = "run `relay check --repair`"
 
-_register_stream = Script(__package__, "register")
+_register_stream = Script("relay.contract", "register")
 
 
 async def check_books(store: Store, environ: Mapping[str, str]) -> list[Finding]:

@@ -1,4 +1,4 @@
--- Registers a stream that exists, unless its type is registered already.
+-- Registers a stream, if it exists and its type is not registered already.
 --
 -- KEYS  1  hash of the tag's streams: type -> "<number> <first entry id>"
 --       2  the stream
@@ -11,7 +11,11 @@
 -- appended again does less harm than one that is taken for a duplicate of nothing.
 --
 -- Cost: one HVALS, one XRANGE of one entry.
+--
+-- HSET alone would be refused by a full server. HDEL, of a type that cannot be, is not, and once a
+-- script has written, the rest of it passes.
 
+if redis.call('EXISTS', KEYS[2]) == 0 then return 0 end
 if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then return 0 end
 local highest = 0
 for _, value in ipairs(redis.call('HVALS', KEYS[1])) do
@@ -27,5 +31,6 @@ else
     if held[at] == 'last-generated-id' then id = held[at + 1] end
   end
 end
+redis.call('HDEL', KEYS[1], '@')
 redis.call('HSET', KEYS[1], ARGV[1], (highest + 1) .. ' ' .. id)
 return 1
