@@ -186,12 +186,15 @@ class Reader:
             *[">"] * len(keys),
         )
         for key, entries in reply or ():
-            self._take_in(key.decode(), entries)
+            await self._take_in(key.decode(), entries)
 
-    def _take_in(self, key: str, entries: Sequence[Any]) -> None:
+    async def _take_in(self, key: str, entries: Sequence[Any]) -> None:
         stream, room = self._routes.streams[key]
-        for entry_id, flat in entries:
-            entry = HeldEntry(stream, entry_id.decode(), fields_of(flat))
+        read = [HeldEntry(stream, entry_id.decode(), fields_of(flat)) for entry_id, flat in entries]
+        if stream.again:
+            # New in this stream, and yet it was run before.
+            read = await with_histories(self._us, read)
+        for entry in read:
             self._sizes.note(entry.fields)
             room.put(entry)
 

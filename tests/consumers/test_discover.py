@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from consumers.worker import Start
 from relay.announce import Announcer
 from relay.contract.connect import text_of
+from relay.contract.control import tell_of_again
 from relay.contract.duties import Duties
 from relay.hold import Holder
 from tests.consumers.making import (
@@ -19,11 +21,13 @@ from tests.consumers.making import (
     TAG,
     TYPE,
     append_events,
+    full,
     make_handler,
     make_stream,
     read_as,
 )
 from tests.consumers.reading import Reading
+from tests.consumers.waiting_long import make_again
 from tests.servers import Server
 from tests.waiting import wait_until
 
@@ -119,6 +123,142 @@ async def test_a_registered_type_without_a_stream_is_passed_over(
 
     assert before == {}
     assert list(scene.routes.streams) == [make_stream().key]
+
+
+# --- what the group is given again
+
+
+async def test_what_a_group_is_given_again_is_read_like_its_type(
+    server: Server, store: Redis
+) -> None:
+    """By the same handler, and also where the group has yet to be made."""
+    await append_events(store, ["evt_1"], "a")
+    await append_events(store, ["evt_2"], "b")
+    for stream in (make_again("a"), make_again("b"), make_again("a", group="billing")):
+        await store.xadd(stream.key, {"id": "evt_0"})
+    scene = scene_for(server, store, "unipile:a")
+    await scene.discovery.look()
+
+    assert list(scene.routes.streams) == [make_stream("a").key, make_again("a").key]
+    (own, theirs) = scene.routes.streams.values()
+    assert own[1] is theirs[1]
+    assert await read_as(store, "somebody", make_again("a"))
+
+
+async def test_what_is_given_again_is_read_from_its_first_entry(
+    server: Server, store: Redis
+) -> None:
+    """Whatever the group's start is: it was meant for this group."""
+    await append_events(store, ["evt_1"])
+    await store.xadd(make_again().key, {"id": "evt_0"})
+    await scene_for(server, store, start="now").discovery.look()
+
+    assert len(await read_as(store, "somebody", make_again())) == 1
+
+
+async def test_what_is_given_again_is_found_where_its_types_stream_is_gone(
+    server: Server, store: Redis
+) -> None:
+    """It waited longer than the stream was kept."""
+    await append_events(store, ["evt_1"])
+    await store.delete(make_stream().key)
+    await store.xadd(make_again().key, {"id": "evt_0"})
+    scene = scene_for(server, store)
+    await scene.discovery.look()
+
+    assert list(scene.routes.streams) == [make_again().key]
+
+
+async def test_news_of_what_is_given_again_ends_the_wait(server: Server, store: Redis) -> None:
+    """Long before the next look."""
+    await append_events(store, ["evt_1"])
+    scene = scene_for(server, store)
+    async with discovering(scene):
+        await wait_until(lambda: scene.news._busy, description="it waits for news")
+        await store.xadd(make_again().key, {"id": "evt_0"})
+        await tell_of_again(store, KEYS, make_again(), GROUP)
+        await wait_until(
+            lambda: make_again().key in scene.routes.streams,
+            deadline_seconds=5,
+            description="it is joined",
+        )
+
+
+async def test_the_end_of_what_is_given_again_is_no_news(server: Server, store: Redis) -> None:
+    """It ends whenever nothing is left of it; a type's stream that is gone is said."""
+    await append_events(store, ["evt_1"])
+    await store.xadd(make_again().key, {"id": "evt_0"})
+    scene = scene_for(server, store)
+    await scene.discovery.look()
+    streams = [stream for stream, _ in scene.routes.streams.values()]
+    await store.delete(*(stream.key for stream in streams))
+    with capture_logs() as logs:
+        await scene.discovery.restore_groups(streams)
+        await scene.discovery.look()
+
+    assert scene.routes.streams == {}
+    assert [(line["event"], line["stream"]) for line in logs] == [
+        ("stream_gone", make_stream().key)
+    ]
+
+
+# --- what the books have lost
+
+
+@pytest.mark.parametrize("loss", ["one type", "all types", "all types and tags"])
+async def test_a_lost_registration_is_written_again(
+    server: Server, store: Redis, loss: str
+) -> None:
+    """By a worker that reads the stream, so that one that starts later finds it."""
+    await append_events(store, ["evt_1"], "a")
+    await append_events(store, ["evt_2"], "b")
+    scene = scene_for(server, store)
+    await scene.discovery.look()
+    before = await store.hgetall(KEYS.streams(TAG))
+    if loss == "one type":
+        await store.hdel(KEYS.streams(TAG), "a")
+    else:
+        await store.delete(KEYS.streams(TAG), *([KEYS.tags] if "tags" in loss else []))
+    with capture_logs() as logs:
+        await scene.discovery.look()
+        await scene.discovery.look()
+    later = scene_for(server, store)
+    await later.discovery.look()
+    after = await store.hgetall(KEYS.streams(TAG))
+
+    assert later.routes.streams.keys() == scene.routes.streams.keys()
+    assert {name: value.split()[1] for name, value in after.items()} == {
+        name: value.split()[1] for name, value in before.items()
+    }
+    assert len({value.split()[0] for value in after.values()}) == 2
+    assert [line["event"] for line in logs] == {
+        "one type": ["registration_restored"],
+        "all types": ["registration_restored"] * 2,
+        "all types and tags": ["registration_restored"] * 2 + ["tag_restored"],
+    }[loss]
+
+
+async def test_a_full_server_takes_a_registration(server: Server, store: Redis) -> None:
+    """A worker that comes to help would find nothing to do."""
+    await append_events(store, ["evt_1"])
+    scene = scene_for(server, store)
+    await scene.discovery.look()
+    await store.hdel(KEYS.streams(TAG), TYPE)
+    async with full(store):
+        await scene.discovery.look()
+
+    assert await store.hexists(KEYS.streams(TAG), TYPE)
+
+
+async def test_what_is_gone_is_not_registered_again(server: Server, store: Redis) -> None:
+    """The server was emptied, and the reader has not noticed yet."""
+    await append_events(store, ["evt_1"])
+    scene = scene_for(server, store)
+    await scene.discovery.look()
+    await store.flushall()
+    await scene.discovery.look()
+
+    assert await store.keys() == []
 
 
 # --- where a group begins

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from consumers.entry import History, fields_of, read_history, written
 from relay.contract.keys import entry_of
 from tests.consumers.making import make_entry, make_stream
+from tests.consumers.waiting_long import make_again
 
 
 def test_an_entrys_name_in_the_books_has_its_type() -> None:
@@ -16,6 +17,36 @@ def test_an_entrys_name_in_the_books_has_its_type() -> None:
 
     assert one.member != other.member
     assert entry_of(one.member) == ("17-2", "a")
+
+
+def test_an_entry_that_is_given_again_has_a_name_of_its_own() -> None:
+    """Its stream and its type's may have equal entry ids."""
+    one = make_entry("17-2", stream=make_stream("a"))
+    other = make_entry("17-2", stream=make_again("a"))
+
+    assert one.member != other.member
+    assert entry_of(other.member) == ("17-2", "@again:a")
+
+
+@pytest.mark.parametrize(
+    ("again", "told", "origin_id"),
+    [
+        (True, b"7-1", "7-1"),
+        (True, b"", "17-2"),
+        (True, b"yesterday", "17-2"),
+        (False, b"7-1", "17-2"),
+    ],
+    ids=["told", "not told", "no id", "not a copy"],
+)
+def test_an_entry_that_is_given_again_tells_where_it_stood_first(
+    told: bytes, origin_id: str, *, again: bool
+) -> None:
+    """Its age counts from then."""
+    stream = make_again() if again else make_stream()
+    entry = make_entry("17-2", stream=stream, fields={b"entryid": told})
+
+    assert entry.origin_id == origin_id
+    assert entry.stored_at_ms == int(origin_id.split("-", maxsplit=1)[0])
 
 
 def test_names_of_equal_due_times_sort_by_age() -> None:
@@ -50,6 +81,13 @@ def test_history_keeps_the_first_error() -> None:
     history = History().after("ValueError: one").after("KeyError: two")
 
     assert history == History(2, "ValueError: one")
+
+
+def test_history_counts_what_was_postponed_apart() -> None:
+    """It is a run, and no failure."""
+    history = History().after_postponing().after("ValueError: one").after_postponing()
+
+    assert history == History(3, "ValueError: one", 2)
 
 
 @given(st.integers(min_value=0, max_value=10**6), st.text(st.characters()))

@@ -32,6 +32,7 @@ from tests.consumers.making import (
     read_as,
     us,
 )
+from tests.consumers.waiting_long import make_again
 
 pytestmark = pytest.mark.redis
 
@@ -202,6 +203,23 @@ async def test_equal_entry_ids_of_two_types_are_told_apart(store: Redis) -> None
         ("b", b"b"),
     }
     assert await due_times(store) == {}
+
+
+async def test_equal_entry_ids_of_a_type_and_of_what_is_given_again_are_told_apart(
+    store: Redis,
+) -> None:
+    """Both are read for the same handler, and parked in the same book."""
+    scene = Scene(store, TYPE)
+    scene.routes.add(make_again())
+    for stream in (make_stream(), make_again()):
+        await store.xadd(stream.key, {"of": stream.key}, id="7-1")
+        await read_as(store, "@park", stream)
+        await store.zadd(KEYS.park(TAG, GROUP), {in_books("7-1", stream.book_name): 1.0})
+    await scene.parking.look()
+
+    assert {(entry.stream, entry.fields[b"of"].decode()) for entry in scene.taken()} == {
+        (stream, stream.key) for stream in (make_stream(), make_again())
+    }
 
 
 async def test_every_tag_is_looked_through(store: Redis) -> None:

@@ -24,6 +24,7 @@ from tests.consumers.making import (
 )
 from tests.consumers.proxy import proxy_to
 from tests.consumers.reading import reading
+from tests.consumers.waiting_long import make_again
 from tests.servers import Server
 from tests.waiting import wait_until
 
@@ -183,6 +184,63 @@ async def delete_stream(store: Redis) -> None:
 async def delete_everything(store: Redis) -> None:
     """Empty the server."""
     await store.flushall()
+
+
+@pytest.mark.parametrize(
+    ("act", "said"),
+    [
+        (destroy_group, "group_restored"),
+        (delete_stream, "stream_gone"),
+        (delete_everything, "stream_gone"),
+    ],
+)
+async def test_what_is_deleted_under_a_reader_is_said_once(
+    server: Server, store: Redis, act: Callable[[Redis], Awaitable[None]], said: str
+) -> None:
+    """Not with each read; and where nothing can be read, nothing is asked."""
+    await append_events(store, ["evt_before"])
+    async with reading(server.url, store, make_handler()) as scene:
+        await scene.until_came("evt_before")
+        await scene.settle(scene.came)
+        await scene.until_blocked()
+        await store.config_resetstat()
+        with capture_logs() as logs:
+            await act(store)
+            await wait_until(
+                lambda: any(line["event"] == said for line in logs), description="it is said"
+            )
+            for _ in range(20):
+                await scene.discovery.look()
+                scene.reader.wake()
+
+        assert [line["event"] for line in logs] == [said]
+        assert await reads_since_reset(store) < 30
+
+
+async def test_a_stream_of_what_is_given_again_ends_without_noise(
+    server: Server, store: Redis
+) -> None:
+    """It is removed with the last of its entries; the others are read on."""
+    await append_events(store, ["evt_own"])
+    stream = make_again()
+    await store.xadd(stream.key, {b"id": b"evt_again"})  # type: ignore[misc]
+    async with reading(server.url, store, make_handler()) as scene:
+        await scene.until_came("evt_own", "evt_again")
+        await scene.settle(scene.came)
+        await scene.until_blocked()
+        with capture_logs() as logs:
+            await store.delete(stream.key)
+            await append_events(store, ["evt_next"])
+            await scene.until_came("evt_next")
+            await store.xadd(stream.key, {b"id": b"evt_again_2"})  # type: ignore[misc]
+
+            async def look() -> bool:
+                await scene.discovery.look()
+                return "evt_again_2" in scene.event_ids
+
+            await wait_until(look, description="it is read when it comes back")
+
+        assert {line["event"] for line in logs} <= {"group_restored", "group_created"}
 
 
 @pytest.mark.parametrize("act", [destroy_group, delete_stream, delete_everything])

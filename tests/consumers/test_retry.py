@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from consumers.outcome import Done, Failed, GaveUp, Outcome, Skipped, Unreadable
+from consumers.outcome import Done, Failed, GaveUp, Outcome, Postponed, Skipped, Unreadable
 from consumers.retry import Acknowledge, Decision, Retry, SetAside, TryAgain, decide
 
 FAILED = Failed("ValueError", "ValueError: no")
@@ -127,3 +127,24 @@ def test_a_policy_without_meaning_is_refused(changes: dict[str, Any], named: str
     """The message names the argument."""
     with pytest.raises(ValueError, match=named):
         Retry(**changes)
+
+
+@pytest.mark.parametrize("attempt", [1, 8, 1000])
+def test_what_is_postponed_is_tried_again_at_the_asked_time(attempt: int) -> None:
+    """Nothing has failed, so no attempt is spent; nothing of the time is left to chance."""
+    verdict = decided(Postponed(3600.0, "x"), attempt=attempt, policy=Retry(attempts=1, jitter=1))
+
+    assert verdict == TryAgain(3600.0, "x", postponed=True)
+
+
+@pytest.mark.parametrize(
+    ("after_seconds", "verdict"),
+    [(9.0, TryAgain(9.0, "x", postponed=True)), (9.001, SetAside("too_old", "x"))],
+)
+def test_what_is_postponed_beyond_its_age_is_set_aside(
+    after_seconds: float, verdict: Decision
+) -> None:
+    """Else a handler could put an event off for ever."""
+    policy = Retry(max_age_seconds=10)
+
+    assert decided(Postponed(after_seconds, "x"), age_seconds=1.0, policy=policy) == verdict

@@ -1,10 +1,13 @@
 """What the store holds after an outcome was stored: state before, act, state after."""
 
+from typing import Any
+
 import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from consumers.entry import HeldEntry, History, read_history, written
+from consumers.later import LATER_SECONDS, PutOff
 from consumers.retry import Acknowledge, SetAside, TryAgain
 from relay.contract.script import Script
 from tests.consumers.making import (
@@ -19,12 +22,15 @@ from tests.consumers.making import (
     histories,
     in_books,
     make_entry,
+    make_handler,
+    make_room,
     make_stream,
     now_ms,
     pending,
     read_as,
 )
 from tests.consumers.settling import SET_ASIDE, Scene, park, set_aside
+from tests.consumers.waiting_long import make_again, waiting_long
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.redis
@@ -116,7 +122,102 @@ async def test_an_error_that_no_text_can_hold_is_parked_all_the_same(scene: Scen
     assert read_history(value) == History(1, "ValueError: ?")
 
 
+@pytest.mark.parametrize(
+    ("delay_seconds", "order_by", "waits_at"),
+    [
+        (LATER_SECONDS, None, "@park"),
+        (LATER_SECONDS + 1, None, None),
+        (LATER_SECONDS + 1, "account", "@park"),
+    ],
+    ids=["ten minutes", "longer", "longer, in order"],
+)
+async def test_a_long_wait_is_elsewhere_unless_order_is_kept(
+    scene: Scene, delay_seconds: float, order_by: str | None, waits_at: str | None
+) -> None:
+    """The head of a lane never leaves its stream: those behind it wait for it."""
+    room = make_room(make_handler(order_by=order_by))
+    room.put(scene.entry)
+    await scene.settler.settle(scene.entry, room, TryAgain(delay_seconds, "ValueError: x"))
+    entry_id = scene.entry.entry_id
+
+    assert await pending(scene.store) == ({} if waits_at is None else {entry_id: waits_at})
+    assert len(await waiting_long(scene.store)) == (waits_at is None)
+    assert room.free == 110
+
+
+async def test_what_is_given_again_has_no_order_to_keep(scene: Scene) -> None:
+    """It has left its place long ago."""
+    stream = make_again()
+    await scene.store.xadd(stream.key, dict(scene.entry.fields))  # type: ignore[arg-type]
+    (entry_id,) = await read_as(scene.store, US, stream)
+    room = make_room(make_handler(order_by="account"))
+    entry = make_entry(entry_id, stream=stream)
+    await scene.settler.settle(entry, room, TryAgain(LATER_SECONDS + 1, "ValueError: x"))
+
+    assert await pending(scene.store, stream) == {}
+    assert len(await waiting_long(scene.store)) == 1
+
+
+async def test_what_is_too_large_to_be_moved_waits_where_it_is(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It pins its stream, which is better than to be lost."""
+
+    async def large(*_: object) -> PutOff:
+        return "large"
+
+    monkeypatch.setattr("consumers.settle.put_off", large)
+    await scene.settler.settle(scene.entry, scene.room, TryAgain(LATER_SECONDS + 1, "x"))
+
+    assert await pending(scene.store) == {scene.entry.entry_id: "@park"}
+
+
+@pytest.mark.parametrize("delay_seconds", [1.0, LATER_SECONDS + 1], ids=["short", "long"])
+@pytest.mark.parametrize("postponed", [False, True], ids=["failed", "postponed"])
+async def test_every_wait_keeps_count_of_the_runs(
+    scene: Scene, delay_seconds: float, *, postponed: bool
+) -> None:
+    """One that was postponed has no error."""
+    entry = scene.with_history(2, "KeyError: first")
+    verdict = TryAgain(delay_seconds, "ValueError: x", postponed=postponed)
+    await scene.settler.settle(entry, scene.room, verdict)
+    values = [
+        *(await histories(scene.store)).values(),
+        *(fields[b"@history"] for _, fields in await waiting_long(scene.store)),
+    ]
+
+    assert list(map(read_history, values)) == [History(3, "KeyError: first", int(postponed))]
+
+
+async def test_a_long_wait_that_comes_late_is_dropped(scene: Scene) -> None:
+    """Another worker took the entry over; its outcome counts."""
+    await scene.store.xclaim(STREAM.key, GROUP, "other", 0, [scene.entry.entry_id])
+    with capture_logs() as logs:
+        await scene.settler.settle(scene.entry, scene.room, TryAgain(LATER_SECONDS + 1, "x"))
+
+    assert await pending(scene.store) == {scene.entry.entry_id: "other"}
+    assert [line["event"] for line in logs] == ["outcome_late"]
+    assert scene.room.free == 110
+
+
 # --- dead letters
+
+
+async def test_a_dead_letter_of_what_was_given_again_names_the_first_entry(scene: Scene) -> None:
+    """Once: where the event can still be looked up."""
+    stream = make_again()
+    fields = dict(scene.entry.fields) | {b"entryid": b"7-1"}
+    await scene.store.xadd(stream.key, fields)  # type: ignore[arg-type]
+    (entry_id,) = await read_as(scene.store, US, stream)
+    entry = make_entry(entry_id, stream=stream, fields=fields)
+    await scene.settler.settle(entry, scene.room, SET_ASIDE)
+    flat: Any = await scene.store.eval(
+        "return redis.call('XRANGE', KEYS[1], '-', '+')[1][2]", 1, KEYS.dead(TAG, GROUP)
+    )
+    names = flat[::2]
+
+    assert (await dead_letters(scene.store))[0][b"entryid"] == b"7-1"
+    assert names.count(b"entryid") == 1
 
 
 async def test_a_dead_letter_holds_the_event_and_what_happened_to_it(scene: Scene) -> None:

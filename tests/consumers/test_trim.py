@@ -18,9 +18,18 @@ from tests.consumers.making import (
     TAG,
     TYPE,
     full,
+    make_entry,
     make_stream,
     now_ms,
     us,
+)
+from tests.consumers.waiting_long import (
+    given_again,
+    make_again,
+    make_due,
+    put_off_for_days,
+    returns_for,
+    waiting_long,
 )
 from tests.waiting import wait_until
 
@@ -78,6 +87,12 @@ async def left(store: Redis, event_type: str = TYPE) -> list[str]:
     """Give the ids of the entries that are still there."""
     found = await store.xrange(KEYS.stream(TAG, event_type))
     return [entry_id.decode() for entry_id, _ in found]  # type: ignore[union-attr]
+
+
+async def memory_becomes_short(store: Redis) -> None:
+    """Let the server use little more than it does."""
+    used = int((await store.info("memory"))["used_memory"])
+    await store.config_set("maxmemory", int(1.2 * used))
 
 
 # --- comparing entry ids
@@ -244,6 +259,44 @@ async def test_a_group_whose_worker_has_left_properly_holds_old_entries_too(stor
     assert await left(store) == entry_ids
 
 
+@pytest.mark.redis
+async def test_what_waits_for_days_elsewhere_holds_nothing(store: Redis) -> None:
+    """One old entry is put off for three days; all that is settled behind it goes.
+
+    It comes back whole, and is not trimmed while it waits or before it is handled.
+    """
+    entry_ids = await stored(store, age_ms=30 * DAY_MS)
+    (waiting,) = await read(store, 1, acked=False, consumer="us")
+    await read(store, 3 * NODE)
+    trimmer = trimmer_for(store)
+    await trimmer.trim(short=True)
+    pinned = await left(store)
+    await put_off_for_days(store, make_entry(waiting))
+    await trimmer.trim(short=True)
+    freed = await left(store)
+    await make_due(store)
+    await returns_for(store).look()
+    await trimmer.trim(short=True)
+    await returns_for(store, make_again()).tidy()
+
+    assert (pinned, freed) == (entry_ids, [])
+    assert [fields for _, fields in (await given_again(store)).items()] == [
+        {b"n": waiting.encode(), b"entryid": waiting.encode()}
+    ]
+
+
+@pytest.mark.redis
+async def test_what_waits_long_is_never_trimmed(store: Redis) -> None:
+    """It leaves when it is due, however short memory is."""
+    await stored(store, age_ms=30 * DAY_MS)
+    for entry_id in await read(store, 3 * NODE, acked=False, consumer="us"):
+        await put_off_for_days(store, make_entry(entry_id))
+    await trimmer_for(store).trim(short=True)
+
+    assert len(await waiting_long(store)) == 3 * NODE
+    assert await left(store) == []
+
+
 # --- what is removed
 
 
@@ -286,9 +339,38 @@ async def test_what_nobody_holds_is_kept_for_a_time(
     """For the retention, or at least an hour when memory is short: somebody may yet want it."""
     entry_ids = await stored(store, NODE, age_ms=age_ms)
     await stored(store, 1, event_type="other")
+    if short:
+        await memory_becomes_short(store)
     await trimmer_for(store).trim(short=short)
+    await store.config_set("maxmemory", 0)
 
     assert await left(store) == ([] if goes else entry_ids)
+
+
+@pytest.mark.redis
+async def test_what_nobody_holds_goes_oldest_first_and_no_further_than_needed(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over all streams alike, and only after what is settled in the streams that are held."""
+    for event_type in ("a", "b"):
+        for age_ms in (6 * DAY_MS, 3 * DAY_MS, DAY_MS // 2):
+            await stored(store, NODE, age_ms=age_ms, event_type=event_type)
+    await stored(store, NODE)
+    await read(store, NODE)
+    looks: list[tuple[int, ...]] = []
+
+    async def short_until_half_are_gone(_: Trimmer) -> bool:
+        looks.append(tuple([len(await left(store, event_type)) for event_type in ("a", "b", TYPE)]))
+        return looks[-1][0] > NODE
+
+    monkeypatch.setattr(Trimmer, "_memory_is_short", short_until_half_are_gone)
+    await trimmer_for(store).trim(short=True)
+
+    assert list(dict.fromkeys(looks)) == [
+        (3 * NODE, 3 * NODE, 0),
+        (2 * NODE, 2 * NODE, 0),
+        (NODE, NODE, 0),
+    ]
 
 
 @pytest.mark.redis
@@ -334,6 +416,52 @@ async def test_every_stream_of_every_tag_is_trimmed(store: Redis) -> None:
     assert removed == 2 * NODE
 
 
+@pytest.mark.redis
+async def test_no_single_step_removes_much(store: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server does nothing else while it frees what is removed."""
+    monkeypatch.setattr("consumers.trim.STEP", NODE)
+    await stored(store, 5 * NODE)
+    await read(store, 5 * NODE)
+    await store.config_resetstat()
+    removed = await trimmer_for(store).trim(short=True)
+    steps = (await store.info("commandstats"))["cmdstat_xtrim"]["calls"]
+
+    assert removed == 5 * NODE
+    assert steps >= 5
+
+
+@pytest.mark.redis
+async def test_nodes_that_are_larger_than_a_step_are_removed(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How many entries one holds is a setting of the server."""
+    monkeypatch.setattr("consumers.trim.STEP", NODE // 2)
+    await stored(store, 3 * NODE)
+    await read(store, 3 * NODE)
+
+    assert await trimmer_for(store).trim(short=True) == 3 * NODE
+
+
+@pytest.mark.redis
+async def test_a_trimmer_that_took_too_long_leaves_off(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process has its lease by then, and keeps it."""
+    await stored(store, 2 * NODE)
+    await read(store, 2 * NODE)
+    floor_of = Trimmer._floor
+
+    async def overtaken(self: Trimmer, *arguments: Any) -> Any:
+        await store.set(KEYS.lease_trim(TAG), "other", px=60_000)
+        return await floor_of(self, *arguments)
+
+    monkeypatch.setattr(Trimmer, "_floor", overtaken)
+    removed = await trimmer_for(store).trim(short=True)
+
+    assert removed == 0
+    assert await store.get(KEYS.lease_trim(TAG)) == b"other"
+
+
 # --- who trims, and when
 
 
@@ -375,8 +503,7 @@ async def test_short_memory_is_noticed_and_mended_by_itself(
     await read(store, 3 * NODE)
     duties = Duties()
     duties.start("trim", trimmer_for(store).run)
-    used = int((await store.info("memory"))["used_memory"])
-    await store.config_set("maxmemory", int(1.2 * used))
+    await memory_becomes_short(store)
 
     async def trimmed() -> bool:
         return await left(store) == []
