@@ -6,7 +6,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from relay.contract.connect import ResponseError, text_of
-from relay.contract.keys import Keys
+from relay.contract.keys import AGAIN, Keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,11 +16,11 @@ class GroupState:
     Args:
         group: Its name.
         tag: Endpoint or partition.
-        event_type: The stream's type.
+        event_type: The stream's type; ``@again:<type>`` for what the group is given again.
         stream: The stream's key.
         unread: Entries not yet given to any consumer; none where the server does not count them.
         pending: Entries given out and not settled, parked ones among them.
-        parked: Entries of the whole tag that wait for another attempt.
+        parked: Entries of the whole tag that wait for another attempt, also out of their streams.
         dead: Dead letters of the whole tag.
         oldest_ms: Age of the oldest entry that is not settled; none where all are.
         alive: Consumers with a heartbeat, or of another program and active within a minute.
@@ -56,14 +56,23 @@ async def look(redis: Redis, keys: Keys) -> list[GroupState]:
     for tag in sorted(text_of(tag) for tag in await redis.smembers(keys.tags)):
         for name in sorted(text_of(name) for name in await redis.hkeys(keys.streams(tag))):
             stream = keys.stream(tag, name)
-            try:
-                groups: list[dict[str, Any]] = await redis.xinfo_groups(stream)
-            except ResponseError:
-                continue  # registered, but the stream is gone
-            states += [
-                await _state(redis, keys, (tag, name, stream), group, now_ms) for group in groups
-            ]
+            for group in await _groups(redis, stream):
+                states.append(await _state(redis, keys, (tag, name, stream), group, now_ms))
+                again = keys.again(tag, text_of(group["name"]), name)
+                where = (tag, f"{AGAIN}{name}", again)
+                states += [
+                    await _state(redis, keys, where, own, now_ms)
+                    for own in await _groups(redis, again)
+                ]
     return sorted(states, key=lambda state: (state.group, state.tag, state.event_type))
+
+
+async def _groups(redis: Redis, stream: str) -> list[dict[str, Any]]:
+    try:
+        groups: list[dict[str, Any]] = await redis.xinfo_groups(stream)
+    except ResponseError:
+        return []  # registered, but the stream is gone; most have nothing that is given again
+    return groups
 
 
 async def _state(
@@ -80,12 +89,17 @@ async def _state(
         stream=stream,
         unread=_unread(group, first_unread),
         pending=int(group["pending"]),
-        parked=int(await redis.zcard(keys.park(tag, name))),
+        parked=await _waiting(redis, keys, tag, name),
         dead=int(await redis.xlen(keys.dead(tag, name))),
         oldest_ms=await _oldest_ms(redis, stream, group, first_unread, now_ms),
         alive=alive,
         gone=gone,
     )
+
+
+async def _waiting(redis: Redis, keys: Keys, tag: str, group: str) -> int:
+    parked = await redis.zcard(keys.park(tag, group))
+    return int(parked) + int(await redis.xlen(keys.later(tag, group)))
 
 
 async def _first_unread(redis: Redis, stream: str, group: dict[str, Any]) -> str | None:

@@ -39,7 +39,7 @@ async def put_off(us: Consumer, entry: HeldEntry, delay_seconds: float, history:
         ResponseError: The store refuses it.
 
     Source:
-        docs/adr/0015.
+        docs/adr/0016.
     """
     tag, group, keys = entry.stream.tag, us.group, us.keys
     names = [

@@ -12,7 +12,7 @@ PERMANENT = (
     (r"\{[^}]+\}@streams", "hash", "one field per type, of which there are max_types at most"),
     (r"\{[^}]+\}@groups", "hash", "one field per configured group"),
     (r"\{[^}]+\}@dead:.+", "stream", "dead letters, bounded in number and age"),
-    (r"\{[^}]+\}@again:.+", "stream", "entries for one group again; trimmed like the main stream"),
+    (r"\{[^}]+\}@again:.+", "stream", "entries for one group again; removed with the last of them"),
     (r"\{[^}]+\}@later:.+", "stream", "retries that wait long; each leaves when it is due"),
     (r"\{[^}]+\}@later-due:.+", "zset", "one member per entry of @later"),
     (r"\{[^}]+\}@park:.+", "zset", "one member per parked entry, which is still pending"),

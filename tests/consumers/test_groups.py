@@ -18,6 +18,7 @@ from tests.consumers.making import (
     pending,
     read_as,
 )
+from tests.consumers.waiting_long import held, make_due, put_off_for_days, returns_for
 
 pytestmark = pytest.mark.redis
 
@@ -124,6 +125,22 @@ async def test_a_parked_event_still_counts_as_unsettled(store: Redis) -> None:
     }
     assert state.oldest_ms is not None
     assert await pending(store) == {entry_id: "@park"}
+
+
+async def test_what_waits_long_is_counted_and_what_is_given_again_has_a_row(
+    store: Redis,
+) -> None:
+    """Both are out of the stream, and not out of sight."""
+    for entry in await held(store, "evt_1", "evt_2"):
+        await put_off_for_days(store, entry)
+    waiting = await state_of(store)
+    await make_due(store)
+    await returns_for(store).look()
+    own, again = await state_of(store), await state_of(store, event_type=f"@again:{TYPE}")
+
+    assert counted(waiting, "pending", "parked") == {"pending": 0, "parked": 2}
+    assert counted(own, "unread", "parked") == {"unread": 0, "parked": 0}
+    assert counted(again, "unread", "pending") == {"unread": 2, "pending": 0}
 
 
 async def test_dead_letters_are_counted_for_their_group(store: Redis) -> None:

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from consumers.entry import HeldEntry, read_history
 from consumers.later import put_off
-from relay.contract.connect import ResponseError
+from relay.contract.connect import ResponseError, text_of
 from tests.consumers.making import (
     GROUP,
     KEYS,
@@ -123,7 +123,7 @@ async def test_what_no_script_could_write_stays_where_it_is(
     """A foreign entry may have any number of fields."""
     await append_events(store, ["evt_1"])
     many: Any = {f"field{number}": "x" for number in range(pairs)}
-    entry_id = (await store.xadd(STREAM.key, many) or b"").decode()
+    entry_id = text_of(await store.xadd(STREAM.key, many) or b"")
     await read_as(store, "us")
 
     assert await put_off(us(store), make_entry(entry_id), 60, HISTORY) == answer
@@ -164,9 +164,9 @@ async def test_a_full_server_takes_it(store: Redis) -> None:
 async def test_what_is_put_off_again_still_tells_where_it_stood_first(store: Redis) -> None:
     """It is a copy of a copy by then."""
     stream = make_again()
-    fields = make_entry().fields | {b"entryid": b"7-1"}
-    entry_id = (await store.xadd(stream.key, dict(fields)) or b"").decode()  # type: ignore[arg-type]
-    await read_as(store, "us", stream)
+    fields: Any = {**make_entry().fields, b"entryid": b"7-1"}
+    await store.xadd(stream.key, fields)
+    (entry_id,) = await read_as(store, "us", stream)
     entry = make_entry(entry_id, stream=stream, fields=dict(fields))
     answer = await put_off_for_days(store, entry)
     ((later_id, kept),) = await waiting_long(store)

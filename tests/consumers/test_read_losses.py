@@ -223,7 +223,7 @@ async def test_a_stream_of_what_is_given_again_ends_without_noise(
     """It is removed with the last of its entries; the others are read on."""
     await append_events(store, ["evt_own"])
     stream = make_again()
-    await store.xadd(stream.key, {b"id": b"evt_again"})  # type: ignore[misc]
+    await store.xadd(stream.key, {b"id": b"evt_again"})
     async with reading(server.url, store, make_handler()) as scene:
         await scene.until_came("evt_own", "evt_again")
         await scene.settle(scene.came)
@@ -232,7 +232,7 @@ async def test_a_stream_of_what_is_given_again_ends_without_noise(
             await store.delete(stream.key)
             await append_events(store, ["evt_next"])
             await scene.until_came("evt_next")
-            await store.xadd(stream.key, {b"id": b"evt_again_2"})  # type: ignore[misc]
+            await store.xadd(stream.key, {b"id": b"evt_again_2"})
 
             async def look() -> bool:
                 await scene.discovery.look()
