@@ -17,7 +17,7 @@ import structlog
 from consumers.consumer import Consumer
 from consumers.dispatch import Routes
 from consumers.skips import Skips
-from consumers.turn import Turn, turn
+from consumers.turn import Turn
 from relay.contract.connect import ResponseError, text_of
 from relay.contract.control import tell_of_again
 from relay.contract.keys import UNIDENTIFIED
@@ -27,6 +27,7 @@ from relay.contract.stream import Stream
 POLL_SECONDS = 1.0
 TIDY_SECONDS = 10.0
 REMIND_SECONDS = 60.0
+LEASE_MS = 10_000
 PAGE = 256
 # One call moves so many entries, and ends after so many bytes: it keeps the server for about a
 # millisecond.
@@ -89,11 +90,16 @@ class Returns:
         waiting, due = await self._us.redis.xlen(keys[0]), await self._us.redis.zcard(keys[1])
         if waiting <= due:
             return
-        async with turn(self._us, self._lease(tag)) as ours:
-            behind, missing = "0-0", 0
-            while ours is not None and behind and await ours.keep():
+        ours = self._turn(tag)
+        if not await ours.take():
+            return
+        behind, missing = "0-0", 0
+        try:
+            while behind and await ours.keep():
                 last, found = await _remind(self._us.redis, keys, behind, REMIND_PAGE)
                 behind, missing = last.decode(), missing + found
+        finally:
+            await ours.give_back()
         if missing:
             _log.warning("due_times_restored", tag=tag, entries=missing)
 
@@ -124,15 +130,16 @@ class Returns:
 
     async def _bring_back(self, tag: str, now_ms: int) -> None:
         names = await self._page(tag, now_ms, 0)
-        if not names:
+        ours = self._turn(tag)
+        if not names or not await ours.take():
             return
-        async with turn(self._us, self._lease(tag)) as ours:
-            passed_over = 0
-            while names and ours is not None:
+        passed_over = 0
+        try:
+            while names and await ours.keep():
                 passed_over += await self._move_page(tag, names, ours)
-                if not await ours.keep():
-                    return
                 names = await self._page(tag, now_ms, passed_over)
+        finally:
+            await ours.give_back()
 
     async def _page(self, tag: str, now_ms: int, passed_over: int) -> list[str]:
         due: list[Any] = await self._us.redis.zrangebyscore(
@@ -181,5 +188,5 @@ class Returns:
     def _due(self, tag: str) -> str:
         return self._us.keys.later_due(tag, self._us.group)
 
-    def _lease(self, tag: str) -> str:
-        return self._us.keys.lease_later(tag, self._us.group)
+    def _turn(self, tag: str) -> Turn:
+        return Turn(self._us, self._us.keys.lease_later(tag, self._us.group), LEASE_MS)

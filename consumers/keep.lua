@@ -1,14 +1,12 @@
--- Goes on holding a lease, or gives it back, if it is still the caller's.
+-- Renews a lease, or gives it back, if it is still its holder's.
 --
 -- KEYS  1 lease
--- ARGV  1 who holds it, 2 for how long from now, in ms; "0" gives it back
--- Returns 1 if it was the caller's, else 0 and nothing is written.
--- Cost: one GET, and one PEXPIRE or DEL; a full server refuses neither.
+-- ARGV  1 holder, 2 for how long, in ms; 0 gives it back
+-- Returns 1, or 0 where the lease has ended or is another's, and then nothing is written.
+-- Cost: one GET and one PEXPIRE or DEL, which a full server accepts.
 
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-if ARGV[2] == '0' then
-  redis.call('DEL', KEYS[1])
-else
-  redis.call('PEXPIRE', KEYS[1], ARGV[2])
-end
-return 1
+-- Of another type it is nobody's.
+local holder = redis.pcall('GET', KEYS[1])
+if holder ~= ARGV[1] then return 0 end
+if tonumber(ARGV[2]) > 0 then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+return redis.call('DEL', KEYS[1])

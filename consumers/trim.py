@@ -16,7 +16,7 @@ import structlog
 
 from consumers.consumer import Consumer
 from consumers.skips import Skips
-from consumers.turn import Turn, turn
+from consumers.turn import Turn
 from relay.contract.connect import NoPermissionError, ResponseError, text_of
 from relay.contract.held import meant, read_held
 
@@ -31,7 +31,6 @@ STEP = 256
 UNHELD_SECONDS = 3600
 DEAD_LETTER_SECONDS = 30 * 86_400
 MAX_PASSES = 10_000
-PASSES_PER_LEASE = 100
 
 _log = structlog.get_logger("consumers.trim")
 
@@ -120,14 +119,21 @@ class Trimmer:
         removed = 0
         for tag in self._tags():
             try:
-                async with turn(self._us, self._us.keys.lease_trim(tag), LEASE_MS) as ours:
-                    if ours is not None:
-                        removed += await self._trim_tag(tag, kept, ours)
+                removed += await self._trim_if_free(tag, kept)
             except ResponseError as error:
                 self._skips.note(tag, error)
             else:
                 self._skips.clear(tag)
         return removed
+
+    async def _trim_if_free(self, tag: str, kept: Kept) -> int:
+        ours = Turn(self._us, self._us.keys.lease_trim(tag), LEASE_MS)
+        if not await ours.take():
+            return 0
+        try:
+            return await self._trim_tag(tag, kept, ours)
+        finally:
+            await ours.give_back()
 
     async def _trim_tag(self, tag: str, kept: Kept, ours: Turn) -> int:
         removed = 0
@@ -162,8 +168,8 @@ class Trimmer:
     async def _remove(self, key: str, before: str, ours: Turn) -> int:
         """Remove in bounded steps, so that no single one keeps the server busy."""
         removed = 0
-        for number in range(MAX_PASSES):
-            if not number % PASSES_PER_LEASE and not await ours.keep():
+        for _ in range(MAX_PASSES):
+            if not await ours.keep():
                 break  # it took too long, and another process goes on
             step = await self._us.redis.xtrim(key, minid=before, approximate=True, limit=STEP)
             # Nodes of the server's may be set to hold more than a step: then it removes nothing.

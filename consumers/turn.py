@@ -1,62 +1,52 @@
-"""One process at a time does a duty: whoever holds its lease."""
+"""Who does a duty now: a lease in the store, which ends by itself if its holder dies.
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+Two that look at once cost time and no entry, so a lease that was lost early does no harm.
+"""
+
+import time
 
 from consumers.consumer import Consumer
-from relay.contract.connect import RedisError
 from relay.contract.script import Script
 
-LEASE_MS = 10_000
+# A lease is renewed when this part of it has gone by.
+RENEWED_AFTER = 1 / 3
 
 _hold = Script("consumers", "hold")
 _keep = Script("consumers", "keep")
 
 
 class Turn:
-    """A lease that this process was given.
+    """One process's turn at one duty.
 
     Args:
         us: This process.
-        key: The lease.
-        lease_ms: After how long it ends unless it is kept.
+        lease: Its key.
+        lease_ms: How long it lasts when it is not renewed.
     """
 
-    def __init__(self, us: Consumer, key: str, lease_ms: int) -> None:
+    def __init__(self, us: Consumer, lease: str, lease_ms: int) -> None:
         self._us = us
-        self._key = key
+        self._lease = lease
         self._lease_ms = lease_ms
+        self._renewed_at = time.monotonic()
+        self._ours = False
+
+    async def take(self) -> bool:
+        """Take the turn; false where another process has it."""
+        self._renewed_at = time.monotonic()
+        held = await _hold(self._us.redis, [self._lease], self._us.name, self._lease_ms)
+        self._ours = bool(held)
+        return self._ours
 
     async def keep(self) -> bool:
-        """Go on holding it; false where it is not ours any more, and others may be at work."""
-        return bool(await _keep(self._us.redis, [self._key], self._us.name, self._lease_ms))
+        """Renew the lease if it is time to; false where it is another's by now."""
+        now = time.monotonic()
+        if self._ours and now - self._renewed_at >= RENEWED_AFTER * self._lease_ms / 1000:
+            self._renewed_at = now
+            kept = await _keep(self._us.redis, [self._lease], self._us.name, self._lease_ms)
+            self._ours = bool(kept)
+        return self._ours
 
-    async def end(self) -> None:
-        """Give it back, if it is still ours."""
-        await _keep(self._us.redis, [self._key], self._us.name, 0)
-
-
-@asynccontextmanager
-async def turn(us: Consumer, key: str, lease_ms: int = LEASE_MS) -> AsyncIterator[Turn | None]:
-    """Take a lease for the block, unless another process holds it.
-
-    Args:
-        us: This process.
-        key: The lease.
-        lease_ms: After how long it ends by itself, so that a process that dies keeps nobody.
-
-    Yields:
-        The turn; none where another process has it.
-
-    Raises:
-        ResponseError: The store refuses it.
-    """
-    if not await _hold(us.redis, [key], us.name, lease_ms):
-        yield None
-        return
-    ours = Turn(us, key, lease_ms)
-    try:
-        yield ours
-    finally:
-        with suppress(RedisError, OSError):  # it ends by itself
-            await ours.end()
+    async def give_back(self) -> None:
+        """Let others have the next turn at once."""
+        await _keep(self._us.redis, [self._lease], self._us.name, 0)

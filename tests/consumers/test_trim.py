@@ -447,6 +447,7 @@ async def test_a_trimmer_that_took_too_long_leaves_off(
     store: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another process has its lease by then, and keeps it."""
+    monkeypatch.setattr("consumers.turn.RENEWED_AFTER", 0)
     await stored(store, 2 * NODE)
     await read(store, 2 * NODE)
     floor_of = Trimmer._floor
