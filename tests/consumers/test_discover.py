@@ -256,9 +256,11 @@ async def test_what_is_gone_is_not_registered_again(server: Server, store: Redis
     scene = scene_for(server, store)
     await scene.discovery.look()
     await store.flushall()
-    await scene.discovery.look()
+    with capture_logs() as logs:
+        await scene.discovery.look()
 
     assert await store.keys() == []
+    assert logs == []
 
 
 # --- where a group begins

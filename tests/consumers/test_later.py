@@ -170,9 +170,13 @@ async def test_what_is_put_off_again_still_tells_where_it_stood_first(store: Red
     entry = make_entry(entry_id, stream=stream, fields=dict(fields))
     answer = await put_off_for_days(store, entry)
     ((later_id, kept),) = await waiting_long(store)
+    flat: Any = await store.eval(
+        "return redis.call('XRANGE', KEYS[1], '-', '+')[1][2]", 1, KEYS.later(TAG, GROUP)
+    )
 
     assert answer == "moved"
     assert kept[b"entryid"] == b"7-1"
+    assert flat[::2].count(b"entryid") == 1
     assert list(await long_due(store)) == [in_books(later_id)]
 
 
