@@ -169,7 +169,7 @@ class Reader:
         keys = [stream.key for stream in streams[begin:] + streams[:begin]]
         reply = await _turn(self._us.redis, keys, self._us.group, self._us.name, most)
         for place, entries in reply:
-            self._take_in(keys[place - 1], entries)
+            await self._take_in(keys[place - 1], entries)
         if reply:
             self._turns[tag] = begin + max(place for place, _ in reply)
         return bool(reply)

@@ -4,11 +4,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from consumers import Event, Retry, RetryLater, Worker
 from consumers.trim import Trimmer
+from relay.append import Appender
 from tests.consumers.making import (
     GROUP,
     KEYS,
@@ -26,6 +28,7 @@ from tests.consumers.making import (
 from tests.consumers.waiting_long import long_due, make_again, make_due, waiting_long
 from tests.consumers.working import running
 from tests.integration.workers import Handled, settled
+from tests.making import make_event, make_identified
 from tests.servers import Server
 from tests.waiting import wait_until
 
@@ -292,3 +295,64 @@ async def test_a_worker_goes_on_with_what_the_gateway_registers_anew(
     assert len(logs) < 10
     assert stats["cmdstat_xreadgroup"]["calls"] < 10
     assert await store.hexists(KEYS.streams(TAG), TYPE)
+
+
+# --- order
+
+
+async def test_the_head_of_a_lane_waits_where_it_stands(
+    server: Server, store: Redis, handled: Handled
+) -> None:
+    """Also for days: what is behind it waits for it, and must not find it gone."""
+
+    @handled.worker.on("unipile:*", order_by="account")
+    async def handle(event: Event) -> None:
+        handled.events.append(event)
+        if event.id == "evt_waits" and event.attempt == 1:
+            raise RetryLater(after=timedelta(days=3))
+
+    await append_in_lane(store, ["evt_waits", "evt_behind"], "one")
+    async with running(handled.worker, server.url):
+        await handled.until("evt_waits")
+        await append_in_lane(store, ["evt_other"], "other")
+        await handled.until("evt_other")
+        parked = await due_times(store)
+
+    assert "evt_behind" not in handled.ids
+    assert len(parked) == 1
+    assert await waiting_long(store) == []
+
+
+async def test_what_an_ordered_handler_is_given_again_has_no_order(
+    server: Server, store: Redis, handled: Handled
+) -> None:
+    """It is read beside the ordered streams, and tried again like any other."""
+
+    @handled.worker.on("unipile:*", order_by="account", retry=Retry(base_seconds=0.01))
+    async def handle(event: Event) -> None:
+        handled.events.append(event)
+        if event.id == "evt_again" and event.attempt < 3:
+            raise ValueError
+
+    await append_in_lane(store, ["evt_again"], "one")
+    ((_, fields),) = await store.xrange(STREAM.key)  # type: ignore[misc]
+    await store.xadd(make_again().key, fields)  # type: ignore[arg-type]
+    await store.xtrim(STREAM.key, maxlen=0, approximate=False)
+    async with running(handled.worker, server.url):
+        await handled.until_runs(3)
+        await append_in_lane(store, ["evt_next"], "one")
+        await handled.until("evt_next")
+        await until_tidy(store)
+
+    assert [event.attempt for event in handled.events] == [1, 2, 3, 1]
+    assert (await due_times(store), await histories(store)) == ({}, {})
+
+
+async def append_in_lane(store: Redis, event_ids: list[str], account: str) -> None:
+    """Append events of one account."""
+    await store.sadd(KEYS.tags, TAG)
+    appender = Appender(store, KEYS)
+    for event_id in event_ids:
+        event = make_event(id=event_id, type=TYPE, account=account)
+        await appender.append(replace(make_identified(event_id), event=event))
+    await appender.stop()
