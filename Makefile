@@ -65,7 +65,7 @@ image-check:  ## builds the container image without an engine and runs it (build
 	deploy/image-check
 
 # Each judges lines that must hold: exit code 1 says that one does not (redis-server is needed).
-.PHONY: bench-memory bench-unfinished bench-overload bench-restart bench-stops bench-index bench-order bench-long
+.PHONY: bench-memory bench-unfinished bench-overload bench-restart bench-stops bench-index bench-order bench-long bench-slot
 bench-memory: setup  ## memory of the gateway over two million events
 	@exec $(BIN)/python -m bench.holds.memory $(ARGS)
 
@@ -86,6 +86,9 @@ bench-index: setup  ## bytes per remembered id and CPU of Redis, against plain k
 
 bench-order: setup  ## order per key while events fail and the reading process is killed
 	@exec $(BIN)/python -m bench.holds.order $(ARGS)
+
+bench-slot: setup  ## a handler with one slot beside forty idle streams runs at its full rate
+	@exec $(BIN)/python -m bench.holds.slot $(ARGS)
 
 bench-long: setup  ## long handlers run once, through a store that is away or full
 	@exec $(BIN)/python -m bench.holds.long $(ARGS)

@@ -127,3 +127,11 @@ def test_order_is_judged_by_what_was_handled(tmp_path: Path) -> None:
     assert verdicts["that key's order is kept afterwards"]
     assert code == (0 if all(verdicts.values()) else 1)
     assert len(of_kind(lines, "round")) == 1
+
+
+def test_a_slot_is_measured_alone_and_beside_idle_streams(tmp_path: Path) -> None:
+    """A few hundred events, four idle streams."""
+    code, verdicts, lines = run("slot", tmp_path, "--events=200", "--idle=4", "--rounds=1")
+
+    assert len(verdicts) == len(of_kind(lines, "round")) == 2
+    assert code == (0 if all(verdicts.values()) else 1)
