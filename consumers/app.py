@@ -27,6 +27,7 @@ from consumers.order.reader import BLOCK_SECONDS as ORDER_BLOCK_SECONDS
 from consumers.order.reader import OrderedReader
 from consumers.park import Parking
 from consumers.read import BLOCK_SECONDS, Reader
+from consumers.restore import Restorer
 from consumers.rooms import House
 from consumers.settings import Settings
 from consumers.settle import Settler
@@ -105,13 +106,17 @@ class WorkerProcess:
         )
         self._order = BlockingConnection(url, "order", ORDER_BLOCK_SECONDS)
         self._ordered = self._ordered_reader(house)
-        house.on_room = self._room_regained
+        house.on_room += (self._reader.room_regained, self._ordered.room_regained)
         self._discovery.on_new = self._found_streams
         matches = Matches(self._routes)
         self._discovery.on_looked = lambda: matches.say(self._discovery.types)
-        self._parking = Parking(us, routes=self._routes, recover_soon=self._reader.recover_soon)
+        self._parking = Parking(
+            us, house=house, routes=self._routes, recover_soon=self._reader.recover_soon
+        )
+        self._restorer = Restorer(us, routes=self._routes)
         self._sweeper = Sweeper(
             us,
+            house=house,
             routes=self._routes,
             may_take_over=self._heartbeat.may_take_over,
             recover_soon=self._reader.recover_soon,
@@ -162,6 +167,7 @@ class WorkerProcess:
         self._intake.start("sweep", self._sweeper.run)
         self._duties.start("later", self._returns.run)
         self._duties.start("trim", self._trimmer.run)
+        self._duties.start("restore", self._restorer.run)
         for crew in self._crews:
             crew.start()
         try:
@@ -200,10 +206,6 @@ class WorkerProcess:
             except TimeoutError:
                 pass
 
-    def _room_regained(self) -> None:
-        self._reader.room_regained()
-        self._ordered.room_regained()
-
     def _found_streams(self) -> None:
         self._reader.wake()
         self._ordered.found_streams()
@@ -236,6 +238,7 @@ class WorkerProcess:
         try:
             async with asyncio.timeout(FAREWELL_SECONDS):
                 await self._settler.flush()
+                await self._settler.strikes.withdraw()
                 rest = [entry for rest in rests for entry in rest]
                 await self._settler.hand_back([entry for entry in rest if not entry.lane])
                 await self._ordered.hand_back([entry for entry in rest if entry.lane])

@@ -1,7 +1,10 @@
 """What the group's books say of entries that were read before."""
 
+from dataclasses import replace
+
 from consumers.consumer import Consumer
 from consumers.entry import HeldEntry, read_history
+from consumers.suspicion import read_suspicion
 
 
 async def with_histories(us: Consumer, entries: list[HeldEntry]) -> list[HeldEntry]:
@@ -12,13 +15,16 @@ async def with_histories(us: Consumer, entries: list[HeldEntry]) -> list[HeldEnt
         entries: All of one tag.
 
     Returns:
-        They again, each with its history.
+        They again, each with its history and what speaks against it.
     """
     if not entries:
         return []
-    books = us.keys.attempts(entries[0].stream.tag, us.group)
-    values = await us.redis.hmget(books, [entry.member for entry in entries])
+    tag, names = entries[0].stream.tag, [entry.member for entry in entries]
+    pipeline = us.redis.pipeline(transaction=False)
+    pipeline.hmget(us.keys.attempts(tag, us.group), names)
+    pipeline.hmget(us.keys.strikes(tag, us.group), names)
+    histories, strikes = await pipeline.execute()
     return [
-        HeldEntry(entry.stream, entry.entry_id, entry.fields, read_history(value))
-        for entry, value in zip(entries, values, strict=True)
+        replace(entry, history=read_history(history), suspicion=read_suspicion(suspicion))
+        for entry, history, suspicion in zip(entries, histories, strikes, strict=True)
     ]

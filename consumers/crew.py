@@ -6,7 +6,7 @@ Each takes the next entry of the handler's room and sees it through to its end.
 import asyncio
 
 from consumers.entry import HeldEntry
-from consumers.handle import Runner
+from consumers.handle import HandlerEnded, Runner
 from consumers.pipeline import process
 from consumers.rooms import Room
 from consumers.settle import Settler
@@ -89,9 +89,23 @@ class Crew:
             self._under_way[lane] = entry
             self._idle.clear()
             try:
-                await process(entry, self._room, self._runner, self._settler)
+                await self._see_through(entry)
             finally:
+                self._room.end_alone(entry)
                 # Also where the handler ended this lane: nobody would wait for it in vain.
                 del self._under_way[lane]
                 if not self._under_way:
                     self._idle.set()
+
+    async def _see_through(self, entry: HeldEntry) -> None:
+        if not entry.suspicion.runs_alone:
+            await process(entry, self._room, self._runner, self._settler)
+            return
+        strikes = self._settler.strikes
+        if not await strikes.mark(entry, self._room):
+            return
+        try:
+            await process(entry, self._room, self._runner, self._settler)
+        except HandlerEnded:
+            strikes.keep(entry)  # it ended the process after all, if only by asking
+            raise

@@ -1,11 +1,11 @@
 -- Moves an entry to its group's dead letters, in one step.
 --
--- KEYS  1 stream, 2 stream of dead letters, 3 hash of histories
+-- KEYS  1 stream, 2 stream of dead letters, 3 hash of histories, 4 hash of strikes
 -- ARGV  1 group, 2 consumer that holds the entry, 3 entry id, 4 its name in the books,
 --       5 how many dead letters are kept, then the names and values of the dead letter
 -- Returns the dead letter's id; or false where the entry is not pending under the consumer (any
 -- more), and then nothing is written.
--- Cost: one XPENDING, XCLAIM, XADD, XACK and HDEL.
+-- Cost: one XPENDING, XCLAIM, XADD and XACK, two HDEL.
 --
 -- XADD alone would be refused by a full server. XCLAIM is not, and once a script has written, the
 -- rest of it passes. A wrong type is found before the first write.
@@ -24,4 +24,6 @@ redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[3], 'JUSTID')
 local id = redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], '*', unpack(ARGV, 6))
 redis.call('XACK', KEYS[1], ARGV[1], ARGV[3])
 redis.call('HDEL', KEYS[3], ARGV[4])
+-- A book of a wrong type holds nothing against the entry, and must not keep it from its end.
+redis.pcall('HDEL', KEYS[4], ARGV[4])
 return id

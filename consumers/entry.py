@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from consumers.lease import UNBOUNDED, Lease
+from consumers.suspicion import INNOCENT, Suspicion
 from relay.contract.keys import member
 from relay.contract.stream import Stream
 
@@ -71,6 +72,7 @@ class HeldEntry:
         history: What happened to it before.
         lease: Whether it is still this process's.
         lane: Name of its lane in an ordered stream; empty where there is no order.
+        suspicion: What speaks against it: processes that died while they held it.
     """
 
     stream: Stream
@@ -79,6 +81,7 @@ class HeldEntry:
     history: History = field(default_factory=History)
     lease: Lease = UNBOUNDED
     lane: str = ""
+    suspicion: Suspicion = INNOCENT
 
     @property
     def member(self) -> str:

@@ -107,4 +107,15 @@ class Unreadable:
     error: str
 
 
-Outcome = Done | Skipped | Failed | Postponed | GaveUp | Unreadable
+@dataclass(frozen=True, slots=True)
+class Poisonous:
+    """Too many processes died while the entry ran, so it was not run again.
+
+    Args:
+        strikes: How many.
+    """
+
+    strikes: int
+
+
+Outcome = Done | Skipped | Failed | Postponed | GaveUp | Unreadable | Poisonous

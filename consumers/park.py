@@ -1,20 +1,25 @@
 """Brings parked entries back when they are due."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
 from consumers.consumer import Consumer
 from consumers.dispatch import Routes
 from consumers.entry import HeldEntry, fields_of, read_history
-from consumers.rooms import Room
+from consumers.refill import Refill
+from consumers.rooms import House, Room
 from consumers.skips import Skips
+from consumers.suspicion import read_suspicion
 from relay.contract.connect import RedisError, ResponseError
 from relay.contract.script import Script
 from relay.contract.stream import Stream
 
 POLL_SECONDS = 0.2
 PAGE = 256
+# So many pages may bring nothing in one look: they hold what has no room or no handler here.
+VAIN_PAGES = 8
+# Of one page; what is beyond comes with the next.
+PAGE_BYTES = 4 * 1024 * 1024
 
 _due = Script("consumers", "due")
 
@@ -24,6 +29,7 @@ class Parking:
 
     Args:
         us: This process.
+        house: Tells when there is room again.
         routes: Knows which streams this process reads.
         recover_soon: Is called where a reply was lost, so that entries may be ours unknown.
     """
@@ -32,61 +38,77 @@ class Parking:
         self,
         us: Consumer,
         *,
+        house: House,
         routes: Routes,
         recover_soon: Callable[[], None],
     ) -> None:
         self._us = us
         self._routes = routes
         self._recover_soon = recover_soon
+        self._refill = Refill(house)
+        # By tag, how many members the next page passes over: they could not be taken, and were
+        # not to keep a look from what is behind them.
+        self._passed: dict[str, int] = {}
         self._skips = Skips("park")
 
     async def run(self) -> None:
-        """Look five times a second, until cancelled."""
+        """Look five times a second, and when a full room has room again, until cancelled."""
         while True:
             try:
                 await self.look()
             except (RedisError, OSError):
                 self._recover_soon()
                 raise
-            await asyncio.sleep(POLL_SECONDS)
+            await self._refill.wait(POLL_SECONDS)
 
     async def look(self) -> None:
         """Take what is due in every tag."""
+        short: list[Room] = []
         for tag, streams in self._routes.by_tag().items():
             try:
-                await self._look_in(tag, streams)
+                if await self._look_in(tag, streams):
+                    short += [room for _, room in streams if not room.free_for_claims]
             except ResponseError as error:
                 self._skips.note(tag, error)
             else:
                 self._skips.clear(tag)
+        self._refill.want(short)
 
-    async def _look_in(self, tag: str, streams: list[tuple[Stream, Room]]) -> None:
-        passed_over = 0
-        while any(room.free_for_claims for _, room in streams):
-            seen, left = await self._take_page(tag, streams, passed_over)
-            passed_over += left
-            if seen < PAGE:
-                break
+    async def _look_in(self, tag: str, streams: list[tuple[Stream, Room]]) -> bool:
+        """Take pages until nothing more is due or they bring nothing; tell whether some is left."""
+        vain = 0
+        while vain < VAIN_PAGES and any(room.free_for_claims for _, room in streams):
+            more, taken = await self._take_page(tag, streams)
+            if not more:
+                return self._passed.pop(tag) > 0
+            vain += not taken
+        return True
 
-    async def _take_page(
-        self, tag: str, streams: list[tuple[Stream, Room]], passed_over: int
-    ) -> tuple[int, int]:
-        keys = [
-            self._us.keys.park(tag, self._us.group),
-            self._us.keys.attempts(tag, self._us.group),
-        ]
-        arguments: list[str | int] = [self._us.group, self._us.name, PAGE, passed_over]
+    async def _take_page(self, tag: str, streams: list[tuple[Stream, Room]]) -> tuple[bool, int]:
+        about = (tag, self._us.group)
+        books = (self._us.keys.park, self._us.keys.attempts, self._us.keys.strikes)
+        keys = [book(*about) for book in books]
+        passed = self._passed.get(tag, 0)
+        arguments: list[str | int] = [self._us.group, self._us.name, PAGE, passed, PAGE_BYTES]
         for stream, room in streams:
             keys.append(stream.key)
             arguments += (stream.book_name, room.free_for_claims)
-        seen, left, taken = await _due(self._us.redis, keys, *arguments)
+        self._passed[tag], more, taken = await _due(self._us.redis, keys, *arguments)
         routes = {stream.book_name: (stream, room) for stream, room in streams}
-        for name, entry, history in taken:
+        for name, *entry in taken:
             stream, room = routes[name.decode()]
-            room.put_claimed(_held(stream, entry, history))
-        return seen, left
+            room.put_claimed(_held(stream, *entry))
+        return bool(more), len(taken)
 
 
-def _held(stream: Stream, entry: list[Any], history: bytes | None) -> HeldEntry:
+def _held(
+    stream: Stream, entry: list[Any], history: bytes | None, suspicion: bytes | None
+) -> HeldEntry:
     entry_id, flat = entry
-    return HeldEntry(stream, entry_id.decode(), fields_of(flat), read_history(history))
+    return HeldEntry(
+        stream,
+        entry_id.decode(),
+        fields_of(flat),
+        read_history(history),
+        suspicion=read_suspicion(suspicion),
+    )

@@ -8,7 +8,7 @@ from consumers.effects import Effects
 from consumers.entry import HeldEntry
 from consumers.event import Event
 from consumers.handle import Runner
-from consumers.outcome import Done, Failed, Outcome, Postponed, Skipped, Unreadable
+from consumers.outcome import Done, Failed, Outcome, Poisonous, Postponed, Skipped, Unreadable
 from consumers.retry import Decision, TryAgain, decide
 from consumers.rooms import Room
 from consumers.settle import Settler
@@ -52,6 +52,8 @@ async def process(entry: HeldEntry, room: Room, runner: Runner, settler: Settler
 
 
 async def _run(entry: HeldEntry, attempt: int, runner: Runner, effects: Effects) -> Outcome:
+    if entry.suspicion.is_poison:
+        return Poisonous(entry.suspicion.strikes)
     try:
         stored = decode(entry.fields)
     except UnreadableEntry as error:

@@ -6,10 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from consumers.outcome import Done, Failed, GaveUp, Outcome, Postponed, Skipped, Unreadable
+from consumers.outcome import Done, Failed, GaveUp, Outcome, Poisonous, Postponed, Skipped, Unreadable
 
 DeadReason = Literal[
-    "attempts_spent", "too_old", "not_retryable", "gave_up", "outcome_unknown", "unreadable"
+    "attempts_spent",
+    "too_old",
+    "not_retryable",
+    "gave_up",
+    "outcome_unknown",
+    "unreadable",
+    "poison",
 ]
 
 
@@ -150,6 +156,8 @@ def decide(
             if _gets_too_old(age_seconds + after_seconds, policy):
                 return SetAside("too_old", error)
             return TryAgain(after_seconds, error, postponed=True)
+        case Poisonous(strikes):
+            return SetAside("poison", f"{strikes} strikes: processes died while it ran alone")
         case Failed(error=error):
             return _after_failure(outcome, attempt, age_seconds, policy, chance)
 

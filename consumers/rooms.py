@@ -30,6 +30,8 @@ class Room:
         self._house = house
         self._capacity = handler.concurrency + handler.read_ahead
         self._queue: deque[HeldEntry] = deque()
+        self._suspects: deque[HeldEntry] = deque()
+        self._idle_lanes = 0
         self._arrived = asyncio.Event()
         self._again: dict[tuple[str, str], HeldEntry] = {}
         self._held = 0
@@ -58,6 +60,11 @@ class Room:
         """Whether nothing waits here, and nothing can be read before a place is given back."""
         return not self._queue and not self.free
 
+    @property
+    def claims_share(self) -> int:
+        """How many places are worth claiming for: half of those that claims have of their own."""
+        return max(1, self.handler.concurrency // 2)
+
     def put_claimed(self, entry: HeldEntry) -> None:
         """Take in an entry that was claimed for this process.
 
@@ -72,7 +79,7 @@ class Room:
     def put(self, entry: HeldEntry) -> None:
         """Take in an entry; one that is held already is passed over."""
         if self._take_note(entry):
-            self._line_up(entry)
+            self.line_up(entry)
 
     def _take_note(self, entry: HeldEntry) -> bool:
         if not self._house.hold(entry):
@@ -81,21 +88,48 @@ class Room:
         self._held_bytes += entry.size_bytes
         return True
 
-    def _line_up(self, entry: HeldEntry) -> None:
-        self._queue.append(entry)
+    def line_up(self, entry: HeldEntry) -> None:
+        """Have an entry that is held wait for a lane, and a suspect for its turn besides."""
+        (self._suspects if entry.suspicion.runs_alone else self._queue).append(entry)
         self._arrived.set()
 
     async def take(self) -> HeldEntry:
-        """Wait for the next entry to be handled."""
-        while not self._queue:
+        """Wait for the next entry to be handled.
+
+        Of the suspects of the whole process one at a time is given out, until `end_alone`; those
+        that wait for that hold no lane.
+        """
+        while True:
+            if self._suspects and self._house.begin_alone(self, self._suspects[0]):
+                return self._suspects.popleft()
+            if self._queue:
+                return self._queue.popleft()
             self._arrived.clear()
-            await self._arrived.wait()
-        return self._queue.popleft()
+            self._idle_lanes += 1
+            try:
+                await self._arrived.wait()
+            finally:
+                self._idle_lanes -= 1
+
+    def end_alone(self, entry: HeldEntry) -> None:
+        """Let the next suspect run, if this entry was the one that did."""
+        self._house.end_alone(entry)
+
+    @property
+    def waits_for_turn(self) -> bool:
+        """Whether a suspect would run here at once if it were its turn."""
+        return bool(self._suspects) and self._idle_lanes > 0
+
+    def wake_suspects(self) -> None:
+        """Have the lanes look whether it is a suspect's turn."""
+        if self._suspects:
+            self._arrived.set()
 
     def drain(self) -> list[HeldEntry]:
         """Give up the entries that no lane has taken yet."""
-        entries = list(self._queue)
+        entries = [*self._queue, *self._suspects]
         self._queue.clear()
+        self._suspects.clear()
         return entries
 
     def parked(self, entry: HeldEntry, delay_seconds: float) -> None:
@@ -103,13 +137,15 @@ class Room:
 
     def let_go(self, entry: HeldEntry) -> None:
         """Give back an entry's place, once it is settled."""
+        self.end_alone(entry)
         if self._house.let_go(entry):
             self._held -= 1
             self._held_bytes -= entry.size_bytes
             again = self._again.pop((entry.stream.key, entry.entry_id), None)
             if again is not None:
                 self.put(again)
-            self._house.on_room()
+            for told in self._house.on_room:
+                told()
 
 
 class House:
@@ -127,7 +163,10 @@ class House:
     ) -> None:
         self._held: set[tuple[str, str]] = set()
         self._gone: set[tuple[str, str]] | None = None
-        self.on_room: Callable[[], None] = lambda: None
+        self._alone: HeldEntry | None = None
+        self._last_alone: Room | None = None
+        # Each is called when a place was given back.
+        self.on_room: list[Callable[[], None]] = []
         self.rooms = [make_room(handler, self) for handler in handlers]
         self.room_bytes = MAX_HELD_BYTES // max(1, len(self.rooms))
 
@@ -142,6 +181,23 @@ class House:
             yield gone
         finally:
             self._gone = None
+
+    def begin_alone(self, room: Room, suspect: HeldEntry) -> bool:
+        """Give a suspect its turn, if no other has it; rooms that want one take turns."""
+        others = (other for other in self.rooms if other is not room)
+        if self._alone is not None:
+            return False
+        if room is self._last_alone and any(other.waits_for_turn for other in others):
+            return False
+        self._alone, self._last_alone = suspect, room
+        return True
+
+    def end_alone(self, entry: HeldEntry) -> None:
+        """End a suspect's turn; nothing happens if it has none."""
+        if self._alone is entry:
+            self._alone = None
+            for room in self.rooms:
+                room.wake_suspects()
 
     def holds(self, stream_key: str, entry_id: str) -> bool:
         """Tell whether an entry is in this process's hands."""

@@ -16,6 +16,7 @@ from consumers.later import LATER_SECONDS, put_off
 from consumers.persist import passes, persist
 from consumers.retry import Acknowledge, Decision, SetAside, TryAgain
 from consumers.rooms import Room
+from consumers.strikes import Strikes
 from relay.contract.connect import ResponseError
 from relay.contract.duties import cancel
 from relay.contract.script import Call, Script
@@ -26,6 +27,8 @@ BATCH = 256
 DEAD_LETTERS_KEPT = 100_000
 REFUSED_PAUSE_SECONDS = 15.0
 DEAD_LETTER_FIELDS = 1000
+# What is set aside for these reasons was not run.
+NO_ATTEMPT = ("unreadable", "poison")
 
 _park = Script("consumers", "order/fenced", "park")
 _dead = Script("consumers", "dead")
@@ -46,6 +49,7 @@ class Settler:
         self._flusher: asyncio.Task[None] | None = None
         self._refused: set[asyncio.Task[None]] = set()
         self.on_late: Callable[[HeldEntry], None] = lambda _: None
+        self.strikes = Strikes(us)
 
     @property
     def us(self) -> Consumer:
@@ -57,6 +61,8 @@ class Settler:
 
         An acknowledgement is only handed over here; the entry keeps its place until it is sent.
         """
+        if entry.suspicion.runs_alone:
+            await self.strikes.lift(entry)
         match decision:
             case Acknowledge():
                 self._acknowledge(entry, room)
@@ -136,6 +142,7 @@ class Settler:
     async def stop(self) -> None:
         """Give up what the store has refused; its entries stay pending for others."""
         await cancel(self._refused)
+        await self.strikes.stop()
 
     async def flush(self) -> None:
         """Send every acknowledgement that waits."""
@@ -173,16 +180,15 @@ class Settler:
 
     async def _send_acks(self, batch: list[tuple[HeldEntry, Room]]) -> None:
         ids: defaultdict[str, list[str]] = defaultdict(list)
-        histories: defaultdict[str, list[str]] = defaultdict(list)
+        books: defaultdict[str, list[str]] = defaultdict(list)
         for entry, _ in batch:
             ids[entry.stream.key].append(entry.entry_id)
-            if entry.history.attempts:
-                books = self._us.keys.attempts(entry.stream.tag, self._us.group)
-                histories[books].append(entry.member)
+            for book in self._written_in(entry):
+                books[book].append(entry.member)
         pipeline = self._us.redis.pipeline(transaction=False)
         for key, entry_ids in ids.items():
             pipeline.xack(key, self._us.group, *entry_ids)
-        for key, members in histories.items():
+        for key, members in books.items():
             pipeline.hdel(key, *members)
         for reply in await pipeline.execute(raise_on_error=False):
             if isinstance(reply, ResponseError) and passes(reply):
@@ -190,9 +196,19 @@ class Settler:
             if isinstance(reply, Exception):
                 _log.error("ack_refused", error=type(reply).__name__)
 
+    def _written_in(self, entry: HeldEntry) -> list[str]:
+        """Name the books that hold something of an entry."""
+        about = (entry.stream.tag, self._us.group)
+        books = []
+        if entry.history.attempts:
+            books.append(self._us.keys.attempts(*about))
+        if entry.suspicion.takeovers:
+            books.append(self._us.keys.strikes(*about))
+        return books
+
     async def _set_aside(self, entry: HeldEntry, verdict: SetAside) -> None:
         history = entry.history
-        if verdict.reason != "unreadable":
+        if verdict.reason not in NO_ATTEMPT:
             history = history.after(verdict.error)
         # A foreign entry may have more fields than a script can pass on.
         # One that was given again is told by the id that it had at first.
@@ -209,6 +225,7 @@ class Settler:
         if history.first_error:
             fields += ("firsterror", history.first_error.encode("utf-8", "replace"))
         keys = [entry.stream.key, *self._books(entry, self._us.keys.dead)]
+        keys.append(self._us.keys.strikes(entry.stream.tag, self._us.group))
         arguments = (entry.entry_id, entry.member, DEAD_LETTERS_KEPT, *fields)
         moved = await _dead(self._us.redis, keys, self._us.group, self._us.name, *arguments)
         if self._owned(entry, stored=bool(moved)):

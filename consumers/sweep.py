@@ -1,7 +1,8 @@
 """Takes over the entries of dead consumers.
 
 A consumer is dead when its heartbeat is gone, never because an entry took long: a live worker's
-long handler is not run twice. One process at a time looks through a tag.
+long handler is not run twice. One process at a time looks through a tag, and takes what it has
+room for; then it is another's turn, until there is room again.
 """
 
 import asyncio
@@ -11,26 +12,32 @@ from typing import Any
 
 import structlog
 
-from consumers.books import with_histories
 from consumers.consumer import Consumer
 from consumers.dispatch import Routes
-from consumers.entry import HeldEntry
-from consumers.rooms import Room
+from consumers.entry import HeldEntry, fields_of, read_history
+from consumers.refill import Refill
+from consumers.rooms import House, Room
 from consumers.skips import Skips
-from relay.contract.connect import RedisError, ResponseError, send_command, text_of
+from consumers.suspicion import read_suspicion
+from consumers.turn import Turn
+from relay.contract.connect import RedisError, ResponseError, text_of
 from relay.contract.script import Script
 from relay.contract.stream import Stream
 
 SWEEP_SECONDS = 2.0
 LEASE_MS = 10_000
+# How soon it is looked again where another process has the turn and there is room here.
+TURN_SECONDS = 0.05
 PAGE = 100
-# Guards against two sweepers after the same entry; not how death is told.
+# Of one page; what is beyond comes with the next.
+PAGE_BYTES = 4 * 1024 * 1024
+# An entry that moved a moment ago is left where it is; not how death is told.
 MIN_IDLE_MS = 3_000
 
 # A dead consumer that holds nothing is removed after this long; else their names pile up.
 FORGOTTEN_MS = 600_000
 
-_hold = Script("consumers", "hold")
+_take = Script("consumers", "count", "take")
 _leave = Script("consumers", "leave")
 _log = structlog.get_logger("consumers.sweep")
 
@@ -40,6 +47,7 @@ class Sweeper:
 
     Args:
         us: This process.
+        house: Tells when there is room again.
         routes: Knows which streams this process reads.
         may_take_over: Says whether the store has answered for long enough to trust that a
             missing heartbeat means death: heartbeats expire during an outage too.
@@ -50,6 +58,7 @@ class Sweeper:
         self,
         us: Consumer,
         *,
+        house: House,
         routes: Routes,
         may_take_over: Callable[[], bool],
         recover_soon: Callable[[], None],
@@ -58,56 +67,103 @@ class Sweeper:
         self._routes = routes
         self._may_take_over = may_take_over
         self._recover_soon = recover_soon
+        self._refill = Refill(house)
+        # Streams of which there was more than room; by tag.
+        self._unfinished: dict[str, set[str]] = {}
         self._skips = Skips("sweep")
 
     async def run(self) -> None:
-        """Sweep every two seconds, until cancelled."""
+        """Sweep every two seconds, and go on where room was wanting, until cancelled."""
         while True:
-            await asyncio.sleep(SWEEP_SECONDS * random.uniform(0.75, 1.25))  # noqa: S311 - jitter
+            seconds = SWEEP_SECONDS * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
+            regained = await self._refill.wait(seconds)
             try:
-                await self.sweep()
+                await (self.go_on() if regained else self.sweep())
             except (RedisError, OSError):
                 self._recover_soon()
                 raise
 
     async def sweep(self) -> None:
         """Look through every tag once, where no other process does."""
+        self._unfinished.clear()
+        await self._sweep(self._routes.by_tag())
+
+    async def go_on(self) -> None:
+        """Look again through the streams of which there was more than room."""
+        before, self._unfinished = self._unfinished, {}
+        routed = self._routes.by_tag()
+        busy = await self._sweep(
+            {
+                tag: [at for at in routed.get(tag, ()) if at[0].key in keys]
+                for tag, keys in before.items()
+            }
+        )
+        if busy:
+            await asyncio.sleep(TURN_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+            self._unfinished |= {tag: before[tag] for tag in busy}
+            self._want_room()
+
+    async def _sweep(self, tags: dict[str, list[tuple[Stream, Room]]]) -> list[str]:
+        """Look through streams; give the tags in which it is another's turn."""
+        busy: list[str] = []
         if not self._may_take_over():
-            return
-        for tag, streams in self._routes.by_tag().items():
+            return busy
+        for tag, streams in tags.items():
             try:
-                await self._sweep_tag(tag, streams)
+                if not await self._sweep_tag(tag, streams):
+                    busy.append(tag)
             except ResponseError as error:
                 self._recover_soon()
                 self._skips.note(tag, error)
             else:
                 self._skips.clear(tag)
+        self._want_room()
+        return busy
 
-    async def _sweep_tag(self, tag: str, streams: list[tuple[Stream, Room]]) -> None:
-        lease = self._us.keys.lease_sweep(tag, self._us.group)
-        if not await _hold(self._us.redis, [lease], self._us.name, LEASE_MS):
-            return
+    def _want_room(self) -> None:
+        """Go on as soon as there is room for what was left."""
+        keys = set[str]().union(*self._unfinished.values())
+        found = (self._routes.streams.get(key) for key in keys)
+        self._refill.want(at[1] for at in found if at is not None)
+
+    async def _sweep_tag(self, tag: str, streams: list[tuple[Stream, Room]]) -> bool:
+        turn = Turn(self._us, self._us.keys.lease_sweep(tag, self._us.group), LEASE_MS)
+        if not await turn.take():
+            return False
         try:
             for stream, room in streams:
-                await self._sweep_stream(stream, room)
-        finally:
-            # Let others, who may have more room, have the next turn. Losing the lease early
-            # only lets two look at once, and the claim itself decides who gets an entry.
-            await self._us.redis.delete(lease)
-
-    async def _sweep_stream(self, stream: Stream, room: Room) -> None:
-        for name in await self._dead_consumers(stream):
-            while room.free_for_claims and self._may_take_over():
-                page = min(PAGE, room.free_for_claims)
-                claimed = await self._claim(stream, name, page)
-                for entry in claimed:
-                    room.put_claimed(entry)
-                if claimed:
-                    _log.warning(
-                        "entries_taken_over", stream=stream.key, dead=name, entries=len(claimed)
-                    )
-                if len(claimed) < page:
+                if not await turn.keep():
                     break
+                await self._sweep_stream(stream, room, turn)
+        finally:
+            # Let others, who may have more room, have the next turn.
+            await turn.give_back()
+        return True
+
+    async def _sweep_stream(self, stream: Stream, room: Room, turn: Turn) -> None:
+        dead = await self._dead_consumers(stream)
+        if room.handler.order_by is not None:
+            return  # its one reader takes over what its predecessor held
+        for name in dead:
+            if not await self._take_from(stream, room, name, turn):
+                self._unfinished.setdefault(stream.tag, set()).add(stream.key)
+                return
+
+    async def _take_from(self, stream: Stream, room: Room, dead: str, turn: Turn) -> bool:
+        """Take what a dead consumer holds, as far as there is room; false where it was not all."""
+        start: str | None = "-"
+        taken = 0
+        while start is not None and room.free_for_claims and self._may_take_over():
+            page = min(PAGE, room.free_for_claims)
+            start, entries = await self._take_page(stream, dead, start, page)
+            for entry in entries:
+                room.put_claimed(entry)
+            taken += len(entries)
+            if not await turn.keep():
+                break
+        if taken:
+            _log.warning("entries_taken_over", stream=stream.key, dead=dead, entries=taken)
+        return start is None
 
     async def _dead_consumers(self, stream: Stream) -> list[str]:
         try:
@@ -129,21 +185,23 @@ class Sweeper:
                 await _leave(self._us.redis, [stream.key], self._us.group, name)
         return [name for name in dead if pending[name]]
 
-    async def _claim(self, stream: Stream, dead: str, page: int) -> list[HeldEntry]:
-        pending = await self._us.redis.xpending_range(
-            stream.key, self._us.group, "-", "+", page, consumername=dead, idle=MIN_IDLE_MS
-        )
-        ids = [row["message_id"] for row in pending]
-        if not ids:
-            return []
-        claim = ("XCLAIM", stream.key, self._us.group, self._us.name, MIN_IDLE_MS, *ids)
-        claimed: list[tuple[bytes | None, dict[bytes, bytes]]] = await send_command(
-            self._us.redis, *claim
-        )
-        # Servers before 7.0 answer nothing for ids whose entries were deleted.
-        entries = [
-            HeldEntry(stream, text_of(entry_id), fields)
-            for entry_id, fields in claimed
-            if entry_id is not None
-        ]
-        return await with_histories(self._us, entries)
+    async def _take_page(
+        self, stream: Stream, dead: str, start: str, page: int
+    ) -> tuple[str | None, list[HeldEntry]]:
+        """Take one page; give where the next one begins, if there is one."""
+        about = (stream.tag, self._us.group)
+        keys = [stream.key, self._us.keys.attempts(*about), self._us.keys.strikes(*about)]
+        who = (self._us.group, self._us.name, dead, stream.book_name)
+        last, taken = await _take(self._us.redis, keys, *who, MIN_IDLE_MS, start, page, PAGE_BYTES)
+        return None if last is None else f"({text_of(last)}", [_held(stream, *one) for one in taken]
+
+
+def _held(stream: Stream, entry: list[Any], history: bytes | None, suspicion: bytes) -> HeldEntry:
+    entry_id, flat = entry
+    return HeldEntry(
+        stream,
+        text_of(entry_id),
+        fields_of(flat),
+        read_history(history),
+        suspicion=read_suspicion(suspicion),
+    )

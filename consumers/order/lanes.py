@@ -227,7 +227,8 @@ class Lanes(Room):
         for entry in lost:
             super().let_go(entry)
 
-    def _line_up(self, entry: HeldEntry) -> None:
+    def line_up(self, entry: HeldEntry) -> None:
+        """Have an entry that is held wait in its lane."""
         lane = self._lane(*_lane_of(entry))
         if lane.stored:
             self._send_away(lane, entry)

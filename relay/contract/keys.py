@@ -175,7 +175,7 @@ class Keys:
         return f"{self.prefix}:{{{tag}}}@attempts:{group}"
 
     def strikes(self, tag: str, group: str) -> str:
-        """Hash: how often an entry's process died while handling it."""
+        """Hash: how often an entry was taken over, and how often its process died handling it."""
         return f"{self.prefix}:{{{tag}}}@strikes:{group}"
 
     def lane(self, tag: str, group: str, event_type: str) -> str:
@@ -200,6 +200,10 @@ class Keys:
     def lease_sweep(self, tag: str, group: str) -> str:
         """String with TTL: who takes over the entries of dead consumers."""
         return f"{self.prefix}:{{{tag}}}@lease:sweep:{group}"
+
+    def lease_park(self, tag: str, group: str) -> str:
+        """String with TTL: who compared the parked entries with their due times last."""
+        return f"{self.prefix}:{{{tag}}}@lease:park:{group}"
 
     def lease_trim(self, tag: str) -> str:
         """String with TTL: who trims the streams."""

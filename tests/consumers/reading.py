@@ -41,7 +41,7 @@ class Reading:
             routes=self.routes,
             restore_groups=self.discovery.restore_groups,
         )
-        self.house.on_room = self.reader.room_regained
+        self.house.on_room.append(self.reader.room_regained)
         self.discovery.on_new = self.reader.wake
         self.came: list[HeldEntry] = []
 

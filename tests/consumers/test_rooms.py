@@ -67,7 +67,7 @@ def test_regained_room_is_told() -> None:
     """A read that left the room's streams out must be ended."""
     house = House([make_handler()])
     told: list[int] = []
-    house.on_room = lambda: told.append(house.rooms[0].free)
+    house.on_room.append(lambda: told.append(house.rooms[0].free))
     entry = make_entry()
     house.rooms[0].put(entry)
     house.rooms[0].let_go(entry)

@@ -12,6 +12,7 @@ from consumers.dispatch import Routes
 from consumers.entry import HeldEntry, History, written
 from consumers.rooms import House
 from consumers.sweep import Sweeper
+from consumers.turn import Turn
 from relay.contract.stream import Stream
 from tests.consumers.making import (
     GROUP,
@@ -51,8 +52,10 @@ class Scene:
         self.routes = Routes(self.house.rooms)
         self.may = may
         self.lost_replies = 0
+        self.us = us(store, consumer)
         self.sweeper = Sweeper(
-            us(store, consumer),
+            self.us,
+            house=self.house,
             routes=self.routes,
             may_take_over=lambda: self.may,
             recover_soon=self._lost_reply,
@@ -62,6 +65,12 @@ class Scene:
 
     def _lost_reply(self) -> None:
         self.lost_replies += 1
+
+    async def sweep_stream(self) -> None:
+        """Look through a stream without asking whose turn it is."""
+        turn = Turn(self.us, "relay:{unipile}@lease:nobody", 60_000)
+        turn._ours = True
+        await self.sweeper._sweep_stream(STREAM, self.house.rooms[0], turn)
 
     def taken(self) -> list[HeldEntry]:
         """Give what came into the room."""
@@ -162,13 +171,13 @@ async def test_taking_over_ends_when_the_store_is_lost_in_the_middle(
     """The next page would be taken on a word that is no longer good."""
     await held_by(store, "dead", 150)
     scene = Scene(store, read_ahead=500)
-    claim = scene.sweeper._claim
+    take_page = scene.sweeper._take_page
 
-    async def claim_once(*arguments: Any) -> list[HeldEntry]:
+    async def take_once(*arguments: Any) -> Any:
         scene.may = False
-        return await claim(*arguments)
+        return await take_page(*arguments)
 
-    monkeypatch.setattr(scene.sweeper, "_claim", claim_once)
+    monkeypatch.setattr(scene.sweeper, "_take_page", take_once)
     await scene.sweeper.sweep()
 
     assert len(scene.taken()) == 100
@@ -252,19 +261,17 @@ async def test_a_stream_that_is_gone_is_passed_over(store: Redis) -> None:
 
 
 async def test_of_two_sweepers_only_one_gets_an_entry(store: Redis) -> None:
-    """The claim itself decides: what the other has just taken is not idle any more."""
+    """Looking and taking are one step: what the other has just taken is not the dead one's."""
     entry_ids = await held_by(store, "dead", 5)
     one, other = Scene(store, consumer="one"), Scene(store, consumer="other")
-    look = store.xpending_range
+    take_page = one.sweeper._take_page
 
-    async def look_and_be_late(*arguments: Any, **options: Any) -> Any:
-        found = await look(*arguments, **options)
-        store.xpending_range = look  # type: ignore[method-assign]
-        await other.sweeper._sweep_stream(STREAM, other.house.rooms[0])
-        return found
+    async def be_late(*arguments: Any) -> Any:
+        await other.sweep_stream()
+        return await take_page(*arguments)
 
-    store.xpending_range = look_and_be_late  # type: ignore[method-assign]
-    await one.sweeper._sweep_stream(STREAM, one.house.rooms[0])
+    one.sweeper._take_page = be_late  # type: ignore[method-assign]
+    await one.sweep_stream()
 
     assert one.taken() == []
     assert [entry.entry_id for entry in other.taken()] == entry_ids
@@ -288,7 +295,7 @@ async def test_the_lease_ends_by_itself_if_its_holder_dies(store: Redis) -> None
     scene = Scene(store)
     left_ms: list[int] = []
 
-    async def die(stream: Stream, room: object) -> None:
+    async def die(stream: Stream, room: object, turn: object) -> None:
         left_ms.append(await store.pttl(KEYS.lease_sweep(TAG, GROUP)))
 
     scene.sweeper._sweep_stream = die  # type: ignore[method-assign]
@@ -302,7 +309,7 @@ async def test_the_lease_is_given_back_for_the_next_turn(store: Redis) -> None:
     await held_by(store, "dead")
     scene = Scene(store)
 
-    async def fail(stream: Stream, room: object) -> None:
+    async def fail(stream: Stream, room: object, turn: object) -> None:
         raise ValueError
 
     scene.sweeper._sweep_stream = fail  # type: ignore[method-assign]
@@ -347,10 +354,10 @@ async def test_a_lost_reply_has_the_pending_entries_compared(
     await held_by(store, "dead")
     scene = Scene(store)
 
-    async def lost(stream: Stream, dead: str, page: int) -> list[HeldEntry]:
+    async def lost(*arguments: object) -> Any:
         raise RedisConnectionError
 
-    scene.sweeper._claim = lost  # type: ignore[method-assign]
+    monkeypatch.setattr(scene.sweeper, "_take_page", lost)
     with pytest.raises(RedisConnectionError):
         await scene.sweeper.run()
 
