@@ -14,6 +14,7 @@ from consumers.event import Event
 from consumers.outcome import Outcome
 from consumers.retry import Retry
 from consumers.rooms import House, Room
+from consumers.suspicion import INNOCENT, Suspicion
 from consumers.worker import Handler
 from relay.append import Appender
 from relay.contract.connect import OutOfMemoryError, text_of
@@ -79,6 +80,7 @@ def make_entry(
     stream: Stream | None = None,
     fields: dict[bytes, bytes] | None = None,
     history: History | None = None,
+    suspicion: Suspicion = INNOCENT,
 ) -> HeldEntry:
     """Make an entry that this process holds."""
     return HeldEntry(
@@ -86,6 +88,7 @@ def make_entry(
         entry_id,
         fields_for() if fields is None else fields,
         history or History(),
+        suspicion=suspicion,
     )
 
 
@@ -151,6 +154,12 @@ async def histories(store: Redis, tag: str = TAG, group: str = GROUP) -> dict[st
     """Give the written history of each entry that has one, by its name in the books."""
     found: Any = await store.hgetall(KEYS.attempts(tag, group))
     return {text_of(name): value for name, value in found.items()}
+
+
+async def strikes(store: Redis, tag: str = TAG, group: str = GROUP) -> dict[str, str]:
+    """Give what is written against each entry, by its name in the books."""
+    found: Any = await store.hgetall(KEYS.strikes(tag, group))
+    return {text_of(name): text_of(value) for name, value in found.items()}
 
 
 async def dead_letters(

@@ -5,7 +5,9 @@ import asyncio
 import pytest
 
 from consumers import rooms
+from consumers.entry import HeldEntry
 from consumers.rooms import House
+from consumers.suspicion import Suspicion
 from tests.consumers.making import make_entry, make_handler, make_room, make_stream
 from tests.waiting import wait_until
 
@@ -147,3 +149,96 @@ async def test_an_entry_claimed_before_it_was_let_go_is_taken_in_again() -> None
     assert await room.take() is claimed
     room.let_go(claimed)
     assert room.free == 110
+
+
+# --- suspects
+
+
+def suspect(entry_id: str, takeovers: int = 2, strikes: int = 0) -> HeldEntry:
+    """Make an entry that was taken over before."""
+    return make_entry(entry_id, suspicion=Suspicion(takeovers, strikes))
+
+
+async def test_one_suspect_at_a_time_is_given_out_and_others_beside_it() -> None:
+    """What runs beside it must not wait for it, and the next suspect must."""
+    room = make_room()
+    first, second = suspect("1-0"), suspect("2-0")
+    for entry in (first, second, make_entry("3-0"), make_entry("4-0")):
+        room.put(entry)
+    taken = [await room.take() for _ in range(3)]
+    waiting = asyncio.create_task(room.take())
+    await asyncio.sleep(0)
+
+    assert [entry.entry_id for entry in taken] == ["1-0", "3-0", "4-0"]
+    assert not waiting.done()
+    room.end_alone(first)
+    assert await waiting is second
+
+
+async def test_the_suspects_of_all_handlers_share_one_turn() -> None:
+    """Two at once could not be told apart when the process dies."""
+    house = House([make_handler(pattern="a:*"), make_handler(pattern="b:*")])
+    one, other = house.rooms
+    first, second = suspect("1-0"), suspect("2-0")
+    one.put(first)
+    other.put(second)
+    assert await one.take() is first
+    waiting = asyncio.create_task(other.take())
+    await asyncio.sleep(0)
+
+    assert not waiting.done()
+    one.let_go(first)
+    assert await waiting is second
+
+
+async def test_rooms_with_suspects_take_turns() -> None:
+    """A handler with many of them does not keep the others from theirs."""
+    house = House([make_handler(pattern="a:*"), make_handler(pattern="b:*")])
+    one, other = house.rooms
+    first = suspect("1-0")
+    for entry in (first, suspect("2-0"), suspect("3-0")):
+        one.put(entry)
+    taken = await one.take()
+    waiting = asyncio.create_task(other.take())
+    await asyncio.sleep(0)
+    other.put(suspect("4-0"))
+    one.end_alone(taken)
+    again = asyncio.create_task(one.take())
+    await wait_until(lambda: waiting.done() or again.done(), description="one has its turn")
+
+    assert (await waiting).entry_id == "4-0"
+    assert not again.done()
+    again.cancel()
+
+
+async def test_what_is_taken_over_once_or_convicted_waits_for_no_turn() -> None:
+    """Once may be chance, and what is not run harms nobody."""
+    room = make_room()
+    for entry in (suspect("1-0"), suspect("2-0", takeovers=1), suspect("3-0", strikes=3)):
+        room.put(entry)
+
+    assert [(await room.take()).entry_id for _ in range(3)] == ["1-0", "2-0", "3-0"]
+
+
+async def test_ending_another_entrys_turn_ends_none() -> None:
+    """Every lane says it of every entry."""
+    room = make_room()
+    room.put(suspect("1-0"))
+    room.put(suspect("2-0"))
+    await room.take()
+    room.end_alone(make_entry("9-0"))
+    waiting = asyncio.create_task(room.take())
+    await asyncio.sleep(0)
+
+    assert not waiting.done()
+    waiting.cancel()
+
+
+def test_suspects_that_no_lane_has_taken_are_given_up_as_well() -> None:
+    """At the end others get them."""
+    room = make_room()
+    room.put(suspect("1-0"))
+    room.put(make_entry("2-0"))
+
+    assert {entry.entry_id for entry in room.drain()} == {"1-0", "2-0"}
+    assert room.drain() == []
