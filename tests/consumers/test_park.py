@@ -1,17 +1,20 @@
 """Parked entries come back when they are due."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
+from structlog.testing import capture_logs
 
 from consumers import park
 from consumers.dispatch import Routes
 from consumers.entry import HeldEntry, History, written
 from consumers.park import Parking
 from consumers.rooms import House, Room
+from consumers.suspicion import Suspicion
 from relay.contract.keys import entry_of
 from relay.contract.stream import Stream
 from tests.consumers.making import (
@@ -30,9 +33,11 @@ from tests.consumers.making import (
     now_ms,
     pending,
     read_as,
+    strikes,
     us,
 )
 from tests.consumers.waiting_long import make_again
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.redis
 
@@ -186,6 +191,122 @@ async def test_one_types_full_room_does_not_stand_in_anothers_way(
     types = [entry.stream.event_type for entry in scene.taken()]
 
     assert (types.count("a"), types.count("b")) == (8, 3)
+
+
+async def test_a_look_passes_over_a_bounded_number_and_the_next_goes_on_from_there(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has no room or no handler here must not cost a look through all of it, nor starve us."""
+    monkeypatch.setattr(park, "PAGE", 10)
+    monkeypatch.setattr(park, "VAIN_PAGES", 2)
+    await parked(store, 55, event_type="email.new", due_ms=1)
+    ours = await parked(store, 3, due_ms=2)
+    scene = Scene(store, TYPE)
+    pages: list[int] = []
+    take_page = scene.parking._take_page
+
+    async def count(*arguments: Any) -> tuple[bool, int]:
+        pages[-1] += 1
+        return await take_page(*arguments)
+
+    monkeypatch.setattr(scene.parking, "_take_page", count)
+    came: list[list[str]] = []
+    for _ in range(4):
+        pages.append(0)
+        await scene.parking.look()
+        came.append([entry.entry_id for entry in scene.taken()])
+
+    assert came == [[], [], ours, []]
+    # The fourth begins anew: what was parked meanwhile with an early time is not passed over.
+    assert pages == [2, 2, 2, 2]
+    assert scene.parking._passed == {TAG: 20}
+
+
+async def test_what_was_not_looked_at_for_want_of_room_comes_next(store: Redis) -> None:
+    """In the order of the due times, also where a roomful is a part of a page."""
+    entry_ids = await parked(store, 30)
+    scene = Scene(store, TYPE, concurrency=2, read_ahead=0)
+    came: list[str] = []
+    while len(came) < 30:
+        await scene.parking.look()
+        for entry in scene.taken():
+            came.append(entry.entry_id)
+            scene.room.let_go(entry)
+
+    assert came == entry_ids
+
+
+async def test_a_full_room_that_is_regained_has_it_look_again(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred thousand that are due would come by a roomful each fifth of a second."""
+    monkeypatch.setattr(park, "POLL_SECONDS", 60)
+    entry_ids = await parked(store, 40)
+    scene = Scene(store, TYPE, concurrency=2, read_ahead=0)
+    running = asyncio.create_task(scene.parking.run())
+    came: list[str] = []
+
+    def handle() -> bool:
+        for entry in scene.taken():
+            came.append(entry.entry_id)
+            scene.room.let_go(entry)
+        return len(came) == len(entry_ids)
+
+    await wait_until(handle, description="all came")
+    running.cancel()
+
+    assert came == entry_ids
+
+
+async def test_large_entries_come_in_smaller_pages(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A whole page of ten MiB each would be more than a process may hold."""
+    monkeypatch.setattr(park, "PAGE_BYTES", 1000)
+    await parked(store, 20)
+    scene = Scene(store, TYPE)
+    more, taken = await scene.parking._take_page(TAG, [(make_stream(), scene.room)])
+    await scene.parking.look()
+
+    assert more
+    assert 0 < taken < 10
+    assert len(scene.taken()) == 20
+
+
+async def test_a_suspect_comes_back_as_one(store: Redis) -> None:
+    """Parking clears nobody: it must still run alone."""
+    (entry_id,) = await parked(store)
+    await store.hset(KEYS.strikes(TAG, GROUP), in_books(entry_id), "3 1")
+    scene = Scene(store, TYPE)
+    await scene.parking.look()
+
+    assert [entry.suspicion for entry in scene.taken()] == [Suspicion(3, 1)]
+    assert await strikes(store) == {in_books(entry_id): "3 1"}
+
+
+@pytest.mark.parametrize(
+    "book", [KEYS.park(TAG, GROUP), KEYS.attempts(TAG, GROUP), KEYS.strikes(TAG, GROUP)]
+)
+async def test_a_book_of_a_wrong_type_stops_it_before_anything_is_half_done(
+    store: Redis, book: str
+) -> None:
+    """It is said once, and goes on when it is mended."""
+    entry_ids = await parked(store, 2)
+    due = await due_times(store)
+    await store.delete(book)
+    await store.set(book, "x", px=60_000)
+    scene = Scene(store, TYPE)
+    with capture_logs() as logs:
+        await scene.parking.look()
+        await scene.parking.look()
+    held = await pending(store)
+    await store.delete(book)
+    await store.zadd(KEYS.park(TAG, GROUP), due)
+    await scene.parking.look()
+
+    assert [(line["event"], line["error"]) for line in logs] == [("skipped", "WRONGTYPE")]
+    assert held == dict.fromkeys(entry_ids, "@park")
+    assert [entry.entry_id for entry in scene.taken()] == entry_ids
 
 
 async def test_equal_entry_ids_of_two_types_are_told_apart(store: Redis) -> None:

@@ -1,18 +1,22 @@
 """What a dead worker held is taken over, and what a live one holds is not."""
 
 import asyncio
+import random
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
+from structlog.testing import capture_logs
 
 from consumers.dispatch import Routes
 from consumers.entry import HeldEntry, History, written
 from consumers.rooms import House
-from consumers.sweep import Sweeper
+from consumers.suspicion import Suspicion
+from consumers.sweep import Sweeper, _leave
 from consumers.turn import Turn
+from relay.contract.connect import text_of
 from relay.contract.stream import Stream
 from tests.consumers.making import (
     GROUP,
@@ -21,14 +25,19 @@ from tests.consumers.making import (
     TYPE,
     US,
     append_events,
+    consumers_of,
     full,
+    histories,
     in_books,
+    make_entry,
     make_handler,
     make_stream,
     pending,
     read_as,
+    strikes,
     us,
 )
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.redis
 
@@ -257,6 +266,93 @@ async def test_a_stream_that_is_gone_is_passed_over(store: Redis) -> None:
     assert [entry.entry_id for entry in scene.taken()] == entry_ids
 
 
+async def test_it_goes_on_as_soon_as_room_is_regained(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred thousand entries by a roomful every two seconds would take half an hour."""
+    entry_ids = await held_by(store, "dead", 100)
+    scene = Scene(store, concurrency=3, read_ahead=0)
+    came: list[str] = []
+    await scene.sweeper.sweep()
+    monkeypatch.setattr("consumers.sweep.SWEEP_SECONDS", 60)
+    running = asyncio.create_task(scene.sweeper.run())
+
+    def handle() -> bool:
+        for entry in scene.taken():
+            came.append(entry.entry_id)
+            scene.house.rooms[0].let_go(entry)
+        return len(came) == len(entry_ids)
+
+    await wait_until(handle, description="all came")
+    running.cancel()
+
+    assert came == entry_ids
+
+
+async def test_it_does_not_go_on_before_there_is_room_worth_it(store: Redis) -> None:
+    """A few commands for each single entry would be a burden to the store."""
+    entry_ids = await held_by(store, "dead", 30)
+    scene = Scene(store, concurrency=10, read_ahead=0)
+    await scene.sweeper.sweep()
+    refill = scene.sweeper._refill
+    regained = []
+    for entry in scene.taken()[:5]:
+        regained.append(refill._regained.is_set())
+        scene.house.rooms[0].let_go(entry)
+
+    assert len(entry_ids) == 30
+    assert regained == [False] * 5
+    assert refill._regained.is_set()
+
+
+async def test_a_room_that_is_regained_for_nothing_does_not_send_it_round(store: Redis) -> None:
+    """The store was lost meanwhile, or another took the rest."""
+    await held_by(store, "dead", 10)
+    scene = Scene(store, concurrency=2, read_ahead=0)
+    await scene.sweeper.sweep()
+    for entry in scene.taken():
+        scene.house.rooms[0].let_go(entry)
+    first = await scene.sweeper._refill.wait(5)
+    scene.may = False
+    await scene.sweeper.go_on()
+
+    assert first
+    assert not scene.sweeper._refill._regained.is_set()
+
+
+async def test_where_another_has_the_turn_it_looks_again_soon(store: Redis) -> None:
+    """There is room, and more to take: waiting for the next regular look would waste both."""
+    entry_ids = await held_by(store, "dead", 8)
+    scene = Scene(store, concurrency=2, read_ahead=0)
+    await scene.sweeper.sweep()
+    for entry in scene.taken():
+        scene.house.rooms[0].let_go(entry)
+    await store.set(KEYS.lease_sweep(TAG, GROUP), "other", px=LONG_MS)
+    await scene.sweeper.go_on()
+    during = scene.taken()
+    await store.delete(KEYS.lease_sweep(TAG, GROUP))
+    assert await scene.sweeper._refill.wait(5)
+    await scene.sweeper.go_on()
+
+    assert during == []
+    assert [entry.entry_id for entry in scene.taken()] == entry_ids[4:]
+
+
+async def test_large_entries_come_in_smaller_pages(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred of ten MiB in one reply would be more than a process may hold."""
+    monkeypatch.setattr("consumers.sweep.PAGE_BYTES", 1000)
+    entry_ids = await held_by(store, "dead", 20)
+    scene = Scene(store)
+    start, entries = await scene.sweeper._take_page(STREAM, "dead", "-", 100)
+    await scene.sweeper.sweep()
+
+    assert start is not None
+    assert 0 < len(entries) < 10
+    assert len(entries) + len(scene.taken()) == len(entry_ids)
+
+
 # --- several sweepers
 
 
@@ -331,6 +427,204 @@ async def test_many_sweepers_take_each_entry_once(store: Redis) -> None:
     taken = [entry.entry_id for scene in scenes for entry in scene.taken()]
 
     assert sorted(taken) == sorted(entry_ids)
+
+
+async def test_a_lease_is_renewed_while_its_holder_sweeps(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long list takes longer than a lease lasts."""
+    monkeypatch.setattr("consumers.turn.RENEWED_AFTER", 0.0)
+    lease = KEYS.lease_sweep(TAG, GROUP)
+    turn = Turn(us(store), lease, LONG_MS)
+    await turn.take()
+    await store.pexpire(lease, 100)
+    kept = await turn.keep()
+
+    assert kept
+    assert await store.pttl(lease) > 1000
+
+
+async def test_a_lease_that_is_anothers_is_neither_renewed_nor_given_back(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ended while we stood still; the other must not lose it by us."""
+    monkeypatch.setattr("consumers.turn.RENEWED_AFTER", 0.0)
+    lease = KEYS.lease_sweep(TAG, GROUP)
+    turn = Turn(us(store), lease, 1000)
+    await turn.take()
+    await store.set(lease, "other", px=5000)
+    kept = [await turn.keep(), await turn.keep()]
+    await turn.give_back()
+
+    assert kept == [False, False]
+    assert await store.get(lease) == b"other"
+
+
+async def test_a_sweep_ends_where_its_lease_is_anothers(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two that go on side by side would be twice the work for the store."""
+    monkeypatch.setattr("consumers.turn.RENEWED_AFTER", 0.0)
+    await held_by(store, "dead", 150)
+    scene = Scene(store, read_ahead=500)
+    take_page = scene.sweeper._take_page
+
+    async def lose(*arguments: Any) -> Any:
+        await store.set(KEYS.lease_sweep(TAG, GROUP), "other", px=LONG_MS)
+        return await take_page(*arguments)
+
+    monkeypatch.setattr(scene.sweeper, "_take_page", lose)
+    await scene.sweeper.sweep()
+
+    assert len(scene.taken()) == 100
+
+
+# --- what is counted
+
+
+async def test_every_takeover_is_counted(store: Redis) -> None:
+    """From the second on the entry is a suspect; it knows so when it comes."""
+    (entry_id,) = await held_by(store, "dead")
+    suspicions = []
+    for number in range(1, 4):
+        scene = Scene(store, consumer=f"us-{number}")
+        await scene.sweeper.sweep()
+        (entry,) = scene.taken()
+        suspicions.append(entry.suspicion)
+        await make_idle(store, f"us-{number}", [entry_id], LONG_MS)
+
+    assert suspicions == [Suspicion(1, 0), Suspicion(2, 0), Suspicion(3, 0)]
+    assert await strikes(store) == {in_books(entry_id): "3 0"}
+
+
+async def test_a_takeover_keeps_the_strikes(store: Redis) -> None:
+    """They are what the dead process left behind."""
+    (entry_id,) = await held_by(store, "dead")
+    await store.hset(KEYS.strikes(TAG, GROUP), in_books(entry_id), "4 2")
+    scene = Scene(store)
+    await scene.sweeper.sweep()
+    (entry,) = scene.taken()
+
+    assert entry.suspicion == Suspicion(5, 2)
+
+
+async def test_what_nobody_can_read_in_the_book_begins_anew(store: Redis) -> None:
+    """A field that something else has written must not end taking over."""
+    (entry_id,) = await held_by(store, "dead")
+    await store.hset(KEYS.strikes(TAG, GROUP), in_books(entry_id), "x")
+    scene = Scene(store)
+    await scene.sweeper.sweep()
+
+    assert [entry.suspicion for entry in scene.taken()] == [Suspicion(1, 0)]
+
+
+@pytest.mark.parametrize("book", [KEYS.strikes(TAG, GROUP), KEYS.attempts(TAG, GROUP)])
+async def test_a_book_of_a_wrong_type_stops_taking_over_and_nothing_is_half_done(
+    store: Redis, book: str
+) -> None:
+    """What cannot be counted could be poison for ever; it is said once, and goes on when mended."""
+    entry_ids = await held_by(store, "dead", 2)
+    await store.set(book, "x", px=LONG_MS)
+    scene = Scene(store)
+    with capture_logs() as logs:
+        await scene.sweeper.sweep()
+        await scene.sweeper.sweep()
+    held = await pending(store)
+    await store.delete(book)
+    await scene.sweeper.sweep()
+
+    assert [(line["event"], line["error"]) for line in logs] == [("skipped", "WRONGTYPE")]
+    assert held == dict.fromkeys(entry_ids, "dead")
+    assert [entry.entry_id for entry in scene.taken()] == entry_ids
+
+
+async def test_what_the_books_know_of_a_deleted_entry_goes_with_it(store: Redis) -> None:
+    """Nobody would ever clear it."""
+    entry_ids = await held_by(store, "dead", 2)
+    for book in (KEYS.strikes(TAG, GROUP), KEYS.attempts(TAG, GROUP)):
+        await store.hset(book, in_books(entry_ids[0]), "1 0")
+    await store.xdel(STREAM.key, entry_ids[0])
+    scene = Scene(store)
+    await scene.sweeper.sweep()
+
+    assert await strikes(store) == {in_books(entry_ids[1]): "1 0"}
+    assert await histories(store) == {}
+    assert list(await pending(store)) == entry_ids[1:]
+
+
+async def test_books_that_are_lost_cost_no_entry(store: Redis) -> None:
+    """What is known of it begins anew."""
+    entry_ids = await held_by(store, "dead", 2)
+    await store.hset(KEYS.strikes(TAG, GROUP), in_books(entry_ids[0]), "4 2")
+    await store.delete(KEYS.strikes(TAG, GROUP))
+    scene = Scene(store)
+    await scene.sweeper.sweep()
+
+    assert [entry.suspicion for entry in scene.taken()] == [Suspicion(1, 0)] * 2
+
+
+# --- ordered streams, and names that nobody uses any more
+
+
+async def test_an_ordered_streams_entries_are_left_to_its_reader(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Taking some of them over would break their order; the names of the dead go all the same."""
+    monkeypatch.setattr("consumers.sweep.FORGOTTEN_MS", -1)
+    entry_ids = await held_by(store, "dead")
+    await forgotten(store, "long-dead")
+    scene = Scene(store, order_by="account")
+    await scene.sweeper.sweep()
+
+    assert scene.taken() == []
+    assert await pending(store) == dict.fromkeys(entry_ids, "dead")
+    assert "long-dead" not in await consumers_of(store)
+
+
+async def forgotten(store: Redis, *names: str) -> None:
+    """Have consumers that read once, settled that, and died."""
+    for name in names:
+        await store.xgroup_createconsumer(STREAM.key, GROUP, name)
+
+
+async def test_the_names_of_the_dead_do_not_pile_up(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two hundred processes that were killed leave none behind, once they are long dead."""
+    names = [f"dead-{number}" for number in range(200)]
+    (entry_id,) = await held_by(store, "holding")
+    await forgotten(store, *names, "live", "@park")
+    await beat(store, "live")
+    scene = Scene(store, concurrency=1, read_ahead=0)
+    scene.house.rooms[0].put(make_entry("1-0"))
+    scene.house.rooms[0].put(make_entry("2-0"))
+    await scene.sweeper.sweep()
+    young = await consumers_of(store)
+    monkeypatch.setattr("consumers.sweep.FORGOTTEN_MS", -1)
+    await scene.sweeper.sweep()
+
+    assert young == {*names, "live", "@park", "holding"}
+    assert await consumers_of(store) == {"live", "@park", "@left", "holding"}
+    assert await pending(store) == {entry_id: "holding"}
+
+
+async def test_a_read_that_races_the_removal_loses_nothing(store: Redis) -> None:
+    """A thousand times: what the consumer was given is pending under it, or still unread."""
+    await append_events(store, ["evt_0"])
+    await read_as(store, "slow")
+    expected = set(await pending(store))
+    await store.xack(STREAM.key, GROUP, *expected)
+    for _ in range(1000):
+        entry_id = text_of(await store.xadd(STREAM.key, {"x": "y"}))
+        pair = (
+            store.xreadgroup(GROUP, "slow", {STREAM.key: ">"}),
+            _leave(store, [STREAM.key], GROUP, "slow"),
+        )
+        await asyncio.gather(*(pair if random.random() < 0.5 else pair[::-1]))
+        held = await pending(store)
+
+        assert held == {entry_id: "slow"}
+        await store.xack(STREAM.key, GROUP, entry_id)
 
 
 # --- trouble
