@@ -25,7 +25,8 @@ from relay.contract.script import Script
 from relay.contract.stream import Stream
 
 SWEEP_SECONDS = 2.0
-LEASE_MS = 10_000
+# Short, since a process that dies in its turn keeps the others from theirs for so long.
+LEASE_MS = 3_000
 # How soon it is looked again where another process has the turn and there is room here.
 TURN_SECONDS = 0.05
 PAGE = 100

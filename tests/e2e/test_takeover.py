@@ -1,0 +1,228 @@
+"""Worker processes that die, stall and hang: who is taken over, who is not, and who is to blame."""
+
+import asyncio
+import contextlib
+import signal
+import textwrap
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from relay.contract.connect import connect
+from tests.consumers.making import (
+    append_events,
+    dead_letters,
+    due_times,
+    make_stream,
+    numbered,
+    pending,
+    strikes,
+)
+from tests.hasty import make_hasty
+from tests.programs import Program, end, start, worker
+from tests.servers import Server
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.e2e
+
+DEAD_SECONDS = 0.8
+DEADLINE_SECONDS = 60.0
+
+HANDLERS = """
+    import asyncio, os, pathlib, time
+    import hasty
+    from consumers import Event, Retry, Worker
+
+    worker = Worker(group="crm")
+    name = os.environ["NAME"]
+    book = os.open("runs.txt", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    def note(word, event):
+        os.write(book, f"{word} {event.id} {name}\\n".encode())
+        os.fsync(book)
+
+    @worker.on("unipile:poison", concurrency=5)
+    async def poison(event: Event) -> None:
+        note("begun", event)
+        if event.id == "evt_7":
+            os._exit(1)
+        await asyncio.sleep(0.005)
+        note("done", event)
+
+    @worker.on("unipile:long", concurrency=1, timeout_seconds=None)
+    async def wait(event: Event) -> None:
+        note("begun", event)
+        await asyncio.sleep(LONG if event.id.endswith("_0") else 0)
+        note("done", event)
+
+    @worker.on("unipile:burning", concurrency=1, timeout_seconds=None)
+    async def burn(event: Event) -> None:
+        note("begun", event)
+        end = time.monotonic() + (LONG if event.id.endswith("_0") else 0)
+        while time.monotonic() < end:
+            pass
+        note("done", event)
+
+    @worker.on("unipile:late", concurrency=2, retry=Retry(base_seconds=0.01))
+    async def late(event: Event) -> None:
+        note("begun", event)
+        while name == "one" and not pathlib.Path("go").exists():
+            await asyncio.sleep(0.01)
+        if name == "one" and event.id == "evt_1":
+            note("failed", event)
+            raise ValueError
+        note("done", event)
+"""
+
+# Starts a worker again each time it has died, without loading everything anew.
+PHOENIX = """
+    import asyncio, os, signal
+    import handlers
+    from consumers.app import load_settings, run_worker
+
+    child = 0
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
+    while True:
+        child = os.fork()
+        if not child:
+            asyncio.run(run_worker(handlers.worker, load_settings(os.environ)))
+            os._exit(0)
+        if not os.waitpid(child, 0)[1]:
+            break
+        print("it died", flush=True)
+"""
+
+
+class Scene:
+    """A directory with handlers that keep a book, and a server.
+
+    Args:
+        directory: Where the workers are started.
+        server: Where they read.
+        store: A client of it.
+    """
+
+    def __init__(self, directory: Path, server: Server, store: Redis) -> None:
+        self.directory = directory
+        self.server = server
+        self.store = store
+
+    def worker(self, name: str) -> contextlib.AbstractContextManager[Program]:
+        """Have a worker process within the block."""
+        return worker(self.directory, self.server.url, "handlers:worker", name=name, NAME=name)
+
+    def runs(self, word: str, name: str | None = None) -> list[str]:
+        """Give the ids of the events that were begun, or done, by a process."""
+        book = self.directory / "runs.txt"
+        lines = [line.split() for line in book.read_text().splitlines()] if book.exists() else []
+        return [event_id for said, event_id, by in lines if said == word and name in {None, by}]
+
+    async def until(self, word: str, count: int, name: str | None = None) -> None:
+        """Wait until so many runs were begun, or done."""
+        await wait_until(
+            lambda: len(self.runs(word, name)) >= count,
+            deadline_seconds=DEADLINE_SECONDS,
+            description=f"{count} {word}",
+        )
+
+    async def until_settled(self, event_type: str) -> None:
+        """Wait until nothing of a type is pending."""
+        stream = f"relay:{{unipile}}:{event_type}"
+
+        async def done() -> bool:
+            (group,) = await self.store.xinfo_groups(stream)
+            return not group["pending"]
+
+        await wait_until(done, deadline_seconds=DEADLINE_SECONDS, description="all is settled")
+
+
+@pytest.fixture
+async def scene(tmp_path: Path, start_server: Callable[..., Server]) -> AsyncIterator[Scene]:
+    """Handlers in a directory of their own, where the dead are known within moments."""
+    make_hasty(tmp_path, DEAD_SECONDS)
+    text = textwrap.dedent(HANDLERS).replace("LONG", str(10 * DEAD_SECONDS))
+    (tmp_path / "handlers.py").write_text(text)
+    server = start_server("valkey", "none")
+    client = connect(server.url, role="test", connections=8)
+    yield Scene(tmp_path, server, client)
+    await client.aclose()
+
+
+async def test_an_event_that_kills_its_process_is_a_dead_letter_and_its_neighbours_are_handled(
+    scene: Scene,
+) -> None:
+    """After three strikes it is not run any more; no neighbour is blamed for being there."""
+    await append_events(scene.store, numbered(100), "poison")
+    (scene.directory / "phoenix.py").write_text(textwrap.dedent(PHOENIX))
+    program = start(
+        ["phoenix.py"], scene.directory, "phoenix", REDIS_URL=scene.server.url, NAME="one"
+    )
+    try:
+
+        async def convicted() -> bool:
+            return bool(await dead_letters(scene.store))
+
+        await wait_until(
+            convicted, deadline_seconds=DEADLINE_SECONDS, description="it is set aside"
+        )
+        await scene.until_settled("poison")
+    finally:
+        end(program)
+    (letter,) = await dead_letters(scene.store)
+
+    # Two unmarked runs, and three under a strike.
+    assert Counter(scene.runs("begun"))["evt_7"] == 5
+    assert program.output().count("it died") == 5
+    assert (letter[b"id"], letter[b"reason"]) == (b"evt_7", b"poison")
+    assert set(scene.runs("done")) == {*numbered(100)} - {"evt_7"}
+    assert await strikes(scene.store) == {}
+
+
+async def test_what_a_living_worker_holds_is_left_to_it_however_long_it_takes(
+    scene: Scene,
+) -> None:
+    """A handler ten times the dead time, one that burns CPU in the loop, and what waits behind."""
+    await append_events(scene.store, numbered(5), "long")
+    await append_events(scene.store, numbered(5, "hot"), "burning")
+    with scene.worker("one") as one:
+        await scene.until("begun", 2)
+        with scene.worker("two") as two:
+            await wait_until(
+                lambda: two.output().count("stream_joined") == 2,
+                deadline_seconds=DEADLINE_SECONDS,
+                description="another is there",
+            )
+            others = set((await pending(scene.store, make_stream("long"))).values())
+            await scene.until("done", 10)
+
+    assert sorted(scene.runs("begun", "one")) == sorted(numbered(5) + numbered(5, "hot"))
+    assert scene.runs("begun", "two") == []
+    assert len(others) == 1
+    assert "entries_taken_over" not in one.output() + two.output()
+
+
+async def test_what_a_stalled_worker_does_late_harms_nothing(scene: Scene) -> None:
+    """Its success is no second acknowledgement that counts, and its failure parks nothing."""
+    await append_events(scene.store, numbered(2), "late")
+    with scene.worker("one") as one:
+        await scene.until("begun", 2, "one")
+        one.process.send_signal(signal.SIGSTOP)
+        with scene.worker("two"):
+            await scene.until("done", 2, "two")
+            await scene.until_settled("late")
+            (scene.directory / "go").touch()
+            one.process.send_signal(signal.SIGCONT)
+            await scene.until("done", 1, "one")
+            await scene.until("failed", 1, "one")
+            await wait_until(lambda: "outcome_late" in one.output(), description="it was told")
+            code = await asyncio.to_thread(one.terminate)
+    left = (await due_times(scene.store), await dead_letters(scene.store))
+
+    assert code == 0
+    assert left == ({}, [])
+    assert await pending(scene.store, make_stream("late")) == {}
+    assert Counter(scene.runs("done")) == {"evt_0": 2, "evt_1": 1}
+    assert await strikes(scene.store) == {}
