@@ -3,8 +3,8 @@
 -- KEYS  1 sorted set of due times, 2 hash of histories, 3 hash of strikes, then the streams that
 --       the consumer reads
 -- ARGV  1 group, 2 consumer, 3 how many members to look at, 4 how many to pass over first, 5 how
---       many bytes are enough; then of each stream in turn: its name in the books, and how many
---       entries the consumer has room for
+--       many bytes and 6 how many entries are enough; then of each stream in turn: its name in the
+--       books, and how many entries the consumer has room for
 -- Returns  1 how many members to pass over in the next page, 2 whether more may be due behind this
 --          one (0 or 1), and 3 the entries taken: for each its stream's name, XCLAIM's reply for
 --          it, its history and its suspicion
@@ -14,12 +14,13 @@
 -- Pages begin at a rank, since that costs the same however far it is. Where others take members
 -- before it at the same time, some are passed over until the next round from the beginning.
 
-local group, consumer, page, enough = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[5])
+local group, consumer, page = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local enough_bytes, enough = tonumber(ARGV[5]), tonumber(ARGV[6])
 local stream_of, room, places = {}, {}, 0
 for i = 4, #KEYS do
-  local name = ARGV[6 + 2 * (i - 4)]
+  local name = ARGV[7 + 2 * (i - 4)]
   stream_of[name] = KEYS[i]
-  room[name] = tonumber(ARGV[7 + 2 * (i - 4)])
+  room[name] = tonumber(ARGV[8 + 2 * (i - 4)])
   places = places + room[name]
 end
 
@@ -51,7 +52,7 @@ for i = 1, #found, 2 do
     more = 0
     break
   end
-  if places == 0 or bytes >= enough then
+  if places == 0 or #taken >= enough or bytes >= enough_bytes then
     more = 1
     break
   end

@@ -19,6 +19,7 @@ PAGE = 256
 # So many pages may bring nothing in one look: they hold what has no room or no handler here.
 VAIN_PAGES = 8
 # Of one page; what is beyond comes with the next.
+PAGE_ENTRIES = 100
 PAGE_BYTES = 4 * 1024 * 1024
 
 _due = Script("consumers", "due")
@@ -89,7 +90,8 @@ class Parking:
         books = (self._us.keys.park, self._us.keys.attempts, self._us.keys.strikes)
         keys = [book(*about) for book in books]
         passed = self._passed.get(tag, 0)
-        arguments: list[str | int] = [self._us.group, self._us.name, PAGE, passed, PAGE_BYTES]
+        arguments: list[str | int] = [self._us.group, self._us.name, PAGE, passed]
+        arguments += (PAGE_BYTES, PAGE_ENTRIES)
         for stream, room in streams:
             keys.append(stream.key)
             arguments += (stream.book_name, room.free_for_claims)

@@ -26,6 +26,8 @@ class Refill:
 
     async def wait(self, seconds: float) -> bool:
         """Wait; true where room was regained before the time had passed."""
+        if seconds <= 0:
+            return False  # also where room is regained all the time
         try:
             async with asyncio.timeout(seconds):
                 await self._regained.wait()

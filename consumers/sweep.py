@@ -7,6 +7,7 @@ room for; then it is another's turn, until there is room again.
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -71,15 +72,18 @@ class Sweeper:
         self._refill = Refill(house)
         # Streams of which there was more than room; by tag.
         self._unfinished: dict[str, set[str]] = {}
+        self._taken: Counter[tuple[str, str]] = Counter()
         self._skips = Skips("sweep")
 
     async def run(self) -> None:
         """Sweep every two seconds, and go on where room was wanting, until cancelled."""
+        clock = asyncio.get_running_loop().time
         while True:
-            seconds = SWEEP_SECONDS * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
-            regained = await self._refill.wait(seconds)
+            next_at = clock() + SWEEP_SECONDS * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
             try:
-                await (self.go_on() if regained else self.sweep())
+                while await self._refill.wait(next_at - clock()):
+                    await self.go_on()
+                await self.sweep()
             except (RedisError, OSError):
                 self._recover_soon()
                 raise
@@ -88,6 +92,7 @@ class Sweeper:
         """Look through every tag once, where no other process does."""
         self._unfinished.clear()
         await self._sweep(self._routes.by_tag())
+        self._say_taken()
 
     async def go_on(self) -> None:
         """Look again through the streams of which there was more than room."""
@@ -162,9 +167,15 @@ class Sweeper:
             taken += len(entries)
             if not await turn.keep():
                 break
-        if taken:
-            _log.warning("entries_taken_over", stream=stream.key, dead=dead, entries=taken)
+        self._taken[stream.key, dead] += taken
         return start is None
+
+    def _say_taken(self) -> None:
+        """Say it once for all that was taken since the last sweep."""
+        for (stream, dead), entries in self._taken.items():
+            if entries:
+                _log.warning("entries_taken_over", stream=stream, dead=dead, entries=entries)
+        self._taken.clear()
 
     async def _dead_consumers(self, stream: Stream) -> list[str]:
         try:
