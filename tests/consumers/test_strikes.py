@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -65,14 +66,14 @@ class Scene:
         """The first."""
         return self.entries[0]
 
-    def room(self, function: Callable[[Event], object], **options: object) -> Room:
+    def room(self, function: Callable[[Event], object], **options: Any) -> Room:
         """Make the room of a handler, with the suspects in it."""
         (room,) = House([make_handler(function, **options)]).rooms
         for entry in self.entries:
             room.put(entry)
         return room
 
-    async def run(self, function: Callable[[Event], object], **options: object) -> Crew:
+    async def run(self, function: Callable[[Event], object], **options: Any) -> Crew:
         """Have lanes that handle the suspects."""
         crew = Crew(self.room(function, **options), self.settler)
         crew.start()

@@ -356,7 +356,9 @@ async def test_large_entries_come_in_smaller_pages(
 # --- several sweepers
 
 
-async def test_of_two_sweepers_only_one_gets_an_entry(store: Redis) -> None:
+async def test_of_two_sweepers_only_one_gets_an_entry(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Looking and taking are one step: what the other has just taken is not the dead one's."""
     entry_ids = await held_by(store, "dead", 5)
     one, other = Scene(store, consumer="one"), Scene(store, consumer="other")
@@ -366,7 +368,7 @@ async def test_of_two_sweepers_only_one_gets_an_entry(store: Redis) -> None:
         await other.sweep_stream()
         return await take_page(*arguments)
 
-    one.sweeper._take_page = be_late  # type: ignore[method-assign]
+    monkeypatch.setattr(one.sweeper, "_take_page", be_late)
     await one.sweep_stream()
 
     assert one.taken() == []
