@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from consumers.entry import History, written
+from consumers.suspicion import INNOCENT, Suspicion
 from tests.consumers.making import (
     GROUP,
     KEYS,
@@ -128,16 +129,21 @@ async def test_what_is_settled_while_a_recovery_asks_is_no_ghost(
 
 
 async def test_a_ghost_comes_with_what_the_books_know_of_it(server: Server, store: Redis) -> None:
-    """A claim's reply was lost: the attempts that were made count."""
+    """A claim's reply was lost: the attempts that were made count, and so do strikes."""
     await append_events(store, numbered(2))
     entry_ids = await read_as(store, US)
     history = History(3, "KeyError: first")
     books = KEYS.attempts(TAG, GROUP)
     await store.hset(books, in_books(entry_ids[1]), written(history).decode())
+    await store.hset(KEYS.strikes(TAG, GROUP), in_books(entry_ids[0]), "4 2")
     async with reading(server.url, store, make_handler()) as scene:
         await scene.until_came(*numbered(2))
+        came = {entry.entry_id: (entry.history, entry.suspicion) for entry in scene.came}
 
-        assert [entry.history for entry in scene.came] == [History(), history]
+        assert came == {
+            entry_ids[0]: (History(), Suspicion(4, 2)),
+            entry_ids[1]: (history, INNOCENT),
+        }
 
 
 async def test_a_ghost_whose_entry_was_deleted_is_settled(server: Server, store: Redis) -> None:
