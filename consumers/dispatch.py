@@ -54,10 +54,10 @@ class Routes:
         """The streams that one process of the group reads at a time."""
         return [each for each in self.streams.values() if _is_ordered(*each)]
 
-    def by_tag(self) -> dict[str, list[tuple[Stream, Room]]]:
-        """Give the shared streams grouped by tag."""
+    def by_tag(self, *, ordered: bool = False) -> dict[str, list[tuple[Stream, Room]]]:
+        """Give the shared streams grouped by tag, and where it is wanted the ordered ones too."""
         tags: dict[str, list[tuple[Stream, Room]]] = {}
-        for stream, room in self.shared:
+        for stream, room in [*self.shared, *(self.ordered if ordered else ())]:
             tags.setdefault(stream.tag, []).append((stream, room))
         return tags
 

@@ -47,7 +47,7 @@ class Restorer:
 
     async def restore(self) -> None:
         """Look through every tag in which no process has for a minute."""
-        for tag, routed in self._routes.by_tag().items():
+        for tag, routed in self._routes.by_tag(ordered=True).items():
             try:
                 # Not given back: the lease is what makes it once a minute.
                 turn = Turn(

@@ -93,6 +93,10 @@ class Room:
         (self._suspects if entry.suspicion.runs_alone else self._queue).append(entry)
         self._arrived.set()
 
+    def line_up_again(self, entry: HeldEntry) -> None:
+        """Have an entry wait again that was taken and not begun."""
+        self.line_up(entry)
+
     async def take(self) -> HeldEntry:
         """Wait for the next entry to be handled.
 

@@ -49,7 +49,7 @@ class Settler:
         self._flusher: asyncio.Task[None] | None = None
         self._refused: set[asyncio.Task[None]] = set()
         self.on_late: Callable[[HeldEntry], None] = lambda _: None
-        self.strikes = Strikes(us)
+        self.strikes = Strikes(us, self._lost)
 
     @property
     def us(self) -> Consumer:
@@ -240,6 +240,9 @@ class Settler:
     def _books(self, entry: HeldEntry, book: Callable[[str, str], str]) -> list[str]:
         tag = entry.stream.tag
         return [book(tag, self._us.group), self._us.keys.attempts(tag, self._us.group)]
+
+    def _lost(self, entry: HeldEntry) -> None:
+        self.on_late(entry)
 
     def _owned(self, entry: HeldEntry, *, stored: bool) -> bool:
         if not stored:

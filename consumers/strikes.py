@@ -5,6 +5,7 @@ ran, alone, when processes died; its neighbours are never blamed.
 """
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 
@@ -29,10 +30,12 @@ class Strikes:
 
     Args:
         us: Under whose name they are pending.
+        on_lost: Is told of a suspect that turned out to be another's.
     """
 
-    def __init__(self, us: Consumer) -> None:
+    def __init__(self, us: Consumer, on_lost: Callable[[HeldEntry], None]) -> None:
         self._us = us
+        self._on_lost = on_lost
         self._marked: dict[tuple[str, str], HeldEntry] = {}
         self._aside: set[asyncio.Task[None]] = set()
         self._skips = Skips("strikes")
@@ -62,6 +65,7 @@ class Strikes:
         if not written:
             self.keep(entry)
             _log.warning("suspect_lost", stream=entry.stream.key, entry_id=entry.entry_id)
+            self._on_lost(entry)
             room.let_go(entry)
         return written
 
@@ -118,7 +122,7 @@ class Strikes:
 
 async def _line_up_later(entry: HeldEntry, room: Room) -> None:
     await asyncio.sleep(REFUSED_PAUSE_SECONDS)
-    room.line_up(entry)
+    room.line_up_again(entry)
 
 
 def _key(entry: HeldEntry) -> tuple[str, str]:

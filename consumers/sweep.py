@@ -91,7 +91,7 @@ class Sweeper:
     async def sweep(self) -> None:
         """Look through every tag once, where no other process does."""
         self._unfinished.clear()
-        await self._sweep(self._routes.by_tag())
+        await self._sweep(self._routes.by_tag(ordered=True))
         self._say_taken()
 
     async def go_on(self) -> None:

@@ -12,6 +12,7 @@ from consumers.consumer import Consumer
 from consumers.entry import HeldEntry, fields_of, read_history
 from consumers.lease import Lease
 from consumers.order.lanes import Lane
+from consumers.suspicion import read_suspicion
 from relay.contract.script import Call, Script
 from relay.contract.stream import Stream
 
@@ -105,7 +106,9 @@ class Behind:
 
     def _drawing(self, lane: Lane, lease: Lease, most: int) -> Call:
         stream, keys = lane.stream, self._us.keys
-        books = [book(stream.tag, self._us.group) for book in (keys.park, keys.attempts)]
+        books = [
+            book(stream.tag, self._us.group) for book in (keys.park, keys.attempts, keys.strikes)
+        ]
         who = (self._us.group, self._us.name, str(lease.fence))
         return (
             [stream.key, self._owner(stream), self._lanes(stream), *books],
@@ -137,7 +140,8 @@ def _drawn(lane: Lane, lease: Lease, reply: Any) -> Any:  # noqa: ANN401 - as th
             read_history(history),
             lease=lease,
             lane=lane.name,
+            suspicion=read_suspicion(strikes),
         )
-        for (entry_id, flat), history in taken
+        for (entry_id, flat), history, strikes in taken
     ]
     return Drawn(entries, int(wait_ms) / 1000, bool(more))

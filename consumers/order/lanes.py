@@ -76,6 +76,8 @@ class Lanes(Room):
         # By the key of the stream.
         self._surplus: dict[str, list[HeldEntry]] = {}
         self._standing_back = False
+        # Lanes whose next entry is a suspect that waits for its turn.
+        self._suspected: set[Lane] = set()
         self.on_change: Callable[[], None] = lambda: None
 
     async def take(self) -> HeldEntry:
@@ -85,7 +87,22 @@ class Lanes(Room):
             if entry is not None:
                 return entry
             self._arrived.clear()
-            await self._arrived.wait()
+            self._idle_lanes += 1
+            try:
+                await self._arrived.wait()
+            finally:
+                self._idle_lanes -= 1
+
+    @property
+    def waits_for_turn(self) -> bool:
+        """Whether a suspect would run here at once if it were its turn."""
+        return self._idle_lanes > 0 and any(lane.waiting for lane in self._suspected)
+
+    def wake_suspects(self) -> None:
+        """Have the lanes look whether it is a suspect's turn."""
+        self._suspected = {lane for lane in self._suspected if lane.waiting}
+        for lane in self._suspected:
+            self._line_up_lane(lane)
 
     def drain(self) -> list[HeldEntry]:
         """Give up the entries that are not being handled."""
@@ -236,6 +253,14 @@ class Lanes(Room):
             lane.waiting.append(entry)
             self._line_up_lane(lane)
 
+    def line_up_again(self, entry: HeldEntry) -> None:
+        """Have an entry be the next of its lane again."""
+        lane = self._lane(*_lane_of(entry))
+        if lane.busy is entry:
+            lane.busy = None
+        lane.waiting.appendleft(entry)
+        self._line_up_lane(lane)
+
     def _lane(self, stream: Stream, name: str) -> Lane:
         key = (stream.key, name)
         found = self._lanes.get(key)
@@ -259,10 +284,21 @@ class Lanes(Room):
                 # Another may be handling it. The ordered reader finds out.
                 self._standing_back = True
                 continue
+            if not self._may_begin(lane):
+                continue
             lane.busy = lane.waiting.popleft()
             lane.busy_since = self._clock()
             return lane.busy
         return None
+
+    def _may_begin(self, lane: Lane) -> bool:
+        """Tell whether a lane's next entry may run now: a suspect waits for its turn."""
+        entry = lane.waiting[0]
+        self._suspected.discard(lane)
+        if entry.suspicion.runs_alone and not self._house.begin_alone(self, entry):
+            self._suspected.add(lane)
+            return False
+        return True
 
     def _send_away(self, lane: Lane, *entries: HeldEntry) -> None:
         """Have entries wait in the store, and all that would be read after them."""

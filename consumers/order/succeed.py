@@ -17,6 +17,7 @@ from consumers.order.key import LaneOf
 from consumers.order.lanes import Lanes
 from consumers.order.own import Grant
 from consumers.rooms import House
+from consumers.suspicion import INNOCENT, Suspicion, read_suspicion
 from relay.contract.connect import text_of
 from relay.contract.keys import member
 from relay.contract.script import Script
@@ -25,7 +26,7 @@ from relay.contract.stream import Stream
 PAGE = 100
 STORED = ("@park", "@lane")
 
-_inherit = Script("consumers.order", "fenced", "inherit")
+_inherit = Script("consumers", "order/fenced", "count", "order/inherit")
 _log = structlog.get_logger("consumers.order.succeed")
 
 
@@ -60,11 +61,25 @@ class Owned:
         """Whether entries may be taken from the store: none is missing, and it stays ours."""
         return not (self.must_prepare or self.grant.gone or self.grant.wanted)
 
-    def take_in(self, entry_id: str, flat: Sequence[Any], history: History) -> HeldEntry:
+    def take_in(
+        self,
+        entry_id: str,
+        flat: Sequence[Any],
+        history: History,
+        suspicion: Suspicion = INNOCENT,
+    ) -> HeldEntry:
         """Give an entry that is now pending under this process its place in its lane."""
         fields = fields_of(flat)
         lane = self.lane_of(entry_id, fields)
-        entry = HeldEntry(self.stream, entry_id, fields, history, lease=self.grant.lease, lane=lane)
+        entry = HeldEntry(
+            self.stream,
+            entry_id,
+            fields,
+            history,
+            lease=self.grant.lease,
+            lane=lane,
+            suspicion=suspicion,
+        )
         self.room.put(entry)
         return entry
 
@@ -113,14 +128,16 @@ class Succession:
             owned.stream.key,
             self._us.keys.owner(owned.stream.tag, self._us.group, owned.stream.event_type),
             self._us.keys.attempts(owned.stream.tag, self._us.group),
+            self._us.keys.strikes(owned.stream.tag, self._us.group),
         ]
         who = (self._us.group, self._us.name, str(owned.grant.fence))
         pairs = [part for one in ids for part in (one, member(one, owned.stream.event_type))]
         taken = await _inherit(self._us.redis, keys, *who, int(owned.book_lost), *pairs)
         if taken == 0:
             return False
-        for (entry_id, flat), history in taken:
-            owned.take_in(entry_id.decode(), flat, read_history(history))
+        for (entry_id, flat), history, strikes in taken:
+            about = (read_history(history), read_suspicion(strikes))
+            owned.take_in(entry_id.decode(), flat, *about)
         owned.backlog = owned.backlog[len(ids) :]
         return True
 

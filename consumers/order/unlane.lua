@@ -1,13 +1,13 @@
 -- Takes the next entries out of one of the store's lanes, for the stream's owner only.
 --
 -- KEYS  1 stream, 2 hash of the owner, 3 sorted set of what waits in lanes,
---       4 sorted set of due times, 5 hash of histories
+--       4 sorted set of due times, 5 hash of histories, 6 hash of strikes
 -- ARGV  1 group, 2 consumer, 3 its fencing number, 4 the lane, 5 the stream's type,
 --       6 how many entries at most
 -- Returns  1 in how many ms the lane's first entry is due, or 0 where none waits for a time,
---          2 whether the lane holds more, 3 the entries taken: for each XCLAIM's reply and its
---          history. Or 0 where the caller is not the owner (any more).
--- Cost: per entry one XPENDING, XCLAIM, HGET and two ZREM.
+--          2 whether the lane holds more, 3 the entries taken: for each XCLAIM's reply, its
+--          history and its suspicion. Or 0 where the caller is not the owner (any more).
+-- Cost: per entry one XPENDING and XCLAIM, two HGET and two ZREM.
 --
 -- A parked entry is taken alone: if it fails again, what is behind it has not moved.
 
@@ -34,12 +34,16 @@ for _, member in ipairs(redis.call('ZRANGEBYLEX', KEYS[3], from, to, 'LIMIT', 0,
   if not held.err and #held > 0 then
     local entry = redis.call('XCLAIM', KEYS[1], group, consumer, 0, id)[1]
     if entry then
-      taken[#taken + 1] = { entry, redis.call('HGET', KEYS[5], name) }
+      local history = redis.call('HGET', KEYS[5], name)
+      -- A book of a wrong type convicts nobody: what it should hold is refused where it is written.
+      local strikes = redis.pcall('HGET', KEYS[6], name)
+      taken[#taken + 1] = { entry, history, type(strikes) == 'string' and strikes }
       if parked then break end
     else
       -- Deleted from the stream; servers before 7.0 leave such ids pending.
       redis.call('XACK', KEYS[1], group, id)
       redis.call('HDEL', KEYS[5], name)
+      redis.pcall('HDEL', KEYS[6], name)
     end
   end
 end

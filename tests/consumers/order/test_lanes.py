@@ -13,6 +13,7 @@ from consumers.entry import HeldEntry
 from consumers.lease import Lease
 from consumers.order.lanes import SLOW_SECONDS, Lanes
 from consumers.rooms import House
+from consumers.suspicion import Suspicion
 from tests.consumers.making import make_entry, make_handler, make_stream
 
 STREAM = make_stream()
@@ -65,6 +66,43 @@ async def test_an_entry_waits_for_the_one_before_it_in_its_lane() -> None:
     lanes.let_go(first)
 
     assert await waiting is second
+
+
+async def test_a_suspect_waits_for_its_turn_and_the_other_lanes_go_on() -> None:
+    """Of all the process's suspects one runs at a time; what is behind it in its lane waits too."""
+    lanes = make_lanes()
+    one, other = suspect(1), suspect(2, "b")
+    for each in (one, other, entry(3, "b"), entry(4, "c")):
+        lanes.put(each)
+    begun = taken(lanes)
+    waiting = asyncio.create_task(lanes.take())
+    await asyncio.sleep(0)
+    denied = lanes.waits_for_turn
+    lanes.let_go(one)
+
+    assert [each.entry_id for each in begun] == ["1-0", "4-0"]
+    assert denied
+    assert await waiting is other
+    lanes.let_go(other)
+    assert [each.entry_id for each in taken(lanes)] == ["3-0"]
+
+
+def suspect(number: int, lane: str = "a") -> HeldEntry:
+    """Make an entry of a lane that was taken over twice."""
+    return replace(entry(number, lane), suspicion=Suspicion(2, 0))
+
+
+def test_a_suspect_that_was_not_begun_is_the_next_of_its_lane_again() -> None:
+    """Its strike could not be written; those behind it must not overtake it."""
+    lanes = make_lanes()
+    one = suspect(1)
+    for each in (one, entry(2)):
+        lanes.put(each)
+    assert taken(lanes) == [one]
+    lanes.end_alone(one)
+    lanes.line_up_again(one)
+
+    assert taken(lanes) == [one]
 
 
 def test_what_is_behind_a_parked_entry_goes_to_the_store() -> None:

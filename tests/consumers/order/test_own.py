@@ -15,6 +15,7 @@ from consumers.order.own import Grant, Ownership
 from consumers.order.reader import _advance
 from consumers.order.succeed import Owned, Succession
 from consumers.settle import Settler
+from consumers.suspicion import Suspicion
 from relay.contract.connect import ResponseError
 from relay.contract.stream import Stream
 from tests.consumers.making import (
@@ -29,6 +30,7 @@ from tests.consumers.making import (
     numbered,
     pending,
     read_as,
+    strikes,
     us,
 )
 from tests.consumers.order.test_lanes import Clock, make_lanes
@@ -345,3 +347,39 @@ async def test_lanes_are_named_page_by_page(
     await store.zadd(KEYS.lane(TAG, GROUP, TYPE), members)
 
     assert await one.behind.names(STREAM) == list("abcde")
+
+
+async def test_what_a_dead_owner_held_is_counted_as_taken_over(
+    one: Process, two: Process, store: Redis
+) -> None:
+    """What waited, and what this process was given unheard, is not; all keep what is known."""
+    entries = await held(store, one, await one.own(), 4)
+    ids = [entry.entry_id for entry in entries]
+    await store.xclaim(STREAM.key, GROUP, "@park", 0, [ids[2]])
+    await store.xclaim(STREAM.key, GROUP, "two", 0, [ids[3]])
+    for entry in entries[1:]:
+        await store.hset(KEYS.strikes(TAG, GROUP), entry.member, "3 1")
+    await store.hset(BOOK, "until", 1)
+    room = make_lanes()
+    owned = Owned(STREAM, room, await two.own(), lambda *_: "a", backlog=ids, book_lost=True)
+    async with full(store):
+        await Succession(two.us, room._house, two.behind).claim(owned, 10)
+
+    assert [entry.suspicion for entry in room.drain()] == [
+        Suspicion(1, 0),
+        Suspicion(4, 1),
+        Suspicion(3, 1),
+        Suspicion(3, 1),
+    ]
+    assert (await strikes(store))[entries[0].member] == "1 0"
+
+
+async def test_what_comes_out_of_a_lane_is_as_suspect_as_before(one: Process, store: Redis) -> None:
+    """It must still run alone."""
+    grant = await one.own()
+    entries = await held(store, one, grant, 2)
+    await store.hset(KEYS.strikes(TAG, GROUP), entries[1].member, "3 1")
+    await put(one, entries)
+    (drawn,) = await draw_page(one, grant.lease, 10)
+
+    assert [entry.suspicion for entry in drawn.entries] == [Suspicion(), Suspicion(3, 1)]
