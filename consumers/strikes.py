@@ -96,15 +96,8 @@ class Strikes:
         await cancel(self._aside)
 
     async def _write(self, entry: HeldEntry, suspicion: Suspicion) -> bool:
-        written = False
-
-        async def step() -> None:
-            nonlocal written
-            keys, arguments = self._call(entry, suspicion)
-            written = bool(await _strike(self._us.redis, keys, *arguments))
-
-        await persist(step)
-        return written
+        keys, arguments = self._call(entry, suspicion)
+        return bool(await persist(lambda: _strike(self._us.redis, keys, *arguments)))
 
     def _call(self, entry: HeldEntry, suspicion: Suspicion) -> Call:
         about = (entry.entry_id, entry.member, suspicion.written())
