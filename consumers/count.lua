@@ -1,17 +1,10 @@
 -- Put before scripts that take entries over from a dead consumer: counts that.
 --
--- name_of(entry id, type)      gives an entry's name in the books, as keys.py does
 -- count_takeover(book, name)   adds a takeover to "<takeovers> <strikes>" and returns that
 --
 -- The caller has checked that the book is a hash, and has written before: a full server would
 -- refuse HSET as the first write.
 -- Cost of a count: one HGET and HSET.
-
-local function name_of(id, event_type)
-  local ms, seq = string.match(id, '^(%d+)%-(%d+)$')
-  return string.rep('0', 20 - #ms) .. ms .. '-' .. string.rep('0', 20 - #seq) .. seq
-    .. '|' .. event_type
-end
 
 local function count_takeover(book, name)
   local takeovers, strikes = string.match(redis.call('HGET', book, name) or '', '^(%d+) (%d+)$')

@@ -7,15 +7,11 @@
 --          given a due time
 -- Cost: one XPENDING of a page; per entry one ZSCORE, and where that is missing XCLAIM and ZADD.
 --
--- Needs count.lua before it, for `name_of`. The first write is XCLAIM, which a full server
+-- Needs member.lua before it. The first write is XCLAIM, which a full server
 -- accepts; a wrong type is found before that.
 
-for index, wanted in ipairs({ 'stream', 'zset' }) do
-  local found = redis.call('TYPE', KEYS[index])['ok']
-  if found ~= wanted and found ~= 'none' then
-    return redis.error_reply('WRONGTYPE ' .. KEYS[index] .. ' is not a ' .. wanted)
-  end
-end
+local problem = wrong_type({ 'stream', 'zset' })
+if problem then return problem end
 
 local page = tonumber(ARGV[4])
 local rows = redis.pcall('XPENDING', KEYS[1], ARGV[1], ARGV[3], '+', page, '@park')
@@ -25,7 +21,7 @@ local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local restored = 0
 for _, row in ipairs(rows) do
-  local name = name_of(row[1], ARGV[2])
+  local name = member(row[1], ARGV[2])
   if not redis.call('ZSCORE', KEYS[2], name) then
     redis.call('XCLAIM', KEYS[1], ARGV[1], '@park', 0, row[1], 'JUSTID')
     redis.call('ZADD', KEYS[2], now, name)

@@ -22,7 +22,7 @@ EVERY_SECONDS = 60.0
 LOOK_SECONDS = 15.0
 PAGE = 256
 
-_restore = Script("consumers", "count", "restore")
+_restore = Script("consumers", "member", "restore")
 _log = structlog.get_logger("consumers.restore")
 
 

@@ -6,7 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from consumers.outcome import Done, Failed, GaveUp, Outcome, Poisonous, Postponed, Skipped, Unreadable
+from consumers.outcome import (
+    Done,
+    Failed,
+    GaveUp,
+    Outcome,
+    Poisonous,
+    Postponed,
+    Skipped,
+    Unreadable,
+)
 
 DeadReason = Literal[
     "attempts_spent",
@@ -152,14 +161,19 @@ def decide(
             return SetAside(reason, error)
         case Unreadable(error):
             return SetAside("unreadable", error)
-        case Postponed(after_seconds, error):
-            if _gets_too_old(age_seconds + after_seconds, policy):
-                return SetAside("too_old", error)
-            return TryAgain(after_seconds, error, postponed=True)
+        case Postponed():
+            return _after_postponing(outcome, age_seconds, policy)
         case Poisonous(strikes):
             return SetAside("poison", f"{strikes} strikes: processes died while it ran alone")
         case Failed(error=error):
             return _after_failure(outcome, attempt, age_seconds, policy, chance)
+
+
+def _after_postponing(postponed: Postponed, age_seconds: float, policy: Retry) -> Decision:
+    after_seconds, error = postponed.after_seconds, postponed.error
+    if _gets_too_old(age_seconds + after_seconds, policy):
+        return SetAside("too_old", error)
+    return TryAgain(after_seconds, error, postponed=True)
 
 
 def _after_failure(

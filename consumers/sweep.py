@@ -39,7 +39,7 @@ MIN_IDLE_MS = 3_000
 # A dead consumer that holds nothing is removed after this long; else their names pile up.
 FORGOTTEN_MS = 600_000
 
-_take = Script("consumers", "count", "take")
+_take = Script("consumers", "member", "count", "take")
 _leave = Script("consumers", "leave")
 _log = structlog.get_logger("consumers.sweep")
 

@@ -1,4 +1,4 @@
--- Takes over one page of what a dead consumer holds. Put behind count.lua.
+-- Takes over one page of what a dead consumer holds. Put behind member.lua and count.lua.
 --
 -- KEYS  1 stream, 2 hash of histories, 3 hash of strikes
 -- ARGV  1 group, 2 consumer that takes, 3 the dead consumer, 4 the stream's name in the books,
@@ -16,12 +16,8 @@ local stream, histories, strikes = KEYS[1], KEYS[2], KEYS[3]
 local group, consumer, dead, event_type = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local idle_ms, page, enough = tonumber(ARGV[5]), tonumber(ARGV[7]), tonumber(ARGV[8])
 
-for index, wanted in ipairs({ 'stream', 'hash', 'hash' }) do
-  local found = redis.call('TYPE', KEYS[index])['ok']
-  if found ~= wanted and found ~= 'none' then
-    return redis.error_reply('WRONGTYPE ' .. KEYS[index] .. ' is not a ' .. wanted)
-  end
-end
+local problem = wrong_type({ 'stream', 'hash', 'hash' })
+if problem then return problem end
 
 -- Without IDLE: that would look through all that is not idle yet before it answers.
 local rows = redis.pcall('XPENDING', stream, group, ARGV[6], '+', page, dead)
@@ -37,7 +33,7 @@ local last, bytes, taken = false, 0, {}
 for number, row in ipairs(rows) do
   local id = row[1]
   if row[3] >= idle_ms then
-    local name = name_of(id, event_type)
+    local name = member(id, event_type)
     -- Its idle time is known; asked for again it could leave out an entry that is still there.
     local entry = redis.call('XCLAIM', stream, group, consumer, 0, id)[1]
     if entry then
