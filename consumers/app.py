@@ -84,11 +84,13 @@ class WorkerProcess:
         url = settings.redis_url
         name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         redis = connect(url, role="worker", connections=8)
-        self._us = us = Consumer(redis, settings.keys, worker.group, name)
+        self._heartbeat = Heartbeat(url, settings.keys.alive(worker.group, name))
+        self._us = us = Consumer(
+            redis, settings.keys, worker.group, name, lease=self._heartbeat.lease
+        )
         self._grace_seconds = settings.worker.grace_seconds
         self._reads = BlockingConnection(url, "read", BLOCK_SECONDS)
         self._news = BlockingConnection(url, "control", POLL_SECONDS)
-        self._heartbeat = Heartbeat(url, us.keys.alive(us.group, us.name))
         self._duties = Duties()
         # What brings entries in besides reading; ends with it.
         self._intake = Duties()

@@ -1,9 +1,11 @@
 """This process as a consumer of its group: where it reads, in which group, under which name."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
+from consumers.lease import UNBOUNDED, Lease
 from relay.contract.keys import Keys
 
 
@@ -16,9 +18,11 @@ class Consumer:
         keys: Makes the keys.
         group: The consumer group.
         name: Under which it reads in the group; its heartbeat goes by it.
+        lease: Says what an entry that is read now is held by.
     """
 
     redis: Redis
     keys: Keys
     group: str
     name: str
+    lease: Callable[[], Lease] = lambda: UNBOUNDED

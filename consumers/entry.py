@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -22,11 +22,13 @@ class History(msgspec.Struct, frozen=True, omit_defaults=True):
         attempts: How many runs there were, none of which settled it.
         first_error: Error of the first that failed.
         postponed: How many of them asked for another time and have not failed.
+        first_seen: When the first of them began, seconds since the epoch; 0 where nobody knows.
     """
 
     attempts: int = 0
     first_error: str = ""
     postponed: int = 0
+    first_seen: float = 0.0
 
     def after(self, error: str) -> "History":
         """Add a failed run."""
@@ -93,6 +95,13 @@ class HeldEntry:
         """The id that it had in its type's stream: its own, unless it is given again."""
         told = self.fields.get(b"entryid", b"") if self.stream.again else b""
         return told.decode() if ENTRY_ID.fullmatch(told) else self.entry_id
+
+    def seen(self, first_seen: float) -> "HeldEntry":
+        """Note when its first run began, where that is not known yet."""
+        if self.history.first_seen:
+            return self
+        history = msgspec.structs.replace(self.history, first_seen=first_seen)
+        return replace(self, history=history)
 
     @property
     def lane_member(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from consumers.lease import UNBOUNDED, Lease
 from consumers.once import KEEP_SECONDS, FailedOn, IfUnknown, Once, Steps
 from relay.contract import event as contract
 from relay.contract.event import Assurance, decompressed
@@ -38,9 +39,14 @@ class Event:
         entry_id: The entry's id in its stream.
         attempt: Which run of the handler this is, from 1.
         effects: Does what `once` and `commit` ask for; none where there is no store.
+        first_seen: When the first run in this group began, seconds since the epoch.
+        lease: Whether it is still this process's.
     """
 
-    __slots__ = ("_effects", "_identity", "_stored", "attempt", "entry_id")
+    __slots__ = (
+        *("_effects", "_identity", "_lease", "_stored"),
+        *("attempt", "entry_id", "first_seen"),
+    )
 
     def __init__(
         self,
@@ -49,12 +55,16 @@ class Event:
         entry_id: str,
         attempt: int,
         effects: Effects | None = None,
+        first_seen: float = 0.0,
+        lease: Lease = UNBOUNDED,
     ) -> None:
         self._stored = stored
         self._effects = effects
         self._identity: str | None = None
+        self._lease = lease
         self.entry_id = entry_id
         self.attempt = attempt
+        self.first_seen = first_seen
 
     @property
     def id(self) -> str:
@@ -111,13 +121,36 @@ class Event:
         """The allow-listed request headers, names in lower case."""
         return self._stored.headers
 
+    @property
+    def traceparent(self) -> str | None:
+        """The sender's W3C trace context, if it sent a valid one."""
+        return self._stored.traceparent
+
+    @property
+    def fence(self) -> int | None:
+        """Rises with each owner of an ordered stream; none where the stream has no order."""
+        return self._lease.fence
+
+    @property
+    def lease_lost(self) -> bool:
+        """Whether another process may have taken the event over, since this one stood still."""
+        return self._lease.is_lost()
+
+    def unpacked(self) -> bytes:
+        """Give the body, unpacked if it came compressed.
+
+        Raises:
+            ValueError: The body is not in the encoding it names, or would be too long.
+        """
+        return decompressed(self.data, self._stored.content_encoding, MAX_UNPACKED_BYTES)
+
     def json(self) -> Any:  # noqa: ANN401 - JSON has no narrower type
         """Parse the body, unpacked if it came compressed.
 
         Raises:
             ValueError: The body is not JSON, or not in the encoding it names.
         """
-        plain = decompressed(self.data, self._stored.content_encoding, MAX_UNPACKED_BYTES)
+        plain = self.unpacked()
         try:
             return msgspec.json.decode(plain)
         except msgspec.DecodeError:

@@ -16,6 +16,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from consumers.lease import Lease
 from relay.contract.script import Script
 
 BEAT_SECONDS = 5.0
@@ -58,6 +59,9 @@ class Heartbeat:
         self._stalled = False
         # Called after each beat, with the client: what lives as long as the beat does.
         self.on_beat: Callable[[Redis], None] = lambda _: None
+        self._last_beat: float | None = None
+        self._lapses = 0
+        self._lease = self._new_lease()
 
     def start(self) -> None:
         """Begin to beat."""
@@ -79,6 +83,14 @@ class Heartbeat:
     def beats(self) -> bool:
         """Tell whether the last beat reached the store."""
         return self._answering_since is not None
+
+    def lease(self) -> Lease:
+        """Give what an entry that is read now is held by.
+
+        It is lost when this process has counted as dead since then, however well it beats now:
+        others may have taken the entry over in between.
+        """
+        return self._lease
 
     def wait_for_beat(self) -> None:
         """Block until a beat has reached the store, or `stop`."""
@@ -111,14 +123,30 @@ class Heartbeat:
 
     def _beat(self) -> None:
         dead_ms = int(1000 * DEAD_SECONDS)
+        sent_at = self._clock()
         # Neither is refused by a full server.
         if not self._redis.pexpire(self._key, dead_ms):
             # Ours has expired though we live: then so may have others'.
             self._answering_since = None
+            self._lapses += 1
+            self._lease = self._new_lease()
             self._redis.eval(_hold.text, 1, self._key, "1", str(dead_ms))
+        # By when it was sent: the store may have had it at any time since.
+        self._last_beat = sent_at
         if self._answering_since is None or self._restarted():
             self._answering_since = self._clock()
         self._first_beat.set()
+
+    def _new_lease(self) -> Lease:
+        lapses = self._lapses
+
+        def is_lost() -> bool:
+            if self._lapses != lapses:
+                return True
+            last = self._last_beat
+            return last is not None and self._clock() - last >= DEAD_SECONDS
+
+        return Lease(is_lost)
 
     def _restarted(self) -> bool:
         """Tell whether the store is another process than at the last beat.

@@ -6,6 +6,7 @@ from typing import Any
 from consumers.consumer import Consumer
 from consumers.dispatch import Routes
 from consumers.entry import HeldEntry, fields_of, read_history
+from consumers.lease import Lease
 from consumers.refill import Refill
 from consumers.rooms import House, Room
 from consumers.skips import Skips
@@ -99,12 +100,17 @@ class Parking:
         routes = {stream.book_name: (stream, room) for stream, room in streams}
         for name, *entry in taken:
             stream, room = routes[name.decode()]
-            room.put_claimed(_held(stream, *entry))
+            room.put_claimed(_held(stream, *entry, lease=self._us.lease()))
         return bool(more), len(taken)
 
 
 def _held(
-    stream: Stream, entry: list[Any], history: bytes | None, suspicion: bytes | None
+    stream: Stream,
+    entry: list[Any],
+    history: bytes | None,
+    suspicion: bytes | None,
+    *,
+    lease: Lease,
 ) -> HeldEntry:
     entry_id, flat = entry
     return HeldEntry(
@@ -112,5 +118,6 @@ def _held(
         entry_id.decode(),
         fields_of(flat),
         read_history(history),
+        lease,
         suspicion=read_suspicion(suspicion),
     )

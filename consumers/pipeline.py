@@ -9,7 +9,7 @@ from consumers.entry import HeldEntry
 from consumers.event import Event
 from consumers.handle import Runner
 from consumers.outcome import Done, Failed, Outcome, Poisonous, Postponed, Skipped, Unreadable
-from consumers.retry import Decision, TryAgain, decide
+from consumers.retry import Acknowledge, Decision, TryAgain, decide
 from consumers.rooms import Room
 from consumers.settle import Settler
 from relay.contract.entry import decode
@@ -29,7 +29,8 @@ async def process(entry: HeldEntry, room: Room, runner: Runner, settler: Settler
     """
     attempt = entry.history.attempts + 1
     effects = Effects(settler, entry)
-    outcome = await _run(entry, attempt, runner, effects)
+    first_seen = entry.history.first_seen or time.time()
+    outcome = await _run(entry, attempt, first_seen, runner, effects)
     if effects.committed and not isinstance(outcome, Done):
         # The entry is settled already, with its effect: there is nothing to try again.
         _log.warning(
@@ -40,6 +41,10 @@ async def process(entry: HeldEntry, room: Room, runner: Runner, settler: Settler
             error=outcome.kind if isinstance(outcome, Failed) else type(outcome).__name__,
         )
         outcome = Done()
+    if isinstance(outcome, Done):
+        # Nearly every event: neither its age nor the policy matters.
+        await settler.settle(entry, room, Acknowledge())
+        return
     decision = decide(
         outcome,
         # One that the handler postpones is a run, and uses up none of the policy's attempts.
@@ -48,17 +53,26 @@ async def process(entry: HeldEntry, room: Room, runner: Runner, settler: Settler
         policy=room.handler.retry,
     )
     _tell(entry, room, attempt, outcome, decision)
-    await settler.settle(entry, room, decision)
+    await settler.settle(entry.seen(first_seen), room, decision)
 
 
-async def _run(entry: HeldEntry, attempt: int, runner: Runner, effects: Effects) -> Outcome:
+async def _run(
+    entry: HeldEntry, attempt: int, first_seen: float, runner: Runner, effects: Effects
+) -> Outcome:
     if entry.suspicion.is_poison:
         return Poisonous(entry.suspicion.strikes)
     try:
         stored = decode(entry.fields)
     except UnreadableEntry as error:
         return Unreadable(str(error))
-    event = Event(stored, entry_id=entry.origin_id, attempt=attempt, effects=effects)
+    event = Event(
+        stored,
+        entry_id=entry.origin_id,
+        attempt=attempt,
+        effects=effects,
+        first_seen=first_seen,
+        lease=entry.lease,
+    )
     return await runner.run(event)
 
 

@@ -190,7 +190,11 @@ class Reader:
 
     async def _take_in(self, key: str, entries: Sequence[Any]) -> None:
         stream, room = self._routes.streams[key]
-        read = [HeldEntry(stream, entry_id.decode(), fields_of(flat)) for entry_id, flat in entries]
+        lease = self._us.lease()
+        read = [
+            HeldEntry(stream, entry_id.decode(), fields_of(flat), lease=lease)
+            for entry_id, flat in entries
+        ]
         if stream.again:
             # New in this stream, and yet it was run before.
             read = await with_histories(self._us, read)
@@ -226,7 +230,8 @@ class Reader:
                     # Deleted from the stream, so there is nothing left to handle.
                     await self._us.redis.xack(stream.key, self._us.group, after)
                 elif not self._house.holds(stream.key, after):
-                    found.append(HeldEntry(stream, after, fields_of(flat)))
+                    lease = self._us.lease()
+                    found.append(HeldEntry(stream, after, fields_of(flat), lease=lease))
             if len(page) < RECOVERY_PAGE:
                 return await with_histories(self._us, found)
 

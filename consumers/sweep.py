@@ -16,6 +16,7 @@ import structlog
 from consumers.consumer import Consumer
 from consumers.dispatch import Routes
 from consumers.entry import HeldEntry, fields_of, read_history
+from consumers.lease import Lease
 from consumers.refill import Refill
 from consumers.rooms import House, Room
 from consumers.skips import Skips
@@ -205,15 +206,24 @@ class Sweeper:
         keys = [stream.key, self._us.keys.attempts(*about), self._us.keys.strikes(*about)]
         who = (self._us.group, self._us.name, dead, stream.book_name)
         last, taken = await _take(self._us.redis, keys, *who, MIN_IDLE_MS, start, page, PAGE_BYTES)
-        return None if last is None else f"({text_of(last)}", [_held(stream, *one) for one in taken]
+        held = [_held(stream, *one, lease=self._us.lease()) for one in taken]
+        return None if last is None else f"({text_of(last)}", held
 
 
-def _held(stream: Stream, entry: list[Any], history: bytes | None, suspicion: bytes) -> HeldEntry:
+def _held(
+    stream: Stream,
+    entry: list[Any],
+    history: bytes | None,
+    suspicion: bytes,
+    *,
+    lease: Lease,
+) -> HeldEntry:
     entry_id, flat = entry
     return HeldEntry(
         stream,
         text_of(entry_id),
         fields_of(flat),
         read_history(history),
+        lease,
         suspicion=read_suspicion(suspicion),
     )

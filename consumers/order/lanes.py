@@ -48,6 +48,10 @@ class Lane:
     ready: bool = False
     asking: bool = False
 
+    def handles(self, entry: HeldEntry) -> bool:
+        """Whether an entry is the one that is handled now, also where more is known of it since."""
+        return self.busy is not None and self.busy.entry_id == entry.entry_id
+
     @property
     def wants_more(self) -> bool:
         """Whether the next entry must come from the store, and nothing is on its way there."""
@@ -119,7 +123,7 @@ class Lanes(Room):
         super().let_go(entry)
         stream, name = _lane_of(entry)
         lane = self._lanes.get((stream.key, name))
-        if lane is not None and lane.busy is entry:
+        if lane is not None and lane.handles(entry):
             lane.busy = None
             self._go_on(lane)
 
@@ -127,7 +131,7 @@ class Lanes(Room):
         """Have a lane wait for its first entry, which will be tried again."""
         stream, name = _lane_of(entry)
         lane = self._lanes.get((stream.key, name))
-        if lane is not None and lane.busy is entry:
+        if lane is not None and lane.handles(entry):
             lane.due_at = self._clock() + delay_seconds
             self._send_waiting_away(lane)
 

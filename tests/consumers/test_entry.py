@@ -90,6 +90,15 @@ def test_history_counts_what_was_postponed_apart() -> None:
     assert history == History(3, "ValueError: one", 2)
 
 
+def test_the_first_run_is_remembered_from_the_first_failure_on() -> None:
+    """Later runs do not move it."""
+    entry = make_entry().seen(5.0)
+    history = entry.history.after("ValueError: one")
+    later = make_entry(history=read_history(written(history)))
+
+    assert later.seen(9.0).history == History(1, "ValueError: one", first_seen=5.0)
+
+
 @given(st.integers(min_value=0, max_value=10**6), st.text(st.characters()))
 def test_a_written_history_reads_the_same(attempts: int, error: str) -> None:
     """Also with an error that UTF-8 cannot write: then what it cannot is replaced."""
@@ -108,3 +117,8 @@ def test_an_unreadable_history_counts_as_none(value: bytes | str | None) -> None
 def test_fields_that_are_not_known_are_passed_over() -> None:
     """A newer version may write more."""
     assert read_history(b'{"attempts":2,"strikes":1}') == History(2)
+
+
+def test_a_history_of_an_older_version_is_read() -> None:
+    """It does not say when the first run began."""
+    assert read_history(b'{"attempts":2,"first_error":"E"}') == History(2, "E")

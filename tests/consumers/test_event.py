@@ -8,6 +8,7 @@ import pytest
 
 from consumers import event as module
 from consumers.event import Event
+from consumers.lease import Lease
 from tests.consumers.making import make_seen
 from tests.making import NOW_MS, make_event
 
@@ -22,8 +23,10 @@ def test_every_attribute_is_what_the_entry_holds() -> None:
         content_type="text/plain",
         headers={"user-agent": "x"},
         assurance="sender",
+        traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
     )
-    event = Event(stored, entry_id="5-1", attempt=3)
+    lease = Lease(lambda: True, fence=4)
+    event = Event(stored, entry_id="5-1", attempt=3, first_seen=7.5, lease=lease)
 
     assert (event.id, event.type, event.source) == ("evt_9", "message.new", "/webhooks/unipile")
     assert (event.endpoint, event.account, event.time) == (
@@ -38,7 +41,9 @@ def test_every_attribute_is_what_the_entry_holds() -> None:
     )
     assert event.headers == {"user-agent": "x"}
     assert event.received_at == NOW_MS / 1000
-    assert (event.entry_id, event.attempt) == ("5-1", 3)
+    assert event.traceparent == "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    assert (event.entry_id, event.attempt, event.first_seen) == ("5-1", 3, 7.5)
+    assert (event.fence, event.lease_lost) == (4, True)
 
 
 def test_its_text_names_it_and_shows_no_content() -> None:
@@ -62,6 +67,7 @@ def test_json_unpacks_what_came_compressed(encoding: str | None, packed: bytes) 
     event = make_seen(data=packed, content_encoding=encoding)
 
     assert event.json() == {"a": [1, "é"]}
+    assert event.unpacked() == b'{"a": [1, "\xc3\xa9"]}'
     assert event.data == packed
 
 

@@ -265,6 +265,45 @@ async def test_a_server_that_tells_nothing_of_itself_is_taken_at_its_word(
     assert started.may_take_over()
 
 
+# --- what this process holds
+
+
+@pytest.mark.redis
+async def test_what_is_held_is_lost_when_no_beat_was_sent_for_the_dead_time(
+    start_server: Callable[..., Server], clock: Clock, beats: list[bool]
+) -> None:
+    """The others go by the store, which cannot be heard meanwhile."""
+    server = start_server("valkey", "none")
+    heartbeat = Heartbeat(server.url, KEY, clock)
+    heartbeat.start()
+    await more(beats)
+    held = heartbeat.lease()
+    server.kill()
+    await more(beats, good=False)
+    clock.now += 14.9
+    before = held.is_lost()
+    clock.now += 0.1
+
+    assert not before
+    assert held.is_lost()
+    heartbeat.stop()
+
+
+@pytest.mark.redis
+async def test_what_was_held_before_the_beat_lapsed_stays_lost(
+    started: Heartbeat, store: Redis, beats: list[bool]
+) -> None:
+    """Others may have taken it over meanwhile; what is read from now on is held again."""
+    held = started.lease()
+    before = held.is_lost()
+    await store.delete(KEY)
+    await more(beats)
+
+    assert not before
+    assert held.is_lost()
+    assert not started.lease().is_lost()
+
+
 # --- the event loop
 
 

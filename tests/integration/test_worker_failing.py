@@ -60,6 +60,7 @@ async def test_a_handler_that_fails_twice_and_then_works_is_run_three_times(
         await settled(store)
 
     assert [event.attempt for event in handled.events] == [1, 2, 3]
+    assert len({event.first_seen for event in handled.events}) == 1
     assert list(dict.fromkeys(delays)) == [50, 100]
     assert await dead_letters(store) == []
     assert (await due_times(store), await histories(store)) == ({}, {})

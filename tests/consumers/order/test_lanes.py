@@ -128,6 +128,22 @@ def test_what_is_behind_a_parked_entry_goes_to_the_store() -> None:
     assert lanes.free == lanes.handler.concurrency + lanes.handler.read_ahead
 
 
+def test_an_entry_of_which_more_is_known_after_its_run_is_the_same() -> None:
+    """A failed one comes back with its history; its lane must not wait for it for ever."""
+    clock = Clock()
+    lanes = make_lanes(clock)
+    first, second = entry(1), entry(2)
+    lanes.put(first)
+    lanes.put(second)
+    assert taken(lanes) == [first]
+    lanes.parked(first.seen(7.0), 5.0)
+    lanes.let_go(first.seen(7.0))
+
+    assert lanes.surplus(STREAM) == [second]
+    lanes.put_away(STREAM, [second])
+    assert lanes.next_due_seconds() == 5.0
+
+
 def test_a_lane_does_not_ask_while_something_is_on_its_way_to_the_store() -> None:
     """Else the store would say that it has nothing, and what is read then would overtake."""
     lanes = make_lanes()
