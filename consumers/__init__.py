@@ -5,9 +5,21 @@ What happens to an entry is told by the file names: read, dispatch, handle, sett
 """
 
 from consumers.event import Event
+from consumers.middleware import CallNext
 from consumers.once import LeaseLost, OutcomeUnknown
 from consumers.outcome import GiveUp, RetryLater
+from consumers.rate import Rate
 from consumers.retry import Retry
 from consumers.worker import Worker
 
-__all__ = ["Event", "GiveUp", "LeaseLost", "OutcomeUnknown", "Retry", "RetryLater", "Worker"]
+__all__ = [
+    "CallNext",
+    "Event",
+    "GiveUp",
+    "LeaseLost",
+    "OutcomeUnknown",
+    "Rate",
+    "Retry",
+    "RetryLater",
+    "Worker",
+]

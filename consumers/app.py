@@ -7,7 +7,7 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import structlog
@@ -20,6 +20,7 @@ from consumers.discover import POLL_SECONDS, Discovery
 from consumers.dispatch import Routes
 from consumers.ending import Ending
 from consumers.heartbeat import Heartbeat
+from consumers.lifespan import Lifespan
 from consumers.matches import Matches
 from consumers.order.lanes import make_room
 from consumers.order.own import Ownership
@@ -43,6 +44,8 @@ from relay.contract.surroundings import read_config_file
 TICK_SECONDS = 0.5
 # What is sent at the end must not wait for ever for a store that is away.
 FAREWELL_SECONDS = 4.0
+# What resources and hooks have at the end where handlers have used the grace up.
+CLOSING_SECONDS = 2.0
 # How long the read that was unblocked may take to answer; it is cancelled where the store hangs.
 LAST_READ_SECONDS = 2.0
 
@@ -82,19 +85,15 @@ class WorkerProcess:
     def __init__(self, worker: Worker, settings: Settings) -> None:
         worker.check()
         url = settings.redis_url
-        name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-        redis = connect(url, role="worker", connections=8)
-        self._heartbeat = Heartbeat(url, settings.keys.alive(worker.group, name))
-        self._us = us = Consumer(
-            redis, settings.keys, worker.group, name, lease=self._heartbeat.lease
-        )
+        self._us = us = self._consumer_of(worker, settings)
+        self._lifespan = Lifespan(worker)
         self._grace_seconds = settings.worker.grace_seconds
         self._reads = BlockingConnection(url, "read", BLOCK_SECONDS)
         self._news = BlockingConnection(url, "control", POLL_SECONDS)
         self._duties = Duties()
         # What brings entries in besides reading; ends with it.
         self._intake = Duties()
-        house = House(worker.handlers, make_room)
+        house = House(worker.wrapped_handlers(), make_room)
         self._routes = Routes(house.rooms)
         self._settler = Settler(us)
         self._crews = [Crew(room, self._settler) for room in house.rooms]
@@ -132,6 +131,15 @@ class WorkerProcess:
         )
         self._readings: list[asyncio.Task[None]] = []
         self._hurried = False
+        # Called once everything is open, before anything is read.
+        self.on_started: Callable[[], None] = lambda: None
+
+    def _consumer_of(self, worker: Worker, settings: Settings) -> Consumer:
+        url, keys = settings.redis_url, settings.keys
+        name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._heartbeat = Heartbeat(url, keys.alive(worker.group, name))
+        redis = connect(url, role="worker", connections=8)
+        return Consumer(redis, keys, worker.group, name, lease=self._heartbeat.lease)
 
     def _ordered_reader(self, house: House) -> OrderedReader:
         ownership = Ownership(self._us, self._heartbeat.may_take_over)
@@ -157,8 +165,22 @@ class WorkerProcess:
 
         Args:
             stop: Set from outside; also set from inside when a handler ends the process.
+
+        Raises:
+            StartFailed: A resource or a start-up hook failed; nothing was read.
         """
+        started = False
+        try:
+            started = await self._lifespan.start(stop)
+        finally:
+            if not started:
+                await self._disconnect()
+        if started:
+            await self._work(stop)
+
+    async def _work(self, stop: asyncio.Event) -> None:
         _log.info("worker_started", group=self._us.group, consumer=self.consumer)
+        self.on_started()
         self._heartbeat.start()
         self._duties.start("tick", self._tick)
         for reader in (self._reader, self._ordered):
@@ -171,7 +193,7 @@ class WorkerProcess:
         self._duties.start("trim", self._trimmer.run)
         self._duties.start("restore", self._restorer.run)
         for crew in self._crews:
-            crew.start()
+            crew.start(self._lifespan.resources)
         try:
             await self._watch(stop)
         finally:
@@ -181,13 +203,14 @@ class WorkerProcess:
         """Give running handlers no more time: they are ended, and their entries handed back."""
         _log.warning("worker_hurried", group=self._us.group)
         self._hurried = True
+        self._lifespan.hurry()
         for crew in self._crews:
             crew.hurry()
 
     @property
     def left_running(self) -> int:
         """How many runs of handlers go on after the end, because nothing can stop them."""
-        return sum(crew.left_running for crew in self._crews)
+        return self._lifespan.left_running + sum(crew.left_running for crew in self._crews)
 
     async def _watch(self, stop: asyncio.Event) -> None:
         """Wait for the end; a part that must not end and has takes the process with it."""
@@ -248,10 +271,15 @@ class WorkerProcess:
         except (RedisError, OSError, TimeoutError) as error:
             # What is still pending is taken over when the heartbeat has expired.
             _log.warning("left_without_goodbye", error=type(error).__name__)
+        left_seconds = CLOSING_SECONDS if self._hurried else deadline - clock()
+        await self._lifespan.stop(max(CLOSING_SECONDS, left_seconds))
         await asyncio.to_thread(self._heartbeat.stop)
+        await self._disconnect()
+        _log.info("worker_stopped", group=self._us.group)
+
+    async def _disconnect(self) -> None:
         for connection in (self._reads, self._order, self._news, self._us.redis):
             await connection.aclose()
-        _log.info("worker_stopped", group=self._us.group)
 
     async def _leave_groups(self) -> None:
         who = (self._us.group, self._us.name)

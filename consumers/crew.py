@@ -4,10 +4,14 @@ Each takes the next entry of the handler's room and sees it through to its end.
 """
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any
 
 from consumers.entry import HeldEntry
 from consumers.handle import HandlerEnded, Runner
+from consumers.pace import PacedRoom
 from consumers.pipeline import process
+from consumers.rate import Bucket
 from consumers.rooms import Room
 from consumers.settle import Settler
 from relay.contract.duties import cancel
@@ -26,6 +30,8 @@ class Crew:
 
     def __init__(self, room: Room, settler: Settler) -> None:
         self._room = room
+        rate = room.handler.rate_limit
+        self._entries = room if rate is None else PacedRoom(room, Bucket(rate))
         self._settler = settler
         self._runner = Runner(room.handler)
         self._lanes: list[asyncio.Task[None]] = []
@@ -34,8 +40,13 @@ class Crew:
         self._idle = asyncio.Event()
         self._idle.set()
 
-    def start(self) -> None:
-        """Begin to handle."""
+    def start(self, resources: Mapping[str, Any] | None = None) -> None:
+        """Begin to handle.
+
+        Args:
+            resources: What is open by now, by name.
+        """
+        self._runner.provide(resources or {})
         name = self._room.handler.name
         self._lanes = [
             asyncio.create_task(self._lane(), name=f"lane-{name}-{number}")
@@ -85,7 +96,7 @@ class Crew:
         lane = asyncio.current_task()
         assert lane is not None  # noqa: S101 - a task runs this
         while True:
-            entry = await self._room.take()
+            entry = await self._entries.take()
             self._under_way[lane] = entry
             self._idle.clear()
             try:

@@ -6,12 +6,10 @@ the module itself.
 
 import importlib
 import sys
-import traceback
 from pathlib import Path
 from types import ModuleType
 
-import consumers
-import relay
+from consumers.blame import told
 from consumers.worker import Worker
 from relay.contract.errors import ConfigurationFault
 
@@ -80,14 +78,4 @@ def _no_worker(target: str, module: ModuleType, name: str, found: object) -> str
 
 
 def _broken(target: str, error: BaseException) -> ConfigurationFault:
-    """Say what is wrong with a user's module, and where in it."""
-    ours = (str(Path(consumers.__file__).parent), str(Path(relay.__file__).parent))
-    lines = [
-        f"{frame.filename}:{frame.lineno}"
-        for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename[0] != "<" and not frame.filename.startswith(ours)
-    ]
-    where = f" ({lines[-1]})" if lines else ""
-    return ConfigurationFault(
-        [f"{target}: importing it failed: {type(error).__name__}: {error}{where}"]
-    )
+    return ConfigurationFault([f"{target}: importing it failed: {told(error)}"])

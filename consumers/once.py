@@ -33,6 +33,8 @@ class OutcomeUnknown(GiveUp):
     ``outcome_unknown``: trying again is what was forbidden.
     """
 
+    reason = "outcome_unknown"
+
 
 class LeaseLost(Exception):
     """The event is in other hands by now, or settled: nothing was begun here."""

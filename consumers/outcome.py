@@ -5,11 +5,14 @@ from datetime import timedelta
 from math import isfinite
 from typing import Literal
 
+GiveUpReason = Literal["gave_up", "invalid_payload", "outcome_unknown"]
 MAX_LATER_SECONDS = 30 * 86_400.0
 
 
 class GiveUp(Exception):
     """Raised by a handler: trying again is useless, set the event aside at once."""
+
+    reason: GiveUpReason = "gave_up"
 
 
 class RetryLater(Exception):
@@ -93,7 +96,7 @@ class GaveUp:
     """
 
     error: str
-    reason: Literal["gave_up", "outcome_unknown"] = "gave_up"
+    reason: GiveUpReason = "gave_up"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ DeadReason = Literal[
     "too_old",
     "not_retryable",
     "gave_up",
+    "invalid_payload",
     "outcome_unknown",
     "unreadable",
     "poison",

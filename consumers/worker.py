@@ -3,14 +3,19 @@
 Nothing runs here; ``consumers.app`` runs what is declared.
 """
 
-import inspect
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import combinations
-from typing import Any, Literal, TypeVar
+from typing import Any, Concatenate, Literal, TypeVar
 
+from consumers.call import call_faults
 from consumers.event import Event
+from consumers.middleware import Middleware, middleware_faults
+from consumers.parameters import is_generator
+from consumers.rate import Rate
+from consumers.resource import Resource, hook_faults, types_of
+from consumers.resource import faults_of as resource_faults
 from consumers.retry import Retry, is_finite, is_whole
 from relay.contract.errors import ConfigurationFault
 from relay.contract.keys import is_name
@@ -19,8 +24,11 @@ from relay.contract.patterns import Pattern, parse_pattern
 # The name of an attribute of the event, a JSON pointer into its body, or a function of the event.
 OrderBy = str | Callable[[Event], str | None]
 ORDER_ATTRIBUTES = ("account", "type", "source")
-HandlerFunction = Callable[[Event], Awaitable[Any]] | Callable[[Event], Any]
+# Takes the event; resources and the payload by name.
+HandlerFunction = Callable[[Event], Any] | Callable[Concatenate[Event, ...], Any]
 FunctionT = TypeVar("FunctionT", bound=HandlerFunction)
+AnyFunctionT = TypeVar("AnyFunctionT", bound=Callable[..., Any])
+MiddlewareT = TypeVar("MiddlewareT", bound=Middleware)
 Start = Literal["first", "now"] | datetime
 
 
@@ -37,6 +45,9 @@ class Handler:
         read_ahead: How many more entries may wait in this process.
         accept_unverified: Also run for events of which nothing was proved.
         order_by: What keeps events in order that have it in common; none for no order.
+        rate_limit: How many runs may begin in a time; none for no bound.
+        payload_at: Which part of the body is the payload, as a JSON pointer; none for all.
+        middleware: What runs around the function, the first outermost.
     """
 
     pattern: Pattern
@@ -47,6 +58,9 @@ class Handler:
     read_ahead: int
     accept_unverified: bool
     order_by: OrderBy | None = None
+    rate_limit: Rate | None = None
+    payload_at: str | None = None
+    middleware: tuple[Middleware, ...] = ()
 
     @property
     def name(self) -> str:
@@ -67,6 +81,10 @@ class Worker:
     group: str
     start: Start = "first"
     handlers: list[Handler] = field(default_factory=list)
+    resources: list[Resource] = field(default_factory=list)
+    startup_hooks: list[Callable[..., Any]] = field(default_factory=list)
+    shutdown_hooks: list[Callable[..., Any]] = field(default_factory=list)
+    middlewares: list[Middleware] = field(default_factory=list)
 
     def on(  # noqa: PLR0913 - each is an option with a name
         self,
@@ -78,6 +96,9 @@ class Worker:
         read_ahead: int = 100,
         accept_unverified: bool = False,
         order_by: OrderBy | None = None,
+        rate_limit: Rate | None = None,
+        payload_at: str | None = None,
+        middleware: Sequence[Middleware] = (),
     ) -> Callable[[FunctionT], FunctionT]:
         """Declare a handler; use it as a decorator.
 
@@ -94,6 +115,9 @@ class Worker:
                 ``"type"`` or ``"source"``, a JSON pointer into the body as
                 ``"/payload/chat_id"``, or a function of the event. One process of the group
                 reads such a stream at a time.
+            rate_limit: How many runs may begin in a time, in one process.
+            payload_at: Which part of the body the payload is, as a JSON pointer; by default all.
+            middleware: What runs around this handler, inside what runs around all of them.
         """
         if callable(pattern):  # used without its brackets
             raise TypeError('@worker.on needs a pattern: @worker.on("endpoint:type")')
@@ -109,11 +133,46 @@ class Worker:
                     read_ahead=read_ahead,
                     accept_unverified=accept_unverified,
                     order_by=order_by,
+                    rate_limit=rate_limit,
+                    payload_at=payload_at,
+                    middleware=tuple(middleware),
                 )
             )
             return function
 
         return declare
+
+    def resource(self, function: AnyFunctionT) -> AnyFunctionT:
+        """Declare what handlers, hooks and other resources are given by their parameter's name.
+
+        It is opened once in each process, before anything is read. One that yields is closed
+        after the handlers have finished, by what stands after its yield.
+        """
+        self.resources.append(Resource(function))
+        return function
+
+    def on_startup(self, function: AnyFunctionT) -> AnyFunctionT:
+        """Declare what runs once the resources are open, before anything is read."""
+        self.startup_hooks.append(function)
+        return function
+
+    def on_shutdown(self, function: AnyFunctionT) -> AnyFunctionT:
+        """Declare what runs after the handlers have finished, before the resources are closed."""
+        self.shutdown_hooks.append(function)
+        return function
+
+    def middleware(self, function: MiddlewareT) -> MiddlewareT:
+        """Declare what runs around every handler; the first declared is the outermost.
+
+        It is given the event and ``call_next``, which runs the rest: ``await call_next(event)``.
+        """
+        self.middlewares.append(function)
+        return function
+
+    def wrapped_handlers(self) -> list[Handler]:
+        """Give the handlers, each with the middleware of all and its own."""
+        around = tuple(self.middlewares)
+        return [replace(each, middleware=around + each.middleware) for each in self.handlers]
 
     def check(self) -> None:
         """Find every fault of the declaration.
@@ -122,8 +181,12 @@ class Worker:
             ConfigurationFault: All of them, each in a sentence.
         """
         faults = self._own_faults()
+        known = types_of(self.resources)
         for handler in self.handlers:
-            faults += [f"{handler.name}: {fault}" for fault in _faults_of(handler)]
+            found = _faults_of(handler)
+            found += call_faults(handler.function, handler.payload_at, known)
+            found += middleware_faults(handler.middleware, known)
+            faults += [f"{handler.name}: {fault}" for fault in found]
         faults += [
             f"{one.name} ({one.pattern}) and {other.name} ({other.pattern}) would both handle the "
             "same streams, and neither is more specific: make one of the patterns longer"
@@ -140,9 +203,21 @@ class Worker:
             faults.append(f"group {self.group!r}: 1 to 63 lower-case letters, digits and hyphens")
         if self.start not in {"first", "now"} and not isinstance(self.start, datetime):
             faults.append(f'start {self.start!r}: "first", "now" or a datetime')
+        known = types_of(self.resources)
+        faults += resource_faults(self.resources)
+        faults += hook_faults([*self.startup_hooks, *self.shutdown_hooks], known)
+        faults += middleware_faults(self.middlewares, known)
         if not self.handlers:
             faults.append('no handler: decorate a function with @worker.on("endpoint:type")')
         return faults
+
+
+def _function_faults(function: object) -> list[str]:
+    if not callable(function):
+        return ["is no function"]
+    if is_generator(function):
+        return ["is a generator, which would never run: leave out its yield"]
+    return []
 
 
 def _may_order(order_by: str) -> bool:
@@ -150,11 +225,7 @@ def _may_order(order_by: str) -> bool:
 
 
 def _faults_of(handler: Handler) -> list[str]:
-    faults = []
-    if inspect.isgeneratorfunction(handler.function) or inspect.isasyncgenfunction(
-        handler.function
-    ):
-        faults.append("is a generator, which would never run: leave out its yield")
+    faults = _function_faults(handler.function)
     if type(handler.retry) is not Retry:
         faults.append("retry must be a Retry(…)")
     if not is_whole(handler.concurrency, at_least=1):
@@ -169,4 +240,6 @@ def _faults_of(handler: Handler) -> list[str]:
     limit = handler.timeout_seconds
     if limit is not None and not (is_finite(limit) and limit > 0):
         faults.append("timeout_seconds must be a number above 0, or None")
+    if handler.rate_limit is not None and type(handler.rate_limit) is not Rate:
+        faults.append("rate_limit must be a Rate(…), or None")
     return faults

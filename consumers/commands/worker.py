@@ -13,6 +13,7 @@ from consumers.load import find_worker, split_target
 from consumers.processes.changes import Changes, roots_of
 from consumers.processes.kept import Wanted, WorkerDidNotStart
 from consumers.processes.parent import run_processes
+from consumers.running import add_running_event
 from consumers.settings import Settings
 from relay.contract.explain import WRONG_USAGE, explain
 from relay.contract.logs import configure_logs
@@ -52,7 +53,7 @@ def worker(
     """
     environ = with_running_dev(os.environ, Path())
     settings = load_settings(environ, **options_of(redis_url))
-    configure_logs(settings.log_format)
+    configure_logs(settings.log_format, also=[add_running_event])
     if processes == 1 and not reload:
         run(run_worker(find_worker(target), settings))
         return

@@ -16,6 +16,7 @@ from consumers.app import WorkerProcess, load_settings, run_process
 from consumers.ending import Ending
 from consumers.load import find_worker
 from consumers.processes.line import AT_ONCE, UP, Line
+from consumers.running import add_running_event
 from relay.contract.display import warn
 from relay.contract.duties import cancel, frames
 from relay.contract.explain import FAILED, explain
@@ -42,7 +43,7 @@ def main() -> int:
 
 def _work(parent: socket.socket, target: str) -> None:
     settings = load_settings(with_running_dev(os.environ, Path()))
-    configure_logs(settings.log_format)
+    configure_logs(settings.log_format, also=[add_running_event])
     # Before there is a loop: a user's module may run one while it is imported.
     worker = find_worker(target)
 
@@ -52,7 +53,7 @@ def _work(parent: socket.socket, target: str) -> None:
         process = WorkerProcess(worker, settings)
         line = await Line.over(parent)
         listening = asyncio.create_task(_listen(line, ending), name="hear-parent")
-        line.say(UP)
+        process.on_started = lambda: line.say(UP)
         try:
             await run_process(process, ending)
         finally:

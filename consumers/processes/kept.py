@@ -12,8 +12,8 @@ from relay.supervise import KeptProcess, module_command, start_child
 
 CHILD = "consumers.processes.child"
 # What a child needs beyond its handlers' grace: to end its read, to end what is left of them, to
-# send its outcomes, and to say goodbye, each of them bounded in consumers.app.
-END_SECONDS = 12.0
+# send its outcomes, to close what they share, and to say goodbye, all bounded in consumers.app.
+END_SECONDS = 14.0
 
 
 class WorkerDidNotStart(RelayError):

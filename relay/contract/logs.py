@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Literal
 
@@ -27,12 +28,18 @@ class _Stderr:
     debug = info = warning = error = critical = log = msg
 
 
-def configure_logs(log_format: LogFormat, *, debug: bool = False) -> None:
+def configure_logs(
+    log_format: LogFormat,
+    *,
+    debug: bool = False,
+    also: Sequence[structlog.typing.Processor] = (),
+) -> None:
     """Send every log line to standard error.
 
     Args:
         log_format: ``auto`` is text on a terminal and JSON elsewhere.
         debug: Also what helps only while looking for a fault.
+        also: What adds to each line.
     """
     text = log_format == "text" or (log_format == "auto" and sys.stderr.isatty())
     renderer: structlog.typing.Processor = (
@@ -43,6 +50,7 @@ def configure_logs(log_format: LogFormat, *, debug: bool = False) -> None:
     level = logging.DEBUG if debug else logging.INFO
     structlog.configure(
         processors=[
+            *also,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
             renderer,

@@ -11,7 +11,7 @@ from consumers.outcome import Outcome
 from tests.consumers.making import make_handler, make_seen
 
 
-async def run(function: Callable[[Event], object], **options: Any) -> Outcome:
+async def run(function: Callable[..., object], **options: Any) -> Outcome:
     """Run a handler once."""
     runner = Runner(make_handler(function, **options))
     try:

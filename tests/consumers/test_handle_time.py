@@ -193,6 +193,7 @@ async def test_a_late_error_of_a_thread_that_was_left_is_not_reported_as_lost() 
         runner = Runner(make_handler(handle))
         running = asyncio.create_task(runner.run(make_seen()))
         await wait_until(lambda: bool(runs), description="it runs")
+        runner.stopping = True
         running.cancel()
         await asyncio.wait({running})
         gate.set()
