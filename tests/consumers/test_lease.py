@@ -89,7 +89,7 @@ async def come_due(store: Redis, server: Server) -> list[HeldEntry]:
     (entry_id,) = await read_as(store, "@park")
     await store.zadd(KEYS.park(TAG, "crm"), {in_books(entry_id): 1.0})
     routes, house = routed()
-    await Parking(holding(store), routes=routes, recover_soon=lambda: None).look()
+    await Parking(holding(store), house=house, routes=routes, recover_soon=lambda: None).look()
     return house.rooms[0].drain()
 
 
@@ -99,7 +99,11 @@ async def take_over(store: Redis, server: Server) -> list[HeldEntry]:
     await read_as(store, "dead")
     routes, house = routed()
     sweeper = Sweeper(
-        holding(store), routes=routes, may_take_over=lambda: True, recover_soon=lambda: None
+        holding(store),
+        house=house,
+        routes=routes,
+        may_take_over=lambda: True,
+        recover_soon=lambda: None,
     )
     await sweeper.sweep()
     return house.rooms[0].drain()
