@@ -15,7 +15,7 @@ import structlog
 from consumers.again import Returns
 from consumers.blocking import BlockingConnection
 from consumers.consumer import Consumer
-from consumers.crew import Crew
+from consumers.crew import crew_for
 from consumers.discover import POLL_SECONDS, Discovery
 from consumers.dispatch import Routes
 from consumers.ending import Ending
@@ -96,7 +96,7 @@ class WorkerProcess:
         house = House(worker.wrapped_handlers(), make_room)
         self._routes = Routes(house.rooms)
         self._settler = Settler(us)
-        self._crews = [Crew(room, self._settler) for room in house.rooms]
+        self._crews = [crew_for(room, self._settler, settings.log_format) for room in house.rooms]
         self._discovery = Discovery(self._news, us, start=worker.start, routes=self._routes)
         self._reader = Reader(
             self._reads,

@@ -36,6 +36,43 @@ def bound(
     return call
 
 
+def bound_batch(
+    function: Callable[..., Any], resources: Mapping[str, Any]
+) -> Callable[[list[Event]], Any]:
+    """Make of a batch handler's function one that takes the events only.
+
+    Args:
+        function: The user's, without faults.
+        resources: What is open, by name.
+    """
+    needs = _batch_needs_of(function, dict.fromkeys(resources))
+    values = {name: resources[name] for name in needs.resources}
+    return partial(function, **values) if values else function
+
+
+def batch_call_faults(function: Callable[..., Any], known: Mapping[str, Any]) -> list[str]:
+    """Find what a batch handler asks for and cannot be given, each in a sentence.
+
+    Args:
+        function: The user's.
+        known: The resources there are, each with the type it is declared to be.
+    """
+    return list(_batch_needs_of(function, known).faults)
+
+
+def isolated_call_faults(function: Callable[..., Any], known: Mapping[str, Any]) -> list[str]:
+    """Find what a handler asks for that cannot be handed to another process.
+
+    Args:
+        function: The user's.
+        known: The resources there are, each with the type it is declared to be.
+    """
+    return [
+        f'isolate="process" hands over the event only, and no resource: {name!r} stays here'
+        for name in _needs_of(function, known).resources
+    ]
+
+
 def call_faults(
     function: Callable[..., Any], payload_at: str | None, known: Mapping[str, Any]
 ) -> list[str]:
@@ -61,3 +98,7 @@ def call_faults(
 
 def _needs_of(function: Callable[..., Any], known: Mapping[str, Any]) -> Needs:
     return needs_of(function, known=known, leading=("event",), takes_payload=True)
+
+
+def _batch_needs_of(function: Callable[..., Any], known: Mapping[str, Any]) -> Needs:
+    return needs_of(function, known=known, leading=("events",))

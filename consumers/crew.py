@@ -4,20 +4,41 @@ Each takes the next entry of the handler's room and sees it through to its end.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
+from consumers.collect import Collector
 from consumers.entry import HeldEntry
 from consumers.handle import HandlerEnded, Runner
+from consumers.handle_batch import BatchRunner
+from consumers.isolate.runner import IsolatedRunner
 from consumers.pace import PacedRoom
-from consumers.pipeline import process
+from consumers.pipeline import process, process_batch
 from consumers.rate import Bucket
 from consumers.rooms import Room
 from consumers.settle import Settler
+from consumers.worker import Batch
 from relay.contract.duties import cancel
+from relay.contract.logs import LogFormat
 
 # How long a coroutine may take to hear of its end.
 PATIENCE_SECONDS = 2.0
+
+
+def crew_for(room: Room, settler: Settler, log_format: LogFormat = "auto") -> "Crew":
+    """Make the crew that a room's handler asks for.
+
+    Args:
+        room: Where the entries come from.
+        settler: Stores the outcomes.
+        log_format: What handlers' own processes log in.
+    """
+    handler = room.handler
+    if handler.batch is not None:
+        return BatchCrew(room, settler, BatchRunner(handler), handler.batch)
+    if handler.isolate is not None:
+        return Crew(room, settler, IsolatedRunner(handler, log_format))
+    return Crew(room, settler, Runner(handler))
 
 
 class Crew:
@@ -26,16 +47,17 @@ class Crew:
     Args:
         room: Where the entries come from.
         settler: Stores the outcomes.
+        runner: Runs the handler.
     """
 
-    def __init__(self, room: Room, settler: Settler) -> None:
+    def __init__(self, room: Room, settler: Settler, runner: Runner) -> None:
         self._room = room
         rate = room.handler.rate_limit
         self._entries = room if rate is None else PacedRoom(room, Bucket(rate))
         self._settler = settler
-        self._runner = Runner(room.handler)
+        self._runner = runner
         self._lanes: list[asyncio.Task[None]] = []
-        self._under_way: dict[asyncio.Task[None], HeldEntry] = {}
+        self._under_way: dict[asyncio.Task[None], list[HeldEntry]] = {}
         self._stuck: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -69,7 +91,7 @@ class Crew:
             busy with, and cannot be stopped, are not among them: they stay pending until this
             process has ended.
         """
-        unstarted = self._room.drain()
+        unstarted = self._drain()
         try:
             async with asyncio.timeout(grace_seconds):
                 await self._idle.wait()
@@ -79,9 +101,14 @@ class Crew:
         unfinished = {} if in_threads else dict(self._under_way)
         self._runner.stopping = True
         self._stuck = await cancel(self._lanes, PATIENCE_SECONDS)
-        self._runner.close()
-        ended = [entry for lane, entry in unfinished.items() if lane not in self._stuck]
-        return unstarted + self._room.drain() + ended
+        await self._runner.stop()
+        ended = [
+            entry
+            for lane, entries in unfinished.items()
+            if lane not in self._stuck
+            for entry in entries
+        ]
+        return unstarted + self._drain() + ended
 
     def hurry(self) -> None:
         """Have `stop` wait no longer for running handlers."""
@@ -96,27 +123,75 @@ class Crew:
         lane = asyncio.current_task()
         assert lane is not None  # noqa: S101 - a task runs this
         while True:
-            entry = await self._entries.take()
-            self._under_way[lane] = entry
+            entries = await self._take()
+            self._under_way[lane] = entries
             self._idle.clear()
             try:
-                await self._see_through(entry)
+                await self._see_through(entries)
             finally:
-                self._room.end_alone(entry)
+                for entry in entries:
+                    self._room.end_alone(entry)
                 # Also where the handler ended this lane: nobody would wait for it in vain.
                 del self._under_way[lane]
                 if not self._under_way:
                     self._idle.set()
 
-    async def _see_through(self, entry: HeldEntry) -> None:
-        if not entry.suspicion.runs_alone:
-            await process(entry, self._room, self._runner, self._settler)
+    async def _see_through(self, entries: list[HeldEntry]) -> None:
+        first = entries[0]
+        if not first.suspicion.runs_alone:
+            await self._process(entries)
             return
+        # A suspect comes by itself, also where a handler is given several.
         strikes = self._settler.strikes
-        if not await strikes.mark(entry, self._room):
+        if not await strikes.mark(first, self._room):
             return
         try:
-            await process(entry, self._room, self._runner, self._settler)
+            await self._process(entries)
         except HandlerEnded:
-            strikes.keep(entry)  # it ended the process after all, if only by asking
+            strikes.keep(first)  # it ended the process after all, if only by asking
             raise
+
+    async def _take(self) -> list[HeldEntry]:
+        return [await self._entries.take()]
+
+    def _process(self, entries: list[HeldEntry]) -> Coroutine[Any, Any, None]:
+        return process(entries[0], self._room, self._runner, self._settler)
+
+    def _drain(self) -> list[HeldEntry]:
+        """Give up the entries that no lane has taken yet."""
+        return self._room.drain()
+
+
+class BatchCrew(Crew):
+    """Runs a handler that is given several entries at once.
+
+    Args:
+        room: Where the entries come from.
+        settler: Stores the outcomes.
+        runner: Runs the handler.
+        batch: How many at once.
+    """
+
+    def __init__(self, room: Room, settler: Settler, runner: BatchRunner, batch: Batch) -> None:
+        super().__init__(room, settler, runner)
+        self._batch_runner = runner
+        self._collector = Collector(room, batch)
+
+    def start(self, resources: Mapping[str, Any] | None = None) -> None:
+        """Begin to collect and to handle.
+
+        Args:
+            resources: What is open by now, by name.
+        """
+        super().start(resources)
+        name = f"lane-{self._room.handler.name}-collect"
+        self._lanes.append(asyncio.create_task(self._collector.run(), name=name))
+
+    async def _take(self) -> list[HeldEntry]:
+        return await self._collector.take()
+
+    def _process(self, entries: list[HeldEntry]) -> Coroutine[Any, Any, None]:
+        return process_batch(entries, self._room, self._batch_runner, self._settler)
+
+    def _drain(self) -> list[HeldEntry]:
+        return self._collector.drain() + self._room.drain()

@@ -67,6 +67,11 @@ class Event:
         self.first_seen = first_seen
 
     @property
+    def stored(self) -> contract.Event:
+        """What the entry holds, in the form of the stream contract."""
+        return self._stored
+
+    @property
     def id(self) -> str:
         """The sender's event id."""
         return self._stored.id

@@ -6,7 +6,7 @@ This is the one place where a handler's exception ends.
 import asyncio
 import contextvars
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -35,11 +35,26 @@ MAX_ERROR_CHARACTERS = 1000
 # How long after its time a coroutine that has not ended is reported.
 OVERDUE_SECONDS = 1.0
 
+# What a function takes: an event, or those of a batch.
+Given = Event | list[Event]
+
 _log = structlog.get_logger("consumers.handle")
 
 
 class HandlerEnded(RelayError):
     """A handler has asked for the end of the process."""
+
+
+class EndedElsewhere(Exception):
+    """A run in another process was no success; raised here as if the handler had raised it.
+
+    Args:
+        outcome: How it ended.
+    """
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(type(outcome).__name__)
+        self.outcome = outcome
 
 
 class Runner:
@@ -64,9 +79,10 @@ class Runner:
         Args:
             resources: What is open, by name.
         """
-        self._function = bound(self._handler.function, self._handler.payload_at, resources)
+        function, payload_at = self._handler.function, self._handler.payload_at
+        self._function: Callable[..., Any] = bound(function, payload_at, resources)
         innermost = self._function if self._is_async else self._in_thread
-        self._call = wrapped(innermost, self._handler.middleware, resources)
+        self._call: Callable[..., Any] = wrapped(innermost, self._handler.middleware, resources)
 
     async def run(self, event: Event) -> Outcome:
         """Run the handler on an event.
@@ -75,73 +91,105 @@ class Runner:
             `Done`; `Skipped`, where the event proves too little for this handler; `Failed`,
             `Postponed` or `GaveUp`. Nothing is raised but what ends the process.
         """
-        if event.assurance == "none" and not self._handler.accept_unverified:
+        if self.refuses(event):
             return Skipped("unverified")
-        mark = running.set(event)
+        outcome, _ = await self.attempt(event)
+        return outcome
+
+    def refuses(self, event: Event) -> bool:
+        """Tell whether an event proves too little for this handler."""
+        return event.assurance == "none" and not self._handler.accept_unverified
+
+    async def attempt(self, given: Given) -> tuple[Outcome, Any]:
+        """Call the function once, with what is around it and within its time.
+
+        Args:
+            given: What the function takes.
+
+        Returns:
+            How it ended, and what came back.
+        """
+        mark = running.set(None if isinstance(given, list) else given)
         try:
-            await (self._in_time(event) if self._is_async else self._watched(event))
-        except (GiveUp, RetryLater) as error:
-            return self._as_asked(error, event)
+            return Done(), await (self._in_time(given) if self._is_async else self._watched(given))
         except TimeoutError as error:
-            return self._failed(error, _text_of(error, self._over_time()))
+            return self.judge(error, self._over_time()), None
         except asyncio.CancelledError as error:
             if self.stopping:
                 raise  # no attempt
             _forget_cancellation()
-            return self._failed(error, "CancelledError: the handler was cancelled from inside")
+            return self.judge(error), None
         except (SystemExit, KeyboardInterrupt) as error:
             # asyncio would end the loop on the spot, and with it what the neighbours have done.
             raise HandlerEnded(type(error).__name__) from None
         except Exception as error:  # noqa: BLE001 - the edge: any failure of a handler is an outcome
-            return self._failed(error, _text_of(error))
+            return self.judge(error), None
         finally:
             running.reset(mark)
-        return Done()
+
+    def judge(self, error: BaseException, otherwise: str = "") -> Outcome:
+        """Say what an exception of a handler means.
+
+        Args:
+            error: The exception.
+            otherwise: What it says where it has no message of its own.
+        """
+        if isinstance(error, EndedElsewhere):
+            return error.outcome
+        if isinstance(error, GiveUp):
+            return self._gave_up(error)
+        if isinstance(error, RetryLater):
+            return Postponed(error.after_seconds, _text_of(error))
+        if isinstance(error, asyncio.CancelledError):
+            return self._failed(error, "CancelledError: the handler was cancelled from inside")
+        return self._failed(error, _text_of(error, otherwise))
 
     def close(self) -> None:
         """Start no more threads; those that run are not waited for."""
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _in_time(self, event: Event) -> None:
+    async def stop(self) -> None:
+        """Leave nothing behind that can be ended."""
+        self.close()
+
+    async def _in_time(self, given: Given) -> Any:  # noqa: ANN401 - whatever the user returns
         """Run a coroutine and what is around it, and cancel it after its time."""
         limit_seconds = self._handler.timeout_seconds
         if limit_seconds is None:
-            await self._call(event)
-            return
+            return await self._call(given)
         loop = asyncio.get_running_loop()
         # A coroutine that swallows its cancellation would go on unseen.
-        watch = loop.call_later(limit_seconds + OVERDUE_SECONDS, self._say_overdue, event)
+        watch = loop.call_later(limit_seconds + OVERDUE_SECONDS, self._say_overdue, given)
         try:
             async with asyncio.timeout(limit_seconds):
-                await self._call(event)
+                return await self._call(given)
         finally:
             watch.cancel()
 
-    async def _watched(self, event: Event) -> None:
+    async def _watched(self, given: Given) -> Any:  # noqa: ANN401 - whatever the user returns
         """Run a plain function and what is around it, and wait for its end however late.
 
         A thread cannot be cancelled; trying again while it still runs would run it twice at once.
         """
         limit_seconds = self._handler.timeout_seconds
         if limit_seconds is None:
-            await self._call(event)
-            return
+            return await self._call(given)
         loop = asyncio.get_running_loop()
-        watch = loop.call_later(limit_seconds, self._say_overdue, event)
+        watch = loop.call_later(limit_seconds, self._say_overdue, given)
         try:
-            await self._call(event)
+            return await self._call(given)
         finally:
             watch.cancel()
 
-    async def _in_thread(self, event: Event) -> Any:  # noqa: ANN401 - whatever the user returns
+    async def _in_thread(self, given: Given) -> Any:  # noqa: ANN401 - whatever the user returns
         if self._threads is None:
             self._threads = ThreadPoolExecutor(
                 self._handler.concurrency, thread_name_prefix=self._handler.name
             )
         context = contextvars.copy_context()
         loop = asyncio.get_running_loop()
-        run = loop.run_in_executor(self._threads, context.run, self._call_plain, event)
+        run = loop.run_in_executor(self._threads, context.run, self._call_plain, given)
         self.in_threads += 1
         run.add_done_callback(self._returned)
         try:
@@ -157,12 +205,13 @@ class Runner:
                 return await result
         return result
 
-    def _say_overdue(self, event: Event) -> None:
-        _log.warning("handler_overdue", handler=self._handler.name, event_id=printable(event.id))
+    def _say_overdue(self, given: Given) -> None:
+        first = given[0] if isinstance(given, list) else given
+        _log.warning("handler_overdue", handler=self._handler.name, event_id=printable(first.id))
 
-    def _call_plain(self, event: Event) -> Any:  # noqa: ANN401 - whatever the user returns
+    def _call_plain(self, given: Given) -> Any:  # noqa: ANN401 - whatever the user returns
         try:
-            return self._function(event)
+            return self._function(given)
         except StopIteration as error:
             # No future can carry it before Python 3.12: the lane would wait for ever.
             raise RuntimeError("the handler raised StopIteration") from error
@@ -172,10 +221,9 @@ class Runner:
         if not run.cancelled():
             run.exception()  # looked at, so that one nobody waits for is not reported as lost
 
-    def _as_asked(self, error: GiveUp | RetryLater, event: Event) -> Outcome:
-        if isinstance(error, RetryLater):
-            return Postponed(error.after_seconds, _text_of(error))
-        if isinstance(error, InvalidPayload):
+    def _gave_up(self, error: GiveUp) -> GaveUp:
+        event = running.get()
+        if isinstance(error, InvalidPayload) and event is not None:
             _log.warning(
                 "payload_refused",
                 handler=self._handler.name,

@@ -1,6 +1,9 @@
 """The whole story of an entry on one screen: dispatch, handle, decide, settle."""
 
+import asyncio
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import structlog
 
@@ -8,6 +11,7 @@ from consumers.effects import Effects
 from consumers.entry import HeldEntry
 from consumers.event import Event
 from consumers.handle import Runner
+from consumers.handle_batch import BatchRunner
 from consumers.outcome import Done, Failed, Outcome, Poisonous, Postponed, Skipped, Unreadable
 from consumers.retry import Acknowledge, Decision, TryAgain, decide
 from consumers.rooms import Room
@@ -16,6 +20,23 @@ from relay.contract.entry import decode
 from relay.contract.errors import UnreadableEntry
 
 _log = structlog.get_logger("consumers.pipeline")
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """An entry on its way through its handler.
+
+    Args:
+        entry: Pending under this process.
+        began: When its first run in this group began, seconds since the epoch.
+        effects: What its handler does in the store.
+        event: What the handler is given, or why it is given nothing.
+    """
+
+    entry: HeldEntry
+    began: float
+    effects: Effects
+    event: Event | Unreadable | Poisonous
 
 
 async def process(entry: HeldEntry, room: Room, runner: Runner, settler: Settler) -> None:
@@ -27,62 +48,88 @@ async def process(entry: HeldEntry, room: Room, runner: Runner, settler: Settler
         runner: Runs that handler.
         settler: Stores the outcome.
     """
-    attempt = entry.history.attempts + 1
-    effects = Effects(settler, entry)
-    first_seen = entry.history.first_seen or time.time()
-    outcome = await _run(entry, attempt, first_seen, runner, effects)
-    if effects.committed and not isinstance(outcome, Done):
-        # The entry is settled already, with its effect: there is nothing to try again.
-        _log.warning(
-            "failed_after_commit",
-            handler=room.handler.name,
-            stream=entry.stream.key,
-            entry_id=entry.entry_id,
-            error=outcome.kind if isinstance(outcome, Failed) else type(outcome).__name__,
+    run = _prepared(entry, settler)
+    outcome = await runner.run(run.event) if isinstance(run.event, Event) else run.event
+    await _finish(run, outcome, room, settler)
+
+
+async def process_batch(
+    entries: Sequence[HeldEntry], room: Room, runner: BatchRunner, settler: Settler
+) -> None:
+    """Take several entries that the handler is given at once, each to its own end in the store.
+
+    Args:
+        entries: Pending under this process.
+        room: Where they hold their places, with the handler that they are for.
+        runner: Runs that handler.
+        settler: Stores the outcomes.
+    """
+    runs = [_prepared(entry, settler) for entry in entries]
+    events = [run.event for run in runs if isinstance(run.event, Event)]
+    ended = iter(await runner.run_batch(events) if events else ())
+    outcomes = [next(ended) if isinstance(run.event, Event) else run.event for run in runs]
+    told = list(zip(runs, outcomes, strict=True))
+    # What is done is handed over at once; what failed takes a round trip each, so all together.
+    for run, outcome in told:
+        if isinstance(outcome, Done):
+            await _finish(run, outcome, room, settler)
+    await asyncio.gather(
+        *(
+            _finish(run, outcome, room, settler)
+            for run, outcome in told
+            if not isinstance(outcome, Done)
         )
-        outcome = Done()
+    )
+
+
+def _prepared(entry: HeldEntry, settler: Settler) -> _Run:
+    effects = Effects(settler, entry)
+    began = entry.history.first_seen or time.time()
+    if entry.suspicion.is_poison:
+        return _Run(entry, began, effects, Poisonous(entry.suspicion.strikes))
+    try:
+        stored = decode(entry.fields)
+    except UnreadableEntry as error:
+        return _Run(entry, began, effects, Unreadable(str(error)))
+    event = Event(
+        stored,
+        entry_id=entry.origin_id,
+        attempt=entry.history.attempts + 1,
+        effects=effects,
+        first_seen=began,
+        lease=entry.lease,
+    )
+    return _Run(entry, began, effects, event)
+
+
+async def _finish(run: _Run, outcome: Outcome, room: Room, settler: Settler) -> None:
+    """Decide what becomes of an entry after its run, say so, and store it."""
+    entry = run.entry
     if isinstance(outcome, Done):
         # Nearly every event: neither its age nor the policy matters.
+        await settler.settle(entry, room, Acknowledge())
+        return
+    if run.effects.committed:
+        # The entry is settled already, with its effect: there is nothing to try again.
+        kind = outcome.kind if isinstance(outcome, Failed) else type(outcome).__name__
+        _log.warning("failed_after_commit", **_about(entry, room), error=kind)
         await settler.settle(entry, room, Acknowledge())
         return
     decision = decide(
         outcome,
         # One that the handler postpones is a run, and uses up none of the policy's attempts.
-        attempt=attempt - entry.history.postponed,
+        attempt=entry.history.attempts + 1 - entry.history.postponed,
         age_seconds=time.time() - entry.stored_at_ms / 1000,
         policy=room.handler.retry,
     )
-    _tell(entry, room, attempt, outcome, decision)
-    await settler.settle(entry.seen(first_seen), room, decision)
+    _tell(entry, room, outcome, decision)
+    await settler.settle(entry.seen(run.began), room, decision)
 
 
-async def _run(
-    entry: HeldEntry, attempt: int, first_seen: float, runner: Runner, effects: Effects
-) -> Outcome:
-    if entry.suspicion.is_poison:
-        return Poisonous(entry.suspicion.strikes)
-    try:
-        stored = decode(entry.fields)
-    except UnreadableEntry as error:
-        return Unreadable(str(error))
-    event = Event(
-        stored,
-        entry_id=entry.origin_id,
-        attempt=attempt,
-        effects=effects,
-        first_seen=first_seen,
-        lease=entry.lease,
-    )
-    return await runner.run(event)
-
-
-def _tell(entry: HeldEntry, room: Room, attempt: int, outcome: Outcome, decision: Decision) -> None:
+def _tell(entry: HeldEntry, room: Room, outcome: Outcome, decision: Decision) -> None:
     """Log what is worth a line; an event that is simply handled is not."""
-    about = {
-        "handler": room.handler.name,
-        "stream": entry.stream.key,
-        "entry_id": entry.entry_id,
-    }
+    about = _about(entry, room)
+    attempt = entry.history.attempts + 1
     again_in_seconds = round(decision.delay_seconds, 3) if isinstance(decision, TryAgain) else None
     match outcome:
         case Skipped(why):
@@ -99,3 +146,11 @@ def _tell(entry: HeldEntry, room: Room, attempt: int, outcome: Outcome, decision
                 error=kind,
                 again_in_seconds=again_in_seconds,
             )
+
+
+def _about(entry: HeldEntry, room: Room) -> dict[str, str]:
+    return {
+        "handler": room.handler.name,
+        "stream": entry.stream.key,
+        "entry_id": entry.entry_id,
+    }

@@ -1,7 +1,7 @@
 """What this process holds: entries read and not settled, bounded per handler.
 
-A handler's room is its concurrency plus its read-ahead. An entry holds its place from the read
-until it is settled in the store.
+A handler's room is what it may be busy with at once plus its read-ahead. An entry holds its place
+from the read until it is settled in the store.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ class Room:
     def __init__(self, handler: Handler, house: "House") -> None:
         self.handler = handler
         self._house = house
-        self._capacity = handler.concurrency + handler.read_ahead
+        self._capacity = handler.most_running + handler.read_ahead
         self._queue: deque[HeldEntry] = deque()
         self._suspects: deque[HeldEntry] = deque()
         self._idle_lanes = 0
@@ -53,7 +53,7 @@ class Room:
         """
         if self._held_bytes >= 2 * self._house.room_bytes:
             return 0
-        return max(0, self._capacity + self.handler.concurrency - self._held)
+        return max(0, self._capacity + self.handler.most_running - self._held)
 
     @property
     def is_starved(self) -> bool:
@@ -63,7 +63,7 @@ class Room:
     @property
     def claims_share(self) -> int:
         """How many places are worth claiming for: half of those that claims have of their own."""
-        return max(1, self.handler.concurrency // 2)
+        return max(1, self.handler.most_running // 2)
 
     def put_claimed(self, entry: HeldEntry) -> None:
         """Take in an entry that was claimed for this process.

@@ -3,14 +3,16 @@
 Nothing runs here; ``consumers.app`` runs what is declared.
 """
 
-from collections.abc import Callable, Sequence
+import pickle
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import combinations
-from typing import Any, Concatenate, Literal, TypeVar
+from typing import Any, Concatenate, Literal, TypeVar, cast
 
-from consumers.call import call_faults
+from consumers.call import batch_call_faults, call_faults, isolated_call_faults
 from consumers.event import Event
+from consumers.importable import faults_of_isolated
 from consumers.middleware import Middleware, middleware_faults
 from consumers.parameters import is_generator
 from consumers.rate import Rate
@@ -29,7 +31,29 @@ HandlerFunction = Callable[[Event], Any] | Callable[Concatenate[Event, ...], Any
 FunctionT = TypeVar("FunctionT", bound=HandlerFunction)
 AnyFunctionT = TypeVar("AnyFunctionT", bound=Callable[..., Any])
 MiddlewareT = TypeVar("MiddlewareT", bound=Middleware)
+# For each event none where it is done, and an exception where it is not; none alone: all are done.
+BatchResult = Sequence[BaseException | None] | None
+# Takes the events; resources by name.
+BatchFunction = (
+    Callable[[list[Event]], Awaitable[BatchResult] | BatchResult]
+    | Callable[Concatenate[list[Event], ...], Awaitable[BatchResult] | BatchResult]
+)
+BatchFunctionT = TypeVar("BatchFunctionT", bound=BatchFunction)
 Start = Literal["first", "now"] | datetime
+Isolate = Literal["process"]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """How many events a handler is given at once.
+
+    Args:
+        size: At most so many.
+        wait_seconds: How long the first of them may wait for the others.
+    """
+
+    size: int
+    wait_seconds: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,10 +72,12 @@ class Handler:
         rate_limit: How many runs may begin in a time; none for no bound.
         payload_at: Which part of the body is the payload, as a JSON pointer; none for all.
         middleware: What runs around the function, the first outermost.
+        batch: Where the function takes a list of events, how many.
+        isolate: Where the function runs, if not in this process.
     """
 
     pattern: Pattern
-    function: HandlerFunction
+    function: HandlerFunction | BatchFunction
     retry: Retry
     timeout_seconds: float | None
     concurrency: int
@@ -61,6 +87,13 @@ class Handler:
     rate_limit: Rate | None = None
     payload_at: str | None = None
     middleware: tuple[Middleware, ...] = ()
+    batch: Batch | None = None
+    isolate: Isolate | None = None
+
+    @property
+    def most_running(self) -> int:
+        """How many events it may be busy with at once in one process."""
+        return self.concurrency * (1 if self.batch is None else self.batch.size)
 
     @property
     def name(self) -> str:
@@ -99,6 +132,7 @@ class Worker:
         rate_limit: Rate | None = None,
         payload_at: str | None = None,
         middleware: Sequence[Middleware] = (),
+        isolate: Isolate | None = None,
     ) -> Callable[[FunctionT], FunctionT]:
         """Declare a handler; use it as a decorator.
 
@@ -118,6 +152,8 @@ class Worker:
             rate_limit: How many runs may begin in a time, in one process.
             payload_at: Which part of the body the payload is, as a JSON pointer; by default all.
             middleware: What runs around this handler, inside what runs around all of them.
+            isolate: ``"process"`` runs the function in a process of its own, for code that may
+                hang or crash: it is killed when its time is over, and started anew.
         """
         if callable(pattern):  # used without its brackets
             raise TypeError('@worker.on needs a pattern: @worker.on("endpoint:type")')
@@ -136,8 +172,54 @@ class Worker:
                     rate_limit=rate_limit,
                     payload_at=payload_at,
                     middleware=tuple(middleware),
+                    isolate=isolate,
                 )
             )
+            return function
+
+        return declare
+
+    def on_batch(  # noqa: PLR0913 - a declaration has as many parameters as a handler has options
+        self,
+        pattern: str,
+        *,
+        size: int = 100,
+        wait_seconds: float = 1.0,
+        retry: Retry | None = None,
+        timeout_seconds: float | None = 60.0,
+        concurrency: int = 1,
+        read_ahead: int = 100,
+        accept_unverified: bool = False,
+    ) -> Callable[[BatchFunctionT], BatchFunctionT]:
+        """Declare a handler that is given several events at once; use it as a decorator.
+
+        The function takes a list of events. Returning none says that all are done, raising that
+        all have failed; a list as long as the events says it of each, by none or an exception.
+        An event that has failed before is given alone, so that it can fail no other.
+
+        Args:
+            pattern: As for `on`.
+            size: At most so many events at once.
+            wait_seconds: How long the first of them may wait for the others, 0 or more.
+            retry: As for `on`; each event has its own attempts.
+            timeout_seconds: How long one run may take, for all its events together.
+            concurrency: How many runs at once in one process.
+            read_ahead: How many more entries may wait in this process.
+            accept_unverified: Also run for events of which nothing was proved.
+        """
+        if callable(pattern):  # used without its brackets
+            raise TypeError('@worker.on_batch needs a pattern: @worker.on_batch("endpoint:type")')
+
+        def declare(function: BatchFunctionT) -> BatchFunctionT:
+            self.on(
+                pattern,
+                retry=retry,
+                timeout_seconds=timeout_seconds,
+                concurrency=concurrency,
+                read_ahead=read_ahead,
+                accept_unverified=accept_unverified,
+            )(cast("HandlerFunction", function))
+            self.handlers[-1] = replace(self.handlers[-1], batch=Batch(size, wait_seconds))
             return function
 
         return declare
@@ -184,7 +266,7 @@ class Worker:
         known = types_of(self.resources)
         for handler in self.handlers:
             found = _faults_of(handler)
-            found += call_faults(handler.function, handler.payload_at, known)
+            found += _faults_of_call(handler, known)
             found += middleware_faults(handler.middleware, known)
             faults += [f"{handler.name}: {fault}" for fault in found]
         faults += [
@@ -242,4 +324,40 @@ def _faults_of(handler: Handler) -> list[str]:
         faults.append("timeout_seconds must be a number above 0, or None")
     if handler.rate_limit is not None and type(handler.rate_limit) is not Rate:
         faults.append("rate_limit must be a Rate(…), or None")
+    return faults + _faults_of_batch(handler) + _faults_of_isolation(handler)
+
+
+def _faults_of_call(handler: Handler, known: Mapping[str, Any]) -> list[str]:
+    if handler.batch is not None:
+        return batch_call_faults(handler.function, known)
+    faults = call_faults(handler.function, handler.payload_at, known)
+    if handler.isolate is not None:
+        faults += isolated_call_faults(handler.function, known)
+    return faults
+
+
+def _faults_of_batch(handler: Handler) -> list[str]:
+    batch = handler.batch
+    if batch is None:
+        return []
+    faults = []
+    if not is_whole(batch.size, at_least=1):
+        faults.append("size must be a whole number, 1 or more")
+    if not is_finite(batch.wait_seconds) or batch.wait_seconds < 0:
+        faults.append("wait_seconds must be a number, 0 or more")
+    if handler.order_by is not None:
+        faults.append("order_by does not go with on_batch: a batch promises no order")
+    return faults
+
+
+def _faults_of_isolation(handler: Handler) -> list[str]:
+    if handler.isolate is None:
+        return []
+    faults = faults_of_isolated(handler.function)
+    if str(handler.isolate) != "process":  # whatever a caller without types gave
+        faults.append('isolate must be "process", or None')
+    try:
+        pickle.dumps(handler.retry)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        faults.append("retry names exceptions that another process cannot import")
     return faults

@@ -198,10 +198,11 @@ def test_every_command_and_option_is_described() -> None:
 def test_handlers_page_names_every_argument() -> None:
     """Arguments of the decorator and of the retry policy, with their defaults."""
     text = page("docs/reference/handlers.md")
-    for name, parameter in inspect.signature(Worker.on).parameters.items():
-        assert name == "self" or f"| `{name}` |" in text
-        if parameter.default not in {parameter.empty, None}:
-            assert f"| `{name}` | `{parameter.default}` |" in text
+    for declare in (Worker.on, Worker.on_batch):
+        for name, parameter in inspect.signature(declare).parameters.items():
+            assert name == "self" or f"| `{name}` |" in text
+            if parameter.default not in {parameter.empty, None}:
+                assert f"| `{name}` | `{parameter.default}` |" in text
     for name, parameter in inspect.signature(Retry).parameters.items():
         shown = "(Exception,)" if name == "on" else parameter.default
         assert f"| `{name}` | `{shown}` |" in text

@@ -3,17 +3,20 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from consumers import crew as module
-from consumers.crew import Crew
+from consumers.crew import crew_for
+from consumers.effects import Effects
 from consumers.entry import HeldEntry
 from consumers.event import Event
-from consumers.retry import Acknowledge, Decision
+from consumers.outcome import GiveUp
+from consumers.retry import Acknowledge, Decision, SetAside, TryAgain
 from consumers.rooms import Room
 from consumers.settle import Settler
-from consumers.worker import HandlerFunction
+from consumers.worker import Batch, HandlerFunction
 from tests.consumers.making import fields_for, make_entry, make_handler, make_room
 from tests.waiting import wait_until
 
@@ -41,7 +44,7 @@ class Scene:
     def __init__(self, function: HandlerFunction, concurrency: int = 2) -> None:
         self.room = make_room(make_handler(function, concurrency=concurrency))
         self.notes = Notes()
-        self.crew = Crew(self.room, self.notes)
+        self.crew = crew_for(self.room, self.notes)
 
     def put(self, count: int) -> None:
         """Put entries into the room: 1-0, 2-0 and so on."""
@@ -230,3 +233,116 @@ async def test_a_crew_that_never_began_can_be_stopped() -> None:
 
     assert [entry.entry_id for entry in rest] == ["1-0"]
     assert scene.crew.failure is None
+
+
+# --- several at once
+
+
+class Together(Scene):
+    """A handler of batches with its room and its lanes.
+
+    Args:
+        function: The handler.
+        size: How many events it takes at once.
+        wait_seconds: How long the first waits for the others.
+    """
+
+    def __init__(self, function: Any, size: int = 3, wait_seconds: float = 3600) -> None:
+        batch = Batch(size, wait_seconds)
+        self.room = make_room(make_handler(function, concurrency=1, batch=batch))
+        self.notes = Notes()
+        self.crew = crew_for(self.room, self.notes)
+
+
+async def test_a_batch_handler_is_given_several_and_each_is_settled_by_itself() -> None:
+    """Also what its handler never sees: an entry that cannot be read."""
+    seen: list[list[str]] = []
+
+    async def handle(events: list[Event]) -> list[Exception | None]:
+        seen.append([event.id for event in events])
+        return [None, GiveUp("useless")]
+
+    scene = Together(handle, size=3)
+    scene.room.put(make_entry("1-0", fields=fields_for("evt_1")))
+    scene.room.put(make_entry("2-0", fields={b"other": b"form"}))
+    scene.room.put(make_entry("3-0", fields=fields_for("evt_3")))
+    scene.crew.start()
+    await wait_until(lambda: len(scene.settled) == 3, description="all have ended")
+    rest = await scene.crew.stop(1)
+    decisions = dict(scene.notes.settled)
+
+    assert seen == [["evt_1", "evt_3"]]
+    assert decisions["1-0"] == Acknowledge()
+    assert isinstance(decisions["2-0"], SetAside)
+    assert decisions["2-0"].reason == "unreadable"
+    assert decisions["3-0"] == SetAside("gave_up", "GiveUp: useless")
+    assert rest == []
+
+
+async def test_an_event_of_a_failed_batch_that_is_committed_is_not_tried_again() -> None:
+    """Each event has its own steps and its own commit."""
+
+    async def handle(events: list[Event]) -> None:
+        assert isinstance(events[1]._effects, Effects)
+        events[1]._effects.committed = True
+        raise ValueError
+
+    scene = Together(handle, size=2)
+    scene.put(2)
+    scene.crew.start()
+    await wait_until(lambda: len(scene.settled) == 2, description="both have ended")
+    await scene.crew.stop(1)
+    decisions = dict(scene.notes.settled)
+
+    assert isinstance(decisions["1-0"], TryAgain)
+    assert decisions["2-0"] == Acknowledge()
+
+
+async def test_a_batch_that_waits_to_be_filled_is_given_up_at_the_end() -> None:
+    """Nobody waits for it, and others have its entries at once."""
+    scene = Together(lambda events: None)
+    scene.put(2)
+    scene.crew.start()
+    await wait_until(lambda: not scene.room._queue, description="they are seen")
+    rest = await asyncio.wait_for(scene.crew.stop(60), 10)
+
+    assert [entry.entry_id for entry in rest] == ["1-0", "2-0"]
+    assert scene.settled == []
+
+
+async def test_a_running_batch_has_the_grace_period_and_is_then_given_up_whole() -> None:
+    """None of its events has used up an attempt."""
+    begun = asyncio.Event()
+
+    async def handle(events: list[Event]) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    scene = Together(handle)
+    scene.put(4)
+    scene.crew.start()
+    await begun.wait()
+    rest = await scene.crew.stop(0)
+
+    assert sorted(entry.entry_id for entry in rest) == ["1-0", "2-0", "3-0", "4-0"]
+    assert scene.settled == []
+
+
+async def test_a_running_batch_may_end_within_the_grace_period() -> None:
+    """What it has done is settled."""
+    begun, gate = asyncio.Event(), asyncio.Event()
+
+    async def handle(events: list[Event]) -> None:
+        begun.set()
+        await gate.wait()
+
+    scene = Together(handle)
+    scene.put(3)
+    scene.crew.start()
+    await begun.wait()
+    stopping = asyncio.create_task(scene.crew.stop(60))
+    await asyncio.sleep(0)
+    gate.set()
+
+    assert await stopping == []
+    assert sorted(scene.settled) == ["1-0", "2-0", "3-0"]

@@ -6,7 +6,7 @@ import pytest
 
 from consumers import Event, Rate
 from consumers import crew as crew_module
-from consumers.crew import Crew
+from consumers.crew import crew_for
 from consumers.pace import PacedRoom
 from consumers.rate import Bucket
 from tests.consumers.making import fields_for, make_entry, make_handler, make_room
@@ -158,7 +158,7 @@ async def test_a_handler_with_a_rate_begins_no_more_than_that(
 
     room = make_room(make_handler(handle, concurrency=5, rate_limit=Rate(2, per_seconds=60)))
     notes = Notes()
-    crew = Crew(room, notes)
+    crew = crew_for(room, notes)
     for number in range(5):
         room.put(make_entry(f"{number}-0", fields=fields_for(f"evt_{number}")))
     free_before = room.free

@@ -8,6 +8,7 @@ from consumers import rooms
 from consumers.entry import HeldEntry
 from consumers.rooms import House
 from consumers.suspicion import Suspicion
+from consumers.worker import Batch
 from tests.consumers.making import make_entry, make_handler, make_room, make_stream
 from tests.waiting import wait_until
 
@@ -17,6 +18,14 @@ def test_a_room_is_as_large_as_concurrency_and_read_ahead_together() -> None:
     room = make_room(make_handler(concurrency=2, read_ahead=3))
 
     assert room.free == 5
+
+
+def test_a_room_for_batches_holds_as_many_as_run_at_once() -> None:
+    """Else no batch but the first could ever fill."""
+    room = make_room(make_handler(concurrency=2, read_ahead=3, batch=Batch(50, 1.0)))
+
+    assert room.free == 103
+    assert room.free_for_claims == 203
 
 
 def test_an_entry_keeps_its_place_until_it_is_let_go() -> None:

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from consumers import strikes as module
-from consumers.crew import Crew
+from consumers.crew import Crew, crew_for
 from consumers.entry import HeldEntry
 from consumers.event import Event
 from consumers.handle import HandlerEnded
@@ -20,6 +20,7 @@ from consumers.rooms import House, Room
 from consumers.settle import Settler
 from consumers.strikes import Strikes
 from consumers.suspicion import Suspicion
+from consumers.worker import Batch
 from relay.contract.connect import connect
 from tests.consumers.making import (
     GROUP,
@@ -66,16 +67,16 @@ class Scene:
         """The first."""
         return self.entries[0]
 
-    def room(self, function: Callable[[Event], object], **options: Any) -> Room:
+    def room(self, function: Callable[..., object], **options: Any) -> Room:
         """Make the room of a handler, with the suspects in it."""
         (room,) = House([make_handler(function, **options)]).rooms
         for entry in self.entries:
             room.put(entry)
         return room
 
-    async def run(self, function: Callable[[Event], object], **options: Any) -> Crew:
+    async def run(self, function: Callable[..., object], **options: Any) -> Crew:
         """Have lanes that handle the suspects."""
-        crew = Crew(self.room(function, **options), self.settler)
+        crew = crew_for(self.room(function, **options), self.settler)
         crew.start()
         return crew
 
@@ -377,3 +378,17 @@ async def test_parking_keeps_what_is_known(scene: Scene) -> None:
     await scene.settler.park(scene.suspect, 0, "ValueError")
 
     assert (await strikes(scene.store))[in_books(scene.suspect.entry_id)] == "3 1"
+
+
+async def test_a_suspect_is_given_to_a_batch_handler_by_itself(scene: Scene) -> None:
+    """Its neighbours in a batch would be struck with it."""
+    sizes: list[int] = []
+
+    async def handle(events: list[Event]) -> None:
+        sizes.append(len(events))
+
+    crew = await scene.run(handle, batch=Batch(10, 0.01), concurrency=2)
+    await scene.until_settled()
+    await crew.stop(1.0)
+
+    assert sizes == [1, 1]

@@ -1,5 +1,6 @@
 """What a user declares, and what is wrong with it."""
 
+import functools
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -7,8 +8,9 @@ import pytest
 
 from consumers import Retry, Worker
 from consumers.event import Event
-from consumers.worker import Handler
+from consumers.worker import Batch, Handler
 from relay.contract.errors import ConfigurationFault
+from tests.consumers import isolated
 from tests.consumers.making import do_nothing, make_handler
 
 
@@ -17,6 +19,13 @@ def declared(*patterns: str, group: str = "crm", **options: Any) -> Worker:
     worker = Worker(group=group)
     for pattern in patterns:
         worker.on(pattern, **options)(do_nothing)
+    return worker
+
+
+def declared_as(function: Any, **options: Any) -> Worker:
+    """Declare a worker with one handler in a process of its own."""
+    worker = Worker(group="crm")
+    worker.on("unipile:*", **{"isolate": "process"} | options)(function)
     return worker
 
 
@@ -118,6 +127,147 @@ def test_a_generator_is_no_handler() -> None:
     assert "is a generator" in fault
 
 
+# --- several at once
+
+
+def test_options_of_a_batch_are_those_of_its_handler() -> None:
+    """The function comes back as it was, and the other options are those of any handler."""
+    worker = Worker(group="crm")
+    declare = worker.on_batch("unipile:*", size=5, wait_seconds=0, concurrency=2, read_ahead=7)
+
+    async def handle(events: list[Event]) -> None:
+        """Handle events."""
+
+    assert declare(handle) is handle
+    (handler,) = worker.handlers
+    assert handler.batch == Batch(5, 0)
+    assert (handler.concurrency, handler.read_ahead) == (2, 7)
+    assert handler.most_running == 10
+    assert faults_of(worker) == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"size": 0}, "size must be"),
+        ({"size": 1.5}, "size must be"),
+        ({"wait_seconds": -1}, "wait_seconds must be"),
+        ({"wait_seconds": "1"}, "wait_seconds must be"),
+        ({"concurrency": 0}, "concurrency must be"),
+    ],
+)
+def test_a_batch_handlers_options_are_checked(options: dict[str, Any], said: str) -> None:
+    """Those of its own, and those of any handler."""
+    worker = Worker(group="crm")
+    worker.on_batch("unipile:*", **options)(lambda events: None)
+
+    (fault,) = faults_of(worker)
+    assert said in fault
+
+
+def test_a_batch_promises_no_order() -> None:
+    """Who asks for both is told so at the start."""
+    worker = declared("unipile:*")
+    worker.handlers[0] = make_handler(batch=Batch(5, 1), order_by="account")
+
+    (fault,) = faults_of(worker)
+    assert "order_by does not go with on_batch" in fault
+
+
+def test_single_and_batch_handlers_share_the_rules_of_patterns() -> None:
+    """Exactly one handler has a stream, of whichever kind."""
+    worker = declared("unipile:message.*", "unipile:email.new")
+    worker.on_batch("unipile:message.*")(lambda events: None)
+    worker.on_batch("unipile:email.*")(lambda events: None)
+
+    (fault,) = faults_of(worker)
+    assert "neither is more specific" in fault
+
+
+# --- in a process of its own
+
+
+@pytest.mark.parametrize("function", [isolated.note, isolated.give_up, isolated.Outer.alone])
+def test_a_function_that_is_found_by_its_name_can_be_isolated(function: Any) -> None:
+    """Another process imports its module and finds it there."""
+    assert faults_of(declared_as(function)) == ()
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (lambda event: None, "at the top of a module"),
+        (isolated.Outer().method, "at the top of a module"),
+        (functools.partial(isolated.note), "at the top of a module"),
+        (functools.wraps(isolated.note)(lambda event: None), "at the top of a module"),
+    ],
+    ids=["lambda", "method", "partial", "wrapper of another"],
+)
+def test_a_function_that_another_process_would_not_find_is_a_fault(
+    function: Any, said: str
+) -> None:
+    """At the start, and not with the first event."""
+    (fault,) = faults_of(declared_as(function))
+
+    assert said in fault
+
+
+def test_an_isolated_function_cannot_ask_for_resources() -> None:
+    """They are open in the worker, and cannot be handed to another process."""
+    worker = declared_as(isolated.two)
+    (alone,) = faults_of(worker)
+    worker.resource(other)
+    (provided,) = faults_of(worker)
+
+    assert "nothing provides 'other'" in alone
+    assert "no resource: 'other' stays here" in provided
+
+
+def other() -> int:
+    """Be a resource."""
+    return 1
+
+
+def test_a_batch_handler_can_ask_for_resources_and_for_nothing_else() -> None:
+    """A payload is one event's."""
+
+    async def insert(events: list[Event], other: int) -> None:
+        """Ask for a resource."""
+
+    worker = Worker(group="crm")
+    worker.on_batch("unipile:*")(insert)
+    (fault,) = faults_of(worker)
+    worker.resource(other)
+
+    assert "nothing provides 'other'" in fault
+    assert faults_of(worker) == ()
+
+
+def test_a_function_of_the_program_itself_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its module has another name in any other process."""
+    monkeypatch.setattr(isolated.note, "__module__", "__main__")
+
+    assert "not found in module __main__" in faults_of(declared_as(isolated.note))[0]
+
+
+def test_a_policy_that_another_process_would_not_understand_is_a_fault() -> None:
+    """Its exceptions are imported there too."""
+
+    class Local(Exception):
+        """Known here only."""
+
+    (fault,) = faults_of(declared_as(isolated.note, retry=Retry(on=(Local,))))
+
+    assert "retry names exceptions" in fault
+
+
+def test_there_is_one_kind_of_isolation() -> None:
+    """A slip must not run the function in the worker itself."""
+    (fault,) = faults_of(declared_as(isolated.note, isolate="thread"))
+
+    assert 'isolate must be "process"' in fault
+
+
 @pytest.mark.parametrize("start", ["beginning", 5])
 def test_an_unknown_start_is_a_fault(start: Any) -> None:
     """Else the worker would run for ever and join nothing."""
@@ -134,6 +284,8 @@ def test_a_decorator_without_its_pattern_says_how_it_is_used() -> None:
 
     with pytest.raises(TypeError, match="needs a pattern"):
         worker.on(print)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="on_batch needs a pattern"):
+        worker.on_batch(print)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 import asyncio
 import re
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -12,11 +14,13 @@ from aiohttp.test_utils import TestServer
 import consumers
 from consumers import Worker
 from consumers.handle import Runner
+from consumers.handle_batch import BatchRunner
 from consumers.lifespan import Lifespan
 from consumers.outcome import Done, GaveUp, Outcome
 from tests.consumers.making import make_seen
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "reference" / "handlers.md"
+MODULE = "a_snippet_of_the_page"
 SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
 
 
@@ -28,8 +32,12 @@ def snippet(word: str) -> str:
 
 def declared(text: str) -> Worker:
     """Give the worker of a snippet; a short one goes on from the page's first lines."""
-    names: dict[str, Any] = {name: getattr(consumers, name) for name in consumers.__all__}
+    module = ModuleType(MODULE)
+    names: dict[str, Any] = module.__dict__
+    names |= {name: getattr(consumers, name) for name in consumers.__all__}
     names["worker"] = Worker(group="crm")
+    # Isolated handlers are looked up in their module.
+    sys.modules[MODULE] = module
     exec(text, names)
     found = names["worker"]
     assert isinstance(found, Worker)
@@ -95,3 +103,12 @@ async def test_the_middleware_runs_around_the_handler(capsys: pytest.CaptureFixt
 
     assert outcome == Done()
     assert re.fullmatch(r"evt_1\nmessage\.new 0\.\d+\n", capsys.readouterr().out)
+
+
+async def test_the_batch_handler_says_of_each_event_what_became_of_it() -> None:
+    """One without a text is given up, and the other is done."""
+    (handler,) = declared(snippet("@worker.on_batch")).handlers
+    bodies = [b'{"payload": {"text": "hello"}}', b'{"payload": {}}']
+    outcomes = await BatchRunner(handler).run_batch([make_seen(data=body) for body in bodies])
+
+    assert outcomes == [Done(), GaveUp("GiveUp: no text")]
