@@ -23,9 +23,9 @@ from tests.consumers.making import (
     pending,
     read_as,
 )
-from tests.consumers.proxy import proxy_to
 from tests.consumers.reading import reading
 from tests.consumers.waiting_long import make_again
+from tests.proxy import proxy_to
 from tests.servers import Server
 from tests.waiting import wait_until
 

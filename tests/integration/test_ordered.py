@@ -25,9 +25,9 @@ from tests.consumers.making import (
     pending,
     read_as,
 )
-from tests.consumers.proxy import proxy_to
 from tests.consumers.working import running
 from tests.integration.workers import Handled, settled
+from tests.proxy import proxy_to
 from tests.servers import Server
 from tests.waiting import wait_until
 
