@@ -9,9 +9,11 @@ Source: redis-py, "Retry" and "Connecting"; docs/adr/0003.
 
 import os
 import socket
+from collections.abc import Iterable
 from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -98,4 +100,30 @@ def connect(
         retry_on_error=[],
         client_name=f"relay:{role}:{socket.gethostname().split('.')[0]}:{os.getpid()}",
     )
+    pool.connection_class = _Telling.made_of(pool.connection_class)
     return Redis.from_pool(pool)
+
+
+class _Telling(AbstractConnection):
+    """A connection that says that it is lost in one way, whatever the event loop.
+
+    uvloop answers a write to a connection that broke unseen with RuntimeError, which nobody takes
+    for a lost connection: a worker's handler would end with it, and a delivery be answered 500.
+
+    Source: https://github.com/MagicStack/uvloop/issues/506
+    """
+
+    @staticmethod
+    def made_of(kind: type[AbstractConnection]) -> type[AbstractConnection]:
+        """Give a kind of connection that tells, made of one that may not."""
+        return type(kind.__name__, (_Telling, kind), {})
+
+    async def send_packed_command(
+        self,
+        command: bytes | str | Iterable[bytes],
+        check_health: bool = True,  # noqa: FBT001, FBT002 - redis-py's signature
+    ) -> None:
+        try:
+            await super().send_packed_command(command, check_health)
+        except RuntimeError as error:
+            raise RedisConnectionError("the connection broke before it was written to") from error

@@ -1,8 +1,14 @@
 """How a client of ours talks to the store."""
 
+import asyncio
+from typing import Any
+
 import pytest
+import uvloop
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from relay.contract.connect import connect, text_of
+from tests.servers import Server
 
 
 def test_nothing_is_ever_sent_twice_in_silence() -> None:
@@ -33,3 +39,26 @@ def test_the_purpose_is_seen_on_the_server() -> None:
 def test_names_are_read_whatever_they_are() -> None:
     """A name that is no text is shown, not an error."""
     assert [text_of(b"a\xff"), text_of("b")] == ["a\ufffd", "b"]
+
+
+@pytest.mark.redis
+def test_a_connection_that_broke_unseen_is_a_lost_connection(server: Server) -> None:
+    """On uvloop, too, whose own word for it nobody would understand."""
+
+    async def write_to_a_broken_connection() -> None:
+        client = connect(server.url, role="test", connections=1)
+        pool: Any = client.connection_pool
+        connection = await pool.get_connection()
+        connection._writer.transport.abort()
+        await asyncio.sleep(0)
+        try:
+            await connection.send_packed_command(b"PING\r\n")
+        finally:
+            await pool.release(connection)
+            await client.aclose()
+
+    with (
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        pytest.raises(RedisConnectionError),
+    ):
+        runner.run(write_to_a_broken_connection())
