@@ -7,8 +7,10 @@ together; one that is lost in a crash costs a second run, never an event.
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import structlog
+from redis.asyncio.client import Pipeline
 
 from consumers.consumer import Consumer
 from consumers.entry import HeldEntry, History, written
@@ -185,12 +187,13 @@ class Settler:
             ids[entry.stream.key].append(entry.entry_id)
             for book in self._written_in(entry):
                 books[book].append(entry.member)
-        pipeline = self._us.redis.pipeline(transaction=False)
+        # Together where books speak of them: an end between the two would leave that for ever.
+        pipeline = self._us.redis.pipeline(transaction=bool(books))
         for key, entry_ids in ids.items():
             pipeline.xack(key, self._us.group, *entry_ids)
         for key, members in books.items():
             pipeline.hdel(key, *members)
-        for reply in await pipeline.execute(raise_on_error=False):
+        for reply in await _replies(pipeline):
             if isinstance(reply, ResponseError) and passes(reply):
                 raise reply  # all of it is sent again: an acknowledgement may be repeated
             if isinstance(reply, Exception):
@@ -277,6 +280,14 @@ class Settler:
                 continue
             room.let_go(entry)
             return
+
+
+async def _replies(pipeline: Pipeline) -> list[Any]:
+    """Send what was collected; a transaction may be refused as a whole."""
+    try:
+        return await pipeline.execute(raise_on_error=False)
+    except ResponseError as error:
+        return [error]
 
 
 def _say_refused(stream: Stream, error: Exception) -> None:

@@ -369,6 +369,19 @@ async def test_success_clears_the_history(scene: Scene) -> None:
     assert await pending(scene.store) == {}
 
 
+@pytest.mark.parametrize("attempts", [0, 2])
+async def test_success_clears_the_history_in_the_same_step(scene: Scene, attempts: int) -> None:
+    """An end between the two would leave it for ever; without one there is nothing to join."""
+    entry = scene.with_history(attempts, "KeyError: first") if attempts else scene.entry
+    await scene.store.config_resetstat()
+    await scene.settler.settle(entry, scene.room, Acknowledge())
+    await scene.settler.flush()
+    seen = await scene.store.info("commandstats")
+
+    assert ("cmdstat_exec" in seen) is bool(attempts)
+    assert await pending(scene.store) == {}
+
+
 async def test_flushing_nothing_returns_at_once(scene: Scene) -> None:
     """Also twice."""
     await scene.settler.flush()
