@@ -1,4 +1,4 @@
-"""The store in memory: fakeredis, with the two things mended in which it differs for us."""
+"""The store in memory: fakeredis, with the three things mended in which it differs for us."""
 
 from functools import partial
 from io import BytesIO
@@ -66,6 +66,29 @@ def _unpack(runtime: Any, packed: bytes) -> Any:
 
 
 ScriptingCommandsMixin._get_server_runtime = _with_msgpack  # type: ignore[method-assign]
+
+
+_call = ScriptingCommandsMixin._lua_redis_call
+
+
+def _call_with_pairs(
+    self: Any, runtime: Any, expected_globals: set[Any], op: bytes, *args: Any
+) -> Any:
+    """Give a script the streams of XREADGROUP as a server does: each with its entries, in pairs.
+
+    fakeredis gives names and entries in one row, and an empty one for nothing.
+    """
+    reply = _call(self, runtime, expected_globals, op, *args)
+    if op.upper() != b"XREADGROUP" or not reply:
+        return reply
+    row = list(reply.values())
+    if not row:
+        return False
+    pairs = zip(row[::2], row[1::2], strict=True)
+    return runtime.table_from([runtime.table_from(pair) for pair in pairs])
+
+
+ScriptingCommandsMixin._lua_redis_call = _call_with_pairs  # type: ignore[assignment,method-assign]
 
 
 def fake_store(server: FakeServer | None = None) -> FakeAsyncRedis:
