@@ -1,5 +1,5 @@
 # The same verbs for people and for CI. Every target sets up what it needs.
-.PHONY: setup dev test lint format image-check clean bench-ingress bench-latency bench-shapes
+.PHONY: setup dev test chaos lint format image-check clean bench-ingress bench-latency bench-shapes
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -34,6 +34,9 @@ $(VENV)/redis62/.ready: $(VENV)/.ready
 .PHONY: test-redis62
 test-redis62: $(VENV)/redis62/.ready  ## the tests that need a server, on Redis 6.2
 	TEST_SERVERS=redis62 $(BIN)/python -m pytest -m redis tests/consumers tests/relay tests/integration $(ARGS)
+
+chaos: setup  ## a minute of killed processes and broken connections, judged: make chaos ARGS='--seconds 3600 --seed 7'
+	@exec $(BIN)/python -m tests.chaos $(ARGS)
 
 lint: setup  ## ruff, mypy, import-linter
 	$(BIN)/ruff check .

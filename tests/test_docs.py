@@ -234,3 +234,11 @@ def test_decisions_are_short() -> None:
     ]
 
     assert long == []
+
+
+def test_tests_that_the_page_on_faults_names_exist() -> None:
+    """Each file is there, and has the test of that name."""
+    text = page("docs/explanation/faults.md")
+    for name, _, function in re.findall(r"`(tests/[^`:]+)(::([a-z_]+))?`", text):
+        assert "def test_" in page(name), name
+        assert f"def {function}(" in page(name) or not function, function

@@ -1,0 +1,143 @@
+"""One run from start to verdict: faults for a while, then peace, then what is left is judged."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from redis.exceptions import RedisError
+
+from relay.contract.duties import cancel
+from tests.chaos.checker import judge
+from tests.chaos.evidence import Evidence, gather, unsettled
+from tests.chaos.faults import Faults
+from tests.chaos.members import EXPECTED_ENDS
+from tests.chaos.town import GROUPS, Town, a_town
+
+DEAD_SECONDS = 15.0
+# A run in which fewer of the kills hit work in flight has shown nothing.
+IN_FLIGHT_RATIO = 0.2
+DRAIN_SECONDS = 120.0
+LOOK_SECONDS = 0.2
+# No fault of ours may lead to these.
+BUGS = ("Traceback", "duty_failed", "worker_failed", "request_failed", "process_failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be run.
+
+    Args:
+        seconds: How long there are faults.
+        seed: Decides everything that is left to chance.
+        pace: By how much the workers' times are shortened, 1 for not at all.
+        events_per_second: That are sent.
+    """
+
+    seconds: float
+    seed: int
+    pace: float
+    events_per_second: float = 40.0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of it.
+
+    Args:
+        faults: Promises that were broken.
+        evidence: On what that rests.
+        made: How often each fault was made.
+        kills: Of how many processes.
+        kills_in_flight: How many of those had work in flight.
+        statuses: How often the senders were answered with each; 0 for no answer.
+    """
+
+    faults: list[str]
+    evidence: Evidence
+    made: dict[str, int]
+    kills: int
+    kills_in_flight: int
+    statuses: dict[int, int]
+
+    @property
+    def is_a_run(self) -> bool:
+        """Whether enough of the kills hit work in flight."""
+        return self.kills > 0 and self.kills_in_flight >= IN_FLIGHT_RATIO * self.kills
+
+
+async def run(plan: Plan, directory: Path) -> Verdict:
+    """Run the whole of it.
+
+    Args:
+        plan: What.
+        directory: For all files; empty.
+    """
+    async with a_town(directory, plan.seed, plan.pace, plan.events_per_second) as town:
+        faults = Faults(town, plan.seed, DEAD_SECONDS / plan.pace)
+        async with _at_work(town):
+            await town.until_at_work()
+            await _make_faults(faults, plan.seconds)
+            await town.recover()
+            await town.senders.stop()
+            await _drain(town)
+        await town.close()
+        with town.server.client() as store:
+            evidence = gather(directory, store, list(GROUPS))
+        evidence.troubles += _troubles(town)
+        return Verdict(
+            judge(evidence),
+            evidence,
+            dict(faults.made),
+            town.kills,
+            town.kills_in_flight,
+            dict(town.senders.statuses),
+        )
+
+
+@asynccontextmanager
+async def _at_work(town: Town) -> AsyncIterator[None]:
+    """Have events sent, and processes started again, within the block."""
+    sending = asyncio.create_task(town.senders.run())
+    supervising = asyncio.create_task(town.supervise())
+    try:
+        yield
+    finally:
+        await cancel({sending, supervising})
+
+
+async def _make_faults(faults: Faults, seconds: float) -> None:
+    chains = {
+        asyncio.create_task(faults.after_processes()),
+        asyncio.create_task(faults.after_store()),
+    }
+    done, _ = await asyncio.wait(chains, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
+    await cancel(chains - done)
+    for chain in done:
+        chain.result()
+
+
+async def _drain(town: Town) -> None:
+    """Wait until every group has settled everything, as long as that may take at most."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + DRAIN_SECONDS
+    with town.server.client() as store:
+        while loop.time() < end:
+            with suppress(RedisError):
+                if not unsettled(store, list(GROUPS)):
+                    return
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+def _troubles(town: Town) -> list[str]:
+    found = []
+    for member in town.members:
+        found += [
+            f"{member.name} ended {count} times with {code}"
+            for code, count in member.ends.items()
+            if code not in EXPECTED_ENDS
+        ]
+        said = member.output(town.directory)
+        found += [f"{member.name} has said: {word}" for word in BUGS if word in said]
+    return found
