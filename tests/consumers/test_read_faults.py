@@ -56,9 +56,11 @@ async def test_a_black_hole_is_noticed_and_costs_no_entry(
         await scene.until_blocked()
         proxy.swallow()
         await append_events(store, ["evt_swallowed"])
-        await wait_until(lambda: not scene.connection.is_open, description="it is given up")
-        given_to_nobody = await pending(store)
-        proxy.heal()
+        try:
+            await wait_until(lambda: not scene.connection.is_open, description="it is given up")
+            given_to_nobody = await pending(store)
+        finally:
+            proxy.heal()
         await scene.until_came("evt_swallowed")
 
         assert list(given_to_nobody.values()) == [US]
