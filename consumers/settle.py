@@ -200,12 +200,14 @@ class Settler:
                 _log.error("ack_refused", error=type(reply).__name__)
 
     def _written_in(self, entry: HeldEntry) -> list[str]:
-        """Name the books that hold something of an entry."""
+        """Name the books that may hold something of an entry."""
         about = (entry.stream.tag, self._us.group)
+        # Whoever took it over may have written there, and die before it comes to settle.
+        lost = entry.lease.is_lost()
         books = []
-        if entry.history.attempts:
+        if entry.history.attempts or lost:
             books.append(self._us.keys.attempts(*about))
-        if entry.suspicion.takeovers:
+        if entry.suspicion.takeovers or lost:
             books.append(self._us.keys.strikes(*about))
         return books
 

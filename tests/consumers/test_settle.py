@@ -1,5 +1,6 @@
 """What the store holds after an outcome was stored: state before, act, state after."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from structlog.testing import capture_logs
 
 from consumers.entry import HeldEntry, History, read_history, written
 from consumers.later import LATER_SECONDS, PutOff
+from consumers.lease import Lease
 from consumers.retry import Acknowledge, SetAside, TryAgain
 from relay.contract.script import Script
 from tests.consumers.making import (
@@ -380,6 +382,18 @@ async def test_success_clears_the_history_in_the_same_step(scene: Scene, attempt
 
     assert ("cmdstat_exec" in seen) is bool(attempts)
     assert await pending(scene.store) == {}
+
+
+async def test_a_late_success_clears_what_another_wrote_meanwhile(scene: Scene) -> None:
+    """The other may die before it settles, and nobody would look at the entry again."""
+    entry = replace(scene.entry, lease=Lease(lambda: True))
+    for book in (KEYS.attempts(TAG, GROUP), KEYS.strikes(TAG, GROUP)):
+        await scene.store.hset(book, entry.member, "1 1")
+    await scene.settler.settle(entry, scene.room, Acknowledge())
+    await scene.settler.flush()
+
+    assert await histories(scene.store) == {}
+    assert not await scene.store.exists(KEYS.strikes(TAG, GROUP))
 
 
 async def test_flushing_nothing_returns_at_once(scene: Scene) -> None:
