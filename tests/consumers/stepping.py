@@ -3,6 +3,7 @@
 Its parts are the real ones; only who calls them next is the test's to say.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from consumers.dispatch import Routes
 from consumers.entry import HeldEntry
 from consumers.event import Event
 from consumers.handle import Runner
+from consumers.lease import Lease
 from consumers.outcome import GiveUp
 from consumers.park import Parking
 from consumers.pipeline import process
@@ -136,7 +138,8 @@ class SteppedWorker:
     def __init__(self, redis: Redis, name: str, *streams: Stream, **handler: Any) -> None:
         self.name = name
         self.troubles = Troubles(redis)
-        self.us = Consumer(redis, KEYS, GROUP, name)
+        self._lost: list[bool] = [False]
+        self.us = Consumer(redis, KEYS, GROUP, name, lease=self._lease)
         self._ending: Ending = "done"
         declared = make_handler(self._handle, pattern="unipile:*", **handler)
         house = House([declared])
@@ -154,9 +157,13 @@ class SteppedWorker:
             restore_groups=_leave_alone,
         )
         recover_soon = self.reader.recover_soon
-        self.parking = Parking(self.us, routes=routes, recover_soon=recover_soon)
+        self.parking = Parking(self.us, house=house, routes=routes, recover_soon=recover_soon)
         self.sweeper = Sweeper(
-            self.us, routes=routes, may_take_over=lambda: True, recover_soon=recover_soon
+            self.us,
+            house=house,
+            routes=routes,
+            may_take_over=lambda: True,
+            recover_soon=recover_soon,
         )
         self.running: list[HeldEntry] = []
 
@@ -190,12 +197,16 @@ class SteppedWorker:
         except (RedisError, OSError):
             self.reader.recover_soon()
 
-    def begin(self) -> HeldEntry | None:
-        """Take the next entry in hand."""
-        waiting = self.room._queue
-        if not waiting:
+    async def begin(self) -> HeldEntry | None:
+        """Take the next entry in hand, if there is one whose turn it is."""
+        try:
+            async with asyncio.timeout(0):
+                entry = await self.room.take()
+        except TimeoutError:
             return None
-        entry = waiting.popleft()
+        if entry.suspicion.runs_alone and not await self.settler.strikes.mark(entry, self.room):
+            self.room.end_alone(entry)
+            return await self.begin()
         self.running.append(entry)
         return entry
 
@@ -204,6 +215,7 @@ class SteppedWorker:
         self.running.remove(entry)
         self._ending = ending
         await process(entry, self.room, self.runner, self.settler)
+        self.room.end_alone(entry)
 
     async def flush(self) -> None:
         """Send the acknowledgements that wait."""
@@ -215,9 +227,19 @@ class SteppedWorker:
         self.running.clear()
         try:
             await self.settler.flush()
+            await self.settler.strikes.withdraw()
             await self.settler.hand_back(entries)
         except (RedisError, OSError):
             pass  # it is taken over like a dead worker's
+
+    def lose_leases(self) -> None:
+        """Know that others may have taken over what is in hand, but not what comes from now on."""
+        self._lost[0] = True
+        self._lost = [False]
+
+    def _lease(self) -> Lease:
+        lost = self._lost
+        return Lease(lambda: lost[0])
 
     async def crash(self) -> None:
         """Forget everything at once."""

@@ -21,6 +21,7 @@ from redis.asyncio import Redis
 from consumers import persist, read, settle, sweep
 from consumers.entry import HeldEntry
 from consumers.retry import Retry
+from consumers.suspicion import POISON_STRIKES
 from relay.contract.connect import connect, text_of
 from relay.contract.stream import Stream
 from tests.consumers.making import (
@@ -84,6 +85,8 @@ class Lives(RuleBasedStateMachine):
         self.successes: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
         self.gave_up: set[str] = set()
+        # How often a process died, or seemed to, while it ran an event.
+        self.deaths: Counter[str] = Counter()
 
     def _do(self, step: Awaitable[Any]) -> Any:
         return self._loop.run(_awaited(step))
@@ -151,7 +154,7 @@ class Lives(RuleBasedStateMachine):
         await self.store.delete(KEYS.lease_sweep(TAG, GROUP))
         for way in ways:
             await way(worker)
-        while (entry := worker.begin()) is not None:
+        while (entry := await worker.begin()) is not None:
             await self._look_at(worker, entry)
 
     def _step(self, slot: str, coming: list[Trouble | None], step: Way) -> None:
@@ -218,7 +221,7 @@ class Lives(RuleBasedStateMachine):
         if politely:
             self._step(slot, coming, SteppedWorker.hand_back)
         worker = self.workers[slot]
-        self._do(self.store.delete(KEYS.alive(GROUP, worker.name)))
+        self._die(worker)
         self._do(worker.crash())
         self.stalled.discard(slot)
         self.start(slot)
@@ -231,10 +234,15 @@ class Lives(RuleBasedStateMachine):
             self._do(self.store.set(alive, "1", px=LONG_MS))
             self.stalled.discard(slot)
         else:
-            self._do(self.store.delete(alive))
+            self._die(self.workers[slot])
             self.stalled.add(slot)
             for other in SLOTS:
                 self._step(other, [], lambda worker: self._take_in(worker, ALL_WAYS))
+
+    def _die(self, worker: SteppedWorker) -> None:
+        self.deaths.update(map(_event_id, worker.running))
+        worker.lose_leases()
+        self._do(self.store.delete(KEYS.alive(GROUP, worker.name)))
 
     # --- what must hold
 
@@ -253,7 +261,8 @@ class Lives(RuleBasedStateMachine):
             assert self.successes[event_id] or event_id in dead, f"{event_id} was lost"
         for event_id in dead:
             spent = self.failures[event_id] >= ATTEMPTS
-            assert event_id in self.gave_up or spent, f"{event_id} is dead without a reason"
+            is_poison = self.deaths[event_id] >= POISON_STRIKES
+            assert event_id in self.gave_up or spent or is_poison, f"{event_id}: why dead?"
             assert event_id not in open_ids, f"{event_id} is dead and not settled"
 
     async def _open(self) -> set[str]:
@@ -293,6 +302,7 @@ class Lives(RuleBasedStateMachine):
             await self._check()
         assert await due_times(self.store) == {}
         assert await histories(self.store) == {}
+        assert not await self.store.exists(KEYS.strikes(TAG, GROUP))
 
     async def _work(self, worker: SteppedWorker) -> None:
         await self._take_in(worker, ALL_WAYS)
