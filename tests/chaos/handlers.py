@@ -92,4 +92,4 @@ async def handle_in_order(event: Event) -> None:
     """Handle one after the other for each account; the act tells by its fence whose it was."""
     with _run(event) as rule:
         await asyncio.sleep(60.0 if _hangs(rule, event) else rule.seconds / 4)
-    _acts.write(getattr(event, "fence", 0), event.account, event.entry_id, event.id)
+    _acts.write(event.fence, event.account, event.entry_id, event.id)

@@ -24,7 +24,7 @@ _SHARES: tuple[tuple[Kind, int], ...] = (
     ("gives up", 20),
     ("hangs", 15),
     ("exits", 5),
-    ("kills", 0),
+    ("kills", 1),
 )
 # How long a run takes: most are short, some are long enough to be killed in the middle.
 _SECONDS = (0.0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
