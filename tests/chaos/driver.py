@@ -18,7 +18,8 @@ from tests.chaos.town import GROUPS, Town, a_town
 DEAD_SECONDS = 15.0
 # A run in which fewer of the kills hit work in flight has shown nothing.
 IN_FLIGHT_RATIO = 0.2
-DRAIN_SECONDS = 120.0
+# Together with a minute of faults less than what a test may take.
+DRAIN_SECONDS = 80.0
 LOOK_SECONDS = 0.2
 # No fault of ours may lead to these.
 BUGS = ("Traceback", "duty_failed", "worker_failed", "request_failed", "process_failed")
