@@ -23,12 +23,11 @@ _SHARES: tuple[tuple[Kind, int], ...] = (
     ("never succeeds", 20),
     ("gives up", 20),
     ("hangs", 15),
-    ("exits", 5),
-    ("kills", 3),
+    ("exits", 3),
 )
-# An event that ends every process needs five deaths before it is set aside: in a short run only
-# early ones do that, so that the end need not wait for them.
-KILLING_EVERY, KILLING = 3000, 500
+# One event of so many ends every process that handles it, and an early one: it needs five deaths
+# before it is set aside, and after two of them its neighbours run one at a time as well.
+KILLING_EVERY, KILLING_BEFORE = 3000, 400
 # How long a run takes: most are short, some are long enough to be killed in the middle.
 _SECONDS = (0.0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 
@@ -51,9 +50,11 @@ class Rule:
 def rule_for(seed: int, group: str, event_id: str) -> Rule:
     """Say what a group's handler does with an event."""
     digest = sha256(f"{seed}:{group}:{event_id}".encode()).digest()
+    killing = sha256(f"{seed}:{group}".encode()).digest()
+    number = int(event_id.rpartition("-")[2]) % KILLING_EVERY
+    if number == int.from_bytes(killing[:4]) % KILLING_BEFORE:
+        return Rule("kills", 0, 0.0)
     kind = _kind(int.from_bytes(digest[:4]) % 1000)
-    if kind == "kills" and int(event_id.rpartition("-")[2]) % KILLING_EVERY >= KILLING:
-        kind = "succeeds"
     times = 1 if kind in {"hangs", "exits"} else 1 + digest[4] % 3
     return Rule(kind, times, _SECONDS[digest[5] % len(_SECONDS)])
 
