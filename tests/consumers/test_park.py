@@ -128,7 +128,9 @@ async def deleted(store: Redis, entry_id: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "owner"), [(settled, None), (taken, "other"), (deleted, None)], ids=str
+    ("event", "owner"),
+    [(settled, None), (taken, "other"), (deleted, None)],
+    ids=["settled", "taken", "deleted"],
 )
 async def test_what_became_of_a_parked_entry_otherwise_counts(
     store: Redis, event: Callable[[Redis, str], Awaitable[None]], owner: str | None

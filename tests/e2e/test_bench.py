@@ -19,6 +19,7 @@ from tests.servers import wait_until_sync
 ROOT = Path(__file__).parent.parent.parent
 
 pytestmark = [
+    pytest.mark.alone,
     pytest.mark.e2e,
     pytest.mark.skipif(any(find(tool) is None for tool in BASE), reason="needs wrk, redis-server"),
     pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores"),

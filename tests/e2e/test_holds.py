@@ -12,6 +12,7 @@ from bench.lines import of_kind, read
 from tests.servers import find_binary
 
 pytestmark = [
+    pytest.mark.alone,
     pytest.mark.e2e,
     pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc"),
     pytest.mark.skipif(find_binary("redis") is None, reason="needs redis-server"),

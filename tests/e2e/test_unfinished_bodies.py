@@ -14,6 +14,7 @@ from tests.load import Answers, deliver
 from tests.programs import GatewayProgram, gateway
 
 pytestmark = [
+    pytest.mark.alone,
     pytest.mark.e2e,
     pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc"),
 ]
