@@ -71,7 +71,8 @@ class Runner:
         self.in_threads = 0
         # Set before the lanes are cancelled: until then a cancellation is the handler's own doing.
         self.stopping = False
-        self.provide({})
+        # Not with nothing at once: a parameter of a resource's name could look like a payload.
+        self._call: Callable[..., Any] = self._call_unprovided
 
     def provide(self, resources: Mapping[str, Any]) -> None:
         """Prepare the call, so that a run has nothing to look up.
@@ -81,8 +82,13 @@ class Runner:
         """
         function, payload_at = self._handler.function, self._handler.payload_at
         self._function: Callable[..., Any] = bound(function, payload_at, resources)
-        innermost = self._function if self._is_async else self._in_thread
-        self._call: Callable[..., Any] = wrapped(innermost, self._handler.middleware, resources)
+        middleware = self._handler.middleware
+        if not self._is_async:
+            self._call = wrapped(self._in_thread, middleware, resources)
+        elif middleware:
+            self._call = wrapped(self._in_loop, middleware, resources)
+        else:
+            self._call = self._function
 
     async def run(self, event: Event) -> Outcome:
         """Run the handler on an event.
@@ -153,17 +159,25 @@ class Runner:
         """Leave nothing behind that can be ended."""
         self.close()
 
+    async def _call_unprovided(self, given: Given) -> Any:  # noqa: ANN401 - whatever it returns
+        """Stand for the call until it is prepared: where nothing is shared."""
+        self.provide({})
+        return await self._call(given)
+
+    async def _in_loop(self, given: Given) -> Any:  # noqa: ANN401 - whatever the user returns
+        return await _finished(await self._function(given))
+
     async def _in_time(self, given: Given) -> Any:  # noqa: ANN401 - whatever the user returns
         """Run a coroutine and what is around it, and cancel it after its time."""
         limit_seconds = self._handler.timeout_seconds
         if limit_seconds is None:
-            return await self._call(given)
+            return await _finished(await self._call(given))
         loop = asyncio.get_running_loop()
         # A coroutine that swallows its cancellation would go on unseen.
         watch = loop.call_later(limit_seconds + OVERDUE_SECONDS, self._say_overdue, given)
         try:
             async with asyncio.timeout(limit_seconds):
-                return await self._call(given)
+                return await _finished(await self._call(given))
         finally:
             watch.cancel()
 
@@ -199,11 +213,10 @@ class Runner:
                 # A middleware's own time limit, which ends no thread either.
                 await asyncio.wait({run})
             raise
-        if inspect.isawaitable(result):
-            # A plain wrapper around a coroutine: what it gave must still be run.
-            async with asyncio.timeout(self._handler.timeout_seconds):
-                return await result
-        return result
+        if result is None:
+            return None
+        async with asyncio.timeout(self._handler.timeout_seconds):
+            return await _finished(result)
 
     def _say_overdue(self, given: Given) -> None:
         first = given[0] if isinstance(given, list) else given
@@ -241,6 +254,23 @@ class Runner:
             error, (*self._handler.retry.on, TimeoutError, asyncio.CancelledError)
         )
         return Failed(type(error).__name__, text[:MAX_ERROR_CHARACTERS], retryable)
+
+
+async def _finished(result: Any) -> Any:  # noqa: ANN401 - whatever the user returns
+    """Give what a function gave, once it has run: a wrapper may give it unfinished.
+
+    Else an event would count as done of which the handler never ran.
+
+    Raises:
+        TypeError: It is a generator, which nobody would run.
+    """
+    if result is None:
+        return None
+    if inspect.isawaitable(result):
+        return await result
+    if inspect.isgenerator(result) or inspect.isasyncgen(result):
+        raise TypeError("the handler gave a generator, which would never run: leave out its yield")
+    return result
 
 
 def _forget_cancellation() -> None:

@@ -49,6 +49,7 @@ class IsolatedRunner(Runner):
         self._greeting = msgspec.msgpack.encode(_greeting(handler, log_format))
         self._idle: list[Child] = []
         self._all: set[Child] = set()
+        self.provide({})
 
     @property
     def pids(self) -> set[int]:

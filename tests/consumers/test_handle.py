@@ -3,17 +3,17 @@
 import asyncio
 import contextvars
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
 
-from consumers import GiveUp, Retry
+from consumers import CallNext, GiveUp, Retry
 from consumers.event import Event
 from consumers.handle import MAX_ERROR_CHARACTERS, Runner
 from consumers.outcome import Done, Failed, GaveUp, Outcome, Skipped
 from tests.consumers.handling import run
-from tests.consumers.making import make_handler, make_seen
+from tests.consumers.making import make_handler, make_seen, name_of
 
 
 class Unspeakable(Exception):
@@ -93,6 +93,70 @@ async def test_a_coroutine_that_a_plain_wrapper_gives_is_run() -> None:
 
     assert await run(wrapper) == Done()
     assert seen == ["evt_1"]
+
+
+async def pass_on(event: Event, call_next: CallNext) -> None:
+    """Do nothing of its own, and give nothing back."""
+    await call_next(event)
+
+
+@pytest.mark.parametrize("middleware", [(), (pass_on,)], ids=["alone", "within middleware"])
+async def test_a_coroutine_that_an_asynchronous_wrapper_gives_is_run(
+    middleware: tuple[Any, ...],
+) -> None:
+    """It is easily written: a decorator that leaves out one await."""
+    seen: list[str] = []
+
+    async def handle(event: Event) -> None:
+        seen.append(event.id)
+
+    async def wrapper(event: Event) -> Any:
+        return handle(event)
+
+    assert await run(wrapper, middleware=middleware) == Done()
+    assert seen == ["evt_1"]
+
+
+async def test_a_coroutine_that_a_wrapper_gives_has_the_handlers_time() -> None:
+    """It is part of the run."""
+
+    async def handle(event: Event) -> None:
+        await asyncio.Event().wait()
+
+    async def wrapper(event: Event) -> Any:
+        return handle(event)
+
+    assert name_of(await run(wrapper, timeout_seconds=0.01)) == "Failed"
+
+
+def generate(event: Event) -> Iterator[None]:
+    """Do nothing until somebody iterates."""
+    yield
+
+
+async def generate_later(event: Event) -> AsyncIterator[None]:
+    """The same, asynchronously."""
+    yield
+
+
+@pytest.mark.parametrize("middleware", [(), (pass_on,)], ids=["alone", "within middleware"])
+@pytest.mark.parametrize("function", [generate, generate_later])
+@pytest.mark.parametrize("kind", [0, 1], ids=["async", "plain"])
+async def test_a_generator_that_a_wrapper_gives_is_a_failure(
+    kind: int, function: Any, middleware: tuple[Any, ...]
+) -> None:
+    """At start it cannot be told; its event must not be acknowledged."""
+
+    async def asynchronous(event: Event) -> Any:
+        return function(event)
+
+    def plain(event: Event) -> Any:
+        return function(event)
+
+    outcome = await run((asynchronous, plain)[kind], middleware=middleware)
+
+    assert isinstance(outcome, Failed)
+    assert "gave a generator" in outcome.error
 
 
 # --- what a handler raises

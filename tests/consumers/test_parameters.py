@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator  # noqa: TC003 - resolved here
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,6 +31,13 @@ class Config(msgspec.Struct):
     """Looks like a payload, and is a resource."""
 
     url: str
+
+
+@dataclass
+class Pool:
+    """A resource that looks like a payload, and like one that cannot be decoded."""
+
+    sizes: list[int] | set[int]
 
 
 def declared(function: Callable[..., Any], *resources: str, **options: Any) -> Worker:
@@ -129,6 +137,20 @@ async def test_values_arrive_at_their_parameters() -> None:
     await runner.run(make_seen(data=b'{"text": "hello"}'))
 
     assert seen == [("evt_1", "DB", Message("hello"), "CACHE", 5)]
+
+
+async def test_a_resource_may_be_of_a_type_that_no_body_can_be_decoded_to() -> None:
+    """It is never taken for a payload, also before it is open."""
+    seen: list[Pool] = []
+
+    async def take(event: Event, pool: Pool) -> None:
+        seen.append(pool)
+
+    runner = Runner(make_handler(take))
+    runner.provide({"pool": Pool([1])})
+    await runner.run(make_seen())
+
+    assert seen == [Pool([1])]
 
 
 async def test_a_plain_function_is_given_the_same() -> None:
