@@ -4,9 +4,10 @@ Every script looks first whether the entry is still pending under this process, 
 begins here after another worker has taken it over.
 """
 
+import inspect
 import math
 import secrets
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -35,13 +36,35 @@ class Effects:
         entry: Pending under it.
     """
 
-    __slots__ = ("_entry", "_settler", "committed")
+    __slots__ = ("_asked", "_entry", "_settler", "committed")
 
     def __init__(self, settler: Settler, entry: HeldEntry) -> None:
         self._settler = settler
         self._entry = entry
         # Whether the entry is settled by a commit, so that no later failure may park it.
         self.committed = False
+        self._asked: list[Coroutine[Any, Any, Any]] = []
+
+    def note(self, asked: Coroutine[Any, Any, Any]) -> None:
+        """Remember what the handler asked for; see `consumers.once.Steps`."""
+        self._asked.append(asked)
+
+    def abandon(self) -> bool:
+        """Give up what the handler asked for and never began.
+
+        Returns:
+            Whether anything of what it asked for has not come to its end: to count the event as
+            done would lose that.
+        """
+        left = [
+            asked
+            for asked in self._asked
+            if inspect.getcoroutinestate(asked) != inspect.CORO_CLOSED
+        ]
+        for asked in left:
+            if inspect.getcoroutinestate(asked) == inspect.CORO_CREATED:
+                asked.close()
+        return bool(left)
 
     async def begin(self, claim: Claim, if_unknown: IfUnknown) -> tuple[State, bytes]:
         """Write that a step begins; see `consumers.once.Steps`."""

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -221,7 +221,7 @@ class Event:
         script: str,
         keys: Sequence[str] = (),
         args: Sequence[str | bytes | float] = (),
-    ) -> Awaitable[Any]:
+    ) -> Coroutine[Any, Any, Any]:
         """Run a script and acknowledge the event in one step: both happen, or neither.
 
         To be awaited, as the last thing that the handler does: what it raises afterwards does not
@@ -242,7 +242,10 @@ class Event:
             RuntimeError: The event is committed already or not from a store, or the handler is no
                 coroutine.
         """
-        return self._doing("commit").commit(script, keys, args)
+        effects = self._doing("commit")
+        committing = effects.commit(script, keys, args)
+        effects.note(committing)
+        return committing
 
     def _doing(self, what: str) -> Effects:
         try:

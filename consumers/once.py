@@ -7,8 +7,9 @@ has an unknown outcome, which only the handler can judge. Where it is written is
 import inspect
 import math
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Protocol
 
@@ -81,6 +82,9 @@ class Steps(Protocol):
 
     def place(self, identity: str) -> str:
         """Name the key of an event's steps, for people."""
+
+    def note(self, asked: Coroutine[Any, Any, Any]) -> None:
+        """Remember what must come to its end before the event may count as done."""
 
 
 class Step:
@@ -174,13 +178,15 @@ class Once:
         elif isinstance(error, self._failed_on):
             await self._steps.end(self._claim, "failed", b"")
 
-    async def run(
+    def run(
         self,
         function: Callable[..., Any],
         *args: Any,  # noqa: ANN401 - passed on
         **kwargs: Any,  # noqa: ANN401 - passed on
-    ) -> Any:  # noqa: ANN401 - whatever the function gives
+    ) -> Coroutine[Any, Any, Any]:
         """Call a function where the step is needed, and give what it gave, now or back then.
+
+        To be awaited.
 
         Args:
             function: A coroutine function, or a plain one that does not block.
@@ -188,16 +194,22 @@ class Once:
             kwargs: Its named arguments.
 
         Returns:
-            What the function returned, in the form in which JSON holds it; at most 1 KiB.
+            When awaited, what the function returned, in the form in which JSON holds it; at most
+            1 KiB.
 
         Raises:
             OutcomeUnknown: It was begun and not ended, and must not run again.
             LeaseLost: The event is in other hands by now.
             ValueError: The result cannot be kept. The step is done all the same.
         """
+        running = self._run(partial(function, *args, **kwargs))
+        self._steps.note(running)
+        return running
+
+    async def _run(self, call: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever it gives
         async with self as step:
             if step.needed:
-                result = function(*args, **kwargs)
+                result = call()
                 step.result = await result if inspect.isawaitable(result) else result
         return step.result
 

@@ -19,6 +19,12 @@ from consumers.settle import Settler
 from relay.contract.entry import decode
 from relay.contract.errors import UnreadableEntry
 
+# Else an event would count as done of which an effect never happened.
+NOT_AWAITED = (
+    "RuntimeError: the handler has ended, and event.commit or event.once(…).run that it called "
+    "has not: await them"
+)
+
 _log = structlog.get_logger("consumers.pipeline")
 
 
@@ -105,6 +111,8 @@ def _prepared(entry: HeldEntry, settler: Settler) -> _Run:
 async def _finish(run: _Run, outcome: Outcome, room: Room, settler: Settler) -> None:
     """Decide what becomes of an entry after its run, say so, and store it."""
     entry = run.entry
+    if run.effects.abandon() and isinstance(outcome, Done):
+        outcome = Failed("RuntimeError", NOT_AWAITED)
     if isinstance(outcome, Done):
         # Nearly every event: neither its age nor the policy matters.
         await settler.settle(entry, room, Acknowledge())

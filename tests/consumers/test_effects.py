@@ -1,5 +1,6 @@
 """What becomes of an event whose handler acted in the store and then failed."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -52,6 +53,55 @@ async def test_a_failure_before_the_commit_brings_the_event_back(scene: Scene) -
     await handled(scene, fail_first)
 
     assert await pending(scene.store) == {scene.entry.entry_id: "@park"}
+
+
+@pytest.mark.parametrize("forgotten", ["commit", "once"])
+async def test_an_effect_that_nobody_awaits_brings_the_event_back(
+    scene: Scene, forgotten: str
+) -> None:
+    """It never began, and without the event nobody would ever know."""
+
+    async def forget(event: Event) -> None:
+        if forgotten == "commit":
+            _ = event.commit(COUNT_UP, [event.key("balance")], [1])
+        else:
+            _ = event.once("charge").run(print)
+
+    (line, *_) = await handled(scene, forget)
+
+    assert (line["event"], line["error"]) == ("attempt_failed", "RuntimeError")
+    assert await pending(scene.store) == {scene.entry.entry_id: "@park"}
+
+
+async def test_an_effect_that_has_not_ended_with_its_handler_brings_the_event_back(
+    scene: Scene,
+) -> None:
+    """It may be too late by now, so that only another run can tell."""
+    held = asyncio.Event()
+    tasks: list[asyncio.Task[Any]] = []
+
+    async def leave_behind(event: Event) -> None:
+        step = event.once("charge")
+        tasks.append(asyncio.create_task(step.run(held.wait)))
+        await asyncio.sleep(0)
+
+    await handled(scene, leave_behind)
+    held.set()
+    await asyncio.wait(tasks)
+
+    assert await pending(scene.store) == {scene.entry.entry_id: "@park"}
+
+
+async def test_an_effect_that_a_task_has_brought_to_its_end_is_enough(scene: Scene) -> None:
+    """It need not be awaited by name."""
+
+    async def gather(event: Event) -> None:
+        await asyncio.gather(event.once("one").run(int), event.once("other").run(int))
+
+    logs = await handled(scene, gather)
+
+    assert logs == []
+    assert await pending(scene.store) == {}
 
 
 async def test_a_commit_that_comes_too_late_changes_nothing(scene: Scene) -> None:
