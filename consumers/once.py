@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from consumers.outcome import GiveUp
+from consumers.outcome import GiveUp, are_exceptions
 
 State = Literal["absent", "unknown", "done"]
 IfUnknown = Literal["run", "raise"]
@@ -135,7 +135,7 @@ class Once:
         failed_on: FailedOn = (),
         keep_seconds: float = KEEP_SECONDS,
     ) -> None:
-        _check(name, if_unknown, keep_seconds)
+        _check(name, if_unknown, failed_on, keep_seconds)
         self._steps = steps
         self._identity = identity
         self._name = name
@@ -259,9 +259,12 @@ def check_name(name: object, what: str) -> None:
     name.encode()  # half an emoji could not be written down
 
 
-def _check(name: object, if_unknown: object, keep_seconds: object) -> None:
+def _check(name: object, if_unknown: object, failed_on: object, keep_seconds: object) -> None:
     check_name(name, "a step's name")
     if if_unknown not in {"run", "raise"}:
         raise ValueError('if_unknown is "run" or "raise"')
+    # Else that would come to light after the effect, and leave its outcome unknown.
+    if not are_exceptions(failed_on):
+        raise ValueError("failed_on is a tuple of exceptions, as (Declined,)")
     if not isinstance(keep_seconds, int | float) or not 0 < keep_seconds <= MAX_KEEP_SECONDS:
         raise ValueError("keep_seconds is a number of seconds above 0, a year at most")

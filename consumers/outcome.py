@@ -122,3 +122,10 @@ class Poisonous:
 
 
 Outcome = Done | Skipped | Failed | Postponed | GaveUp | Unreadable | Poisonous
+
+
+def are_exceptions(kinds: object) -> bool:
+    """Tell whether something is a tuple of exceptions, as options take it."""
+    return isinstance(kinds, tuple) and all(
+        isinstance(kind, type) and issubclass(kind, Exception) for kind in kinds
+    )

@@ -15,6 +15,9 @@ from consumers.payload import is_payload
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 _RESOURCE = object()
+PAYLOADS = "a struct, model, dataclass or TypedDict"
+# What is given by position, and what no resource can be called.
+RESERVED = ("event", "events", "call_next")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +55,14 @@ def needs_of(
     parameters = parameters_of(function)
     if parameters is None:
         return Needs()
+    if takes_payload and _begins_with_payload(function, parameters):
+        return Needs(faults=(f"takes the payload first: {_wanted(leading)}",))
     rest, faults = _after_leading(parameters, leading, known)
+    ours = [each for each in rest if each.name in RESERVED]
+    faults += [_misplaced(each.name, leading, parameters) for each in ours if _is_needed(each)]
     resources: list[str] = []
     payloads: list[tuple[str, Any]] = []
-    for parameter in rest:
+    for parameter in (each for each in rest if each not in ours):
         try:
             source = _source_of(function, parameter, known, takes_payload=takes_payload)
         except ValueError as fault:
@@ -101,7 +108,7 @@ def _after_leading(
     parameters: list[inspect.Parameter], leading: Sequence[str], known: Mapping[str, Any]
 ) -> tuple[list[inspect.Parameter], list[str]]:
     """Give the parameters after those that are given by position."""
-    wanted = f"its first parameter{'s are' if len(leading) > 1 else ' is'} {', '.join(leading)}"
+    wanted = _wanted(leading)
     rest = [each for each in parameters if each.kind not in _VARIADIC]
     takes_any = any(each.kind is each.VAR_POSITIONAL for each in parameters)
     for place in range(len(leading)):
@@ -111,6 +118,33 @@ def _after_leading(
         if parameter.name in known:
             return [], [f"the resource {parameter.name!r} is in the wrong place: {wanted}"]
     return rest[len(leading) :], []
+
+
+def _wanted(leading: Sequence[str]) -> str:
+    return f"its first parameter{'s are' if len(leading) > 1 else ' is'} {', '.join(leading)}"
+
+
+def _begins_with_payload(
+    function: Callable[..., Any], parameters: Sequence[inspect.Parameter]
+) -> bool:
+    """Tell whether the payload stands where the event comes: it would be taken for it."""
+    try:
+        return is_payload(_annotation(function, parameters[0]))
+    except Exception:  # noqa: BLE001 - what the event is annotated with need not be there
+        return False
+
+
+def _is_needed(parameter: inspect.Parameter) -> bool:
+    return parameter.default is parameter.empty
+
+
+def _misplaced(name: str, leading: Sequence[str], parameters: Sequence[inspect.Parameter]) -> str:
+    """Say what is wrong with a parameter that has a name of ours, and is not where we give it."""
+    if not leading:
+        return f"nothing provides {name!r}: it is no part of a run"
+    if parameters[0].name in {"self", "cls"}:
+        return "is a method without its object: declare it as worker.on(…)(object.method)"
+    return f"{name!r} is in the wrong place: {_wanted(leading)}"
 
 
 def _source_of(
@@ -129,8 +163,8 @@ def _source_of(
     source = _RESOURCE if name in known else None
     if source is None and takes_payload:
         source = _payload_type(function, parameter, known)
-    if source is None and parameter.default is parameter.empty:
-        payload = " or annotate it with the payload's type," if takes_payload else ""
+    if source is None and _is_needed(parameter):
+        payload = f" or annotate it with a payload's type ({PAYLOADS})," if takes_payload else ""
         raise ValueError(
             f"nothing provides {name!r}: declare @worker.resource def {name}(),{payload} "
             "or give it a default"

@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from consumers.parameters import is_generator, needs_of, yielded_type
-
-RESERVED = ("event", "events", "call_next")
+from consumers.parameters import RESERVED, is_generator, needs_of, yielded_type
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +52,9 @@ def faults_of(resources: Sequence[Resource]) -> list[str]:
         if name in names:
             faults.append(f"resource {name!r} is declared twice: give one another name")
         names.add(name)
+        if not _can_be_called(resource.function):
+            faults.append(f"resource {name!r}: is no function")
+            continue
         needs = needs_of(resource.function, known=known)
         faults += [f"resource {name!r}: {fault}" for fault in needs.faults]
     _, cycle = in_order(resources)
@@ -67,10 +68,17 @@ def hook_faults(hooks: Sequence[Callable[..., Any]], known: Mapping[str, Any]) -
     faults = []
     for hook in hooks:
         name = function_name(hook)
+        if not _can_be_called(hook):
+            faults.append(f"hook {name}: is no function")
+            continue
         if is_generator(hook) or is_generator(inspect.unwrap(hook)):
             faults.append(f"{name}: has a yield, so make it a @worker.resource")
         faults += [f"{name}: {fault}" for fault in needs_of(hook, known=known).faults]
     return faults
+
+
+def _can_be_called(function: object) -> bool:
+    return callable(function)
 
 
 def in_order(resources: Sequence[Resource]) -> tuple[list[Resource], set[str]]:

@@ -15,6 +15,7 @@ from consumers.outcome import (
     Postponed,
     Skipped,
     Unreadable,
+    are_exceptions,
 )
 
 DeadReason = Literal[
@@ -68,7 +69,7 @@ class Retry:
                 raise ValueError(f"Retry({name}=…) must be a number of seconds, 0 or more")
         if not 0 <= self.jitter <= 1:
             raise ValueError("Retry(jitter=…) must lie between 0 and 1")
-        if not _are_exceptions(self.on):
+        if not are_exceptions(self.on):
             raise ValueError("Retry(on=…) must be a tuple of exceptions, as (ValueError,)")
 
     def delay_seconds(self, attempt: int, chance: float) -> float:
@@ -94,12 +95,6 @@ def is_whole(value: object, *, at_least: int) -> bool:
 def is_finite(value: object) -> bool:
     """Tell whether a user gave a number that is one."""
     return isinstance(value, int | float) and math.isfinite(value)
-
-
-def _are_exceptions(kinds: object) -> bool:
-    return isinstance(kinds, tuple) and all(
-        isinstance(kind, type) and issubclass(kind, Exception) for kind in kinds
-    )
 
 
 @dataclass(frozen=True, slots=True)

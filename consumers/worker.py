@@ -13,7 +13,7 @@ from typing import Any, Concatenate, Literal, TypeVar, cast
 from consumers.call import batch_call_faults, call_faults, isolated_call_faults
 from consumers.event import Event
 from consumers.importable import faults_of_isolated
-from consumers.middleware import Middleware, middleware_faults
+from consumers.middleware import Middleware, is_async, middleware_faults
 from consumers.parameters import is_generator
 from consumers.rate import Rate
 from consumers.resource import Resource, hook_faults, types_of
@@ -155,8 +155,10 @@ class Worker:
             isolate: ``"process"`` runs the function in a process of its own, for code that may
                 hang or crash: it is killed when its time is over, and started anew.
         """
-        if callable(pattern):  # used without its brackets
+        if not isinstance(pattern, str):  # a function, where it is used without its brackets
             raise TypeError('@worker.on needs a pattern: @worker.on("endpoint:type")')
+        if callable(middleware):
+            raise TypeError("@worker.on takes a list of middleware: middleware=[…]")
 
         def declare(function: FunctionT) -> FunctionT:
             self.handlers.append(
@@ -207,7 +209,7 @@ class Worker:
             read_ahead: How many more entries may wait in this process.
             accept_unverified: Also run for events of which nothing was proved.
         """
-        if callable(pattern):  # used without its brackets
+        if not isinstance(pattern, str):  # a function, where it is used without its brackets
             raise TypeError('@worker.on_batch needs a pattern: @worker.on_batch("endpoint:type")')
 
         def declare(function: BatchFunctionT) -> BatchFunctionT:
@@ -283,7 +285,7 @@ class Worker:
         faults = []
         if not is_name(str(self.group)):
             faults.append(f"group {self.group!r}: 1 to 63 lower-case letters, digits and hyphens")
-        if self.start not in {"first", "now"} and not isinstance(self.start, datetime):
+        if not isinstance(self.start, datetime) and str(self.start) not in {"first", "now"}:
             faults.append(f'start {self.start!r}: "first", "now" or a datetime')
         known = types_of(self.resources)
         faults += resource_faults(self.resources)
@@ -297,13 +299,22 @@ class Worker:
 def _function_faults(function: object) -> list[str]:
     if not callable(function):
         return ["is no function"]
+    if isinstance(function, type):
+        return ["is a class, which would only be made: give an object of it, or a function"]
     if is_generator(function):
         return ["is a generator, which would never run: leave out its yield"]
     return []
 
 
-def _may_order(order_by: str) -> bool:
-    return order_by in ORDER_ATTRIBUTES or order_by.startswith("/")
+def _order_faults(order_by: object) -> list[str]:
+    if order_by is None or (callable(order_by) and not is_async(order_by)):
+        return []
+    if isinstance(order_by, str) and (order_by in ORDER_ATTRIBUTES or order_by.startswith("/")):
+        return []
+    if callable(order_by):
+        return ["order_by must be a plain function: an async one gives no key"]
+    wanted = '"account", "type", "source", a JSON pointer as "/payload/chat_id"'
+    return [f"order_by={order_by!r}: {wanted}, or a function of the event"]
 
 
 def _faults_of(handler: Handler) -> list[str]:
@@ -314,11 +325,9 @@ def _faults_of(handler: Handler) -> list[str]:
         faults.append("concurrency must be a whole number, 1 or more")
     if not is_whole(handler.read_ahead, at_least=0):
         faults.append("read_ahead must be a whole number, 0 or more")
-    if isinstance(handler.order_by, str) and not _may_order(handler.order_by):
-        faults.append(
-            f'order_by={handler.order_by!r}: "account", "type", "source", a JSON pointer as '
-            '"/payload/chat_id", or a function of the event'
-        )
+    if handler.accept_unverified not in (True, False):
+        faults.append("accept_unverified must be True or False")
+    faults += _order_faults(handler.order_by)
     limit = handler.timeout_seconds
     if limit is not None and not (is_finite(limit) and limit > 0):
         faults.append("timeout_seconds must be a number above 0, or None")

@@ -34,7 +34,7 @@ def lane_of(order_by: OrderBy) -> LaneOf:
     if isinstance(order_by, str) and order_by in ORDER_ATTRIBUTES:
         field = order_by.encode()
         return lambda _, fields: _name(fields.get(field, b""))
-    key_of = order_by if callable(order_by) else _pointed_at(order_by)
+    key_of = _given_by(order_by) if callable(order_by) else _pointed_at(order_by)
     complained = False
 
     def name(entry_id: str, fields: Mapping[bytes, bytes]) -> str:
@@ -55,6 +55,22 @@ def lane_of(order_by: OrderBy) -> LaneOf:
 
 def _name(key: bytes) -> str:
     return blake2b(key, digest_size=NAME_BYTES).hexdigest()
+
+
+def _given_by(function: Callable[[Event], object]) -> Callable[[Event], str | int | None]:
+    """Make a user's function one that raises where it gives no key.
+
+    Written out as a text, another object might be told by its place in memory: each event would
+    have a key of its own, and the order be lost without a word.
+    """
+
+    def key_of(event: Event) -> str | int | None:
+        key = function(event)
+        if key is not None and not isinstance(key, str | int):
+            raise TypeError("order_by gave neither a text nor a number")
+        return key
+
+    return key_of
 
 
 def _pointed_at(pointer: str) -> Callable[[Event], Any]:

@@ -372,7 +372,15 @@ async def test_a_step_needs_a_name_that_can_be_written(scene: Scene, name: Any) 
 
 
 @pytest.mark.parametrize(
-    "options", [{"if_unknown": "ask"}, {"keep_seconds": 0}, {"keep_seconds": float("nan")}]
+    "options",
+    [
+        {"if_unknown": "ask"},
+        {"keep_seconds": 0},
+        {"keep_seconds": float("nan")},
+        {"failed_on": ValueError},
+        {"failed_on": [ValueError]},
+        {"failed_on": ("ValueError",)},
+    ],
 )
 async def test_options_that_make_no_sense_are_refused(
     scene: Scene, options: dict[str, Any]

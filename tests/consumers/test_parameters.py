@@ -77,6 +77,10 @@ async def handle_with_default(event: Event, limit: int = 5) -> None:
     """Ask for nothing that is needed."""
 
 
+async def handle_with_name_of_ours(first: Event, event: str = "theirs") -> None:
+    """Ask for nothing, by a name that means something elsewhere."""
+
+
 async def handle_anything(*args: Any, **kwargs: Any) -> None:
     """Take whatever comes."""
 
@@ -104,6 +108,7 @@ class Store:
         handle_payload,
         handle_both,
         handle_with_default,
+        handle_with_name_of_ours,
         handle_anything,
         handle_for_checkers,
         Store().message,
@@ -200,6 +205,18 @@ def keyword_event(*, event: Event) -> None:
     """Take the event where it does not come."""
 
 
+def payload_alone(message: Message) -> None:
+    """Take the payload where the event comes."""
+
+
+def payload_first(message: Message, event: Event) -> None:
+    """Take both the wrong way round."""
+
+
+def event_behind(db_name: str, event: Event) -> None:
+    """Take the event where it does not come."""
+
+
 def twice(event: Event, one: Message, other: Message) -> None:
     """Ask for two payloads."""
 
@@ -220,6 +237,11 @@ def mistaken(event: Event, conf: Config) -> None:
         (nothing, "nothing: takes too little: its first parameter is event"),
         (no_event, "no_event: the resource 'db' is in the wrong place: its first parameter is"),
         (keyword_event, "keyword_event: takes too little: its first parameter is event"),
+        (payload_alone, "payload_alone: takes the payload first: its first parameter is event"),
+        (payload_first, "payload_first: takes the payload first: its first parameter is event"),
+        (event_behind, "event_behind: 'event' is in the wrong place: its first parameter is event"),
+        (Store.message, "Store.message: is a method without its object"),
+        (Store, "Store: is a class"),
         (twice, "twice: 'one' and 'other' would both be the payload"),
         (unresolved, "unresolved: the annotation of 'message' cannot be resolved: NameError"),
         (mistaken, "mistaken: 'conf' is annotated with what the resource 'config' gives"),

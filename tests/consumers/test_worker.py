@@ -106,6 +106,10 @@ def test_a_worker_without_handlers_is_a_fault() -> None:
         ({"timeout_seconds": "30"}, "do_nothing: timeout_seconds must be"),
         ({"timeout_seconds": -1}, "do_nothing: timeout_seconds must be"),
         ({"retry": 3}, "do_nothing: retry must be"),
+        ({"accept_unverified": "no"}, "do_nothing: accept_unverified must be"),
+        ({"order_by": 5}, "do_nothing: order_by=5: "),
+        ({"order_by": "acount"}, "do_nothing: order_by='acount': "),
+        ({"order_by": do_nothing}, "do_nothing: order_by must be a plain function"),
     ],
 )
 def test_a_handlers_options_are_checked(options: dict[str, Any], said: str) -> None:
@@ -268,7 +272,7 @@ def test_there_is_one_kind_of_isolation() -> None:
     assert 'isolate must be "process"' in fault
 
 
-@pytest.mark.parametrize("start", ["beginning", 5])
+@pytest.mark.parametrize("start", ["beginning", 5, ["now"]])
 def test_an_unknown_start_is_a_fault(start: Any) -> None:
     """Else the worker would run for ever and join nothing."""
     worker = declared("unipile:*")
@@ -286,6 +290,24 @@ def test_a_decorator_without_its_pattern_says_how_it_is_used() -> None:
         worker.on(print)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="on_batch needs a pattern"):
         worker.on_batch(print)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="needs a pattern"):
+        worker.on(5)  # type: ignore[arg-type]
+
+
+def test_middleware_without_its_list_says_how_it_is_given() -> None:
+    """Where it is written, as for the pattern."""
+    with pytest.raises(TypeError, match="list of middleware"):
+        Worker(group="crm").on("unipile:*", middleware=print)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("declare", [Worker.resource, Worker.on_startup, Worker.on_shutdown])
+def test_what_cannot_be_called_is_a_fault_wherever_it_is_declared(declare: Any) -> None:
+    """Not only as a handler."""
+    worker = declared("unipile:*")
+    declare(worker, 5)
+    (fault,) = faults_of(worker)
+
+    assert fault.endswith(": is no function")
 
 
 @pytest.mark.parametrize(

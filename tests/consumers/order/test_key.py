@@ -70,3 +70,14 @@ def test_a_function_that_raises_is_said_once_and_stops_nothing() -> None:
 
     assert lanes == {lane_of(lambda _: None)("1-0", fields_for())}
     assert [line["event"] for line in said] == ["order_key_failed"]
+
+
+@pytest.mark.parametrize("key", [object(), ["a"], b"a"], ids=["object", "list", "bytes"])
+def test_a_function_that_gives_no_text_is_said_once_and_loses_no_order(key: Any) -> None:
+    """Some objects are told by their place in memory, so that no two events had a key in common."""
+    name = lane_of(lambda _: key)
+    with capture_logs() as said:
+        lanes = {name("1-0", fields_for(each)) for each in ("a", "b")}
+
+    assert lanes == {lane_of(lambda _: None)("1-0", fields_for())}
+    assert [(line["event"], line["error"]) for line in said] == [("order_key_failed", "TypeError")]
