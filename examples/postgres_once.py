@@ -10,6 +10,7 @@ event finds the identity and changes nothing.
 """
 
 import os
+from collections.abc import AsyncIterator
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool
@@ -36,13 +37,19 @@ ON CONFLICT (account) DO UPDATE SET received = messages.received + 1
 """
 
 worker = Worker(group="message-count")
-pool = AsyncConnectionPool(os.environ["DATABASE_URL"], open=False, max_size=10)
+
+
+@worker.resource
+async def pool() -> AsyncIterator[AsyncConnectionPool]:
+    """Open connections once in a process, and close them at its end."""
+    async with AsyncConnectionPool(os.environ["DATABASE_URL"], open=False, max_size=10) as pool:
+        await pool.wait()  # a database that cannot be reached is said at start
+        yield pool
 
 
 @worker.on("unipile:message.*")
-async def count_message(event: Event) -> None:
+async def count_message(event: Event, pool: AsyncConnectionPool) -> None:
     """Count a message for its account."""
-    await pool.open()  # by the first event; afterwards this does nothing
     # Committed at the end of the block, or rolled back by an exception.
     async with pool.connection() as connection:
         remembered = await connection.execute(REMEMBER, (worker.group, event.identity))

@@ -27,11 +27,12 @@ HANDLERS = """
 import asyncio
 import postgres_once
 
-async def slowly(event, count=postgres_once.count_message):
-    await count(event)
+async def slowly(event, pool):
+    await postgres_once.count_message(event, pool)
     await asyncio.sleep(0.02)
 
 worker = postgres_once.Worker(postgres_once.worker.group)
+worker.resource(postgres_once.pool)
 worker.on("unipile:message.*")(slowly)
 """
 
