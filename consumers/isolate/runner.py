@@ -30,8 +30,8 @@ LAST_PAUSE_SECONDS = 15.0
 # How long a process without work may take to end.
 END_SECONDS = 2.0
 
-# Which process the run that is under way has to itself.
-_child: ContextVar[Child] = ContextVar("child")
+# Which process the run that is under way has to itself: one, or its successor.
+_children: ContextVar[list[Child]] = ContextVar("children")
 
 _log = structlog.get_logger("consumers.isolate")
 
@@ -75,13 +75,13 @@ class IsolatedRunner(Runner):
             How it ended. What the function returned stays there.
         """
         # Before the time of the run begins.
-        child = self._idle_child() or await self._started()
-        _child.set(child)
+        children = [self._idle_child() or await self._started()]
+        _children.set(children)
         try:
             return await super().attempt(given)
         finally:
-            if child.is_usable:
-                self._idle.append(child)
+            if children[-1].is_usable:
+                self._idle.append(children[-1])
 
     async def stop(self) -> None:
         """End the processes; those that are at work still are killed."""
@@ -98,7 +98,11 @@ class IsolatedRunner(Runner):
         Raises:
             EndedElsewhere: It has failed there, or its process has died of it.
         """
-        child = _child.get()
+        children = _children.get()
+        if not children[-1].is_usable:
+            # A middleware tries again what has killed its process, or was killed.
+            children.append(await self._started())
+        child = children[-1]
         try:
             outcome = read_reply(await child.ask(written_call(event)))
         except (ProcessDied, ValueError):

@@ -65,6 +65,24 @@ def leave(event: Event) -> None:
     os._exit(7)
 
 
+def hang_at_first(event: Event) -> None:
+    """Hang the first time, and not again."""
+    book = Path(event.data.decode())
+    first = not book.exists()
+    note(event)
+    if first:
+        time.sleep(1000)
+
+
+def leave_at_first(event: Event) -> None:
+    """End the process the first time, and not again."""
+    book = Path(event.data.decode())
+    first = not book.exists()
+    note(event)
+    if first:
+        os._exit(7)
+
+
 def leave_politely(event: Event) -> None:
     """Ask Python to end."""
     sys.exit(3)

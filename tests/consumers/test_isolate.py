@@ -35,6 +35,9 @@ from tests.consumers.test_crew import Notes
 from tests.making import make_event
 from tests.waiting import wait_until
 
+# Much longer than a note takes, and much shorter than a hang.
+QUICKLY_SECONDS = 1.0
+
 
 @asynccontextmanager
 async def isolating(function: HandlerFunction, **options: Any) -> AsyncIterator[IsolatedRunner]:
@@ -228,6 +231,26 @@ async def test_middleware_may_run_a_handler_again_in_the_same_process(book: Path
     assert outcomes == [Done()] * 2
     assert len(notes(book)) == 4
     assert len({(note[0], note[2]) for note in notes(book)}) == 2
+
+
+@pytest.mark.parametrize("function", [isolated.hang_at_first, isolated.leave_at_first])
+async def test_middleware_may_try_again_what_has_cost_its_process(
+    function: HandlerFunction, book: Path
+) -> None:
+    """The second try has a process of its own, which is kept for the next event."""
+
+    async def again(event: Event, call_next: CallNext) -> None:
+        try:
+            await asyncio.wait_for(call_next(event), QUICKLY_SECONDS)
+        except Exception:  # noqa: BLE001 - whatever it was
+            await call_next(event)
+
+    async with isolating(function, middleware=(again,)) as runner:
+        outcomes = [await runner.run(noting(book)) for _ in range(2)]
+
+    assert outcomes == [Done()] * 2
+    pids = [note[2] for note in notes(book)]
+    assert pids[0] != pids[1] == pids[2]
 
 
 async def test_runs_at_once_have_a_process_each(book: Path) -> None:
