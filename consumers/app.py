@@ -35,7 +35,7 @@ from consumers.settle import Settler
 from consumers.sweep import Sweeper
 from consumers.trim import Trimmer
 from consumers.worker import Worker
-from relay.contract.connect import RedisError, connect
+from relay.contract.connect import RedisError, connect, place_of
 from relay.contract.duties import Duties, cancel, frames
 from relay.contract.errors import RelayError
 from relay.contract.script import Script
@@ -136,6 +136,7 @@ class WorkerProcess:
 
     def _consumer_of(self, worker: Worker, settings: Settings) -> Consumer:
         url, keys = settings.redis_url, settings.keys
+        self._store = place_of(url)
         name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._heartbeat = Heartbeat(url, keys.alive(worker.group, name))
         redis = connect(url, role="worker", connections=8)
@@ -179,7 +180,9 @@ class WorkerProcess:
             await self._work(stop)
 
     async def _work(self, stop: asyncio.Event) -> None:
-        _log.info("worker_started", group=self._us.group, consumer=self.consumer)
+        us, store = self._us, self._store
+        # With the store's place: whoever waits for one that is away must see which.
+        _log.info("worker_started", group=us.group, consumer=us.name, store=store)
         self.on_started()
         self._heartbeat.start()
         self._duties.start("tick", self._tick)

@@ -11,6 +11,7 @@ import os
 import socket
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlsplit
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection
@@ -40,6 +41,7 @@ __all__ = [
     "ResponseError",
     "connect",
     "no_retry",
+    "place_of",
     "send_command",
     "text_of",
 ]
@@ -53,6 +55,18 @@ def text_of(value: bytes | str) -> str:
 async def send_command(redis: Redis, *parts: str | bytes | float) -> Any:  # noqa: ANN401
     """Send a command as it is and give its reply; redis-py leaves this call untyped."""
     return await redis.execute_command(*parts)  # type: ignore[no-untyped-call]
+
+
+def place_of(url: str) -> str:
+    """Say where a URL leads and not who goes there, for logs: host and port, or a path.
+
+    Args:
+        url: As the settings have it, so a good one.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return parts.path
+    return f"{parts.hostname or 'localhost'}:{parts.port or 6379}"
 
 
 def no_retry() -> Retry:

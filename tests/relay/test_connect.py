@@ -7,7 +7,7 @@ import pytest
 import uvloop
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from relay.contract.connect import connect, text_of
+from relay.contract.connect import connect, place_of, text_of
 from tests.servers import Server
 
 
@@ -62,3 +62,18 @@ def test_a_connection_that_broke_unseen_is_a_lost_connection(server: Server) -> 
         pytest.raises(RedisConnectionError),
     ):
         runner.run(write_to_a_broken_connection())
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("redis://localhost:6399/0", "localhost:6399"),
+        ("rediss://me:p%40ss@store.example/2?ssl_cert_reqs=none", "store.example:6379"),
+        ("redis://:hunter2@10.0.0.1", "10.0.0.1:6379"),
+        ("redis://", "localhost:6379"),
+        ("unix://me:hunter2@/run/valkey.sock?db=1", "/run/valkey.sock"),
+    ],
+)
+def test_a_place_holds_nothing_of_who_goes_there(url: str, place: str) -> None:
+    """It is for logs, and a URL may hold a password."""
+    assert place_of(url) == place
