@@ -218,9 +218,29 @@ def _globals_of(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    told = _told_by(function)
+    follow = not inspect.isfunction(told)
     if sys.version_info >= (3, 14):
         # There a name that exists for type checkers only would raise here, used or not.
         from annotationlib import Format  # noqa: PLC0415 - not there before
 
-        return inspect.signature(function, annotation_format=Format.FORWARDREF)
-    return inspect.signature(function)
+        return inspect.signature(told, follow_wrapped=follow, annotation_format=Format.FORWARDREF)
+    return inspect.signature(told, follow_wrapped=follow)
+
+
+def _told_by(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Find who says what a function is to be given, where decorators are around it.
+
+    One that passes on whatever comes is asked past. One with parameters of its own gives what it
+    wraps something else, and knows best what it takes itself.
+    """
+    if not inspect.isfunction(function):
+        return function
+    found = inspect.unwrap(function, stop=lambda each: not _passes_on(each))
+    return typing.cast("Callable[..., Any]", found)
+
+
+def _passes_on(function: Callable[..., Any]) -> bool:
+    if not inspect.isfunction(function):
+        return False
+    return bool(function.__code__.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator  # noqa: TC003 - resolved here
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -180,6 +180,58 @@ def test_a_handler_that_asks_for_nothing_is_called_as_it_is() -> None:
     runner.provide({"db": "DB"})
 
     assert runner._call is do_nothing
+
+
+def passing_on(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a handler, and pass on what comes."""
+
+    @wraps(function)
+    async def wrapper(*args: Any, **kwargs: Any) -> None:
+        await function(*args, **kwargs)
+
+    return wrapper
+
+
+def giving(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a handler, and give it something more."""
+
+    @wraps(function)
+    async def wrapper(event: Event, db: str) -> None:
+        await function(event, f"a connection of {db}")
+
+    return wrapper
+
+
+@pytest.mark.parametrize(
+    ("decorators", "given"),
+    [
+        ([passing_on], "DB"),
+        ([giving], "a connection of DB"),
+        ([giving, passing_on], "a connection of DB"),
+        ([passing_on, giving], "a connection of DB"),
+    ],
+)
+async def test_a_decorator_with_parameters_of_its_own_says_what_it_takes(
+    decorators: list[Callable[..., Any]], given: str
+) -> None:
+    """And one that passes on whatever comes takes what the function takes."""
+    seen: list[str] = []
+
+    async def take_db(event: Event, db: str) -> None:
+        seen.append(db)
+
+    async def take_connection(event: Event, connection: str) -> None:
+        seen.append(connection)
+
+    function: Callable[..., Any] = take_connection if giving in decorators else take_db
+    for decorate in decorators:
+        function = decorate(function)
+    assert faults_of(declared(function, "db")) == ()
+    runner = Runner(make_handler(function))
+    runner.provide({"db": "DB"})
+    await runner.run(make_seen())
+
+    assert seen == [given]
 
 
 # --- what is not there
