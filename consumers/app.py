@@ -19,6 +19,7 @@ from consumers.crew import crew_for
 from consumers.discover import POLL_SECONDS, Discovery
 from consumers.dispatch import Routes
 from consumers.ending import Ending
+from consumers.handle import HandlerEnded
 from consumers.heartbeat import Heartbeat
 from consumers.lifespan import Lifespan
 from consumers.matches import Matches
@@ -221,10 +222,10 @@ class WorkerProcess:
             for failure in (crew.failure for crew in self._crews):
                 if failure is not None:
                     # Not the exception itself: its message may quote a payload.
-                    _log.error(
-                        "worker_failed", error=type(failure).__name__, frames=frames(failure)
-                    )
-                    raise WorkerFailed(f"a handler ended the worker: {type(failure).__name__}")
+                    ended = isinstance(failure, HandlerEnded)
+                    kind = str(failure) if ended else type(failure).__name__
+                    _log.error("worker_failed", error=kind, frames=frames(failure))
+                    raise WorkerFailed(f"a handler ended the worker: {kind}")
             for reading in self._readings:
                 if reading.done():
                     reading.result()

@@ -42,7 +42,7 @@ _log = structlog.get_logger("consumers.handle")
 
 
 class HandlerEnded(RelayError):
-    """A handler has asked for the end of the process."""
+    """A handler has asked for the end of the process; its text is how, as ``SystemExit``."""
 
 
 class EndedElsewhere(Exception):
@@ -127,7 +127,8 @@ class Runner:
             return self.judge(error), None
         except (SystemExit, KeyboardInterrupt) as error:
             # asyncio would end the loop on the spot, and with it what the neighbours have done.
-            raise HandlerEnded(type(error).__name__) from None
+            ended = HandlerEnded(type(error).__name__)
+            raise ended.with_traceback(error.__traceback__) from None
         except Exception as error:  # noqa: BLE001 - the edge: any failure of a handler is an outcome
             return self.judge(error), None
         finally:

@@ -289,22 +289,29 @@ async def test_a_store_that_hangs_does_not_keep_a_worker(
     await store.aclose()
 
 
-async def test_a_handler_that_ends_the_process_ends_the_worker(
-    server: Server, store: Redis, handled: Handled
-) -> None:
-    """What is no exception of a handler's is not made into a failed attempt."""
+class Fatal(BaseException):
+    """Not to be handled."""
 
-    class Fatal(BaseException):
-        """Not to be handled."""
+
+@pytest.mark.parametrize("error", [Fatal("secret"), SystemExit("secret")], ids=["own", "exit"])
+async def test_a_handler_that_ends_the_process_ends_the_worker(
+    server: Server, store: Redis, handled: Handled, error: BaseException
+) -> None:
+    """What is no exception of a handler's is not made into a failed attempt; the log has where."""
+    name = type(error).__name__
 
     @handled.worker.on("unipile:*")
-    async def handle(event: Event) -> None:
-        raise Fatal
+    async def end_it(event: Event) -> None:
+        raise error
 
     await append_events(store, ["evt_1"])
     process = WorkerProcess(handled.worker, settings_for(server.url))
-    with pytest.raises(WorkerFailed, match="Fatal"):
+    with capture_logs() as logs, pytest.raises(WorkerFailed, match=f"the worker: {name}$"):
         await asyncio.wait_for(process.run(asyncio.Event()), 10)
+    (line,) = (line for line in logs if line["event"] == "worker_failed")
 
+    assert line["error"] == name
+    assert line["frames"][-1].endswith(" end_it")
+    assert "secret" not in str(logs)
     assert await dead_letters(store) == []
     assert len(await pending(store)) == 1
