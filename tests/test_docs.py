@@ -3,6 +3,7 @@
 import ast
 import inspect
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -13,6 +14,7 @@ from ruamel.yaml import YAML
 
 import consumers.settings
 import relay.settings
+from consumers.processes.kept import END_SECONDS
 from consumers.retry import DeadReason, Retry
 from consumers.worker import Worker
 from relay.commands import app
@@ -206,6 +208,19 @@ def test_handlers_page_names_every_argument() -> None:
     for name, parameter in inspect.signature(Retry).parameters.items():
         shown = "(Exception,)" if name == "on" else parameter.default
         assert f"| `{name}` | `{shown}` |" in text
+
+
+def test_times_on_the_pages_are_those_of_the_code() -> None:
+    """They are long forgotten when a constant changes."""
+    usual, long = (
+        sum(replace(policy, jitter=0.0).delay_seconds(n, 0.0) for n in range(1, policy.attempts))
+        for policy in (Retry(), Retry(attempts=20))
+    )
+    handlers, commands = page("docs/reference/handlers.md"), page("docs/reference/commands.md")
+
+    assert f"within {usual:g} seconds, with it in half" in handlers
+    assert f"goes on for up to {long / 60:.0f} minutes" in handlers
+    assert f"does not end within {END_SECONDS:g} seconds is killed" in commands
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
