@@ -22,5 +22,6 @@ def told(error: BaseException) -> str:
         for frame in traceback.extract_tb(error.__traceback__)
         if frame.filename[0] != "<" and not frame.filename.startswith(ours)
     ]
-    where = f" ({lines[-1]})" if lines else ""
+    # What is no Python says itself where; whoever read it is of no interest.
+    where = f" ({lines[-1]})" if lines and not isinstance(error, SyntaxError) else ""
     return printable(redacted(f"{type(error).__name__}: {error}{where}"), MAX_CHARACTERS)

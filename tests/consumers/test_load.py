@@ -95,6 +95,14 @@ def test_a_broken_module_is_told_with_its_place(here: Path, text: str) -> None:
         find_worker("orders_e:worker")
 
 
+def test_what_is_no_python_is_told_with_its_own_place_alone(here: Path) -> None:
+    """Where Python read it says nothing."""
+    (here / "orders_i.py").write_text("def (")
+
+    with pytest.raises(ConfigurationFault, match=r"SyntaxError: [^()]*\(orders_i\.py, line 1\)$"):
+        find_worker("orders_i:worker")
+
+
 def test_a_module_that_ends_the_program_is_told(here: Path) -> None:
     """A script that runs as soon as it is imported would else end the worker without a word."""
     (here / "orders_f.py").write_text("import sys\nsys.exit(0)\n")
