@@ -27,12 +27,17 @@ class Ending:
         self._clock = clock
         self._signalled_at: float | None = None
         self._urgent = False
+        self._heard: tuple[signal.Signals, ...] = ()
         self.wished = asyncio.Event()
         self.on_hurry: Callable[[], None] = lambda: None
 
     def listen(self) -> None:
-        """Take each SIGTERM and SIGINT for a wish."""
-        for number in SIGNALS:
+        """Take each SIGTERM and SIGINT for a wish, and SIGHUP, of a terminal that is closed."""
+        self._heard = SIGNALS
+        # Whoever started the program by nohup wants it to outlive the terminal.
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+            self._heard += (signal.SIGHUP,)
+        for number in self._heard:
             asyncio.get_running_loop().add_signal_handler(number, self.signalled)
 
     def over(self) -> None:
@@ -40,7 +45,7 @@ class Ending:
 
         All has ended; but the interpreter waits for threads of the user's own.
         """
-        for number in SIGNALS:
+        for number in self._heard:
             asyncio.get_running_loop().remove_signal_handler(number)
             signal.signal(number, _leave)
         # After its threads Python lets go of handlers, and a signal would be a failure again.

@@ -1,8 +1,14 @@
 """The wish to end: one signal in order, two at once, and two that are one."""
 
+import asyncio
+import signal
+from typing import Any
+
 import pytest
 
-from consumers.ending import ONE_WISH_SECONDS, Ending
+from consumers.ending import ONE_WISH_SECONDS, SIGNALS, Ending
+
+HEARD = (*SIGNALS, signal.SIGHUP)
 
 
 @pytest.mark.parametrize(
@@ -44,3 +50,21 @@ def test_a_signal_beside_a_parents_word_is_no_second_one() -> None:
 
     assert before == []
     assert said == ["hurry"]
+
+
+@pytest.mark.parametrize(
+    ("before", "is_heard"), [(signal.SIG_DFL, True), (signal.SIG_IGN, False)], ids=["own", "nohup"]
+)
+async def test_a_closed_terminal_is_a_wish_unless_it_was_to_be_outlived(
+    before: Any, *, is_heard: bool
+) -> None:
+    """Else a worker would be gone without handing back what it holds."""
+    found = {number: signal.signal(number, signal.SIG_DFL) for number in HEARD}
+    signal.signal(signal.SIGHUP, before)
+    Ending().listen()
+    heard = signal.getsignal(signal.SIGHUP) is not before
+    for number, handler in found.items():
+        asyncio.get_running_loop().remove_signal_handler(number)
+        signal.signal(number, handler)
+
+    assert heard == is_heard

@@ -1,6 +1,7 @@
 """What a worker process does whose resources fail, or hang, and what its handlers log."""
 
 import json
+import signal
 import textwrap
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from relay.contract.connect import connect
 from tests.consumers.making import append_events
-from tests.programs import end, start, worker
+from tests.programs import STOP_SECONDS, end, start, worker
 from tests.servers import Server, free_port
 from tests.waiting import wait_until
 
@@ -110,6 +111,24 @@ async def test_a_resource_that_hangs_does_not_keep_the_process_from_its_end(
         )
 
         assert program.terminate() == 0
+
+
+@pytest.mark.parametrize("options", [(), ("--processes", "2")], ids=["alone", "with a parent"])
+async def test_a_worker_whose_terminal_is_closed_ends_in_order(
+    tmp_path: Path, own_server: Server, options: tuple[str, ...]
+) -> None:
+    """It hands back what it holds, as on any other signal."""
+    (tmp_path / "handlers.py").write_text(textwrap.dedent(LOGGING))
+    with worker(tmp_path, own_server.url, "handlers:worker", *options) as program:
+        await wait_until(
+            lambda: "worker_started" in program.output(),
+            deadline_seconds=20,
+            description="it works",
+        )
+        program.process.send_signal(signal.SIGHUP)
+
+        assert program.process.wait(STOP_SECONDS) == 0
+        assert "worker_stopped" in program.output()
 
 
 async def test_what_a_handler_logs_names_its_event(tmp_path: Path, own_server: Server) -> None:
