@@ -47,12 +47,12 @@ class Routes:
     @property
     def shared(self) -> list[tuple[Stream, Room]]:
         """The streams that all processes of the group read side by side."""
-        return [each for each in self.streams.values() if not _is_ordered(*each)]
+        return [each for each in self.streams.values() if not is_ordered(*each)]
 
     @property
     def ordered(self) -> list[tuple[Stream, Room]]:
         """The streams that one process of the group reads at a time."""
-        return [each for each in self.streams.values() if _is_ordered(*each)]
+        return [each for each in self.streams.values() if is_ordered(*each)]
 
     def by_tag(self, *, ordered: bool = False) -> dict[str, list[tuple[Stream, Room]]]:
         """Give the shared streams grouped by tag, and where it is wanted the ordered ones too."""
@@ -62,6 +62,7 @@ class Routes:
         return tags
 
 
-def _is_ordered(stream: Stream, room: Room) -> bool:
+def is_ordered(stream: Stream, room: Room) -> bool:
+    """Tell whether one process of the group reads a stream at a time."""
     # What is given again has left its place, and has no order to keep.
     return room.handler.order_by is not None and not stream.again

@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from consumers.consumer import Consumer
-from consumers.dispatch import Routes
+from consumers.dispatch import Routes, is_ordered
 from consumers.entry import HeldEntry, fields_of, read_history
 from consumers.lease import Lease
 from consumers.refill import Refill
@@ -149,7 +149,7 @@ class Sweeper:
 
     async def _sweep_stream(self, stream: Stream, room: Room, turn: Turn) -> None:
         dead = await self._dead_consumers(stream)
-        if room.handler.order_by is not None:
+        if is_ordered(stream, room):
             return  # its one reader takes over what its predecessor held
         for name in dead:
             if not await self._take_from(stream, room, name, turn):

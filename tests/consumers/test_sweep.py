@@ -26,6 +26,7 @@ from tests.consumers.making import (
     US,
     append_events,
     consumers_of,
+    fields_for,
     full,
     histories,
     in_books,
@@ -37,6 +38,7 @@ from tests.consumers.making import (
     strikes,
     us,
 )
+from tests.consumers.waiting_long import make_again
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.redis
@@ -244,6 +246,20 @@ async def test_every_stream_is_swept(store: Redis) -> None:
         ("a", b"a"),
         ("b", b"b"),
     }
+
+
+async def test_what_is_given_again_to_an_ordered_handler_is_taken_over(store: Redis) -> None:
+    """It has no order to keep, so no owner of a stream would take it over."""
+    stream = make_again()
+    await store.xadd(stream.key, fields_for())  # type: ignore[arg-type]
+    (entry_id,) = await read_as(store, "dead", stream)
+    await make_idle(store, "dead", [entry_id], LONG_MS, stream)
+    scene = Scene(store, order_by="account")
+    scene.routes.add(stream)
+    await scene.sweeper.sweep()
+
+    assert [entry.entry_id for entry in scene.taken()] == [entry_id]
+    assert await pending(store, stream) == {entry_id: US}
 
 
 async def test_a_deleted_entry_is_not_taken_over_and_not_left(store: Redis) -> None:
