@@ -284,7 +284,9 @@ class Lanes(Room):
             lane.ready = False
             if not lane.waiting or lane.busy is not None:
                 continue
-            if lane.waiting[0].lease.is_lost():
+            head = lane.waiting[0]
+            # What has no order is begun like any other; its lease would stay lost for ever.
+            if head.lane and head.lease.is_lost():
                 # Another may be handling it. The ordered reader finds out.
                 self._standing_back = True
                 continue

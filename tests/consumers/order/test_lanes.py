@@ -15,6 +15,7 @@ from consumers.order.lanes import SLOW_SECONDS, Lanes
 from consumers.rooms import House
 from consumers.suspicion import Suspicion
 from tests.consumers.making import make_entry, make_handler, make_stream
+from tests.consumers.waiting_long import make_again
 
 STREAM = make_stream()
 
@@ -103,6 +104,15 @@ def test_a_suspect_that_was_not_begun_is_the_next_of_its_lane_again() -> None:
     lanes.line_up_again(one)
 
     assert taken(lanes) == [one]
+
+
+def test_what_is_given_again_is_begun_whatever_its_lease_says() -> None:
+    """No owner of a stream would find out; it is settled by whoever has it, as without order."""
+    lanes = make_lanes()
+    given_again = replace(make_entry(stream=make_again()), lease=Lease(lambda: True))
+    lanes.put(given_again)
+
+    assert taken(lanes) == [given_again]
 
 
 def test_what_is_behind_a_parked_entry_goes_to_the_store() -> None:
