@@ -34,6 +34,8 @@ class Room:
         self._idle_lanes = 0
         self._arrived = asyncio.Event()
         self._again: dict[tuple[str, str], HeldEntry] = {}
+        # Held, and about to be in other hands: what is heard of a claim may be later than that.
+        self._leaving: set[tuple[str, str]] = set()
         self._held = 0
         self._held_bytes = 0
 
@@ -68,13 +70,25 @@ class Room:
     def put_claimed(self, entry: HeldEntry) -> None:
         """Take in an entry that was claimed for this process.
 
-        One that is still held was given up in the store a moment ago, and claimed before the
-        reply to that was heard: it is taken in again as soon as it is let go.
+        One that is on its way out was given up in the store a moment ago, and claimed before the
+        reply to that was heard: it is taken in again as soon as it is let go. Any other that is
+        held was recovered before the claim's reply was heard, or taken back from one that took it
+        over: the run that it has here is the one it needs.
         """
-        if self._house.holds(entry.stream.key, entry.entry_id):
-            self._again[entry.stream.key, entry.entry_id] = entry
-        else:
+        key = _key(entry)
+        if not self._house.holds(*key):
             self.put(entry)
+        elif key in self._leaving:
+            self._again[key] = entry
+
+    def gives_up(self, entry: HeldEntry) -> None:
+        """Take note that the store is asked for a step after which an entry may be another's."""
+        self._leaving.add(_key(entry))
+
+    def keeps(self, entry: HeldEntry) -> None:
+        """Take note that an entry has stayed in this process's hands after all."""
+        self._leaving.discard(_key(entry))
+        self._again.pop(_key(entry), None)
 
     def put(self, entry: HeldEntry) -> None:
         """Take in an entry; one that is held already is passed over."""
@@ -145,7 +159,8 @@ class Room:
         if self._house.let_go(entry):
             self._held -= 1
             self._held_bytes -= entry.size_bytes
-            again = self._again.pop((entry.stream.key, entry.entry_id), None)
+            self._leaving.discard(_key(entry))
+            again = self._again.pop(_key(entry), None)
             if again is not None:
                 self.put(again)
             for told in self._house.on_room:
@@ -209,7 +224,7 @@ class House:
 
     def hold(self, entry: HeldEntry) -> bool:
         """Take note of an entry; false where it is held already."""
-        key = (entry.stream.key, entry.entry_id)
+        key = _key(entry)
         if key in self._held:
             return False
         self._held.add(key)
@@ -217,10 +232,14 @@ class House:
 
     def let_go(self, entry: HeldEntry) -> bool:
         """Forget an entry; false where it was not held."""
-        key = (entry.stream.key, entry.entry_id)
+        key = _key(entry)
         if key not in self._held:
             return False
         self._held.remove(key)
         if self._gone is not None:
             self._gone.add(key)
         return True
+
+
+def _key(entry: HeldEntry) -> tuple[str, str]:
+    return entry.stream.key, entry.entry_id

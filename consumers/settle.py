@@ -260,6 +260,7 @@ class Settler:
         self, entry: HeldEntry, room: Room, step: Callable[[], Awaitable[object]]
     ) -> None:
         """Take a step, and give the entry's place back; the lane does not wait for a refusal."""
+        room.gives_up(entry)
         try:
             await persist(step)
         except ResponseError as error:

@@ -54,11 +54,13 @@ class Strikes:
         """
         # Noted first: what was sent and not answered may be written.
         self._marked[_key(entry)] = entry
+        room.gives_up(entry)
         try:
             written = await self._write(entry, entry.suspicion.struck())
         except ResponseError as error:
             self._skips.note(self._book(entry), error)
             self.keep(entry)
+            room.keeps(entry)
             self._set_aside(entry, room)
             return False
         self._skips.clear(self._book(entry))
@@ -67,6 +69,8 @@ class Strikes:
             _log.warning("suspect_lost", stream=entry.stream.key, entry_id=entry.entry_id)
             self._on_lost(entry)
             room.let_go(entry)
+        else:
+            room.keeps(entry)
         return written
 
     async def lift(self, entry: HeldEntry) -> None:

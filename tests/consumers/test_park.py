@@ -36,7 +36,9 @@ from tests.consumers.making import (
     strikes,
     us,
 )
+from tests.consumers.reading import reading
 from tests.consumers.waiting_long import make_again
+from tests.servers import Server
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.redis
@@ -382,3 +384,29 @@ async def test_a_lost_reply_has_the_pending_entries_compared(
         await scene.parking.run()
 
     assert scene.lost_replies == 1
+
+
+async def test_an_entry_that_the_reader_recovers_before_the_reply_is_heard_runs_once(
+    server: Server, store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an outage both look at the same time; whoever hears last has it run once only."""
+    await parked(store)
+    async with reading(server.url, store, make_handler()) as scene:
+        await scene.until_blocked()
+        due = park._due
+
+        async def slowly(*call: Any) -> Any:
+            reply = await due(*call)
+            await scene.until_recovered()
+            return reply
+
+        monkeypatch.setattr(park, "_due", slowly)
+        parking = Parking(
+            us(store), house=scene.house, routes=scene.routes, recover_soon=lambda: None
+        )
+        await parking.look()
+        entries = scene.take()
+        await scene.settle(entries)
+
+        assert len(entries) == 1
+        assert scene.take() == []

@@ -151,12 +151,31 @@ async def test_an_entry_claimed_before_it_was_let_go_is_taken_in_again() -> None
     entry = make_entry("1-0")
     room.put(entry)
     assert await room.take() is entry
+    room.gives_up(entry)
     claimed = make_entry("1-0")
     room.put_claimed(claimed)
     room.let_go(entry)
 
     assert await room.take() is claimed
     room.let_go(claimed)
+    assert room.free == 110
+
+
+@pytest.mark.parametrize("kept", [False, True])
+async def test_an_entry_claimed_while_it_is_handled_has_no_second_run(kept: bool) -> None:  # noqa: FBT001 - a case
+    """Its claim was heard of late, or it was another's for a while: one run is enough."""
+    room = make_room()
+    entry = make_entry("1-0")
+    room.put(entry)
+    if kept:
+        room.gives_up(entry)
+        room.put_claimed(make_entry("1-0"))
+        room.keeps(entry)
+    room.put_claimed(make_entry("1-0"))
+    assert await room.take() is entry
+    room.let_go(entry)
+
+    assert room.drain() == []
     assert room.free == 110
 
 
