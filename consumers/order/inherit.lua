@@ -1,20 +1,19 @@
 -- Claims entries of an ordered stream that were pending under a former owner, for its owner only.
 --
--- KEYS  1 stream, 2 hash of the owner, 3 hash of histories, 4 hash of strikes
+-- KEYS  1 stream, 2 hash of the owner, 3 hash of histories, 4 hash of strikes, 5 sorted set of due
+--       times
 -- ARGV  1 group, 2 consumer, 3 its fencing number, 4 "1" to take also what waits under "@park"
 --       and "@lane", then each entry's id and its name in the books
 -- Returns a list: for each entry that is still pending, XCLAIM's reply for it, its history and its
 -- suspicion; or 0 where the caller is not the owner (any more).
--- Cost: per entry one XPENDING, XCLAIM and HSET, two HGET.
+-- Cost: per entry one XPENDING, XCLAIM and HSET, two HGET; a ZREM for what was parked.
 --
--- Needs count.lua before it. What another consumer held is counted as taken over; what waited, and
+-- Needs member.lua and count.lua before it. A wrong type is found before the first write. What another consumer held is counted as taken over; what waited, and
 -- what this one was given without hearing of it, is not.
 
 if not is_owner(KEYS[2], ARGV[2], ARGV[3]) then return 0 end
-local strikes = redis.call('TYPE', KEYS[4])['ok']
-if strikes ~= 'hash' and strikes ~= 'none' then
-  return redis.error_reply('WRONGTYPE ' .. KEYS[4] .. ' is not a hash')
-end
+local problem = wrong_type({ 'stream', 'hash', 'hash', 'hash', 'zset' })
+if problem then return problem end
 local group, consumer = ARGV[1], ARGV[2]
 local taken = {}
 for i = 5, #ARGV, 2 do
@@ -23,6 +22,8 @@ for i = 5, #ARGV, 2 do
   local waited = #held > 0 and string.sub(held[1][2], 1, 1) == '@'
   if #held > 0 and (ARGV[4] == '1' or not waited) then
     local entry = redis.call('XCLAIM', KEYS[1], group, consumer, 0, id)[1]
+    -- It does not wait for its time any more.
+    if waited then redis.call('ZREM', KEYS[5], ARGV[i + 1]) end
     if entry then
       local history, suspicion = redis.call('HGET', KEYS[3], ARGV[i + 1]), nil
       if waited or held[1][2] == consumer then

@@ -70,12 +70,12 @@ class OrderedReader:
         self._routes = routes
         self._restore_groups = restore_groups
         self._behind = Behind(us)
-        self._succession = Succession(us, house, self._behind)
+        self._sizes = Sizes()
+        self._succession = Succession(us, house, self._behind, self._sizes)
         self._rooms = [room for room in house.rooms if isinstance(room, Lanes)]
         for room in self._rooms:
             room.on_change = self.wake
         self._holdings = Holdings(routes, ownership)
-        self._sizes = Sizes()
         self._skips = Skips("order")
         self._crowded = False
         self._blocks = False
@@ -204,7 +204,7 @@ class OrderedReader:
         """Fetch the next entries of lanes that may go on."""
         moved = False
         for room in self._rooms:
-            lanes = room.wanting(min(DRAW_LANES, room.free_for_claims))
+            lanes = room.wanting(min(DRAW_LANES, room.free_for_claims, self._sizes.most))
             ready = [lane for lane in lanes if self._is_ready(lane)]
             for lane in set(lanes) - set(ready):
                 room.ask(lane, FIRST_PAUSE_SECONDS)
@@ -220,7 +220,7 @@ class OrderedReader:
         if not lanes:
             return False
         asked = [(lane, self._holdings.owned[lane.stream.key].grant.lease) for lane in lanes]
-        most = max(1, min(DRAW, room.free_for_claims // len(lanes)))
+        most = max(1, min(DRAW, room.free_for_claims // len(lanes), self._sizes.most // len(lanes)))
         moved = False
         for lane, reply in zip(lanes, await self._behind.draw(asked, most), strict=True):
             owned = self._holdings.owned[lane.stream.key]
@@ -230,6 +230,8 @@ class OrderedReader:
                 owned.must_prepare = True
                 room.ask(lane, REFUSED_SECONDS)
             else:
+                for entry in reply.entries:
+                    self._sizes.note(entry.fields)
                 room.drawn(lane, reply.entries, reply.wait_seconds, more=reply.more)
                 moved |= bool(reply.entries) or not reply.wait_seconds
         return moved
@@ -240,7 +242,7 @@ class OrderedReader:
         if not owned.may_read or not free:
             return False
         if owned.backlog:
-            owned.grant.gone |= not await self._succession.claim(owned, min(free, self._sizes.most))
+            owned.grant.gone |= not await self._succession.claim(owned, free)
             return True
         return await self._read(owned, free)
 

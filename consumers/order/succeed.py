@@ -4,8 +4,10 @@ Everything that is pending and not in hand comes first, in the order of the stre
 owner had read, and what this process was given without hearing of it.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import structlog
@@ -17,6 +19,7 @@ from consumers.order.key import LaneOf
 from consumers.order.lanes import Lanes
 from consumers.order.own import Grant
 from consumers.rooms import House
+from consumers.sizes import Sizes
 from consumers.suspicion import INNOCENT, Suspicion, read_suspicion
 from relay.contract.connect import text_of
 from relay.contract.keys import member
@@ -26,7 +29,7 @@ from relay.contract.stream import Stream
 PAGE = 100
 STORED = ("@park", "@lane")
 
-_inherit = Script("consumers", "order/fenced", "count", "order/inherit")
+_inherit = Script("consumers", "member", "order/fenced", "count", "order/inherit")
 _log = structlog.get_logger("consumers.order.succeed")
 
 
@@ -52,7 +55,7 @@ class Owned:
     lane_of: LaneOf
     last_id: str = "0-0"
     must_prepare: bool = True
-    backlog: list[str] = field(default_factory=list)
+    backlog: deque[str] = field(default_factory=deque)
     book_lost: bool = False
     quiet_until: float = 0.0
 
@@ -91,15 +94,19 @@ class Succession:
         us: This process.
         house: Knows what is in hand.
         behind: The store's lanes.
+        sizes: How many entries may be asked for at once.
     """
 
-    def __init__(self, us: Consumer, house: House, behind: Behind) -> None:
+    def __init__(self, us: Consumer, house: House, behind: Behind, sizes: Sizes) -> None:
         self._us = us
         self._house = house
         self._behind = behind
+        self._sizes = sizes
 
     async def prepare(self, owned: Owned) -> None:
         """Find out what is pending and not in hand, and which lanes wait in the store."""
+        # First, so that what goes amiss meanwhile is looked into once more.
+        owned.must_prepare = False
         for name in await self._behind.names(owned.stream):
             owned.room.waits_in_store(owned.stream, name)
         owned.room.ask_all(owned.stream)
@@ -112,33 +119,31 @@ class Succession:
         for name, count in holders.items():
             if count and (owned.book_lost or name not in STORED):
                 ids += await self._pending(owned.stream, name)
-        owned.backlog = sorted(ids, key=_order)
-        owned.must_prepare = False
+        owned.backlog = deque(sorted(ids, key=_order))
         if ids:
             _log.info("entries_inherited", stream=owned.stream.key, entries=len(ids))
 
-    async def claim(self, owned: Owned, most: int) -> bool:
-        """Take the oldest of the backlog in hand.
+    async def claim(self, owned: Owned, free: int) -> bool:
+        """Take the oldest of the backlog in hand, as many as there are places for.
 
         Returns:
             False where the stream has another owner.
         """
-        ids = owned.backlog[: min(most, PAGE)]
-        keys = [
-            owned.stream.key,
-            self._us.keys.owner(owned.stream.tag, self._us.group, owned.stream.event_type),
-            self._us.keys.attempts(owned.stream.tag, self._us.group),
-            self._us.keys.strikes(owned.stream.tag, self._us.group),
-        ]
+        ids = list(islice(owned.backlog, min(free, self._sizes.most, PAGE)))
+        stream, books = owned.stream, self._us.keys
+        keys = [stream.key, books.owner(stream.tag, self._us.group, stream.event_type)]
+        about = (stream.tag, self._us.group)
+        keys += [book(*about) for book in (books.attempts, books.strikes, books.park)]
         who = (self._us.group, self._us.name, str(owned.grant.fence))
-        pairs = [part for one in ids for part in (one, member(one, owned.stream.event_type))]
+        pairs = [part for one in ids for part in (one, member(one, stream.event_type))]
         taken = await _inherit(self._us.redis, keys, *who, int(owned.book_lost), *pairs)
         if taken == 0:
             return False
         for (entry_id, flat), history, strikes in taken:
-            about = (read_history(history), read_suspicion(strikes))
-            owned.take_in(entry_id.decode(), flat, *about)
-        owned.backlog = owned.backlog[len(ids) :]
+            known = (read_history(history), read_suspicion(strikes))
+            self._sizes.note(owned.take_in(entry_id.decode(), flat, *known).fields)
+        for _ in ids:
+            owned.backlog.popleft()
         return True
 
     async def _last_id(self, stream: Stream) -> str:

@@ -9,9 +9,17 @@
 --          history and its suspicion. Or 0 where the caller is not the owner (any more).
 -- Cost: per entry one XPENDING and XCLAIM, two HGET and two ZREM.
 --
--- A parked entry is taken alone: if it fails again, what is behind it has not moved.
+-- A parked entry is taken alone: if it fails again, what is behind it has not moved. An entry that
+-- is not pending any more was settled, or deleted: what the books have of it goes.
+-- A wrong type is found before the first write.
 
 if not is_owner(KEYS[2], ARGV[2], ARGV[3]) then return 0 end
+for index, wanted in pairs({ [3] = 'zset', [4] = 'zset', [5] = 'hash' }) do
+  local found = redis.call('TYPE', KEYS[index])['ok']
+  if found ~= wanted and found ~= 'none' then
+    return redis.error_reply('WRONGTYPE ' .. KEYS[index] .. ' is not a ' .. wanted)
+  end
+end
 local group, consumer, kind = ARGV[1], ARGV[2], ARGV[5]
 local from, to = '[' .. ARGV[4] .. '|', '(' .. ARGV[4] .. '}'
 local most = tonumber(ARGV[6])
@@ -30,21 +38,20 @@ for _, member in ipairs(redis.call('ZRANGEBYLEX', KEYS[3], from, to, 'LIMIT', 0,
     if wait > 0 or #taken > 0 then break end
   end
   redis.call('ZREM', KEYS[3], member)
-  if parked then redis.call('ZREM', KEYS[4], name) end
-  if not held.err and #held > 0 then
-    local entry = redis.call('XCLAIM', KEYS[1], group, consumer, 0, id)[1]
-    if entry then
-      local history = redis.call('HGET', KEYS[5], name)
-      -- A book of a wrong type convicts nobody: what it should hold is refused where it is written.
-      local strikes = redis.pcall('HGET', KEYS[6], name)
-      taken[#taken + 1] = { entry, history, type(strikes) == 'string' and strikes }
-      if parked then break end
-    else
-      -- Deleted from the stream; servers before 7.0 leave such ids pending.
-      redis.call('XACK', KEYS[1], group, id)
-      redis.call('HDEL', KEYS[5], name)
-      redis.pcall('HDEL', KEYS[6], name)
-    end
+  -- Servers before 7.0 leave the ids of deleted entries pending.
+  local entry = not held.err and #held > 0
+    and redis.call('XCLAIM', KEYS[1], group, consumer, 0, id)[1]
+  if not entry or parked then redis.call('ZREM', KEYS[4], name) end
+  if entry then
+    local history = redis.call('HGET', KEYS[5], name)
+    -- A book of a wrong type convicts nobody: what it should hold is refused where it is written.
+    local strikes = redis.pcall('HGET', KEYS[6], name)
+    taken[#taken + 1] = { entry, history, type(strikes) == 'string' and strikes }
+    if parked then break end
+  else
+    redis.pcall('XACK', KEYS[1], group, id)
+    redis.call('HDEL', KEYS[5], name)
+    redis.pcall('HDEL', KEYS[6], name)
   end
 end
 local more = #redis.call('ZRANGEBYLEX', KEYS[3], from, to, 'LIMIT', 0, 1)

@@ -1,5 +1,6 @@
 """The ownership of an ordered stream: one at a time, and a former owner changes nothing."""
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from consumers.order.own import Grant, Ownership
 from consumers.order.reader import _advance
 from consumers.order.succeed import Owned, Succession
 from consumers.settle import Settler
+from consumers.sizes import Sizes
 from consumers.suspicion import Suspicion
 from relay.contract.connect import ResponseError
 from relay.contract.stream import Stream
@@ -24,7 +26,9 @@ from tests.consumers.making import (
     TAG,
     TYPE,
     append_events,
+    due_times,
     full,
+    histories,
     make_entry,
     make_stream,
     numbered,
@@ -255,8 +259,13 @@ async def inherit(process: Process, entries: list[HeldEntry]) -> Any:
     """Claim what is pending."""
     grant = Grant(BOOK, entries[0].lease.fence or 0, process.clock, 0.0)
     owned = Owned(STREAM, make_lanes(), grant, lambda *_: "a")
-    owned.backlog = [entry.entry_id for entry in entries]
-    return await Succession(process.us, make_lanes()._house, process.behind).claim(owned, 10)
+    owned.backlog = deque(entry.entry_id for entry in entries)
+    return await succession(process, owned).claim(owned, 10)
+
+
+def succession(process: Process, owned: Owned) -> Succession:
+    """Make what takes over into the stream's room."""
+    return Succession(process.us, owned.room._house, process.behind, Sizes())
 
 
 async def draw(process: Process, entries: list[HeldEntry]) -> Any:
@@ -329,13 +338,20 @@ async def test_what_is_settled_or_deleted_leaves_its_lane(one: Process, store: R
     grant = await one.own()
     entries = await held(store, one, grant, 3)
     await put(one, entries)
+    for entry in entries:
+        await store.hset(KEYS.attempts(TAG, GROUP), entry.member, "{}")
+        await store.hset(KEYS.strikes(TAG, GROUP), entry.member, "1 0")
+        await store.zadd(KEYS.park(TAG, GROUP), {entry.member: 1})
     await store.xack(STREAM.key, GROUP, entries[0].entry_id)
     await store.xdel(STREAM.key, entries[1].entry_id)
     (drawn,) = await draw_page(one, grant.lease, 10)
+    name = entries[2].member
 
     assert [entry.entry_id for entry in drawn.entries] == [entries[2].entry_id]
     assert not drawn.more
     assert set(await pending(store)) == {entries[2].entry_id}
+    assert (list(await histories(store)), list(await strikes(store))) == ([name], [name])
+    assert list(await due_times(store)) == [name]
 
 
 async def test_lanes_are_named_page_by_page(
@@ -361,10 +377,13 @@ async def test_what_a_dead_owner_held_is_counted_as_taken_over(
         await store.hset(KEYS.strikes(TAG, GROUP), entry.member, "3 1")
     await store.hset(BOOK, "until", 1)
     room = make_lanes()
-    owned = Owned(STREAM, room, await two.own(), lambda *_: "a", backlog=ids, book_lost=True)
+    grant = await two.own()
+    owned = Owned(STREAM, room, grant, lambda *_: "a", backlog=deque(ids), book_lost=True)
+    await store.zadd(KEYS.park(TAG, GROUP), {entries[2].member: 1})
     async with full(store):
-        await Succession(two.us, room._house, two.behind).claim(owned, 10)
+        await succession(two, owned).claim(owned, 10)
 
+    assert await store.exists(KEYS.park(TAG, GROUP)) == 0
     assert [entry.suspicion for entry in room.drain()] == [
         Suspicion(1, 0),
         Suspicion(4, 1),
@@ -372,6 +391,44 @@ async def test_what_a_dead_owner_held_is_counted_as_taken_over(
         Suspicion(3, 1),
     ]
     assert (await strikes(store))[entries[0].member] == "1 0"
+
+
+async def test_many_entries_are_taken_over_in_pages(
+    one: Process, two: Process, store: Redis
+) -> None:
+    """What comes in tells how large entries are; before that only a few are asked for."""
+    entries = await held(store, one, await one.own(), 600)
+    ids = [entry.entry_id for entry in entries]
+    await store.hset(BOOK, "until", 1)
+    room = make_lanes(read_ahead=1000)
+    owned = Owned(STREAM, room, await two.own(), lambda *_: "a", backlog=deque(ids))
+    taking, pages = succession(two, owned), 0
+    while owned.backlog:
+        assert await taking.claim(owned, room.free)
+        pages += 1
+
+    assert [entry.entry_id for entry in room.drain()] == ids
+    assert pages < 50
+
+
+@pytest.mark.parametrize("book", [KEYS.park, KEYS.attempts])
+async def test_a_book_of_a_wrong_type_leaves_what_waits_where_it_is(
+    book: Callable[[str, str], str], one: Process, store: Redis
+) -> None:
+    """Neither a lane's entries nor a former owner's are taken half-way."""
+    grant = await one.own()
+    entries = await held(store, one, grant, 3)
+    await put(one, entries[1:])
+    await store.xclaim(STREAM.key, GROUP, "dead", 0, [entries[0].entry_id])
+    await store.set(book(TAG, GROUP), "no book", px=60_000)
+    before = await pending(store)
+    (drawn,) = await draw_page(one, grant.lease, 10)
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
+        await inherit(one, entries)
+
+    assert isinstance(drawn, ResponseError)
+    assert await pending(store) == before
+    assert await store.zcard(KEYS.lane(TAG, GROUP, TYPE)) == 2
 
 
 async def test_what_comes_out_of_a_lane_is_as_suspect_as_before(one: Process, store: Redis) -> None:
