@@ -256,6 +256,10 @@ class OrderedReader:
         if found == 0:
             owned.grant.gone = True
             return True
+        # Told of an entry and given none: the group was moved on by hand. Where to is to be found
+        # out, or the store would tell of the same entry without end.
+        owned.must_prepare |= owned.has_news and not found
+        owned.has_news = False
         for entry_id, flat in found:
             owned.last_id = entry_id.decode()
             self._sizes.note(owned.take_in(owned.last_id, flat, NO_HISTORY).fields)
@@ -277,7 +281,9 @@ class OrderedReader:
         self._blocks = True
         try:
             options = ("COUNT", 1, "BLOCK", block_ms, "STREAMS")
-            await self._connection.execute("XREAD", *options, *keys, *ids)
+            reply = await self._connection.execute("XREAD", *options, *keys, *ids)
+            for key, _ in reply or ():
+                self._holdings.owned[key.decode()].has_news = True
         except ResponseError:
             # The stream has gone, or is none any more: the step that reads it finds out.
             await self._wait_here(FIRST_PAUSE_SECONDS)

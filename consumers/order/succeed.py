@@ -45,6 +45,7 @@ class Owned:
         last_id: The last entry that the group was given.
         must_prepare: Whether entries may be pending that nobody has in hand.
         backlog: Ids of such entries, the oldest first.
+        has_news: Whether the store has told of an entry behind the last one.
         book_lost: Whether the lanes are not to be trusted, and all that is pending is taken.
         quiet_until: Not looked at before, since the store refuses; monotonic seconds.
     """
@@ -56,6 +57,7 @@ class Owned:
     last_id: str = "0-0"
     must_prepare: bool = True
     backlog: deque[str] = field(default_factory=deque)
+    has_news: bool = False
     book_lost: bool = False
     quiet_until: float = 0.0
 

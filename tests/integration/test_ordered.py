@@ -294,3 +294,28 @@ async def test_entries_whose_lanes_were_lost_are_handled(
         await settled(store)
 
     assert by_key(ordered.ids)["k0"] == list(range(50))
+
+
+async def test_a_group_that_is_moved_on_by_hand_is_waited_for_without_haste(
+    server: Server, store: Redis, ordered: Ordered
+) -> None:
+    """XGROUP SETID over entries that were not read: the owner must not ask for them on and on."""
+    ordered.declare()
+    await append_events(store, ["k0_0"])
+
+    async def both_wait() -> bool:
+        # For news, and for events.
+        return int((await store.info("clients"))["blocked_clients"]) == 2
+
+    async with running(ordered.worker, server.url):
+        await ordered.until("k0_0")
+        await wait_until(both_wait, description="the owner waits")
+        pipeline = store.pipeline(transaction=True)
+        pipeline.xadd(STREAM.key, fields_for("k0_1"))  # type: ignore[arg-type]
+        pipeline.xgroup_setid(STREAM.key, GROUP, "$")
+        await pipeline.execute()
+        await wait_until(both_wait, description="the owner waits again")
+        await append_events(store, ["k0_2"])
+        await ordered.until("k0_2")
+
+    assert ordered.ids == ["k0_0", "k0_2"]
