@@ -26,3 +26,7 @@ class Consumer:
     group: str
     name: str
     lease: Callable[[], Lease] = lambda: UNBOUNDED
+
+    async def seems_alive(self) -> bool:
+        """Tell whether the store has our own heartbeat; else a missing one proves nothing."""
+        return bool(await self.redis.exists(self.keys.alive(self.group, self.name)))

@@ -189,9 +189,12 @@ class Sweeper:
         if not names:
             return []
         pipeline = self._us.redis.pipeline(transaction=False)
-        for name in names:
+        for name in (self._us.name, *names):
             pipeline.exists(self._us.keys.alive(self._us.group, name))
-        alive = await pipeline.execute()
+        seen, *alive = await pipeline.execute()
+        if not seen:
+            # Ours has gone though we live: all stood still together, or the store was set back.
+            return []
         dead = [name for name, beats in zip(names, alive, strict=True) if not beats]
         for name in dead:
             if not pending[name] and idle_ms[name] > FORGOTTEN_MS:

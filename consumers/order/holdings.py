@@ -56,9 +56,10 @@ class Holdings:
         """Become the owner of streams that have none, and forget those that have another."""
         if _now() >= self._look_at:
             self._look_at = _now() + LOOK_SECONDS * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
-            for stream, room in self._routes.ordered:
-                if stream.key not in self.owned:
-                    await self._take(stream, room)
+            others = [each for each in self._routes.ordered if each[0].key not in self.owned]
+            run_out = bool(others) and await self._ownership.may_tell_death()
+            for stream, room in others:
+                await self._take(stream, room, run_out=run_out)
         for key, owned in list(self.owned.items()):
             if owned.grant.gone or key not in self._routes.streams:
                 self._lose(owned)
@@ -77,9 +78,9 @@ class Holdings:
         """Let others become the owners at once."""
         await self._ownership.give_all_up()
 
-    async def _take(self, stream: Stream, room: Room) -> None:
+    async def _take(self, stream: Stream, room: Room, *, run_out: bool) -> None:
         try:
-            grant = await self._ownership.take(stream)
+            grant = await self._ownership.take(stream, run_out=run_out)
         except ResponseError as error:
             self._skips.note(stream.key, error)
             return

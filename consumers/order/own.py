@@ -75,15 +75,28 @@ class Ownership:
         # Keys of streams that others own and will give up to this process.
         self._promised: set[str] = set()
 
-    async def take(self, stream: Stream) -> Grant | None:
+    async def may_tell_death(self) -> bool:
+        """Tell whether an ownership that has run out means that its owner is dead.
+
+        Not where our own heartbeat has gone though we live: then all have stood still together, or
+        the store was set back.
+        """
+        return self._may_take_over() and await self._us.seems_alive()
+
+    async def take(self, stream: Stream, *, run_out: bool = True) -> Grant | None:
         """Become the owner of a stream, if nobody is.
+
+        Args:
+            stream: Which stream.
+            run_out: Whether to take also what was not given up and has run out, as far as that
+                means death.
 
         Returns:
             None where another process is.
         """
         book = self._us.keys.owner(stream.tag, self._us.group, stream.event_type)
         asked_at = self._clock()
-        how = "take" if self._may_take_over() else "take_free"
+        how = "take" if run_out and self._may_take_over() else "take_free"
         fence, promised = await _own(self._us.redis, [book], *self._asking(how, stream))
         self._promised.discard(stream.key)
         if not fence:

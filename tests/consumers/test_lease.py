@@ -97,6 +97,7 @@ async def take_over(store: Redis, server: Server) -> list[HeldEntry]:
     """Take in an entry of a dead process."""
     await append_events(store, ["evt_1"])
     await read_as(store, "dead")
+    await store.set(KEYS.alive("crm", US), "1", px=60_000)
     routes, house = routed()
     sweeper = Sweeper(
         holding(store),

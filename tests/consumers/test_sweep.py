@@ -45,6 +45,7 @@ pytestmark = pytest.mark.redis
 
 STREAM = make_stream()
 LONG_MS = 60_000
+SWEEPERS = (US, "one", "other", *(f"us-{number}" for number in range(12)))
 
 
 class Scene:
@@ -116,6 +117,13 @@ async def beat(store: Redis, consumer: str) -> None:
     await store.set(KEYS.alive(GROUP, consumer), "1", px=LONG_MS)
 
 
+@pytest.fixture(autouse=True)
+async def we_live(store: Redis) -> None:
+    """Every process that sweeps has a heartbeat of its own."""
+    for consumer in SWEEPERS:
+        await beat(store, consumer)
+
+
 # --- who is dead
 
 
@@ -174,6 +182,17 @@ async def test_nothing_is_taken_over_while_a_missing_heartbeat_proves_nothing(
 
     assert before == []
     assert [entry.entry_id for entry in scene.taken()] == entry_ids
+
+
+async def test_nothing_is_taken_over_while_our_own_heartbeat_is_gone(store: Redis) -> None:
+    """A machine that slept, or a store that was set back: the living have lost theirs as well."""
+    entry_ids = await held_by(store, "living")
+    await store.delete(KEYS.alive(GROUP, US))
+    scene = Scene(store)
+    await scene.sweeper.sweep()
+
+    assert scene.taken() == []
+    assert await pending(store) == dict.fromkeys(entry_ids, "living")
 
 
 async def test_taking_over_ends_when_the_store_is_lost_in_the_middle(
@@ -510,6 +529,7 @@ async def test_every_takeover_is_counted(store: Redis) -> None:
         (entry,) = scene.taken()
         suspicions.append(entry.suspicion)
         await make_idle(store, f"us-{number}", [entry_id], LONG_MS)
+        await store.delete(KEYS.alive(GROUP, f"us-{number}"))
 
     assert suspicions == [Suspicion(1, 0), Suspicion(2, 0), Suspicion(3, 0)]
     assert await strikes(store) == {in_books(entry_id): "3 0"}

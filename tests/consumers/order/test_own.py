@@ -8,13 +8,16 @@ import pytest
 from redis.asyncio import Redis
 
 from consumers import heartbeat
+from consumers.dispatch import Routes
 from consumers.entry import HeldEntry
 from consumers.lease import Lease
 from consumers.order.behind import Behind
-from consumers.order.lanes import Lane
+from consumers.order.holdings import Holdings
+from consumers.order.lanes import Lane, make_room
 from consumers.order.own import Grant, Ownership
 from consumers.order.reader import _advance
 from consumers.order.succeed import Owned, Succession
+from consumers.rooms import House
 from consumers.settle import Settler
 from consumers.sizes import Sizes
 from consumers.suspicion import Suspicion
@@ -30,6 +33,7 @@ from tests.consumers.making import (
     full,
     histories,
     make_entry,
+    make_handler,
     make_stream,
     numbered,
     pending,
@@ -109,6 +113,26 @@ async def test_what_has_run_out_is_taken_only_when_death_may_be_told(
     second = await two.own()
 
     assert second.fence > grant.fence
+
+
+async def test_what_has_run_out_is_left_while_our_own_heartbeat_is_gone(
+    one: Process, two: Process, store: Redis
+) -> None:
+    """A machine that slept, or a store that was set back: the owner may live as we do."""
+    await one.own()
+    await store.hset(BOOK, "until", 1)
+    house = House([make_handler(order_by="account")], make_room)
+    routes = Routes(house.rooms)
+    routes.add(STREAM)
+    holdings = Holdings(routes, two.ownership)
+    await holdings.look()
+    before = dict(holdings.owned)
+    await store.set(KEYS.alive(GROUP, two.us.name), "1", px=60_000)
+    holdings.look_soon()
+    await holdings.look()
+
+    assert before == {}
+    assert list(holdings.owned) == [STREAM.key]
 
 
 async def test_a_renewed_ownership_is_not_lost(one: Process, server: Server) -> None:
