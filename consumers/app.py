@@ -221,14 +221,13 @@ class WorkerProcess:
         while not stop.is_set():
             for failure in (crew.failure for crew in self._crews):
                 if failure is not None:
-                    # Not the exception itself: its message may quote a payload.
-                    ended = isinstance(failure, HandlerEnded)
-                    kind = str(failure) if ended else type(failure).__name__
-                    _log.error("worker_failed", error=kind, frames=frames(failure))
-                    raise WorkerFailed(f"a handler ended the worker: {kind}")
+                    raise _failed("a handler ended the worker", failure)
             for reading in self._readings:
-                if reading.done():
-                    reading.result()
+                if reading.done() and (error := reading.exception()) is not None:
+                    raise _failed("reading has ended", error)
+            if self._heartbeat.has_ended:
+                # Others count this process as dead soon, and would run what it runs.
+                raise WorkerFailed("the heartbeat has ended")
             try:
                 async with asyncio.timeout(TICK_SECONDS):
                     await stop.wait()
@@ -291,6 +290,13 @@ class WorkerProcess:
         await _leave.many(self._us.redis, calls)
 
 
+def _failed(what: str, error: BaseException) -> WorkerFailed:
+    # Not the exception itself: its message may quote a payload.
+    kind = str(error) if isinstance(error, HandlerEnded) else type(error).__name__
+    _log.error("worker_failed", error=kind, frames=frames(error))
+    return WorkerFailed(f"{what}: {kind}")
+
+
 async def run_worker(worker: Worker, settings: Settings) -> None:
     """Run a worker until SIGTERM or SIGINT; a second one ends it at once.
 
@@ -300,7 +306,7 @@ async def run_worker(worker: Worker, settings: Settings) -> None:
 
     Raises:
         ConfigurationFault: The declaration is faulty.
-        WorkerFailed: A handler ended the process.
+        WorkerFailed: A handler ended the process, or a part of it has ended by a fault.
     """
     process = WorkerProcess(worker, settings)
     ending = Ending()
@@ -316,7 +322,7 @@ async def run_process(process: WorkerProcess, ending: Ending) -> None:
         ending: Says when, and whether at once.
 
     Raises:
-        WorkerFailed: A handler ended the process.
+        WorkerFailed: A handler ended the process, or a part of it has ended by a fault.
     """
     ending.on_hurry = process.hurry
     await process.run(ending.wished)

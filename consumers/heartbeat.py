@@ -92,6 +92,12 @@ class Heartbeat:
         """
         return self._lease
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing beats any more though nobody has stopped it: a fault."""
+        begun = self._thread.ident is not None
+        return begun and not self._thread.is_alive() and not self._stopping.is_set()
+
     def wait_for_beat(self) -> None:
         """Block until a beat has reached the store, or `stop`."""
         self._first_beat.wait()

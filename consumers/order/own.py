@@ -15,6 +15,8 @@ from redis import Redis
 from consumers import heartbeat
 from consumers.consumer import Consumer
 from consumers.lease import Lease
+from consumers.persist import passes
+from relay.contract.connect import ResponseError
 from relay.contract.script import Script
 from relay.contract.stream import Stream
 
@@ -111,7 +113,14 @@ class Ownership:
         """Renew every ownership; called from the heartbeat's thread with its client."""
         for grant in list(self._grants.values()):
             asked_at = self._clock()
-            answer: Any = redis.eval(_own.text, 1, grant.book, *self._asking("renew"))
+            try:
+                answer: Any = redis.eval(_own.text, 1, grant.book, *self._asking("renew"))
+            except ResponseError as error:
+                if passes(error):
+                    raise
+                # This book is none any more; the other streams, and the beat, must go on.
+                grant.gone = True
+                continue
             fence, promised = answer
             if fence != grant.fence:
                 grant.gone = True

@@ -18,6 +18,7 @@ from tests.consumers.making import (
     append_events,
     consumers_of,
     dead_letters,
+    do_nothing,
     due_times,
     histories,
     in_books,
@@ -315,3 +316,29 @@ async def test_a_handler_that_ends_the_process_ends_the_worker(
     assert "secret" not in str(logs)
     assert await dead_letters(store) == []
     assert len(await pending(store)) == 1
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize(
+    ("part", "step", "message"),
+    [
+        ("_heartbeat", "on_beat", "the heartbeat has ended"),
+        ("_reader", "_step", "reading has ended: KeyError"),
+        ("_ordered", "_step", "reading has ended: KeyError"),
+    ],
+)
+async def test_a_part_that_ends_by_a_fault_ends_the_worker(
+    server: Server, handled: Handled, part: str, step: str, message: str
+) -> None:
+    """Without a heartbeat others would run what it runs; without reading it would do nothing."""
+    handled.worker.on("unipile:*")(do_nothing)
+    process = WorkerProcess(handled.worker, settings_for(server.url))
+
+    def fail(*_: object) -> None:
+        raise KeyError("what a sender wrote")
+
+    setattr(getattr(process, part), step, fail)
+    with pytest.raises(WorkerFailed, match=message), capture_logs() as logs:
+        await asyncio.wait_for(process.run(asyncio.Event()), 10)
+
+    assert "what a sender wrote" not in str(logs)

@@ -161,6 +161,22 @@ async def test_a_former_owner_learns_of_its_successor(
     assert grant.lease.is_lost()
 
 
+async def test_a_book_of_a_wrong_type_costs_no_other_stream_its_owner(
+    one: Process, server: Server, store: Redis
+) -> None:
+    """It is not ours any more; the heartbeat, which renews them all, does not fail by it."""
+    lost = await one.own()
+    kept = await one.ownership.take(make_stream("other"))
+    assert kept is not None
+    one.clock.now = heartbeat.DEAD_SECONDS
+    await store.set(BOOK, "no book", px=60_000)
+    with server.client() as client:
+        one.ownership.renew(client)
+
+    assert lost.gone
+    assert not kept.lease.is_lost()
+
+
 async def test_the_number_rises_even_where_the_book_was_lost(
     one: Process, two: Process, store: Redis
 ) -> None:
