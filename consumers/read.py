@@ -132,7 +132,7 @@ class Reader:
                 return
             # Nothing is there, and no place was given back; whatever comes first ends the wait.
             each = 1
-        await self._read([stream for _, streams in rooms for stream in streams], each)
+        await self._read(rooms, each)
 
     async def _wait_for_room(self) -> None:
         try:
@@ -157,27 +157,30 @@ class Reader:
         for room, streams in rooms:
             for tag in {stream.tag for stream in streams}:
                 same = [stream for stream in streams if stream.tag == tag]
-                found |= await self._read_some(same, min(room.free, most))
+                found |= await self._read_some(room, same, min(room.free, most))
         return found
 
-    async def _read_some(self, streams: list[Stream], most: int) -> bool:
+    async def _read_some(self, room: Room, streams: list[Stream], most: int) -> bool:
         """Go on where the last turn ended, so that no stream comes last always."""
         if not most:
             return False
         tag = streams[0].tag
         begin = self._turns.get(tag, 0) % len(streams)
-        keys = [stream.key for stream in streams[begin:] + streams[:begin]]
+        asked = streams[begin:] + streams[:begin]
+        keys = [stream.key for stream in asked]
         reply = await _turn(self._us.redis, keys, self._us.group, self._us.name, most)
         for place, entries in reply:
-            await self._take_in(keys[place - 1], entries)
+            await self._take_in(asked[place - 1], room, entries)
         if reply:
             self._turns[tag] = begin + max(place for place, _ in reply)
         return bool(reply)
 
-    async def _read(self, streams: list[Stream], each: int) -> None:
+    async def _read(self, rooms: list[tuple[Room, list[Stream]]], each: int) -> None:
         """Take what is there, or what comes first."""
-        count = max(1, min(each, self._sizes.most // len(streams)))
-        keys = [stream.key for stream in streams]
+        # As they are routed now: a stream may end, and come back, while this is under way.
+        asked = {stream.key: (stream, room) for room, streams in rooms for stream in streams}
+        keys = list(asked)
+        count = max(1, min(each, self._sizes.most // len(keys)))
         options = ("COUNT", count, "BLOCK", int(1000 * BLOCK_SECONDS), "STREAMS")
         reply = await self._connection.execute(
             *("XREADGROUP", "GROUP", self._us.group, self._us.name),
@@ -186,10 +189,9 @@ class Reader:
             *[">"] * len(keys),
         )
         for key, entries in reply or ():
-            await self._take_in(key.decode(), entries)
+            await self._take_in(*asked[key.decode()], entries)
 
-    async def _take_in(self, key: str, entries: Sequence[Any]) -> None:
-        stream, room = self._routes.streams[key]
+    async def _take_in(self, stream: Stream, room: Room, entries: Sequence[Any]) -> None:
         lease = self._us.lease()
         read = [
             HeldEntry(stream, entry_id.decode(), fields_of(flat), lease=lease)

@@ -249,6 +249,25 @@ async def test_a_stream_of_what_is_given_again_ends_without_noise(
         assert {line["event"] for line in logs} <= {"group_restored", "group_created"}
 
 
+async def test_what_comes_of_a_stream_that_is_no_longer_routed_is_taken_in(
+    server: Server, store: Redis
+) -> None:
+    """It ended and came back while one read was under way; the reader must not end by it."""
+    stream = make_again()
+    await append_events(store, ["evt_own"])
+    await store.xadd(stream.key, {b"id": b"evt_again"})
+    async with reading(server.url, store, make_handler()) as scene:
+        await scene.until_came("evt_own", "evt_again")
+        await scene.until_blocked()
+        scene.routes.remove(stream)
+        await store.xadd(stream.key, {b"id": b"evt_again_2"})
+        await scene.until_came("evt_again_2")
+        await append_events(store, ["evt_next"])
+        await scene.until_came("evt_next")
+
+        assert set(scene.event_ids) == {"evt_own", "evt_again", "evt_again_2", "evt_next"}
+
+
 @pytest.mark.parametrize("act", [destroy_group, delete_stream, delete_everything])
 async def test_a_reader_recovers_from_what_is_deleted_under_it(
     server: Server, store: Redis, act: Callable[[Redis], Awaitable[None]]
