@@ -8,6 +8,7 @@ import contextvars
 import inspect
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -117,13 +118,16 @@ class Runner:
         """
         mark = running.set(None if isinstance(given, list) else given)
         try:
-            return Done(), await (self._in_time(given) if self._is_async else self._watched(given))
+            returned = await (self._in_time(given) if self._is_async else self._watched(given))
+            if not self.stopping:
+                await _forget_cancellation()
+            return Done(), returned
         except TimeoutError as error:
             return self.judge(error, self._over_time()), None
         except asyncio.CancelledError as error:
             if self.stopping:
                 raise  # no attempt
-            _forget_cancellation()
+            await _forget_cancellation()
             return self.judge(error), None
         except (SystemExit, KeyboardInterrupt) as error:
             # asyncio would end the loop on the spot, and with it what the neighbours have done.
@@ -274,10 +278,15 @@ async def _finished(result: Any) -> Any:  # noqa: ANN401 - whatever the user ret
     return result
 
 
-def _forget_cancellation() -> None:
+async def _forget_cancellation() -> None:
     """Let the lane go on: its task was cancelled by its handler, not by us."""
     task = asyncio.current_task()
-    while task is not None and task.cancelling():
+    if task is None or not task.cancelling():
+        return
+    # One that the handler did not wait for would end the lane, unheard, where it waits next.
+    with suppress(asyncio.CancelledError):
+        await asyncio.sleep(0)
+    while task.cancelling():
         task.uncancel()
 
 

@@ -206,6 +206,27 @@ async def test_a_handler_that_swallows_every_cancellation_keeps_its_entry(
     assert left == 1
 
 
+async def test_a_handler_that_cancels_its_lane_and_returns_does_not_end_it() -> None:
+    """The lane would end unseen where it waits next, and with the last one the handler stands."""
+    handled: list[str] = []
+
+    async def handle(event: Event) -> None:
+        handled.append(event.id)
+        lane = asyncio.current_task()
+        assert lane is not None
+        lane.cancel()
+
+    scene = Scene(handle, concurrency=1)
+    scene.put(2)
+    scene.crew.start()
+    await wait_until(lambda: len(scene.settled) == 2, description="both came to their end")
+    lanes = [lane.done() for lane in scene.crew._lanes]
+    await scene.crew.stop(0)
+
+    assert handled == ["evt_1", "evt_2"]
+    assert lanes == [False]
+
+
 async def test_what_ends_a_lane_is_known_and_the_end_does_not_wait_for_it() -> None:
     """A handler that ends the process says so by an exception of its own kind."""
 
