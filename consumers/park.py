@@ -12,6 +12,7 @@ from consumers.rooms import House, Room
 from consumers.skips import Skips
 from consumers.suspicion import read_suspicion
 from relay.contract.connect import RedisError, ResponseError
+from relay.contract.duties import to_its_end
 from relay.contract.script import Script
 from relay.contract.stream import Stream
 
@@ -80,7 +81,8 @@ class Parking:
         """Take pages until nothing more is due or they bring nothing; tell whether some is left."""
         vain = 0
         while vain < VAIN_PAGES and any(room.free_for_claims for _, room in streams):
-            more, taken = await self._take_page(tag, streams)
+            # What was claimed is pending under us, so it must be heard of also at the end.
+            more, taken = await to_its_end(self._take_page(tag, streams))
             if not more:
                 return self._passed.pop(tag) > 0
             vain += not taken

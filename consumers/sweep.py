@@ -23,6 +23,7 @@ from consumers.skips import Skips
 from consumers.suspicion import read_suspicion
 from consumers.turn import Turn
 from relay.contract.connect import RedisError, ResponseError, text_of
+from relay.contract.duties import to_its_end
 from relay.contract.script import Script
 from relay.contract.stream import Stream
 
@@ -162,10 +163,9 @@ class Sweeper:
         taken = 0
         while start is not None and room.free_for_claims and self._may_take_over():
             page = min(PAGE, room.free_for_claims)
-            start, entries = await self._take_page(stream, dead, start, page)
-            for entry in entries:
-                room.put_claimed(entry)
-            taken += len(entries)
+            # What was claimed is pending under us, so it must be heard of also at the end.
+            start, count = await to_its_end(self._take_page(stream, room, dead, start, page))
+            taken += count
             if not await turn.keep():
                 break
         self._taken[stream.key, dead] += taken
@@ -202,15 +202,16 @@ class Sweeper:
         return [name for name in dead if pending[name]]
 
     async def _take_page(
-        self, stream: Stream, dead: str, start: str, page: int
-    ) -> tuple[str | None, list[HeldEntry]]:
-        """Take one page; give where the next one begins, if there is one."""
+        self, stream: Stream, room: Room, dead: str, start: str, page: int
+    ) -> tuple[str | None, int]:
+        """Take one page; give where the next one begins, if there is one, and how many came."""
         about = (stream.tag, self._us.group)
         keys = [stream.key, self._us.keys.attempts(*about), self._us.keys.strikes(*about)]
         who = (self._us.group, self._us.name, dead, stream.book_name)
         last, taken = await _take(self._us.redis, keys, *who, MIN_IDLE_MS, start, page, PAGE_BYTES)
-        held = [_held(stream, *one, lease=self._us.lease()) for one in taken]
-        return None if last is None else f"({text_of(last)}", held
+        for one in taken:
+            room.put_claimed(_held(stream, *one, lease=self._us.lease()))
+        return None if last is None else f"({text_of(last)}", len(taken)
 
 
 def _held(

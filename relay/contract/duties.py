@@ -8,8 +8,8 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, TypeVar
 
 import structlog
 
@@ -21,6 +21,8 @@ HEALTHY_SECONDS = 30.0
 # Before Python 3.12 `asyncio.wait_for` may lose a cancellation that comes as it ends, and redis-py
 # sends every command through it; so a task that goes on is asked again.
 CANCEL_AGAIN_SECONDS = 0.25
+
+ResultT = TypeVar("ResultT")
 
 _log = structlog.get_logger("relay.duties")
 
@@ -70,6 +72,28 @@ async def cancel(
             task.cancel()
         _, running = await asyncio.wait(running, timeout=CANCEL_AGAIN_SECONDS)
     return running
+
+
+async def to_its_end(step: Coroutine[Any, Any, ResultT]) -> ResultT:
+    """Take a step that must not be broken off: a cancellation meanwhile is raised after it.
+
+    Args:
+        step: Ends by itself within a bounded time.
+
+    Returns:
+        What it gave.
+    """
+    task = asyncio.create_task(step)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is None:
+        return task.result()
+    task.exception()  # looked at, so that it is not reported as lost
+    raise cancelled
 
 
 async def _supervised(name: str, duty: Callable[[], Awaitable[None]]) -> None:

@@ -410,3 +410,29 @@ async def test_an_entry_that_the_reader_recovers_before_the_reply_is_heard_runs_
 
         assert len(entries) == 1
         assert scene.take() == []
+
+
+async def test_what_is_claimed_as_the_worker_ends_is_heard_of(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would stay pending under a name that is gone, and count as taken over."""
+    (entry_id,) = await parked(store)
+    scene = Scene(store, TYPE)
+    due, claimed, answered = park._due, asyncio.Event(), asyncio.Event()
+
+    async def slowly(*call: Any) -> Any:
+        reply = await due(*call)
+        claimed.set()
+        await answered.wait()
+        return reply
+
+    monkeypatch.setattr(park, "_due", slowly)
+    looking = asyncio.create_task(scene.parking.look())
+    await claimed.wait()
+    looking.cancel()
+    await asyncio.sleep(0)
+    answered.set()
+    with pytest.raises(asyncio.CancelledError):
+        await looking
+
+    assert [entry.entry_id for entry in scene.taken()] == [entry_id]

@@ -7,7 +7,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from structlog.testing import capture_logs
 
 from relay.contract import duties
-from relay.contract.duties import Duties, frames
+from relay.contract.duties import Duties, frames, to_its_end
 from tests.waiting import wait_until
 
 
@@ -148,6 +148,38 @@ async def test_a_bug_is_logged_without_its_message() -> None:
     assert "a payload" not in str(captured)
     assert "a password" not in str(captured)
     assert captured[0]["frames"][-1].endswith("__call__")
+
+
+async def test_a_step_is_taken_whole_however_often_it_is_cancelled() -> None:
+    """What it did is heard of; the cancellation comes after it."""
+    gate, ended = asyncio.Event(), []
+
+    async def step() -> None:
+        await gate.wait()
+        ended.append(True)
+
+    taking = asyncio.create_task(to_its_end(step()))
+    for _ in range(3):
+        await asyncio.sleep(0)
+        taking.cancel()
+    gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await taking
+
+    assert ended == [True]
+
+
+async def test_a_step_that_nobody_cancels_gives_what_it_gave() -> None:
+    """Also where that is an error."""
+
+    async def step(error: Exception | None) -> int:
+        if error is not None:
+            raise error
+        return 7
+
+    assert await to_its_end(step(None)) == 7
+    with pytest.raises(KeyError):
+        await to_its_end(step(KeyError("gone")))
 
 
 def test_frames_say_where_and_not_what() -> None:
