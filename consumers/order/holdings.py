@@ -6,11 +6,13 @@ least two more gives a stream up to it, once nothing of the stream is being hand
 
 import asyncio
 import random
+from collections.abc import Sequence
 from typing import cast
 
 import structlog
 
 from consumers.dispatch import Routes
+from consumers.entry import HeldEntry
 from consumers.order.key import LaneOf, lane_of
 from consumers.order.lanes import Lanes
 from consumers.order.own import Ownership
@@ -74,9 +76,22 @@ class Holdings:
             self._forget(owned)
         return False
 
-    async def give_all_up(self) -> None:
-        """Let others become the owners at once."""
-        await self._ownership.give_all_up()
+    async def give_all_up(self, handed_back: Sequence[HeldEntry]) -> None:
+        """Let others become the owners at once.
+
+        Args:
+            handed_back: What others may handle. A stream of which anything else is still being
+                handled is not given up: its next owner would handle that beside us. Its ownership
+                runs out when this process has ended.
+        """
+        others = {(entry.stream.key, entry.entry_id) for entry in handed_back}
+        keep = {
+            key
+            for key, owned in self.owned.items()
+            for entry in owned.room.being_handled(owned.stream)
+            if (key, entry.entry_id) not in others
+        }
+        await self._ownership.give_all_up(keep)
 
     async def _take(self, stream: Stream, room: Room, *, run_out: bool) -> None:
         try:

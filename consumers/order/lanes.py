@@ -230,6 +230,11 @@ class Lanes(Room):
                 self._send_waiting_away(lane)
         return all(lane.busy is None and not lane.leaving for lane in lanes)
 
+    def being_handled(self, stream: Stream) -> list[HeldEntry]:
+        """Give the entries of a stream that have begun and are not let go."""
+        lanes = [lane for lane in self._lanes.values() if lane.stream == stream]
+        return [lane.busy for lane in lanes if lane.busy is not None]
+
     def stand_up(self) -> None:
         """Look again at entries that were not begun since their stream seemed to be lost."""
         if self._standing_back:

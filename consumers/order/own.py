@@ -6,7 +6,7 @@ stream checks it, so a former owner that wakes up changes nothing.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -143,9 +143,14 @@ class Ownership:
         if calls:
             await _own.many(self._us.redis, calls)
 
-    async def give_all_up(self) -> None:
-        """Let others become the owners of every stream at once."""
-        calls = [([grant.book], (self._us.name, grant.fence)) for grant in self._grants.values()]
+    async def give_all_up(self, keep: Collection[str] = ()) -> None:
+        """Let others become the owners of every stream at once.
+
+        Args:
+            keep: Keys of those that stay ours until the ownership runs out.
+        """
+        given = [grant for key, grant in self._grants.items() if key not in keep]
+        calls = [([grant.book], (self._us.name, grant.fence)) for grant in given]
         self._grants.clear()
         if calls:
             await _disown.many(self._us.redis, calls)

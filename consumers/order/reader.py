@@ -135,12 +135,12 @@ class OrderedReader:
             self.wake()
 
     async def hand_back(self, entries: Sequence[HeldEntry]) -> None:
-        """Put entries that were not handled into their lanes, and give every stream up."""
+        """Put entries that were not handled into their lanes, and give the streams up."""
         for reply in await self._behind.put(entries):
             if isinstance(reply, Exception):
                 # They stay pending under this consumer, and the next owner takes them over.
                 _log.error("settling_refused", error=str(reply).partition(" ")[0])
-        await self._holdings.give_all_up()
+        await self._holdings.give_all_up(entries)
 
     async def _step(self) -> None:
         self._wake.clear()

@@ -15,6 +15,7 @@ from tests.consumers.making import (
     GROUP,
     KEYS,
     TAG,
+    TYPE,
     append_events,
     consumers_of,
     dead_letters,
@@ -90,13 +91,14 @@ async def test_what_was_handed_back_is_handled_by_the_next_worker(
     assert {event.attempt for event in handled.events} == {1}
 
 
+@pytest.mark.parametrize("order_by", [None, "account"])
 async def test_an_entry_that_a_thread_is_still_busy_with_is_not_handed_back(
-    server: Server, store: Redis, handled: Handled
+    server: Server, store: Redis, handled: Handled, order_by: str | None
 ) -> None:
     """Another worker would run it beside the thread; it is taken over when the process is gone."""
     gate = threading.Event()
 
-    @handled.worker.on("unipile:*")
+    @handled.worker.on("unipile:*", order_by=order_by)
     def hang(event: Event) -> None:
         handled.events.append(event)
         gate.wait()
@@ -106,11 +108,14 @@ async def test_an_entry_that_a_thread_is_still_busy_with_is_not_handed_back(
         async with running(handled.worker, server.url, grace_seconds=0) as process:
             await handled.until("evt_1")
         left = process.left_running
+        owner = await store.hget(KEYS.owner(TAG, GROUP, TYPE), "consumer")
     finally:
         gate.set()
 
     assert left == 1
     assert await pending(store) == {entry_id: process.consumer}
+    # Nor is the stream given up, whose next owner would run it.
+    assert owner == (process.consumer.encode() if order_by else None)
 
 
 async def test_a_worker_that_stops_takes_on_nothing_more(
