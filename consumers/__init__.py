@@ -4,11 +4,11 @@ What happens to an entry is told by the file names: read, dispatch, handle, sett
 ``pipeline`` holds them on one screen.
 """
 
+from consumers.calling.middleware import CallNext
+from consumers.calling.rate import Rate
+from consumers.effects.once import LeaseLost, OutcomeUnknown
 from consumers.event import Event
-from consumers.middleware import CallNext
-from consumers.once import LeaseLost, OutcomeUnknown
 from consumers.outcome import GiveUp, RetryLater
-from consumers.rate import Rate
 from consumers.retry import Retry
 from consumers.worker import Worker
 

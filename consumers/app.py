@@ -12,29 +12,29 @@ from pathlib import Path
 
 import structlog
 
-from consumers.again import Returns
 from consumers.blocking import BlockingConnection
 from consumers.consumer import Consumer
 from consumers.crew import crew_for
 from consumers.discover import POLL_SECONDS, Discovery
 from consumers.dispatch import Routes
-from consumers.ending import Ending
 from consumers.handle import HandlerEnded
 from consumers.heartbeat import Heartbeat
-from consumers.lifespan import Lifespan
-from consumers.matches import Matches
 from consumers.order.lanes import make_room
 from consumers.order.own import Ownership
 from consumers.order.reader import BLOCK_SECONDS as ORDER_BLOCK_SECONDS
 from consumers.order.reader import OrderedReader
-from consumers.park import Parking
 from consumers.read import BLOCK_SECONDS, Reader
-from consumers.restore import Restorer
 from consumers.rooms import House
 from consumers.settings import Settings
 from consumers.settle import Settler
+from consumers.starting.ending import Ending
+from consumers.starting.lifespan import Lifespan
+from consumers.starting.matches import Matches
 from consumers.sweep import Sweeper
 from consumers.trim import Trimmer
+from consumers.waiting.again import Returns
+from consumers.waiting.park import Parking
+from consumers.waiting.restore import Restorer
 from consumers.worker import Worker
 from relay.contract.connect import RedisError, connect, place_of
 from relay.contract.duties import Duties, cancel, frames

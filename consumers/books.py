@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from consumers.consumer import Consumer
 from consumers.entry import HeldEntry, read_history
-from consumers.suspicion import read_suspicion
+from consumers.suspects.suspicion import read_suspicion
 
 
 async def with_histories(us: Consumer, entries: list[HeldEntry]) -> list[HeldEntry]:

@@ -7,14 +7,14 @@ import asyncio
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
+from consumers.calling.pace import PacedRoom
+from consumers.calling.rate import Bucket
 from consumers.collect import Collector
 from consumers.entry import HeldEntry
 from consumers.handle import HandlerEnded, Runner
 from consumers.handle_batch import BatchRunner
 from consumers.isolate.runner import IsolatedRunner
-from consumers.pace import PacedRoom
 from consumers.pipeline import process, process_batch
-from consumers.rate import Bucket
 from consumers.rooms import Room
 from consumers.settle import Settler
 from consumers.worker import Batch

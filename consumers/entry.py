@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from consumers.lease import UNBOUNDED, Lease
-from consumers.suspicion import INNOCENT, Suspicion
+from consumers.suspects.suspicion import INNOCENT, Suspicion
 from relay.contract.keys import member
 from relay.contract.stream import Stream
 

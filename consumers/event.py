@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from consumers.effects.once import KEEP_SECONDS, FailedOn, IfUnknown, Once, Steps
 from consumers.lease import UNBOUNDED, Lease
-from consumers.once import KEEP_SECONDS, FailedOn, IfUnknown, Once, Steps
 from relay.contract import event as contract
 from relay.contract.event import Assurance, decompressed
 

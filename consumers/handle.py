@@ -13,9 +13,11 @@ from typing import Any
 
 import structlog
 
-from consumers.call import bound
+from consumers.calling.call import bound
+from consumers.calling.middleware import is_async, wrapped
+from consumers.calling.payload import InvalidPayload
+from consumers.calling.running import running
 from consumers.event import Event
-from consumers.middleware import is_async, wrapped
 from consumers.outcome import (
     Done,
     Failed,
@@ -26,8 +28,6 @@ from consumers.outcome import (
     RetryLater,
     Skipped,
 )
-from consumers.payload import InvalidPayload
-from consumers.running import running
 from consumers.worker import Handler
 from relay.contract.errors import RelayError
 from relay.contract.printable import printable

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from consumers.call import bound_batch
+from consumers.calling.call import bound_batch
 from consumers.event import Event
 from consumers.handle import Runner
 from consumers.outcome import Done, Failed, Outcome, Skipped

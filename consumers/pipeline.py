@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from consumers.effects import Effects
+from consumers.effects.commit import Effects
 from consumers.entry import HeldEntry
 from consumers.event import Event
 from consumers.handle import Runner

@@ -31,7 +31,7 @@ RECOVERY_PAGE = 100
 FIRST_PAUSE_SECONDS = 0.1
 LAST_PAUSE_SECONDS = 2.0
 
-_turn = Script("consumers", "turn")
+_turn = Script("consumers", "read")
 _log = structlog.get_logger("consumers.read")
 
 

@@ -14,11 +14,11 @@ from redis.asyncio.client import Pipeline
 
 from consumers.consumer import Consumer
 from consumers.entry import HeldEntry, History, written
-from consumers.later import LATER_SECONDS, put_off
 from consumers.persist import passes, persist
 from consumers.retry import Acknowledge, Decision, SetAside, TryAgain
 from consumers.rooms import Room
-from consumers.strikes import Strikes
+from consumers.suspects.strikes import Strikes
+from consumers.waiting.later import LATER_SECONDS, put_off
 from relay.contract.connect import ResponseError
 from relay.contract.duties import cancel
 from relay.contract.script import Call, Script
@@ -32,7 +32,7 @@ DEAD_LETTER_FIELDS = 1000
 # What is set aside for these reasons was not run.
 NO_ATTEMPT = ("unreadable", "poison")
 
-_park = Script("consumers", "order/fenced", "park")
+_park = Script("consumers", "order/fenced", "waiting/park")
 _dead = Script("consumers", "dead")
 _log = structlog.get_logger("consumers.settle")
 

@@ -20,7 +20,7 @@ from consumers.lease import Lease
 from consumers.refill import Refill
 from consumers.rooms import House, Room
 from consumers.skips import Skips
-from consumers.suspicion import read_suspicion
+from consumers.suspects.suspicion import read_suspicion
 from consumers.turn import Turn
 from relay.contract.connect import RedisError, ResponseError, text_of
 from relay.contract.duties import to_its_end
@@ -41,7 +41,7 @@ MIN_IDLE_MS = 3_000
 # A dead consumer that holds nothing is removed after this long; else their names pile up.
 FORGOTTEN_MS = 600_000
 
-_take = Script("consumers", "member", "count", "take")
+_take = Script("consumers", "waiting/member", "suspects/count", "take")
 _leave = Script("consumers", "leave")
 _log = structlog.get_logger("consumers.sweep")
 

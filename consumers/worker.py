@@ -10,14 +10,14 @@ from datetime import datetime
 from itertools import combinations
 from typing import Any, Concatenate, Literal, TypeVar, cast
 
-from consumers.call import batch_call_faults, call_faults, isolated_call_faults
+from consumers.calling.call import batch_call_faults, call_faults, isolated_call_faults
+from consumers.calling.importable import faults_of_isolated
+from consumers.calling.middleware import Middleware, is_async, middleware_faults
+from consumers.calling.parameters import is_generator
+from consumers.calling.rate import Rate
+from consumers.calling.resource import Resource, hook_faults, types_of
+from consumers.calling.resource import faults_of as resource_faults
 from consumers.event import Event
-from consumers.importable import faults_of_isolated
-from consumers.middleware import Middleware, is_async, middleware_faults
-from consumers.parameters import is_generator
-from consumers.rate import Rate
-from consumers.resource import Resource, hook_faults, types_of
-from consumers.resource import faults_of as resource_faults
 from consumers.retry import Retry, is_finite, is_whole
 from relay.contract.errors import ConfigurationFault
 from relay.contract.keys import is_name

@@ -14,11 +14,11 @@ import sys
 import msgspec
 import structlog
 
+from consumers.calling.importable import find_function
+from consumers.calling.running import add_running_event
 from consumers.handle import Runner
-from consumers.importable import find_function
 from consumers.isolate.wire import Greeting, framed, read_call, read_frame, written_reply
 from consumers.outcome import Outcome
-from consumers.running import add_running_event
 from consumers.worker import Handler
 from relay.contract.duties import frames
 from relay.contract.logs import configure_logs

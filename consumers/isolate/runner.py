@@ -13,11 +13,11 @@ from typing import Any
 import msgspec
 import structlog
 
+from consumers.calling.middleware import wrapped
 from consumers.event import Event
 from consumers.handle import EndedElsewhere, Given, Runner
 from consumers.isolate.child import Child, ProcessDied, module_path, start_child
 from consumers.isolate.wire import Greeting, read_reply, written_call
-from consumers.middleware import wrapped
 from consumers.outcome import Done, Failed, Outcome
 from consumers.worker import Handler
 from relay.contract.logs import LogFormat

@@ -12,7 +12,7 @@ from consumers.consumer import Consumer
 from consumers.entry import HeldEntry, fields_of, read_history
 from consumers.lease import Lease
 from consumers.order.lanes import Lane
-from consumers.suspicion import read_suspicion
+from consumers.suspects.suspicion import read_suspicion
 from relay.contract.script import Call, Script
 from relay.contract.stream import Stream
 

@@ -20,7 +20,7 @@ from consumers.order.lanes import Lanes
 from consumers.order.own import Grant
 from consumers.rooms import House
 from consumers.sizes import Sizes
-from consumers.suspicion import INNOCENT, Suspicion, read_suspicion
+from consumers.suspects.suspicion import INNOCENT, Suspicion, read_suspicion
 from relay.contract.connect import text_of
 from relay.contract.keys import member
 from relay.contract.script import Script
@@ -29,7 +29,7 @@ from relay.contract.stream import Stream
 PAGE = 100
 STORED = ("@park", "@lane")
 
-_inherit = Script("consumers", "member", "order/fenced", "count", "order/inherit")
+_inherit = Script("consumers", "waiting/member", "order/fenced", "suspects/count", "order/inherit")
 _log = structlog.get_logger("consumers.order.succeed")
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import structlog
 
 from consumers.app import WorkerProcess, load_settings, run_process
-from consumers.ending import Ending
-from consumers.load import find_worker
+from consumers.calling.running import add_running_event
 from consumers.processes.line import AT_ONCE, UP, Line
-from consumers.running import add_running_event
+from consumers.starting.ending import Ending
+from consumers.starting.load import find_worker
 from relay.contract.display import warn
 from relay.contract.duties import cancel, frames
 from relay.contract.explain import FAILED, explain

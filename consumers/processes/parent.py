@@ -12,9 +12,9 @@ from typing import Any
 
 import structlog
 
-from consumers.ending import Ending
 from consumers.processes.changes import Changes
 from consumers.processes.kept import KeptWorker, Wanted, WorkerDidNotStart
+from consumers.starting.ending import Ending
 from relay.contract.duties import cancel
 
 _log = structlog.get_logger("consumers.processes")

@@ -4,7 +4,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from consumers.effects import Effects
+from consumers.effects.commit import Effects
 from consumers.event import Event
 from relay.contract.entry import decode
 from relay.contract.script import Script

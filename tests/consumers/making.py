@@ -14,7 +14,7 @@ from consumers.event import Event
 from consumers.outcome import Outcome
 from consumers.retry import Retry
 from consumers.rooms import House, Room
-from consumers.suspicion import INNOCENT, Suspicion
+from consumers.suspects.suspicion import INNOCENT, Suspicion
 from consumers.worker import Handler
 from relay.append import Appender
 from relay.contract.connect import OutOfMemoryError, text_of

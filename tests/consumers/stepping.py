@@ -19,12 +19,12 @@ from consumers.event import Event
 from consumers.handle import Runner
 from consumers.lease import Lease
 from consumers.outcome import GiveUp
-from consumers.park import Parking
 from consumers.pipeline import process
 from consumers.read import Reader
 from consumers.rooms import House
 from consumers.settle import Settler
 from consumers.sweep import Sweeper
+from consumers.waiting.park import Parking
 from relay.contract.connect import RedisError, ResponseError
 from relay.contract.duties import cancel
 from relay.contract.stream import Stream

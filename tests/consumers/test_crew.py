@@ -9,7 +9,7 @@ import pytest
 
 from consumers import crew as module
 from consumers.crew import crew_for
-from consumers.effects import Effects
+from consumers.effects.commit import Effects
 from consumers.entry import HeldEntry
 from consumers.event import Event
 from consumers.outcome import GiveUp

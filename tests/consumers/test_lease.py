@@ -14,9 +14,9 @@ from consumers.consumer import Consumer
 from consumers.dispatch import Routes
 from consumers.entry import HeldEntry
 from consumers.lease import Lease
-from consumers.park import Parking
 from consumers.rooms import House
 from consumers.sweep import Sweeper
+from consumers.waiting.park import Parking
 from tests.consumers.making import (
     KEYS,
     TAG,

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from consumers.entry import History, written
-from consumers.suspicion import INNOCENT, Suspicion
+from consumers.suspects.suspicion import INNOCENT, Suspicion
 from tests.consumers.making import (
     GROUP,
     KEYS,

@@ -7,7 +7,7 @@ import pytest
 from consumers import rooms
 from consumers.entry import HeldEntry
 from consumers.rooms import House
-from consumers.suspicion import Suspicion
+from consumers.suspects.suspicion import Suspicion
 from consumers.worker import Batch
 from tests.consumers.making import make_entry, make_handler, make_room, make_stream
 from tests.waiting import wait_until

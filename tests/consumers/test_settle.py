@@ -8,9 +8,9 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from consumers.entry import HeldEntry, History, read_history, written
-from consumers.later import LATER_SECONDS, PutOff
 from consumers.lease import Lease
 from consumers.retry import Acknowledge, SetAside, TryAgain
+from consumers.waiting.later import LATER_SECONDS, PutOff
 from relay.contract.script import Script
 from tests.consumers.making import (
     GROUP,

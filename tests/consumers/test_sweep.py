@@ -14,7 +14,7 @@ from consumers import sweep
 from consumers.dispatch import Routes
 from consumers.entry import HeldEntry, History, written
 from consumers.rooms import House
-from consumers.suspicion import Suspicion
+from consumers.suspects.suspicion import Suspicion
 from consumers.sweep import Sweeper, _leave
 from consumers.turn import Turn
 from relay.contract.connect import text_of

@@ -21,7 +21,7 @@ from redis.asyncio import Redis
 from consumers import persist, read, settle, sweep
 from consumers.entry import HeldEntry
 from consumers.retry import Retry
-from consumers.suspicion import POISON_STRIKES
+from consumers.suspects.suspicion import POISON_STRIKES
 from relay.contract.connect import connect, text_of
 from relay.contract.stream import Stream
 from tests.consumers.making import (

@@ -4,11 +4,11 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from consumers.again import Returns
 from consumers.dispatch import Routes
 from consumers.entry import HeldEntry, History
-from consumers.later import PutOff, put_off
 from consumers.rooms import House
+from consumers.waiting.again import Returns
+from consumers.waiting.later import PutOff, put_off
 from relay.contract.connect import text_of
 from relay.contract.stream import Stream
 from tests.consumers.making import (

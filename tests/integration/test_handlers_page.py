@@ -15,8 +15,8 @@ import consumers
 from consumers import Worker
 from consumers.handle import Runner
 from consumers.handle_batch import BatchRunner
-from consumers.lifespan import Lifespan
 from consumers.outcome import Done, GaveUp, Outcome
+from consumers.starting.lifespan import Lifespan
 from tests.consumers.making import make_seen
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "reference" / "handlers.md"

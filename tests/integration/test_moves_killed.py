@@ -13,9 +13,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from consumers.entry import HeldEntry
-from consumers.later import LATER_SECONDS
 from consumers.retry import TryAgain
 from consumers.settle import Settler
+from consumers.waiting.later import LATER_SECONDS
 from relay.contract.connect import connect
 from tests.consumers.making import KEYS, TAG, dead_letters, make_room, pending, us
 from tests.consumers.settling import SET_ASIDE

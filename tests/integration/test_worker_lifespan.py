@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from consumers import CallNext, Event
 from consumers.app import WorkerProcess
-from consumers.lifespan import StartFailed
+from consumers.starting.lifespan import StartFailed
 from tests.consumers.making import append_events, dead_letters, make_stream
 from tests.consumers.working import running, settings_for
 from tests.integration.workers import Handled, settled

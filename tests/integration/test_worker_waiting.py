@@ -42,8 +42,8 @@ SLOW = Retry(attempts=3, base_seconds=86_400, cap_seconds=86_400, jitter=0)
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have what waits long looked at more often than in production."""
-    monkeypatch.setattr("consumers.again.POLL_SECONDS", 0.02)
-    monkeypatch.setattr("consumers.again.TIDY_SECONDS", 0.05)
+    monkeypatch.setattr("consumers.waiting.again.POLL_SECONDS", 0.02)
+    monkeypatch.setattr("consumers.waiting.again.TIDY_SECONDS", 0.05)
 
 
 async def until_waiting(store: Redis, count: int = 1, group: str = GROUP) -> None:

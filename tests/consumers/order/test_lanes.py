@@ -13,7 +13,7 @@ from consumers.entry import HeldEntry
 from consumers.lease import Lease
 from consumers.order.lanes import SLOW_SECONDS, Lanes
 from consumers.rooms import House
-from consumers.suspicion import Suspicion
+from consumers.suspects.suspicion import Suspicion
 from tests.consumers.making import make_entry, make_handler, make_stream
 from tests.consumers.waiting_long import make_again
 

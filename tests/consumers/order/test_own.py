@@ -20,7 +20,7 @@ from consumers.order.succeed import Owned, Succession
 from consumers.rooms import House
 from consumers.settle import Settler
 from consumers.sizes import Sizes
-from consumers.suspicion import Suspicion
+from consumers.suspects.suspicion import Suspicion
 from relay.contract.connect import ResponseError
 from relay.contract.stream import Stream
 from tests.consumers.making import (
