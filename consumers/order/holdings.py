@@ -1,7 +1,8 @@
 """Which ordered streams this process owns: it takes what is free, and hands over what is too many.
 
 A process that comes later, as in a rolling deploy, owns nothing at first. So one that owns at
-least two more gives a stream up to it, once nothing of the stream is being handled.
+least two more gives a stream up to it, once nothing of the stream is being handled; where that
+takes long the stream is read on, and given up another time.
 """
 
 import asyncio
@@ -25,6 +26,10 @@ from relay.contract.stream import Stream
 # How often a process asks for streams that nobody may own any more.
 LOOK_SECONDS = 2.0
 LEAST_WAIT_SECONDS = 0.001
+# How long a stream that another should have is not read on, so that nothing of it is under way any
+# more; and how long it is kept then, where a handler takes longer.
+HAND_OVER_SECONDS = 5.0
+KEPT_SECONDS = 60.0
 
 _log = structlog.get_logger("consumers.order")
 
@@ -70,10 +75,17 @@ class Holdings:
 
     async def hand_over(self, owned: Owned) -> bool:
         """Give a stream up that another process should have, once nothing of it is under way."""
-        if owned.grant.wanted and owned.room.send_all_away(owned.stream):
+        if not owned.grant.wanted or _now() < owned.kept_until:
+            return False
+        if owned.gives_way_until is None:
+            owned.gives_way_until = _now() + HAND_OVER_SECONDS
+        if owned.room.send_all_away(owned.stream):
             await self._ownership.give_up(owned.stream)
             _log.info("stream_handed_over", stream=owned.stream.key, fence=owned.grant.fence)
             self._forget(owned)
+        elif _now() >= owned.gives_way_until:
+            # One handler must not keep the other keys waiting for as long as it takes.
+            owned.gives_way_until, owned.kept_until = None, _now() + KEPT_SECONDS
         return False
 
     async def give_all_up(self, handed_back: Sequence[HeldEntry]) -> None:

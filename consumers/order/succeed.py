@@ -47,6 +47,8 @@ class Owned:
         backlog: Ids of such entries, the oldest first.
         has_news: Whether the store has told of an entry behind the last one.
         book_lost: Whether the lanes are not to be trusted, and all that is pending is taken.
+        gives_way_until: Until when it is not read on, since another should have it; else none.
+        kept_until: Before this it is not given up, whoever should have it; monotonic seconds.
         quiet_until: Not looked at before, since the store refuses; monotonic seconds.
     """
 
@@ -59,12 +61,15 @@ class Owned:
     backlog: deque[str] = field(default_factory=deque)
     has_news: bool = False
     book_lost: bool = False
+    gives_way_until: float | None = None
+    kept_until: float = 0.0
     quiet_until: float = 0.0
 
     @property
     def may_read(self) -> bool:
         """Whether entries may be taken from the store: none is missing, and it stays ours."""
-        return not (self.must_prepare or self.grant.gone or self.grant.wanted)
+        gives_way = self.gives_way_until is not None
+        return not (self.must_prepare or self.grant.gone or gives_way)
 
     def take_in(
         self,

@@ -319,3 +319,36 @@ async def test_a_group_that_is_moved_on_by_hand_is_waited_for_without_haste(
         await ordered.until("k0_2")
 
     assert ordered.ids == ["k0_0", "k0_2"]
+
+
+async def test_a_long_handler_does_not_stop_the_other_keys_for_a_process_that_comes_later(
+    server: Server, store: Redis, ordered: Ordered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is given its share of the streams where one can be spared within a moment, else later."""
+    monkeypatch.setattr("consumers.heartbeat.BEAT_SECONDS", 0.05)
+    monkeypatch.setattr("consumers.order.holdings.HAND_OVER_SECONDS", 0.1)
+    monkeypatch.setattr("consumers.order.holdings.LOOK_SECONDS", 0.1)
+    gate = asyncio.Event()
+
+    async def handle(event: Event) -> None:
+        if event.id == "long_0":
+            await gate.wait()
+        ordered.events.append(event)
+
+    ordered.worker.on(f"{TAG}:*", order_by=key_of)(handle)
+    other = Ordered(Worker(group=GROUP))
+    other.declare()
+    for event_type in ("a", "b"):
+        await append_events(store, [f"{event_type}_0"], event_type)
+    async with running(ordered.worker, server.url) as process:
+        await ordered.until("a_0", "b_0")
+        await append_events(store, ["long_0"], "a")
+        owned = process._ordered._holdings.owned[KEYS.stream(TAG, "a")]
+        async with running(other.worker, server.url):
+            await wait_until(lambda: owned.grant.wanted, description="the other wants the stream")
+            await append_events(store, ["short_0"], "a")
+            await ordered.until("short_0")
+            gate.set()
+            await ordered.until("long_0")
+
+    assert "short_0" not in other.ids
