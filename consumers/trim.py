@@ -31,6 +31,8 @@ STEP = 256
 UNHELD_SECONDS = 3600
 DEAD_LETTER_SECONDS = 30 * 86_400
 MAX_PASSES = 10_000
+# Both parts of an entry id have 64 bits.
+LAST_NUMBER = 2**64 - 1
 
 _log = structlog.get_logger("consumers.trim")
 
@@ -243,6 +245,9 @@ def order(entry_id: str) -> tuple[int, int]:
 
 
 def after(entry_id: str) -> str:
-    """Give the smallest entry id behind this one."""
+    """Give the smallest entry id behind this one; the last possible one has none but itself."""
     ms, seq = order(entry_id)
-    return f"{ms}-{seq + 1}"
+    if seq < LAST_NUMBER:
+        return f"{ms}-{seq + 1}"
+    # A group that begins at a time stands there, until it has read something.
+    return f"{ms + 1}-0" if ms < LAST_NUMBER else entry_id

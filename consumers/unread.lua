@@ -7,6 +7,8 @@
 -- Cost: one XINFO GROUPS. Where the server has not counted (before 7.0, or a group that began in
 -- the middle) one XRANGE of one entry for each, up to both bounds: a body may be 10 MiB long.
 
+local LAST_ID = '18446744073709551615-18446744073709551615'
+
 local after = ARGV[2]
 if after == '' then
   local groups = redis.pcall('XINFO', 'GROUPS', KEYS[1])
@@ -17,17 +19,18 @@ if after == '' then
     if found['name'] == ARGV[1] then group = found end
   end
   after = group['last-delivered-id']
-  if not after or #redis.call('XRANGE', KEYS[1], '(' .. after, '+', 'COUNT', 1) == 0 then
+  -- Behind the last possible id nothing can stand, and a server refuses to look there.
+  if not after or after == LAST_ID or #redis.call('XRANGE', KEYS[1], '(' .. after, '+', 'COUNT', 1) == 0 then
     return { 0, '' }
   end
   if group['lag'] then return { group['lag'], '' } end
 end
 
 local count, bytes = 0, 0
-while count < tonumber(ARGV[3]) and bytes < tonumber(ARGV[4]) do
+while after ~= LAST_ID and count < tonumber(ARGV[3]) and bytes < tonumber(ARGV[4]) do
   local entry = redis.call('XRANGE', KEYS[1], '(' .. after, '+', 'COUNT', 1)[1]
   if not entry then return { count, '' } end
   after, count = entry[1], count + 1
   for _, part in ipairs(entry[2]) do bytes = bytes + #part end
 end
-return { count, after }
+return { count, after ~= LAST_ID and after or '' }

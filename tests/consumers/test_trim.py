@@ -110,6 +110,14 @@ def test_entry_ids_are_compared_as_numbers(one: tuple[int, int], other: tuple[in
     assert order(after(ids[0])) == (one[0], one[1] + 1)
 
 
+def test_the_id_behind_is_one_that_the_server_takes() -> None:
+    """A number of 65 bits is refused, and with it all that is done for the tag."""
+    last = 2**64 - 1
+
+    assert after(f"5-{last}") == "6-0"
+    assert after(f"{last}-{last}") == f"{last}-{last}"
+
+
 # --- what is never removed
 
 
@@ -150,6 +158,20 @@ async def test_the_slowest_of_the_groups_decides(store: Redis) -> None:
     await trimmer_for(store).trim(short=True)
 
     assert await left(store) == entry_ids[NODE:]
+
+
+@pytest.mark.redis
+async def test_a_group_that_begins_at_a_time_does_not_hinder_trimming(store: Redis) -> None:
+    """It has read nothing yet, and stands behind the last number of the time before."""
+    await stored(store, event_type="quiet")
+    begins_at = f"{await now_ms(store)}-{2**64 - 1}"
+    await store.xgroup_create(KEYS.stream(TAG, "quiet"), GROUP, id=begins_at)
+    entry_ids = await stored(store, event_type="unquiet")
+    unquiet = KEYS.stream(TAG, "unquiet")
+    await store.xgroup_create(unquiet, GROUP, id=entry_ids[-1])
+    await trimmer_for(store).trim(short=True)
+
+    assert len(await left(store, "unquiet")) < len(entry_ids)
 
 
 @pytest.mark.redis

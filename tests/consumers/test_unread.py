@@ -63,3 +63,17 @@ async def test_a_group_that_is_gone_has_nothing_to_read(store: Redis) -> None:
     await append_events(store, ["evt_1"])
 
     assert (before, await count_unread(us(store), KEY)) == ((0, True), (0, True))
+
+
+async def test_behind_the_last_possible_id_nothing_is_counted(store: Redis) -> None:
+    """A server refuses to look there, and joining the stream and its neighbours would end."""
+    last = f"{2**64 - 1}-{2**64 - 1}"
+    (first,) = await append_events(store, ["evt_1"])
+    await store.xadd(KEY, {"n": "1"}, id=f"{2**64 - 1}-{2**64 - 2}")
+    await store.xadd(KEY, {"n": "2"}, id=last)
+    counted = []
+    for begins in (first, f"{2**64 - 1}-{2**64 - 2}", last):
+        await group_at(store, begins)
+        counted.append(await count_unread(us(store), KEY))
+
+    assert counted == [(2, True), (1, True), (0, True)]
