@@ -36,7 +36,9 @@ local function taken_apart(flat)
 end
 
 local function move(id)
-  local entry = redis.call('XRANGE', KEYS[1], id, id)[1]
+  -- An id that somebody wrote by hand may be none.
+  local found = redis.pcall('XRANGE', KEYS[1], id, id)
+  local entry = not found.err and found[1]
   if not entry then return 0, 0 end
   local bytes = 0
   for _, part in ipairs(entry[2]) do bytes = bytes + #part end

@@ -10,8 +10,6 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from typing import Any
-
 import structlog
 
 from consumers.consumer import Consumer
@@ -141,17 +139,18 @@ class Returns:
         finally:
             await ours.give_back()
 
-    async def _page(self, tag: str, now_ms: int, passed_over: int) -> list[str]:
-        due: list[Any] = await self._us.redis.zrangebyscore(
+    async def _page(self, tag: str, now_ms: int, passed_over: int) -> list[bytes]:
+        # As they stand there: a name that is no text could not be removed under another.
+        due: list[bytes] = await self._us.redis.zrangebyscore(
             self._due(tag), "-inf", now_ms, start=passed_over, num=PAGE
         )
-        return [text_of(name) for name in due]
+        return due
 
-    async def _move_page(self, tag: str, names: list[str], ours: Turn) -> int:
+    async def _move_page(self, tag: str, names: list[bytes], ours: Turn) -> int:
         """Move entries, type by type; gives how many stay where they are."""
-        by_type = defaultdict[str, list[str]](list)
+        by_type = defaultdict[str, list[bytes]](list)
         for name in names:
-            by_type[name.partition("|")[2] or UNIDENTIFIED].append(name)
+            by_type[text_of(name).partition("|")[2] or UNIDENTIFIED].append(name)
         stay = 0
         for event_type, some in by_type.items():
             key = self._us.keys.again(tag, self._us.group, event_type)
@@ -166,7 +165,7 @@ class Returns:
                 self._skips.clear(key)
         return stay
 
-    async def _move(self, stream: Stream, names: list[str], ours: Turn) -> None:
+    async def _move(self, stream: Stream, names: list[bytes], ours: Turn) -> None:
         tag, group, keys = stream.tag, self._us.group, self._us.keys
         books = [self._later(tag), self._due(tag), keys.attempts(tag, group), stream.key]
         moved = 0

@@ -1,5 +1,6 @@
 """What waits long comes back when it is due, into a stream of its group's own."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -186,6 +187,20 @@ async def test_a_type_that_cannot_be_given_again_does_not_hold_up_the_others(
 
     assert await ids_again(store, make_again("b")) == ["b_0"]
     assert len(await waiting_long(store)) == len(await long_due(store)) == 25
+
+
+@pytest.mark.parametrize("name", [b"1-0|\xff", b"|" + TYPE.encode(), b"9" * 20 + b"-0|message.new"])
+async def test_a_name_that_is_none_goes_and_holds_nothing_up(store: Redis, name: bytes) -> None:
+    """Somebody wrote it by hand; asked for over and over it would keep the server busy."""
+    (entry,) = await held(store, "evt_1")
+    await put_off_for_days(store, entry)
+    await make_due(store)
+    await store.zadd(KEYS.later_due(TAG, GROUP), {name: 0.0})
+    async with asyncio.timeout(5):
+        await returns_for(store).look()
+
+    assert len(await given_again(store)) == 1
+    assert await store.exists(KEYS.later_due(TAG, GROUP)) == 0
 
 
 async def test_only_the_own_groups_entries_come_back(store: Redis) -> None:
