@@ -10,6 +10,8 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from typing import Any
+
 import structlog
 
 from consumers.consumer import Consumer
@@ -141,7 +143,7 @@ class Returns:
 
     async def _page(self, tag: str, now_ms: int, passed_over: int) -> list[bytes]:
         # As they stand there: a name that is no text could not be removed under another.
-        due: list[bytes] = await self._us.redis.zrangebyscore(
+        due: list[Any] = await self._us.redis.zrangebyscore(
             self._due(tag), "-inf", now_ms, start=passed_over, num=PAGE
         )
         return due
