@@ -3,7 +3,6 @@
 import traceback
 from pathlib import Path
 
-import consumers
 import relay
 from relay.contract.explain import redacted
 from relay.contract.printable import printable
@@ -17,7 +16,7 @@ def told(error: BaseException) -> str:
     Not for logs: the message is the user's own, and may quote anything. Passwords in URLs are
     taken out.
     """
-    ours = (str(Path(consumers.__file__).parent), str(Path(relay.__file__).parent))
+    ours = (str(Path(__file__).parent.parent), str(Path(relay.__file__).parent))
     lines = [
         f"{frame.filename}:{frame.lineno}"
         for frame in traceback.extract_tb(error.__traceback__)
