@@ -33,6 +33,8 @@ CROWDED_SECONDS = 0.1
 # How long a stream is left alone whose books the store refuses.
 REFUSED_SECONDS = 2.0
 DRAW_LANES = 64
+# How often it is looked whether something is pending that nobody would ever come to.
+COMPARE_SECONDS = 30.0
 FIRST_PAUSE_SECONDS = 0.1
 LAST_PAUSE_SECONDS = 2.0
 MENDABLE = ("NOGROUP", "UNBLOCKED", "no longer exists", "no such key")
@@ -76,6 +78,7 @@ class OrderedReader:
         for room in self._rooms:
             room.on_change = self.wake
         self._holdings = Holdings(routes, ownership)
+        self._may_tell_death = ownership.may_tell_death
         self._skips = Skips("order")
         self._crowded = False
         self._blocks = False
@@ -190,8 +193,12 @@ class OrderedReader:
 
     async def _make_ready(self, owned: Owned) -> bool:
         """Bring a stream to where reading on cannot overtake anything."""
-        if owned.must_prepare:
-            await self._succession.prepare(owned)
+        spared = None
+        if not owned.must_prepare and _now() >= owned.compare_at:
+            spared = await self._left_over(owned)
+        if owned.must_prepare or spared is not None:
+            await self._succession.prepare(owned, spared or ())
+            self._compare_later(owned)
         surplus = owned.room.surplus(owned.stream)
         for reply in await self._behind.put(surplus):
             if isinstance(reply, Exception):
@@ -199,6 +206,15 @@ class OrderedReader:
         if surplus:
             owned.room.put_away(owned.stream, surplus)
         return False
+
+    async def _left_over(self, owned: Owned) -> set[str] | None:
+        self._compare_later(owned)
+        # A missing heartbeat means nothing right after an outage.
+        may = await self._may_tell_death()
+        return await self._succession.left_over(owned.stream) if may else None
+
+    def _compare_later(self, owned: Owned) -> None:
+        owned.compare_at = _now() + COMPARE_SECONDS * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
 
     async def _draw(self) -> bool:
         """Fetch the next entries of lanes that may go on."""

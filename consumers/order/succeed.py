@@ -5,7 +5,7 @@ owner had read, and what this process was given without hearing of it.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -50,6 +50,7 @@ class Owned:
         gives_way_until: Until when it is not read on, since another should have it; else none.
         kept_until: Before this it is not given up, whoever should have it; monotonic seconds.
         quiet_until: Not looked at before, since the store refuses; monotonic seconds.
+        compare_at: When it is looked again whether something is left over; monotonic seconds.
     """
 
     stream: Stream
@@ -64,6 +65,7 @@ class Owned:
     gives_way_until: float | None = None
     kept_until: float = 0.0
     quiet_until: float = 0.0
+    compare_at: float = 0.0
 
     @property
     def may_read(self) -> bool:
@@ -110,8 +112,13 @@ class Succession:
         self._behind = behind
         self._sizes = sizes
 
-    async def prepare(self, owned: Owned) -> None:
-        """Find out what is pending and not in hand, and which lanes wait in the store."""
+    async def prepare(self, owned: Owned, spared: Collection[str] = ()) -> None:
+        """Find out what is pending and not in hand, and which lanes wait in the store.
+
+        Args:
+            owned: Where.
+            spared: Consumers of which nothing is taken.
+        """
         # First, so that what goes amiss meanwhile is looked into once more.
         owned.must_prepare = False
         for name in await self._behind.names(owned.stream):
@@ -124,11 +131,36 @@ class Succession:
         owned.book_lost = stored > await self._behind.count(owned.stream)
         ids: list[str] = []
         for name, count in holders.items():
-            if count and (owned.book_lost or name not in STORED):
+            if count and name not in spared and (owned.book_lost or name not in STORED):
                 ids += await self._pending(owned.stream, name)
         owned.backlog = deque(sorted(ids, key=_order))
         if ids:
             _log.info("entries_inherited", stream=owned.stream.key, entries=len(ids))
+
+    async def left_over(self, stream: Stream) -> set[str] | None:
+        """Tell whether entries are pending that no lane leads to and no living process holds.
+
+        A worker for which the stream had no order yet may have read or parked them meanwhile, or
+        the lanes were deleted.
+
+        Returns:
+            The living consumers that hold something, and are to be spared by `prepare`; or none
+            where nothing is left over.
+        """
+        holders = await self._holders(stream)
+        stored = sum(count for name, count in holders.items() if name in STORED)
+        others = [name for name, count in holders.items() if count and self._is_process(name)]
+        pipeline = self._us.redis.pipeline(transaction=False)
+        for name in others:
+            pipeline.exists(self._us.keys.alive(self._us.group, name))
+        beats = await pipeline.execute()
+        living = {name for name, beat in zip(others, beats, strict=True) if beat}
+        if len(living) < len(others) or stored > await self._behind.count(stream):
+            return living
+        return None
+
+    def _is_process(self, name: str) -> bool:
+        return name != self._us.name and not name.startswith("@")
 
     async def claim(self, owned: Owned, free: int) -> bool:
         """Take the oldest of the backlog in hand, as many as there are places for.

@@ -1,7 +1,8 @@
-"""Gives parked entries a due time that have lost theirs, once a minute.
+"""Gives entries a due time that wait and have none, once a minute.
 
 Being parked is being pending under ``@park``; the due times beside that may be deleted, or lost
-with a write that was torn. Without one an entry would never come back.
+with a write that was torn. Without one an entry would never come back. Nor would what waits in the
+lanes of a stream whose handler does not ask for order any more: nobody reads those.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import random
 import structlog
 
 from consumers.consumer import Consumer
-from consumers.dispatch import Routes
+from consumers.dispatch import Routes, is_ordered
 from consumers.skips import Skips
 from consumers.turn import Turn
 from relay.contract.connect import ResponseError, text_of
@@ -23,6 +24,7 @@ LOOK_SECONDS = 15.0
 PAGE = 256
 
 _restore = Script("consumers", "waiting/member", "waiting/restore")
+_loosen = Script("consumers", "waiting/member", "order/loosen")
 _log = structlog.get_logger("consumers.waiting.restore")
 
 
@@ -56,6 +58,7 @@ class Restorer:
                     int(1000 * EVERY_SECONDS),
                 )
                 if await turn.take():
+                    await self._loosen([at[0] for at in routed if not is_ordered(*at)])
                     await self._restore_tag(tag, {stream for stream, _ in routed})
             except ResponseError as error:
                 self._skips.note(tag, error)
@@ -69,6 +72,23 @@ class Restorer:
         known = {Stream(tag, each, self._us.keys.stream(tag, each)) for each in types}
         for stream in sorted(known | routed):
             await self._restore_stream(stream)
+
+    async def _loosen(self, shared: list[Stream]) -> None:
+        """Have what waits in lanes, which nobody reads any more, wait like any retry."""
+        for stream in shared:
+            if not stream.again:
+                await self._loosen_stream(stream)
+
+    async def _loosen_stream(self, stream: Stream) -> None:
+        place = (stream.tag, self._us.group, stream.event_type)
+        keys = [stream.key, self._us.keys.owner(*place), self._us.keys.lane(*place)]
+        keys.append(self._us.keys.park(stream.tag, self._us.group))
+        loosened, more = 0, PAGE
+        while more == PAGE:
+            more = await _loosen(self._us.redis, keys, self._us.group, stream.book_name, PAGE)
+            loosened += more
+        if loosened:
+            _log.warning("lanes_given_up", stream=stream.key, entries=loosened)
 
     async def _restore_stream(self, stream: Stream) -> None:
         keys = [stream.key, self._us.keys.park(stream.tag, self._us.group)]

@@ -352,3 +352,76 @@ async def test_a_long_handler_does_not_stop_the_other_keys_for_a_process_that_co
             await ordered.until("long_0")
 
     assert "short_0" not in other.ids
+
+
+@pytest.fixture
+def compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have owners look for what is left over within moments."""
+    monkeypatch.setattr("consumers.order.reader.COMPARE_SECONDS", 0.1)
+    monkeypatch.setattr("consumers.heartbeat.BEAT_SECONDS", 0.1)
+    monkeypatch.setattr("consumers.heartbeat.DEAD_SECONDS", 0.5)
+
+
+@pytest.mark.usefixtures("compared")
+async def test_lanes_that_are_lost_under_their_owner_are_found_again(
+    server: Server, store: Redis, ordered: Ordered
+) -> None:
+    """The book is deleted, and the owner lives on: nobody inherits what waits."""
+    ordered.declare(retry=Retry(attempts=9, base_seconds=2, jitter=0))
+    ordered.failures = {"k0_0": 1}
+    await append_events(store, keyed(1, 50))
+    async with running(ordered.worker, server.url):
+
+        async def all_wait() -> bool:
+            waiting = await store.zcard(KEYS.lane(TAG, GROUP, TYPE)) == 50
+            return waiting and set((await pending(store)).values()) <= {"@park", "@lane"}
+
+        await wait_until(all_wait, description="all wait in the store")
+        await store.delete(KEYS.lane(TAG, GROUP, TYPE))
+        await ordered.until_runs(50)
+        await settled(store)
+
+    assert by_key(ordered.ids)["k0"] == list(range(50))
+    assert await store.exists(KEYS.lane(TAG, GROUP, TYPE), KEYS.park(TAG, GROUP)) == 0
+
+
+@pytest.mark.usefixtures("compared")
+@pytest.mark.parametrize("consumer", ["dead", "@park"])
+async def test_what_a_worker_without_order_leaves_behind_comes_to_the_owner(
+    server: Server, store: Redis, ordered: Ordered, consumer: str
+) -> None:
+    """In a rolling deploy the old version reads beside the owner; it dies, or parks what fails."""
+    ordered.declare()
+    await append_events(store, ["k0_0"])
+    async with running(ordered.worker, server.url):
+        await ordered.until("k0_0")
+        async with store.pipeline(transaction=True) as at_once:
+            at_once.xadd(STREAM.key, fields_for("k0_1"))  # type: ignore[arg-type]
+            at_once.xreadgroup(GROUP, consumer, {STREAM.key: ">"})
+            await at_once.execute()
+        await ordered.until("k0_1")
+        await settled(store)
+
+    assert ordered.ids == ["k0_0", "k0_1"]
+
+
+@pytest.mark.usefixtures("compared")
+async def test_what_a_living_process_holds_is_left_to_it(
+    server: Server, store: Redis, ordered: Ordered
+) -> None:
+    """A worker of the old version may be busy with it."""
+    ordered.declare()
+    await append_events(store, ["k0_0"])
+    async with running(ordered.worker, server.url):
+        await ordered.until("k0_0")
+        await store.set(KEYS.alive(GROUP, "old"), "1", px=60_000)
+        for consumer, event_id in (("old", "k0_1"), ("dead", "k1_0")):
+            async with store.pipeline(transaction=True) as at_once:
+                at_once.xadd(STREAM.key, fields_for(event_id))  # type: ignore[arg-type]
+                at_once.xreadgroup(GROUP, consumer, {STREAM.key: ">"})
+                await at_once.execute()
+        await ordered.until("k1_0")
+        held = set((await pending(store)).values())
+
+    assert "k0_1" not in ordered.ids
+    assert held == {"old"}

@@ -7,6 +7,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from consumers.dispatch import Routes
+from consumers.order.lanes import make_room
 from consumers.rooms import House
 from consumers.waiting import restore as module
 from consumers.waiting.restore import Restorer
@@ -80,7 +81,8 @@ async def test_only_what_is_parked_gets_a_due_time(store: Redis) -> None:
     entry_ids = await parked(store, 3)
     for entry_id, owner in zip(entry_ids, ("live", "@lane"), strict=False):
         await store.xclaim(make_stream().key, GROUP, owner, 0, [entry_id])
-    await restorer(store).restore()
+    # Its handler, which may ask for order, is another process's.
+    await restorer(store, "email.new").restore()
 
     assert list(await due_times(store)) == [in_books(entry_ids[2])]
 
@@ -173,3 +175,60 @@ async def test_it_runs_by_itself(store: Redis, monkeypatch: pytest.MonkeyPatch) 
 
     await wait_until(restored, description="it has a due time")
     running.cancel()
+
+
+async def laned(store: Redis, count: int) -> list[str]:
+    """Append events and put them into a lane, as an owner does."""
+    entry_ids = await read_as(store, "before", make_stream())
+    entry_ids += await parked(store, count)
+    await store.xclaim(make_stream().key, GROUP, "@lane", 0, [*entry_ids], justid=True)
+    members = {f"a|{in_books(one).partition('|')[0]}": 0 for one in entry_ids}
+    await store.zadd(KEYS.lane(TAG, GROUP, TYPE), members)
+    return entry_ids
+
+
+async def test_what_waits_in_lanes_of_a_stream_without_order_waits_like_a_retry(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The handler asked for order before; on a full server too, and page by page."""
+    monkeypatch.setattr(module, "PAGE", 2)
+    await append_events(store, ["evt_0"])
+    await store.xgroup_create(make_stream().key, GROUP, id="0")
+    entry_ids = await laned(store, 5)
+    async with full(store):
+        await restorer(store).restore()
+
+    assert await pending(store) == dict.fromkeys(entry_ids, "@park")
+    assert set(await due_times(store)) == {in_books(one) for one in entry_ids}
+    assert await store.exists(KEYS.lane(TAG, GROUP, TYPE)) == 0
+
+
+async def test_lanes_are_left_to_a_process_that_owns_the_stream(store: Redis) -> None:
+    """In a rolling deploy some processes still ask for order."""
+    await append_events(store, ["evt_0"])
+    await store.xgroup_create(make_stream().key, GROUP, id="0")
+    entry_ids = await laned(store, 2)
+    until = await now_ms(store) + 60_000
+    await store.hset(KEYS.owner(TAG, GROUP, TYPE), mapping={"consumer": "old", "until": until})
+    await restorer(store).restore()
+    before = await pending(store)
+    await store.delete(LEASE)
+    await store.hset(KEYS.owner(TAG, GROUP, TYPE), "until", str(until - 120_000))
+    await restorer(store).restore()
+
+    assert before == dict.fromkeys(entry_ids, "@lane")
+    assert await pending(store) == dict.fromkeys(entry_ids, "@park")
+    assert await store.delete(KEYS.owner(TAG, GROUP, TYPE)) == 1
+
+
+async def test_lanes_of_an_ordered_stream_stay(store: Redis) -> None:
+    """They are its owner's, also while there is none."""
+    await append_events(store, ["evt_0"])
+    await store.xgroup_create(make_stream().key, GROUP, id="0")
+    entry_ids = await laned(store, 2)
+    routes = Routes(House([make_handler(pattern="unipile:*", order_by="account")], make_room).rooms)
+    routes.add(make_stream())
+    await Restorer(us(store), routes=routes).restore()
+
+    assert await pending(store) == dict.fromkeys(entry_ids, "@lane")
+    assert await store.delete(KEYS.lane(TAG, GROUP, TYPE)) == 1
