@@ -272,9 +272,10 @@ class OrderedReader:
         if found == 0:
             owned.grant.gone = True
             return True
-        # Told of an entry and given none: the group was moved on by hand. Where to is to be found
-        # out, or the store would tell of the same entry without end.
-        owned.must_prepare |= owned.has_news and not found
+        if owned.has_news and not found:
+            # The group was moved on by hand, or a worker without order has read. Where to is to be
+            # found out, or the store would tell of the same entry without end.
+            owned.last_id = await self._succession.last_id(stream)
         owned.has_news = False
         for entry_id, flat in found:
             owned.last_id = entry_id.decode()

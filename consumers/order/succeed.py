@@ -124,7 +124,7 @@ class Succession:
         for name in await self._behind.names(owned.stream):
             owned.room.waits_in_store(owned.stream, name)
         owned.room.ask_all(owned.stream)
-        owned.last_id = await self._last_id(owned.stream)
+        owned.last_id = await self.last_id(owned.stream)
         holders = await self._holders(owned.stream)
         stored = sum(count for name, count in holders.items() if name in STORED)
         # Fewer members than entries that wait: the lanes were lost, and the order with them.
@@ -185,7 +185,8 @@ class Succession:
             owned.backlog.popleft()
         return True
 
-    async def _last_id(self, stream: Stream) -> str:
+    async def last_id(self, stream: Stream) -> str:
+        """Give the id of the last entry that the group was given."""
         groups: list[dict[str, Any]] = await self._us.redis.xinfo_groups(stream.key)
         found = [group for group in groups if text_of(group["name"]) == self._us.group]
         return text_of(found[0]["last-delivered-id"]) if found else "0-0"
