@@ -1,6 +1,8 @@
 """What a program says of failures that nobody looks at."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -63,3 +65,27 @@ def test_whoever_looks_after_threads_already_goes_on(monkeypatch: pytest.MonkeyP
     run(start_thread())
 
     assert seen == ["ValueError"]
+
+
+WITHOUT_STREAMS = """
+import asyncio, os, sys
+
+os.close(0)
+os.close(1)
+from relay.contract.loop import run
+
+
+async def start_a_program() -> int:
+    program = await asyncio.create_subprocess_exec(sys.executable, "-c", "")
+    return await program.wait()
+
+
+sys.exit(run(start_a_program()))
+"""
+
+
+def test_a_program_whose_standard_streams_are_closed_runs_all_the_same() -> None:
+    """As some supervisors start it."""
+    ended = subprocess.run([sys.executable, "-c", WITHOUT_STREAMS], check=False, timeout=60)
+
+    assert ended.returncode == 0
