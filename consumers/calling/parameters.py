@@ -196,7 +196,7 @@ def _payload_type(
     return kind
 
 
-def _annotation(function: Callable[..., Any], parameter: inspect.Parameter) -> Any:  # noqa: ANN401
+def _annotation(function: Callable[..., Any], parameter: inspect.Parameter) -> Any:  # noqa: ANN401 - an annotation is any value
     """Give what a parameter's annotation names, where it is written as text too."""
     annotation = parameter.annotation
     if annotation is parameter.empty:

@@ -48,8 +48,8 @@ class _Misfit(Exception):
 class _Form(Protocol):
     """Makes a user's type of JSON, or of what JSON was parsed to."""
 
-    def decode(self, raw: bytes | msgspec.Raw) -> Any: ...  # noqa: ANN401
-    def convert(self, value: Any) -> Any: ...  # noqa: ANN401
+    def decode(self, raw: bytes | msgspec.Raw) -> Any: ...  # noqa: ANN401 - a user's type, or what is made of it
+    def convert(self, value: Any) -> Any: ...  # noqa: ANN401 - a user's type, or what is made of it
 
 
 def is_payload(kind: object) -> bool:
@@ -68,7 +68,7 @@ def is_payload(kind: object) -> bool:
     )
 
 
-def decoder(kind: Any, pointer: str | None = None) -> Callable[[Event], Any]:  # noqa: ANN401
+def decoder(kind: Any, pointer: str | None = None) -> Callable[[Event], Any]:  # noqa: ANN401 - a user's type, or what is made of it
     """Make what decodes the bodies for one handler.
 
     Args:
@@ -90,7 +90,7 @@ def decoder(kind: Any, pointer: str | None = None) -> Callable[[Event], Any]:  #
         said = str(error).partition("\n")[0]
         raise ValueError(f"{type(error).__name__}: {said}") from error
 
-    def decode(event: Event) -> Any:  # noqa: ANN401
+    def decode(event: Event) -> Any:  # noqa: ANN401 - a user's type, or what is made of it
         try:
             return _decoded(event.unpacked(), keys, form)
         except _Misfit as misfit:
@@ -103,7 +103,7 @@ def decoder(kind: Any, pointer: str | None = None) -> Callable[[Event], Any]:  #
     return decode
 
 
-def _decoded(raw: bytes, keys: list[str], form: _Form) -> Any:  # noqa: ANN401
+def _decoded(raw: bytes, keys: list[str], form: _Form) -> Any:  # noqa: ANN401 - a user's type, or what is made of it
     try:
         return form.decode(_raw_at(raw, keys))
     except msgspec.DecodeError:
@@ -125,17 +125,17 @@ def parse_pointer(pointer: object) -> list[str]:
 class _Struct:
     """Whatever msgspec decodes."""
 
-    def __init__(self, kind: Any) -> None:  # noqa: ANN401
+    def __init__(self, kind: Any) -> None:  # noqa: ANN401 - a user's type, or what is made of it
         self._decoder = msgspec.json.Decoder(kind)
         self._kind = kind
 
-    def decode(self, raw: bytes | msgspec.Raw) -> Any:  # noqa: ANN401
+    def decode(self, raw: bytes | msgspec.Raw) -> Any:  # noqa: ANN401 - a user's type, or what is made of it
         try:
             return self._decoder.decode(raw)
         except msgspec.ValidationError as error:
             raise _misfit(error) from None
 
-    def convert(self, value: Any) -> Any:  # noqa: ANN401
+    def convert(self, value: Any) -> Any:  # noqa: ANN401 - a user's type, or what is made of it
         try:
             return msgspec.convert(value, self._kind)
         except msgspec.ValidationError as error:
@@ -150,7 +150,7 @@ def _misfit(error: msgspec.ValidationError) -> _Misfit:
 class _Model:
     """Whatever holds a model of pydantic's."""
 
-    def __init__(self, kind: Any) -> None:  # noqa: ANN401
+    def __init__(self, kind: Any) -> None:  # noqa: ANN401 - a user's type, or what is made of it
         from pydantic import TypeAdapter  # noqa: PLC0415 - slow to load, and few need it
 
         self._adapter = TypeAdapter[Any](kind)
@@ -158,13 +158,13 @@ class _Model:
         self._adapter.rebuild(raise_errors=True)
         self._names = frozenset(_property_names(self._adapter))
 
-    def decode(self, raw: bytes | msgspec.Raw) -> Any:  # noqa: ANN401
+    def decode(self, raw: bytes | msgspec.Raw) -> Any:  # noqa: ANN401 - a user's type, or what is made of it
         return self._checked(self._adapter.validate_json, bytes(raw))
 
-    def convert(self, value: Any) -> Any:  # noqa: ANN401
+    def convert(self, value: Any) -> Any:  # noqa: ANN401 - a user's type, or what is made of it
         return self._checked(self._adapter.validate_python, value)
 
-    def _checked(self, validate: Callable[[Any], Any], value: Any) -> Any:  # noqa: ANN401
+    def _checked(self, validate: Callable[[Any], Any], value: Any) -> Any:  # noqa: ANN401 - a user's type, or what is made of it
         from pydantic import ValidationError  # noqa: PLC0415 - loaded by now
 
         try:
@@ -179,7 +179,7 @@ class _Model:
         return "".join(f".{key}" if key in self._names else "[...]" for key in path)
 
 
-def _property_names(adapter: Any) -> Iterator[str]:  # noqa: ANN401
+def _property_names(adapter: Any) -> Iterator[str]:  # noqa: ANN401 - a user's type, or what is made of it
     try:
         rest = [adapter.json_schema()]
     except Exception:  # noqa: BLE001 - a type without a schema can still validate
@@ -226,7 +226,7 @@ def _raw_member(raw: bytes | msgspec.Raw, key: str) -> msgspec.Raw:
     return members[key]
 
 
-def _value_at(value: Any, keys: list[str]) -> Any:  # noqa: ANN401
+def _value_at(value: Any, keys: list[str]) -> Any:  # noqa: ANN401 - a user's type, or what is made of it
     for place, key in enumerate(keys):
         try:
             value = value[_index(key) if isinstance(value, list) else key]

@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from consumers.calling.payload import parse_pointer
 from consumers.event import Event
 from consumers.worker import ORDER_ATTRIBUTES, OrderBy
 from relay.contract.entry import decode
@@ -78,7 +79,7 @@ def _pointed_at(pointer: str) -> Callable[[Event], Any]:
 
     Source: RFC 6901.
     """
-    steps = [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
+    steps = parse_pointer(pointer)
 
     def follow(event: Event) -> Any:  # noqa: ANN401 - whatever stands there
         try:

@@ -20,7 +20,7 @@ async def run_aside(call: Callable[[], Any], name: str) -> Any:  # noqa: ANN401 
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[Any] = loop.create_future()
 
-    def settle(result: Any, error: BaseException | None) -> None:  # noqa: ANN401
+    def settle(result: Any, error: BaseException | None) -> None:  # noqa: ANN401 - whatever a user's function gives
         if ended.done():
             return  # nobody waits any more
         if error is None:

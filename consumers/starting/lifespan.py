@@ -186,7 +186,7 @@ class Lifespan:
         # Not the message: it may quote anything.
         _log.error("closing_failed", what=what, error=type(error).__name__, frames=frames(error))
 
-    async def _call(self, function: Callable[..., Any]) -> Any:  # noqa: ANN401
+    async def _call(self, function: Callable[..., Any]) -> Any:  # noqa: ANN401 - whatever a user's function gives
         call = partial(function, **self._values(function))
         if is_async(function):
             return await call()
