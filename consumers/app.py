@@ -140,7 +140,7 @@ class WorkerProcess:
         self._store = place_of(url)
         name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._heartbeat = Heartbeat(url, keys.alive(worker.group, name))
-        redis = connect(url, role="worker", connections=8)
+        redis = connect(url, role="worker", connections=9)
         return Consumer(redis, keys, worker.group, name, lease=self._heartbeat.lease)
 
     def _ordered_reader(self, house: House) -> OrderedReader:
@@ -281,6 +281,7 @@ class WorkerProcess:
         _log.info("worker_stopped", group=self._us.group)
 
     async def _disconnect(self) -> None:
+        await self._settler.close()
         for connection in (self._reads, self._order, self._news, self._us.redis):
             await connection.aclose()
 

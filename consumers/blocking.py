@@ -10,6 +10,7 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from hiredis import pack_command
 from redis.asyncio import Redis
 
 from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError, connect, send_command
@@ -59,7 +60,8 @@ class BlockingConnection:
             raise ConnectionError("not connected")
         self._busy = True
         try:
-            await self._connection.send_command(*command, check_health=False)
+            packed = pack_command(command)  # type: ignore[arg-type]
+            await self._connection.send_packed_command(packed, check_health=False)
             return await self._connection.read_response()
         finally:
             self._busy = False

@@ -1,6 +1,6 @@
 """What the group's books say of entries that were read before."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from consumers.consumer import Consumer
 from consumers.entry import HeldEntry, read_history

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
+from consumers.calling.breath import Breath
 from consumers.calling.pace import PacedRoom
 from consumers.calling.rate import Bucket
 from consumers.collect import Collector
@@ -59,8 +60,10 @@ class Crew:
         self._lanes: list[asyncio.Task[None]] = []
         self._under_way: dict[asyncio.Task[None], list[HeldEntry]] = {}
         self._stuck: set[asyncio.Task[None]] = set()
+        self._breath = Breath()
+        self._is_ending = False
+        # Set where all have ended, or need not be waited for; looked at in the end only.
         self._idle = asyncio.Event()
-        self._idle.set()
 
     def start(self, resources: Mapping[str, Any] | None = None) -> None:
         """Begin to handle.
@@ -92,11 +95,13 @@ class Crew:
             process has ended.
         """
         unstarted = self._drain()
-        try:
-            async with asyncio.timeout(grace_seconds):
-                await self._idle.wait()
-        except TimeoutError:
-            pass
+        self._is_ending = True
+        if self._under_way:
+            try:
+                async with asyncio.timeout(grace_seconds):
+                    await self._idle.wait()
+            except TimeoutError:
+                pass
         in_threads = self._runner.in_threads > 0
         unfinished = {} if in_threads else dict(self._under_way)
         self._runner.stopping = True
@@ -125,31 +130,30 @@ class Crew:
         while True:
             entries = await self._take()
             self._under_way[lane] = entries
-            self._idle.clear()
             try:
-                await self._see_through(entries)
+                # A suspect comes by itself, also where a handler is given several.
+                if entries[0].suspicion.runs_alone:
+                    await self._see_suspect_through(entries)
+                else:
+                    await self._process(entries)
             finally:
-                for entry in entries:
-                    self._room.end_alone(entry)
                 # Also where the handler ended this lane: nobody would wait for it in vain.
                 del self._under_way[lane]
-                if not self._under_way:
+                if self._is_ending and not self._under_way:
                     self._idle.set()
+            if self._breath.is_due():
+                await asyncio.sleep(0)
 
-    async def _see_through(self, entries: list[HeldEntry]) -> None:
-        first = entries[0]
-        if not first.suspicion.runs_alone:
-            await self._process(entries)
-            return
-        # A suspect comes by itself, also where a handler is given several.
-        strikes = self._settler.strikes
-        if not await strikes.mark(first, self._room):
-            return
+    async def _see_suspect_through(self, entries: list[HeldEntry]) -> None:
+        suspect, strikes = entries[0], self._settler.strikes
         try:
-            await self._process(entries)
+            if await strikes.mark(suspect, self._room):
+                await self._process(entries)
         except HandlerEnded:
-            strikes.keep(first)  # it ended the process after all, if only by asking
+            strikes.keep(suspect)  # it ended the process after all, if only by asking
             raise
+        finally:
+            self._room.end_alone(suspect)
 
     async def _take(self) -> list[HeldEntry]:
         return [await self._entries.take()]

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -51,11 +50,11 @@ _history_decoder = msgspec.json.Decoder(History)
 def read_history(value: bytes | str | None) -> History:
     """Read the books' field; an unreadable one counts as no history."""
     if not value:
-        return History()
+        return NO_HISTORY
     try:
         return _history_decoder.decode(value)
     except msgspec.MsgspecError:
-        return History()
+        return NO_HISTORY
 
 
 def written(history: History) -> bytes:
@@ -63,8 +62,11 @@ def written(history: History) -> bytes:
     return msgspec.json.encode(history)
 
 
-@dataclass(frozen=True, slots=True)
-class HeldEntry:
+# Frozen, so that all entries may share it.
+NO_HISTORY = History()
+
+
+class HeldEntry(msgspec.Struct, frozen=True):
     """An entry that is pending under this process.
 
     Args:
@@ -80,7 +82,7 @@ class HeldEntry:
     stream: Stream
     entry_id: str
     fields: Mapping[bytes, bytes]
-    history: History = field(default_factory=History)
+    history: History = NO_HISTORY
     lease: Lease = UNBOUNDED
     lane: str = ""
     suspicion: Suspicion = INNOCENT
@@ -101,7 +103,7 @@ class HeldEntry:
         if self.history.first_seen:
             return self
         history = msgspec.structs.replace(self.history, first_seen=first_seen)
-        return replace(self, history=history)
+        return msgspec.structs.replace(self, history=history)
 
     @property
     def lane_member(self) -> str:
@@ -121,4 +123,6 @@ class HeldEntry:
 
 def fields_of(flat: Sequence[Any]) -> dict[bytes, bytes]:
     """Pair up the names and values of a raw reply."""
-    return dict(zip(flat[::2], flat[1::2], strict=True))
+    parts = iter(flat)
+    # The same iterator twice: each pair takes a name and then its value.
+    return dict(zip(parts, parts, strict=True))

@@ -14,12 +14,13 @@ from typing import Any
 import structlog
 
 from consumers.calling.call import bound
+from consumers.calling.deadline import Deadlines
 from consumers.calling.middleware import is_async, wrapped
 from consumers.calling.payload import InvalidPayload
 from consumers.calling.running import running
 from consumers.event import Event
 from consumers.outcome import (
-    Done,
+    DONE,
     Failed,
     GaveUp,
     GiveUp,
@@ -33,8 +34,6 @@ from relay.contract.errors import RelayError
 from relay.contract.printable import printable
 
 MAX_ERROR_CHARACTERS = 1000
-# How long after its time a coroutine that has not ended is reported.
-OVERDUE_SECONDS = 1.0
 
 # What a function takes: an event, or those of a batch.
 Given = Event | list[Event]
@@ -69,6 +68,9 @@ class Runner:
         self._handler = handler
         self._is_async = is_async(handler.function)
         self._threads: ThreadPoolExecutor | None = None
+        self._deadlines: Deadlines | None = None
+        if handler.timeout_seconds is not None:
+            self._deadlines = Deadlines(handler.timeout_seconds, self._say_overdue)
         self.in_threads = 0
         # Set before the lanes are cancelled: until then a cancellation is the handler's own doing.
         self.stopping = False
@@ -119,9 +121,9 @@ class Runner:
         mark = running.set(None if isinstance(given, list) else given)
         try:
             returned = await (self._in_time(given) if self._is_async else self._watched(given))
-            if not self.stopping:
+            if not self.stopping and _is_cancelled():
                 await _forget_cancellation()
-            return Done(), returned
+            return DONE, returned
         except TimeoutError as error:
             return self.judge(error, self._over_time()), None
         except asyncio.CancelledError as error:
@@ -174,17 +176,11 @@ class Runner:
 
     async def _in_time(self, given: Given) -> Any:  # noqa: ANN401 - whatever the user returns
         """Run a coroutine and what is around it, and cancel it after its time."""
-        limit_seconds = self._handler.timeout_seconds
-        if limit_seconds is None:
+        if self._deadlines is None:
             return await _finished(await self._call(given))
-        loop = asyncio.get_running_loop()
-        # A coroutine that swallows its cancellation would go on unseen.
-        watch = loop.call_later(limit_seconds + OVERDUE_SECONDS, self._say_overdue, given)
-        try:
-            async with asyncio.timeout(limit_seconds):
-                return await _finished(await self._call(given))
-        finally:
-            watch.cancel()
+        with self._deadlines.of(given):
+            returned = await self._call(given)
+            return returned if returned is None else await _finished(returned)
 
     async def _watched(self, given: Given) -> Any:  # noqa: ANN401 - whatever the user returns
         """Run a plain function and what is around it, and wait for its end however late.
@@ -276,6 +272,11 @@ async def _finished(result: Any) -> Any:  # noqa: ANN401 - whatever the user ret
     if inspect.isgenerator(result) or inspect.isasyncgen(result):
         raise TypeError("the handler gave a generator, which would never run: leave out its yield")
     return result
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _forget_cancellation() -> None:

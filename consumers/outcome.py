@@ -47,6 +47,9 @@ class Done:
     """The handler returned."""
 
 
+DONE = Done()
+
+
 @dataclass(frozen=True, slots=True)
 class Skipped:
     """The handler does not take this event, and need not.

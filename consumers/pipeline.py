@@ -3,8 +3,8 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 import structlog
 
 from consumers.effects.commit import Effects
@@ -13,7 +13,7 @@ from consumers.event import Event
 from consumers.handle import Runner
 from consumers.handle_batch import BatchRunner
 from consumers.outcome import Done, Failed, Outcome, Poisonous, Postponed, Skipped, Unreadable
-from consumers.retry import Acknowledge, Decision, TryAgain, decide
+from consumers.retry import ACKNOWLEDGE, Decision, TryAgain, decide
 from consumers.rooms import Room
 from consumers.settle import Settler
 from relay.contract.entry import decode
@@ -28,8 +28,7 @@ NOT_AWAITED = (
 _log = structlog.get_logger("consumers.pipeline")
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
+class _Run(msgspec.Struct, frozen=True):
     """An entry on its way through its handler.
 
     Args:
@@ -115,13 +114,13 @@ async def _finish(run: _Run, outcome: Outcome, room: Room, settler: Settler) -> 
         outcome = Failed("RuntimeError", NOT_AWAITED)
     if isinstance(outcome, Done):
         # Nearly every event: neither its age nor the policy matters.
-        await settler.settle(entry, room, Acknowledge())
+        await settler.settle(entry, room, ACKNOWLEDGE)
         return
     if run.effects.committed:
         # The entry is settled already, with its effect: there is nothing to try again.
         kind = outcome.kind if isinstance(outcome, Failed) else type(outcome).__name__
         _log.warning("failed_after_commit", **_about(entry, room), error=kind)
-        await settler.settle(entry, room, Acknowledge())
+        await settler.settle(entry, room, ACKNOWLEDGE)
         return
     decision = decide(
         outcome,

@@ -201,8 +201,7 @@ class Reader:
             # New in this stream, and yet it was run before.
             read = await with_histories(self._us, read)
         for entry in read:
-            self._sizes.note(entry.fields)
-            room.put(entry)
+            self._sizes.note(room.put(entry))
 
     async def _recover(self) -> None:
         """Take in what is pending under this consumer and not in hand."""

@@ -102,6 +102,9 @@ class Acknowledge:
     """The event is settled."""
 
 
+ACKNOWLEDGE = Acknowledge()
+
+
 @dataclass(frozen=True, slots=True)
 class TryAgain:
     """The event waits for another attempt.
@@ -152,7 +155,7 @@ def decide(
     """
     match outcome:
         case Done() | Skipped():
-            return Acknowledge()
+            return ACKNOWLEDGE
         case GaveUp(error, reason):
             return SetAside(reason, error)
         case Unreadable(error):

@@ -90,17 +90,20 @@ class Room:
         self._leaving.discard(_key(entry))
         self._again.pop(_key(entry), None)
 
-    def put(self, entry: HeldEntry) -> None:
-        """Take in an entry; one that is held already is passed over."""
-        if self._take_note(entry):
-            self.line_up(entry)
+    def put(self, entry: HeldEntry) -> int:
+        """Take in an entry and give its size in bytes; one that is held already is passed over."""
+        size_bytes = self._take_note(entry)
+        if size_bytes is None:
+            return 0
+        self.line_up(entry)
+        return size_bytes
 
-    def _take_note(self, entry: HeldEntry) -> bool:
-        if not self._house.hold(entry):
-            return False
-        self._held += 1
-        self._held_bytes += entry.size_bytes
-        return True
+    def _take_note(self, entry: HeldEntry) -> int | None:
+        size_bytes = self._house.hold(entry)
+        if size_bytes is not None:
+            self._held += 1
+            self._held_bytes += size_bytes
+        return size_bytes
 
     def line_up(self, entry: HeldEntry) -> None:
         """Have an entry that is held wait for a lane, and a suspect for its turn besides."""
@@ -155,16 +158,26 @@ class Room:
 
     def let_go(self, entry: HeldEntry) -> None:
         """Give back an entry's place, once it is settled."""
-        self.end_alone(entry)
-        if self._house.let_go(entry):
-            self._held -= 1
-            self._held_bytes -= entry.size_bytes
+        self.give_back(entry)
+        self.tell_of_room()
+
+    def tell_of_room(self) -> None:
+        """Tell those who wait for room, in any room of the process, that there is some."""
+        self._house.tell_of_room()
+
+    def give_back(self, entry: HeldEntry) -> None:
+        """Do the same without a word to those who wait for room: several at once need one."""
+        if entry.suspicion.takeovers:
+            self.end_alone(entry)
+        size_bytes = self._house.let_go(entry)
+        if size_bytes is None:
+            return
+        self._held -= 1
+        self._held_bytes -= size_bytes
+        if self._leaving:
             self._leaving.discard(_key(entry))
-            again = self._again.pop(_key(entry), None)
-            if again is not None:
-                self.put(again)
-            for told in self._house.on_room:
-                told()
+        if self._again and (again := self._again.pop(_key(entry), None)) is not None:
+            self.put(again)
 
 
 class House:
@@ -180,7 +193,8 @@ class House:
         handlers: Iterable[Handler],
         make_room: Callable[[Handler, "House"], Room] = Room,
     ) -> None:
-        self._held: set[tuple[str, str]] = set()
+        # With the size of each: it would take longer to count twice than to remember.
+        self._held: dict[tuple[str, str], int] = {}
         self._gone: set[tuple[str, str]] | None = None
         self._alone: HeldEntry | None = None
         self._last_alone: Room | None = None
@@ -222,23 +236,26 @@ class House:
         """Tell whether an entry is in this process's hands."""
         return (stream_key, entry_id) in self._held
 
-    def hold(self, entry: HeldEntry) -> bool:
-        """Take note of an entry; false where it is held already."""
+    def hold(self, entry: HeldEntry) -> int | None:
+        """Take note of an entry and give its size in bytes; none where it is held already."""
         key = _key(entry)
         if key in self._held:
-            return False
-        self._held.add(key)
-        return True
+            return None
+        self._held[key] = size_bytes = entry.size_bytes
+        return size_bytes
 
-    def let_go(self, entry: HeldEntry) -> bool:
-        """Forget an entry; false where it was not held."""
+    def let_go(self, entry: HeldEntry) -> int | None:
+        """Forget an entry and give its size in bytes; none where it was not held."""
         key = _key(entry)
-        if key not in self._held:
-            return False
-        self._held.remove(key)
-        if self._gone is not None:
+        size_bytes = self._held.pop(key, None)
+        if self._gone is not None and size_bytes is not None:
             self._gone.add(key)
-        return True
+        return size_bytes
+
+    def tell_of_room(self) -> None:
+        """Tell those who wait for room that there is some."""
+        for told in self.on_room:
+            told()
 
 
 def _key(entry: HeldEntry) -> tuple[str, str]:

@@ -6,11 +6,10 @@ together; one that is lost in a crash costs a second run, never an event.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 import structlog
-from redis.asyncio.client import Pipeline
 
 from consumers.consumer import Consumer
 from consumers.entry import HeldEntry, History, written
@@ -23,6 +22,7 @@ from relay.contract.connect import ResponseError
 from relay.contract.duties import cancel
 from relay.contract.script import Call, Script
 from relay.contract.stream import Stream
+from relay.contract.wire import Command, Wire
 
 ACK_DELAY_SECONDS = 0.005
 BATCH = 256
@@ -46,6 +46,7 @@ class Settler:
 
     def __init__(self, us: Consumer) -> None:
         self._us = us
+        self._wire = Wire(us.redis)
         self._acks: list[tuple[HeldEntry, Room]] = []
         self._enough = asyncio.Event()
         self._flusher: asyncio.Task[None] | None = None
@@ -146,6 +147,10 @@ class Settler:
         await cancel(self._refused)
         await self.strikes.stop()
 
+    async def close(self) -> None:
+        """Give up the connection over which acknowledgements go."""
+        await self._wire.close()
+
     async def flush(self) -> None:
         """Send every acknowledgement that waits."""
         while self._flusher is not None:
@@ -169,7 +174,8 @@ class Settler:
                 batch, self._acks = self._acks[:BATCH], self._acks[BATCH:]
                 await persist(lambda batch=batch: self._send_acks(batch))  # type: ignore[misc]
                 for entry, room in batch:
-                    room.let_go(entry)
+                    room.give_back(entry)
+                batch[0][1].tell_of_room()
         finally:
             self._flusher = None
 
@@ -187,13 +193,13 @@ class Settler:
             ids[entry.stream.key].append(entry.entry_id)
             for book in self._written_in(entry):
                 books[book].append(entry.member)
-        # Together where books speak of them: an end between the two would leave that for ever.
-        pipeline = self._us.redis.pipeline(transaction=bool(books))
-        for key, entry_ids in ids.items():
-            pipeline.xack(key, self._us.group, *entry_ids)
-        for key, members in books.items():
-            pipeline.hdel(key, *members)
-        for reply in await _replies(pipeline):
+        group = self._us.group
+        commands: list[Command] = [("XACK", key, group, *some) for key, some in ids.items()]
+        if books:
+            # Together with what the books say: an end between the two would leave that for ever.
+            commands += [("HDEL", key, *members) for key, members in books.items()]
+            commands = [("MULTI",), *commands, ("EXEC",)]
+        for reply in _each(await self._wire.exchange(commands)):
             if isinstance(reply, ResponseError) and passes(reply):
                 raise reply  # all of it is sent again: an acknowledgement may be repeated
             if isinstance(reply, Exception):
@@ -285,12 +291,13 @@ class Settler:
             return
 
 
-async def _replies(pipeline: Pipeline) -> list[Any]:
-    """Send what was collected; a transaction may be refused as a whole."""
-    try:
-        return await pipeline.execute(raise_on_error=False)
-    except ResponseError as error:
-        return [error]
+def _each(replies: list[Any]) -> Iterator[Any]:
+    """Give every reply, also those that a transaction has given as one."""
+    for reply in replies:
+        if isinstance(reply, list):
+            yield from reply
+        else:
+            yield reply
 
 
 def _say_refused(stream: Stream, error: Exception) -> None:

@@ -1,7 +1,5 @@
 """How many entries to ask for, so that their bodies fit into what may be held."""
 
-from collections.abc import Mapping
-
 MAX_ENTRIES = 1024
 MAX_BYTES = 32 * 1024 * 1024
 # Until entries were seen they are taken to be large, so that the first read is a small one.
@@ -17,9 +15,9 @@ class Sizes:
     def __init__(self) -> None:
         self._likely_bytes = float(FIRST_GUESS_BYTES)
 
-    def note(self, fields: Mapping[bytes, bytes]) -> None:
+    def note(self, size_bytes: int) -> None:
         """Take note of an entry; up at once and down slowly, as large ones come together."""
-        size_bytes = max(LEAST_BYTES, sum(map(len, fields.values())))
+        size_bytes = max(LEAST_BYTES, size_bytes)
         eased = self._likely_bytes + (size_bytes - self._likely_bytes) * EASE
         self._likely_bytes = max(size_bytes, eased)
 

@@ -43,11 +43,12 @@ class Effects:
         self._entry = entry
         # Whether the entry is settled by a commit, so that no later failure may park it.
         self.committed = False
-        self._asked: list[Coroutine[Any, Any, Any]] = []
+        # Made when it is needed: most runs ask for nothing.
+        self._asked: list[Coroutine[Any, Any, Any]] | None = None
 
     def note(self, asked: Coroutine[Any, Any, Any]) -> None:
         """Remember what the handler asked for; see `consumers.effects.once.Steps`."""
-        self._asked.append(asked)
+        self._asked = [*(self._asked or ()), asked]
 
     def abandon(self) -> bool:
         """Give up what the handler asked for and never began.
@@ -56,6 +57,8 @@ class Effects:
             Whether anything of what it asked for has not come to its end: to count the event as
             done would lose that.
         """
+        if self._asked is None:
+            return False
         left = [
             asked
             for asked in self._asked

@@ -118,9 +118,9 @@ class Lanes(Room):
             lane.leaving = 0
         return entries
 
-    def let_go(self, entry: HeldEntry) -> None:
+    def give_back(self, entry: HeldEntry) -> None:
         """Give back an entry's place; the next of its lane may begin."""
-        super().let_go(entry)
+        super().give_back(entry)
         stream, name = _lane_of(entry)
         lane = self._lanes.get((stream.key, name))
         if lane is not None and lane.handles(entry):
@@ -155,7 +155,7 @@ class Lanes(Room):
         lane.due_at = self._clock() + wait_seconds
         lane.stored = more or lane.leaving > 0
         for entry in entries:
-            if self._take_note(entry):
+            if self._take_note(entry) is not None:
                 lane.waiting.append(entry)
         self._go_on(lane)
 
@@ -172,10 +172,11 @@ class Lanes(Room):
         """
         self._surplus[stream.key] = self._surplus[stream.key][len(entries) :]
         for entry in entries:
-            super().let_go(entry)
+            super().give_back(entry)
             lane = self._lane(*_lane_of(entry))
             lane.leaving -= 1
             self.ask(lane)
+        self.tell_of_room()
 
     def wanting(self, most: int) -> list[Lane]:
         """Give lanes whose next entry must come from the store, and may now.
@@ -251,7 +252,8 @@ class Lanes(Room):
             lane.stored, lane.leaving = False, 0
             self._go_on(lane)
         for entry in lost:
-            super().let_go(entry)
+            super().give_back(entry)
+        self.tell_of_room()
 
     def line_up(self, entry: HeldEntry) -> None:
         """Have an entry that is held wait in its lane."""

@@ -247,7 +247,7 @@ class OrderedReader:
                 room.ask(lane, REFUSED_SECONDS)
             else:
                 for entry in reply.entries:
-                    self._sizes.note(entry.fields)
+                    self._sizes.note(entry.size_bytes)
                 room.drawn(lane, reply.entries, reply.wait_seconds, more=reply.more)
                 moved |= bool(reply.entries) or not reply.wait_seconds
         return moved
@@ -279,7 +279,7 @@ class OrderedReader:
         owned.has_news = False
         for entry_id, flat in found:
             owned.last_id = entry_id.decode()
-            self._sizes.note(owned.take_in(owned.last_id, flat, NO_HISTORY).fields)
+            self._sizes.note(owned.take_in(owned.last_id, flat, NO_HISTORY).size_bytes)
         return bool(found)
 
     async def _wait(self) -> None:

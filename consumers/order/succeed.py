@@ -180,7 +180,7 @@ class Succession:
             return False
         for (entry_id, flat), history, strikes in taken:
             known = (read_history(history), read_suspicion(strikes))
-            self._sizes.note(owned.take_in(entry_id.decode(), flat, *known).fields)
+            self._sizes.note(owned.take_in(entry_id.decode(), flat, *known).size_bytes)
         for _ in ids:
             owned.backlog.popleft()
         return True

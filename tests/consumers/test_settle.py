@@ -1,6 +1,6 @@
 """What the store holds after an outcome was stored: state before, act, state after."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 from typing import Any
 
 import pytest

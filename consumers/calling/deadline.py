@@ -1,0 +1,107 @@
+"""Ends the runs of a handler that take longer than they may.
+
+All runs of a handler have the same limit, so they are due in the order in which they began, and
+one timer for the first of them does for all. A timer of its own would cost each run more than
+all else that is done around a quick handler.
+
+Source: asyncio.timeout, which the outcome for whoever is cancelled is the same as.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+# How long after its time a coroutine that has not ended is reported.
+OVERDUE_SECONDS = 1.0
+
+
+class Deadlines:
+    """Knows the runs of one handler that are under way.
+
+    Args:
+        limit_seconds: How long each may take.
+        say_overdue: Is given what a run was given that has not ended a while after its time: a
+            coroutine that swallows its cancellation would go on unseen.
+    """
+
+    def __init__(self, limit_seconds: float, say_overdue: Callable[[Any], None]) -> None:
+        self.limit_seconds = limit_seconds
+        self.say_overdue = say_overdue
+        # In the order in which they began.
+        self.running: dict[Deadline, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def of(self, given: object) -> "Deadline":
+        """Give a block whose time is limited; it raises ``TimeoutError`` where that is over.
+
+        Args:
+            given: What the run was given.
+        """
+        return Deadline(self, given)
+
+    def watch(self) -> None:
+        """Have a timer run, where none does."""
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self.limit_seconds, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        now = time.monotonic()
+        for deadline in list(self.running):
+            left_seconds = deadline.ends_at - now
+            if left_seconds > 0:
+                loop = asyncio.get_running_loop()
+                self._timer = loop.call_later(left_seconds, self._look)
+                return
+            del self.running[deadline]
+            deadline.expire()
+
+
+class Deadline:
+    """One run; as a block, for the task that enters it.
+
+    Args:
+        deadlines: Of the handler.
+        given: What the run was given.
+    """
+
+    __slots__ = ("_cancelling", "_deadlines", "_given", "_overdue", "_task", "ends_at")
+
+    def __init__(self, deadlines: Deadlines, given: object) -> None:
+        self._deadlines = deadlines
+        self._given = given
+        self._overdue: asyncio.TimerHandle | None = None
+
+    def __enter__(self) -> Self:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a task runs this
+        self._task: asyncio.Task[Any] = task
+        self.ends_at = time.monotonic() + self._deadlines.limit_seconds
+        self._deadlines.running[self] = None
+        self._deadlines.watch()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._overdue is None:
+            del self._deadlines.running[self]
+            return
+        self._overdue.cancel()
+        # One that was cancelled by others as well goes on being cancelled.
+        if self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+            raise TimeoutError from error
+
+    def expire(self) -> None:
+        """Cancel the run, and have it reported where it goes on all the same."""
+        self._cancelling = self._task.cancelling()
+        self._task.cancel()
+        loop = asyncio.get_running_loop()
+        self._overdue = loop.call_later(
+            OVERDUE_SECONDS, self._deadlines.say_overdue, self._given
+        )
