@@ -66,8 +66,10 @@ def written(history: History) -> bytes:
 NO_HISTORY = History()
 
 
-class HeldEntry(msgspec.Struct, frozen=True):
+class HeldEntry(msgspec.Struct, frozen=True, gc=False):
     """An entry that is pending under this process.
+
+    Python's collector need not look at it: nothing that it holds leads back to it.
 
     Args:
         stream: Where it stands.

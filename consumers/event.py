@@ -155,7 +155,8 @@ class Event:
         Raises:
             ValueError: The body is not JSON, or not in the encoding it names.
         """
-        plain = self.unpacked()
+        stored = self._stored
+        plain = stored.data if stored.content_encoding is None else self.unpacked()
         try:
             return msgspec.json.decode(plain)
         except msgspec.DecodeError:

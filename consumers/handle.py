@@ -118,10 +118,15 @@ class Runner:
         Returns:
             How it ended, and what came back.
         """
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a task runs this
         mark = running.set(None if isinstance(given, list) else given)
         try:
-            returned = await (self._in_time(given) if self._is_async else self._watched(given))
-            if not self.stopping and _is_cancelled():
+            if self._is_async:
+                returned = await self._in_time(task, given)
+            else:
+                returned = await self._watched(given)
+            if task.cancelling() and not self.stopping:
                 await _forget_cancellation()
             return DONE, returned
         except TimeoutError as error:
@@ -174,11 +179,11 @@ class Runner:
     async def _in_loop(self, given: Given) -> Any:  # noqa: ANN401 - whatever the user returns
         return await _finished(await self._function(given))
 
-    async def _in_time(self, given: Given) -> Any:  # noqa: ANN401 - whatever the user returns
+    async def _in_time(self, task: asyncio.Task[Any], given: Given) -> Any:  # noqa: ANN401 - whatever the user returns
         """Run a coroutine and what is around it, and cancel it after its time."""
         if self._deadlines is None:
             return await _finished(await self._call(given))
-        with self._deadlines.of(given):
+        with self._deadlines.of(task, given):
             returned = await self._call(given)
             return returned if returned is None else await _finished(returned)
 
@@ -272,11 +277,6 @@ async def _finished(result: Any) -> Any:  # noqa: ANN401 - whatever the user ret
     if inspect.isgenerator(result) or inspect.isasyncgen(result):
         raise TypeError("the handler gave a generator, which would never run: leave out its yield")
     return result
-
-
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 async def _forget_cancellation() -> None:

@@ -12,7 +12,7 @@ from consumers.entry import HeldEntry
 from consumers.event import Event
 from consumers.handle import Runner
 from consumers.handle_batch import BatchRunner
-from consumers.outcome import Done, Failed, Outcome, Poisonous, Postponed, Skipped, Unreadable
+from consumers.outcome import DONE, Done, Failed, Outcome, Poisonous, Postponed, Skipped, Unreadable
 from consumers.retry import ACKNOWLEDGE, Decision, TryAgain, decide
 from consumers.rooms import Room
 from consumers.settle import Settler
@@ -28,7 +28,7 @@ NOT_AWAITED = (
 _log = structlog.get_logger("consumers.pipeline")
 
 
-class _Run(msgspec.Struct, frozen=True):
+class _Run(msgspec.Struct, frozen=True, gc=False):
     """An entry on its way through its handler.
 
     Args:
@@ -55,7 +55,11 @@ async def process(entry: HeldEntry, room: Room, runner: Runner, settler: Settler
     """
     run = _prepared(entry, settler)
     outcome = await runner.run(run.event) if isinstance(run.event, Event) else run.event
-    await _finish(run, outcome, room, settler)
+    if outcome is DONE and not run.effects.asked_for_any and not entry.suspicion.takeovers:
+        # Nearly every event: neither its age nor the policy matters, and there is no strike.
+        settler.acknowledge(entry, room)
+    else:
+        await _finish(run, outcome, room, settler)
 
 
 async def process_batch(
@@ -113,7 +117,6 @@ async def _finish(run: _Run, outcome: Outcome, room: Room, settler: Settler) -> 
     if run.effects.abandon() and isinstance(outcome, Done):
         outcome = Failed("RuntimeError", NOT_AWAITED)
     if isinstance(outcome, Done):
-        # Nearly every event: neither its age nor the policy matters.
         await settler.settle(entry, room, ACKNOWLEDGE)
         return
     if run.effects.committed:

@@ -108,7 +108,8 @@ class Room:
     def line_up(self, entry: HeldEntry) -> None:
         """Have an entry that is held wait for a lane, and a suspect for its turn besides."""
         (self._suspects if entry.suspicion.runs_alone else self._queue).append(entry)
-        self._arrived.set()
+        if self._idle_lanes:
+            self._arrived.set()
 
     def line_up_again(self, entry: HeldEntry) -> None:
         """Have an entry wait again that was taken and not begun."""
@@ -238,7 +239,7 @@ class House:
 
     def hold(self, entry: HeldEntry) -> int | None:
         """Take note of an entry and give its size in bytes; none where it is held already."""
-        key = _key(entry)
+        key = (entry.stream.key, entry.entry_id)
         if key in self._held:
             return None
         self._held[key] = size_bytes = entry.size_bytes
@@ -246,7 +247,7 @@ class House:
 
     def let_go(self, entry: HeldEntry) -> int | None:
         """Forget an entry and give its size in bytes; none where it was not held."""
-        key = _key(entry)
+        key = (entry.stream.key, entry.entry_id)
         size_bytes = self._held.pop(key, None)
         if self._gone is not None and size_bytes is not None:
             self._gone.add(key)

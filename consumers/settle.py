@@ -13,6 +13,7 @@ import structlog
 
 from consumers.consumer import Consumer
 from consumers.entry import HeldEntry, History, written
+from consumers.lease import UNBOUNDED
 from consumers.persist import passes, persist
 from consumers.retry import Acknowledge, Decision, SetAside, TryAgain
 from consumers.rooms import Room
@@ -68,7 +69,7 @@ class Settler:
             await self.strikes.lift(entry)
         match decision:
             case Acknowledge():
-                self._acknowledge(entry, room)
+                self.acknowledge(entry, room)
             case TryAgain():
                 await self._store(entry, room, lambda: self._put_off(entry, room, decision))
             case SetAside():
@@ -157,10 +158,12 @@ class Settler:
             self._enough.set()
             await asyncio.wait({self._flusher})
 
-    def _acknowledge(self, entry: HeldEntry, room: Room) -> None:
-        self._acks.append((entry, room))
+    def acknowledge(self, entry: HeldEntry, room: Room) -> None:
+        """Have an entry acknowledged with the next that are, soon; no suspect, see `settle`."""
+        acks = self._acks
+        acks.append((entry, room))
         # In a lane the next entry waits for this to be stored; so may the room's next read.
-        if entry.lane or room.is_starved or len(self._acks) >= BATCH:
+        if entry.lane or len(acks) >= BATCH or room.is_starved:
             self._enough.set()
         if self._flusher is None:
             self._flusher = asyncio.create_task(self._flush_all(), name="ack-flush")
@@ -189,10 +192,14 @@ class Settler:
     async def _send_acks(self, batch: list[tuple[HeldEntry, Room]]) -> None:
         ids: defaultdict[str, list[str]] = defaultdict(list)
         books: defaultdict[str, list[str]] = defaultdict(list)
+        lease, lost = UNBOUNDED, False
         for entry, _ in batch:
             ids[entry.stream.key].append(entry.entry_id)
-            for book in self._written_in(entry):
-                books[book].append(entry.member)
+            if entry.lease is not lease:  # what was read together has it in common
+                lease, lost = entry.lease, entry.lease.is_lost()
+            if lost or entry.history.attempts or entry.suspicion.takeovers:
+                for book in self._written_in(entry):
+                    books[book].append(entry.member)
         group = self._us.group
         commands: list[Command] = [("XACK", key, group, *some) for key, some in ids.items()]
         if books:

@@ -33,13 +33,14 @@ class Deadlines:
         self.running: dict[Deadline, None] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def of(self, given: object) -> "Deadline":
+    def of(self, task: asyncio.Task[Any], given: object) -> "Deadline":
         """Give a block whose time is limited; it raises ``TimeoutError`` where that is over.
 
         Args:
+            task: Enters the block.
             given: What the run was given.
         """
-        return Deadline(self, given)
+        return Deadline(self, task, given)
 
     def watch(self) -> None:
         """Have a timer run, where none does."""
@@ -60,24 +61,23 @@ class Deadlines:
 
 
 class Deadline:
-    """One run; as a block, for the task that enters it.
+    """One run, as a block.
 
     Args:
         deadlines: Of the handler.
+        task: Enters the block.
         given: What the run was given.
     """
 
     __slots__ = ("_cancelling", "_deadlines", "_given", "_overdue", "_task", "ends_at")
 
-    def __init__(self, deadlines: Deadlines, given: object) -> None:
+    def __init__(self, deadlines: Deadlines, task: asyncio.Task[Any], given: object) -> None:
         self._deadlines = deadlines
+        self._task = task
         self._given = given
         self._overdue: asyncio.TimerHandle | None = None
 
     def __enter__(self) -> Self:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - a task runs this
-        self._task: asyncio.Task[Any] = task
         self.ends_at = time.monotonic() + self._deadlines.limit_seconds
         self._deadlines.running[self] = None
         self._deadlines.watch()

@@ -50,6 +50,11 @@ class Effects:
         """Remember what the handler asked for; see `consumers.effects.once.Steps`."""
         self._asked = [*(self._asked or ()), asked]
 
+    @property
+    def asked_for_any(self) -> bool:
+        """Whether the handler asked for any."""
+        return self._asked is not None
+
     def abandon(self) -> bool:
         """Give up what the handler asked for and never began.
 

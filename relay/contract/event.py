@@ -21,8 +21,10 @@ MAX_MEMBERS = 16
 GZIP_MAGIC = b"\x1f\x8b"
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What an entry holds.
+
+    Python's collector need not look at it: nothing that it holds leads back to it.
 
     Args:
         id: The sender's event id as sent, or ``sha256:…`` where there was none.
