@@ -41,6 +41,11 @@ class BlockingConnection:
         """Whether the connection of the last command still stands."""
         return self._connection is not None and self._connection.is_connected
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a command was sent that is not answered yet."""
+        return self._busy
+
     async def open(self) -> None:
         """Connect; a connection that was lost is replaced by a new one."""
         await self.close()

@@ -72,6 +72,7 @@ class Crew:
             resources: What is open by now, by name.
         """
         self._runner.provide(resources or {})
+        self._runner.loop = asyncio.get_running_loop()
         name = self._room.handler.name
         self._lanes = [
             asyncio.create_task(self._lane(), name=f"lane-{name}-{number}")

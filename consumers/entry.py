@@ -97,7 +97,9 @@ class HeldEntry(msgspec.Struct, frozen=True, gc=False):
     @property
     def origin_id(self) -> str:
         """The id that it had in its type's stream: its own, unless it is given again."""
-        told = self.fields.get(b"entryid", b"") if self.stream.again else b""
+        if not self.stream.again:
+            return self.entry_id
+        told = self.fields.get(b"entryid", b"")
         return told.decode() if ENTRY_ID.fullmatch(told) else self.entry_id
 
     def seen(self, first_seen: float) -> "HeldEntry":

@@ -72,6 +72,8 @@ class Runner:
         if handler.timeout_seconds is not None:
             self._deadlines = Deadlines(handler.timeout_seconds, self._say_overdue)
         self.in_threads = 0
+        # The running one, where it is known: asking costs a call of the system before Python 3.12.
+        self.loop: asyncio.AbstractEventLoop | None = None
         # Set before the lanes are cancelled: until then a cancellation is the handler's own doing.
         self.stopping = False
         # Not with nothing at once: a parameter of a resource's name could look like a payload.
@@ -118,17 +120,14 @@ class Runner:
         Returns:
             How it ended, and what came back.
         """
-        task = asyncio.current_task()
+        task = asyncio.current_task(self.loop)
         assert task is not None  # noqa: S101 - a task runs this
         mark = running.set(None if isinstance(given, list) else given)
         try:
-            if self._is_async:
-                returned = await self._in_time(task, given)
-            else:
-                returned = await self._watched(given)
+            once = self._in_time if self._is_async else self._watched
+            returned = await once(task, given)
             if task.cancelling() and not self.stopping:
                 await _forget_cancellation()
-            return DONE, returned
         except TimeoutError as error:
             return self.judge(error, self._over_time()), None
         except asyncio.CancelledError as error:
@@ -142,6 +141,8 @@ class Runner:
             raise ended.with_traceback(error.__traceback__) from None
         except Exception as error:  # noqa: BLE001 - the edge: any failure of a handler is an outcome
             return self.judge(error), None
+        else:
+            return DONE, returned
         finally:
             running.reset(mark)
 
@@ -187,7 +188,7 @@ class Runner:
             returned = await self._call(given)
             return returned if returned is None else await _finished(returned)
 
-    async def _watched(self, given: Given) -> Any:  # noqa: ANN401 - whatever the user returns
+    async def _watched(self, _: asyncio.Task[Any], given: Given) -> Any:  # noqa: ANN401 - whatever the user returns
         """Run a plain function and what is around it, and wait for its end however late.
 
         A thread cannot be cancelled; trying again while it still runs would run it twice at once.

@@ -97,6 +97,8 @@ class Reader:
     def wake(self) -> None:
         """Look again: there is a new stream, or room where there was none."""
         self._wake.set()
+        if not self._connection.is_busy:
+            return  # the next read looks before it blocks
         # A task of its own each time: one under way may be at its end, with the next read begun.
         waker = asyncio.create_task(self._connection.unblock(self._us.redis), name="reader-wake")
         self._wakers.add(waker)
@@ -146,6 +148,8 @@ class Reader:
         found: dict[int, tuple[Room, list[Stream]]] = {}
         for stream, room in self._routes.shared:
             found.setdefault(id(room), (room, []))[1].append(stream)
+        for room, _ in found.values():
+            room.adapt()
         rooms = [(room, streams) for room, streams in found.values() if room.free]
         self._left_out = len(rooms) < len(found)
         return rooms

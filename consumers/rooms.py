@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
+from consumers.ahead import ReadAhead
 from consumers.entry import HeldEntry
 from consumers.worker import Handler
 
@@ -28,7 +29,8 @@ class Room:
     def __init__(self, handler: Handler, house: "House") -> None:
         self.handler = handler
         self._house = house
-        self._capacity = handler.most_running + handler.read_ahead
+        self._most_running = handler.most_running
+        self._ahead = ReadAhead(handler.read_ahead)
         self._queue: deque[HeldEntry] = deque()
         self._suspects: deque[HeldEntry] = deque()
         self._idle_lanes = 0
@@ -44,7 +46,7 @@ class Room:
         """How many more entries may be read for it."""
         if self._held_bytes >= self._house.room_bytes:
             return 0
-        return max(0, self._capacity - self._held)
+        return max(0, self._places - self._held)
 
     @property
     def free_for_claims(self) -> int:
@@ -55,7 +57,11 @@ class Room:
         """
         if self._held_bytes >= 2 * self._house.room_bytes:
             return 0
-        return max(0, self._capacity + self.handler.most_running - self._held)
+        return max(0, self._places + self._most_running - self._held)
+
+    @property
+    def _places(self) -> int:
+        return self._most_running + self._ahead.entries
 
     @property
     def is_starved(self) -> bool:
@@ -66,6 +72,10 @@ class Room:
     def claims_share(self) -> int:
         """How many places are worth claiming for: half of those that claims have of their own."""
         return max(1, self.handler.most_running // 2)
+
+    def adapt(self) -> None:
+        """Have as many places as the handler's speed asks for now."""
+        self._ahead.adapt()
 
     def put_claimed(self, entry: HeldEntry) -> None:
         """Take in an entry that was claimed for this process.
@@ -159,26 +169,32 @@ class Room:
 
     def let_go(self, entry: HeldEntry) -> None:
         """Give back an entry's place, once it is settled."""
-        self.give_back(entry)
-        self.tell_of_room()
+        if self.give_back(entry):
+            self.tell_of_room()
 
     def tell_of_room(self) -> None:
         """Tell those who wait for room, in any room of the process, that there is some."""
         self._house.tell_of_room()
 
-    def give_back(self, entry: HeldEntry) -> None:
-        """Do the same without a word to those who wait for room: several at once need one."""
+    def give_back(self, entry: HeldEntry) -> bool:
+        """Do the same without a word to those who wait for room: several at once need one.
+
+        Returns:
+            Whether it held a place.
+        """
         if entry.suspicion.takeovers:
             self.end_alone(entry)
         size_bytes = self._house.let_go(entry)
         if size_bytes is None:
-            return
+            return False
         self._held -= 1
+        self._ahead.settled += 1
         self._held_bytes -= size_bytes
         if self._leaving:
             self._leaving.discard(_key(entry))
         if self._again and (again := self._again.pop(_key(entry), None)) is not None:
             self.put(again)
+        return True
 
 
 class House:

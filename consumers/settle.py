@@ -190,6 +190,13 @@ class Settler:
             pass
 
     async def _send_acks(self, batch: list[tuple[HeldEntry, Room]]) -> None:
+        for reply in _each(await self._wire.exchange(self._acks_of(batch))):
+            if isinstance(reply, ResponseError) and passes(reply):
+                raise reply  # all of it is sent again: an acknowledgement may be repeated
+            if isinstance(reply, Exception):
+                _log.error("ack_refused", error=type(reply).__name__)
+
+    def _acks_of(self, batch: list[tuple[HeldEntry, Room]]) -> list[Command]:
         ids: defaultdict[str, list[str]] = defaultdict(list)
         books: defaultdict[str, list[str]] = defaultdict(list)
         lease, lost = UNBOUNDED, False
@@ -206,11 +213,7 @@ class Settler:
             # Together with what the books say: an end between the two would leave that for ever.
             commands += [("HDEL", key, *members) for key, members in books.items()]
             commands = [("MULTI",), *commands, ("EXEC",)]
-        for reply in _each(await self._wire.exchange(commands)):
-            if isinstance(reply, ResponseError) and passes(reply):
-                raise reply  # all of it is sent again: an acknowledgement may be repeated
-            if isinstance(reply, Exception):
-                _log.error("ack_refused", error=type(reply).__name__)
+        return commands
 
     def _written_in(self, entry: HeldEntry) -> list[str]:
         """Name the books that may hold something of an entry."""

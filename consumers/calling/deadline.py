@@ -102,6 +102,4 @@ class Deadline:
         self._cancelling = self._task.cancelling()
         self._task.cancel()
         loop = asyncio.get_running_loop()
-        self._overdue = loop.call_later(
-            OVERDUE_SECONDS, self._deadlines.say_overdue, self._given
-        )
+        self._overdue = loop.call_later(OVERDUE_SECONDS, self._deadlines.say_overdue, self._given)

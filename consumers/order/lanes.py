@@ -118,14 +118,15 @@ class Lanes(Room):
             lane.leaving = 0
         return entries
 
-    def give_back(self, entry: HeldEntry) -> None:
+    def give_back(self, entry: HeldEntry) -> bool:
         """Give back an entry's place; the next of its lane may begin."""
-        super().give_back(entry)
+        was_held = super().give_back(entry)
         stream, name = _lane_of(entry)
         lane = self._lanes.get((stream.key, name))
         if lane is not None and lane.handles(entry):
             lane.busy = None
             self._go_on(lane)
+        return was_held
 
     def parked(self, entry: HeldEntry, delay_seconds: float) -> None:
         """Have a lane wait for its first entry, which will be tried again."""

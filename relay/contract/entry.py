@@ -126,5 +126,7 @@ def _less_usual_of(fields: Mapping[bytes, bytes]) -> dict[str, Any]:
     found: dict[str, Any] = {
         attribute: fields[name].decode() for name, attribute in _TEXTS.items() if name in fields
     }
-    found |= {attribute: int(fields[name]) for name, attribute in _NUMBERS.items() if name in fields}
+    found |= {
+        attribute: int(fields[name]) for name, attribute in _NUMBERS.items() if name in fields
+    }
     return found

@@ -6,7 +6,7 @@ Its parts are the real ones; only who calls them next is the test's to say.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -28,6 +28,7 @@ from consumers.waiting.park import Parking
 from relay.contract.connect import RedisError, ResponseError
 from relay.contract.duties import cancel
 from relay.contract.stream import Stream
+from relay.contract.wire import Wire
 from tests.consumers.making import GROUP, KEYS, make_handler
 
 # Before the server has seen the command, after it has done it, or refused by the server.
@@ -47,6 +48,11 @@ class Troubles:
         client: Any = redis
         self._send, self._pipeline = client.execute_command, client.pipeline
         client.execute_command, client.pipeline = self._sent, self._piped
+
+    def follow(self, wire: Wire) -> None:
+        """Have what goes over a connection of its own go through here as well."""
+        exchange, carrying = wire.exchange, cast("Any", wire)
+        carrying.exchange = lambda commands: self._through(lambda: exchange(commands))
 
     def expect(self, *troubles: Trouble | None) -> None:
         """Add what happens to the commands after those that have been spoken for."""
@@ -92,6 +98,11 @@ class UnblockedConnection(BlockingConnection):
     def is_open(self) -> bool:
         """Whether the last command was answered."""
         return self._open
+
+    @property
+    def is_busy(self) -> bool:
+        """Never for longer than a step."""
+        return False
 
     async def open(self) -> None:
         """Nothing is needed."""
@@ -148,6 +159,7 @@ class SteppedWorker:
         for stream in streams:
             routes.add(stream)
         self.settler = Settler(self.us)
+        self.troubles.follow(self.settler._wire)
         self.runner = Runner(declared)
         self.reader = Reader(
             UnblockedConnection(redis),

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from consumers import crew as module
+from consumers.calling import breath
 from consumers.crew import crew_for
 from consumers.effects.commit import Effects
 from consumers.entry import HeldEntry
 from consumers.event import Event
 from consumers.outcome import GiveUp
-from consumers.retry import Acknowledge, Decision, SetAside, TryAgain
+from consumers.retry import ACKNOWLEDGE, Acknowledge, Decision, SetAside, TryAgain
 from consumers.rooms import Room
 from consumers.settle import Settler
 from consumers.worker import Batch, HandlerFunction
@@ -30,6 +31,11 @@ class Notes(Settler):
     async def settle(self, entry: HeldEntry, room: Room, decision: Decision) -> None:
         """Take note, and give the place back."""
         self.settled.append((entry.entry_id, decision))
+        room.let_go(entry)
+
+    def acknowledge(self, entry: HeldEntry, room: Room) -> None:
+        """Take note, and give the place back."""
+        self.settled.append((entry.entry_id, ACKNOWLEDGE))
         room.let_go(entry)
 
 
@@ -367,3 +373,26 @@ async def test_a_running_batch_may_end_within_the_grace_period() -> None:
 
     assert await stopping == []
     assert sorted(scene.settled) == ["1-0", "2-0", "3-0"]
+
+
+async def test_a_handler_that_never_waits_leaves_others_their_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Reads, acknowledgements and the heartbeat's tick run in the same loop."""
+    monkeypatch.setattr(breath, "STRETCH_SECONDS", 0.0)
+    turns: list[int] = []
+
+    async def handle(event: Event) -> None:
+        turns.append(len(scene.notes.settled))
+
+    scene = Scene(handle, concurrency=1)
+    scene.put(50)
+    scene.crew.start()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    so_far = len(turns)
+    await wait_until(lambda: len(turns) == 50, description="all are handled")
+    await scene.crew.stop(1)
+
+    assert so_far < 50

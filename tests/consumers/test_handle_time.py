@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 from structlog.testing import capture_logs
 
-from consumers import handle as handle_module
+from consumers.calling import deadline as deadline_module
 from consumers.event import Event
 from consumers.handle import Runner
 from consumers.outcome import Done, Failed
@@ -74,7 +74,7 @@ async def test_a_coroutine_that_swallows_its_cancellation_is_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It keeps its lane, so somebody must be told."""
-    monkeypatch.setattr(handle_module, "OVERDUE_SECONDS", 0.0)
+    monkeypatch.setattr(deadline_module, "OVERDUE_SECONDS", 0.0)
     gate = asyncio.Event()
 
     async def swallow(event: Event) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from consumers.blocking import BlockingConnection
 from consumers.entry import History
 from tests.consumers.making import US, append_events, make_handler, make_stream, numbered, pending
 from tests.consumers.reading import Reading, reading
@@ -197,6 +198,7 @@ async def test_a_second_wake_is_not_swallowed_by_one_under_way(
         await gate.wait()
 
     monkeypatch.setattr(scene.connection, "unblock", unblock)
+    monkeypatch.setattr(BlockingConnection, "is_busy", True)
     scene.reader.wake()
     await wait_until(lambda: begun == 1, description="the first is under way")
     scene.reader.wake()

@@ -1,9 +1,9 @@
 """What the store holds after an outcome was stored: state before, act, state after."""
 
-from msgspec.structs import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 

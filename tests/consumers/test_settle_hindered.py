@@ -1,7 +1,7 @@
 """An outcome that comes late, or that the store does not simply take."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from consumers.entry import HeldEntry
 from consumers.retry import Acknowledge, Decision, SetAside, TryAgain
 from consumers.rooms import Room
 from relay.contract.connect import RedisError, ResponseError
+from relay.contract.wire import Command, Wire
 from tests.consumers.making import (
     GROUP,
     KEYS,
@@ -226,20 +227,16 @@ async def test_a_refused_acknowledgement_is_sent_again(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A busy store must not leave an entry pending under a consumer that has forgotten it."""
-    real = type(scene.store).pipeline
+    real = Wire.exchange
     refused: list[bool] = []
 
-    async def busy(**_: Any) -> list[Exception]:
+    async def busy_once(self: Wire, commands: Sequence[Command]) -> list[Any]:
+        if refused:
+            return await real(self, commands)
+        refused.append(True)
         return [ResponseError("BUSY Redis is busy running a script")]
 
-    def busy_once(self: Any, **options: Any) -> Any:
-        pipeline: Any = real(self, **options)
-        if not refused:
-            refused.append(True)
-            pipeline.execute = busy
-        return pipeline
-
-    monkeypatch.setattr(type(scene.store), "pipeline", busy_once)
+    monkeypatch.setattr(Wire, "exchange", busy_once)
     await scene.settler.settle(scene.entry, scene.room, Acknowledge())
     await scene.settler.flush()
 

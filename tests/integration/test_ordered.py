@@ -2,10 +2,10 @@
 
 import asyncio
 from collections import defaultdict
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from consumers import Event, GiveUp, Retry, Worker

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections import defaultdict
-from msgspec.structs import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from consumers.entry import HeldEntry
 from consumers.lease import Lease
@@ -135,7 +135,7 @@ def test_what_is_behind_a_parked_entry_goes_to_the_store() -> None:
 
     (lane,) = lanes.wanting(10)
     assert lane.name == "a"
-    assert lanes.free == lanes.handler.concurrency + lanes.handler.read_ahead
+    assert lanes.free == make_lanes(clock).free
 
 
 def test_an_entry_of_which_more_is_known_after_its_run_is_the_same() -> None:
@@ -247,7 +247,7 @@ def test_a_lost_stream_leaves_nothing_but_what_is_being_handled() -> None:
     lanes.let_go(first)
     lanes.let_go(other)
 
-    assert lanes.free == lanes.handler.concurrency + lanes.handler.read_ahead
+    assert lanes.free == make_lanes().free
     assert lanes.drain() == []
     assert lanes.wanting(10) == []
 
