@@ -11,10 +11,15 @@ import msgspec
 from consumers.effects.once import KEEP_SECONDS, FailedOn, IfUnknown, Once, Steps
 from consumers.lease import UNBOUNDED, Lease
 from relay.contract import event as contract
+from relay.contract.entry import assurance_of, decode
 from relay.contract.event import Assurance, decompressed
 
 # A body is at most 10 MiB by default; what it unpacks to is bounded as well.
 MAX_UNPACKED_BYTES = 256 * 1024 * 1024
+
+
+# Of an entry that was found to hold an event.
+Fields = Mapping[bytes, bytes]
 
 
 class Effects(Steps, Protocol):
@@ -35,7 +40,8 @@ class Event:
     The ``id`` is the same each time, so a handler that must not act twice remembers it.
 
     Args:
-        stored: What the entry holds.
+        stored: What the entry holds, or its fields, which are read when they are asked for: most
+            handlers ask for the body only.
         entry_id: The entry's id in its stream.
         attempt: Which run of the handler this is, from 1.
         effects: Does what `once` and `commit` ask for; none where there is no store.
@@ -44,13 +50,13 @@ class Event:
     """
 
     __slots__ = (
-        *("_effects", "_identity", "_lease", "_stored"),
+        *("_effects", "_fields", "_identity", "_lease", "_stored"),
         *("attempt", "entry_id", "first_seen"),
     )
 
     def __init__(
         self,
-        stored: contract.Event,
+        stored: contract.Event | Fields,
         *,
         entry_id: str,
         attempt: int,
@@ -58,7 +64,12 @@ class Event:
         first_seen: float = 0.0,
         lease: Lease = UNBOUNDED,
     ) -> None:
-        self._stored = stored
+        self._stored: contract.Event | None = None
+        self._fields: Fields | None = None
+        if isinstance(stored, contract.Event):
+            self._stored = stored
+        else:
+            self._fields = stored
         self._effects = effects
         self._identity: str | None = None
         self._lease = lease
@@ -68,68 +79,78 @@ class Event:
 
     @property
     def stored(self) -> contract.Event:
-        """What the entry holds, in the form of the stream contract."""
+        """What the entry holds, in the form of the stream contract.
+
+        Raises:
+            UnreadableEntry: A field that it need not have is not of its form.
+        """
+        if self._stored is None:
+            self._stored = decode(self._fields or {})
         return self._stored
 
     @property
     def id(self) -> str:
         """The sender's event id."""
-        return self._stored.id
+        return self.stored.id
 
     @property
     def type(self) -> str:
         """The event type; names the stream."""
-        return self._stored.type
+        return self.stored.type
 
     @property
     def source(self) -> str:
         """``/webhooks/<endpoint>``."""
-        return self._stored.source
+        return self.stored.source
 
     @property
     def endpoint(self) -> str:
         """The endpoint that received it."""
-        return self._stored.source.rpartition("/")[2]
+        return self.stored.source.rpartition("/")[2]
 
     @property
     def account(self) -> str | None:
         """Whose event it is, if the provider has accounts."""
-        return self._stored.account
+        return self.stored.account
 
     @property
     def time(self) -> str | None:
         """The sender's time, RFC 3339, if it sent a valid one."""
-        return self._stored.time
+        return self.stored.time
 
     @property
     def received_at(self) -> float:
         """When the gateway received it, seconds since the epoch."""
-        return self._stored.received_at_ms / 1000
+        if self._fields is not None:
+            return int(self._fields[b"receivedat"]) / 1000
+        return self.stored.received_at_ms / 1000
 
     @property
     def content_type(self) -> str | None:
         """The body's content type as sent, if any."""
-        return self._stored.content_type
+        return self.stored.content_type
 
     @property
     def assurance(self) -> Assurance:
         """What was proved of its origin: ``body``, ``sender`` or ``none``."""
-        return self._stored.assurance
+        if self._fields is not None:
+            return assurance_of(self._fields)
+        return self.stored.assurance
 
     @property
     def data(self) -> bytes:
         """The body, exactly as received."""
-        return self._stored.data
+        return self.stored.data if self._fields is None else self._fields[b"data"]
 
     @property
     def headers(self) -> Mapping[str, str]:
         """The allow-listed request headers, names in lower case."""
-        return self._stored.headers
+        return self.stored.headers
 
     @property
     def traceparent(self) -> str | None:
         """The sender's W3C trace context, if it sent a valid one."""
-        return self._stored.traceparent
+        return self.stored.traceparent
 
     @property
     def fence(self) -> int | None:
@@ -147,7 +168,9 @@ class Event:
         Raises:
             ValueError: The body is not in the encoding it names, or would be too long.
         """
-        return decompressed(self.data, self._stored.content_encoding, MAX_UNPACKED_BYTES)
+        if self._fields is not None and b"datacontentencoding" not in self._fields:
+            return self._fields[b"data"]
+        return decompressed(self.data, self.stored.content_encoding, MAX_UNPACKED_BYTES)
 
     def json(self) -> Any:  # noqa: ANN401 - JSON has no narrower type
         """Parse the body, unpacked if it came compressed.
@@ -155,8 +178,7 @@ class Event:
         Raises:
             ValueError: The body is not JSON, or not in the encoding it names.
         """
-        stored = self._stored
-        plain = stored.data if stored.content_encoding is None else self.unpacked()
+        plain = self.unpacked()
         try:
             return msgspec.json.decode(plain)
         except msgspec.DecodeError:
@@ -172,7 +194,7 @@ class Event:
         may come again with another body where `changed_body` is ``store``.
         """
         if self._identity is None:
-            self._identity = _identity_of(self._stored)
+            self._identity = _identity_of(self.stored)
         return self._identity
 
     def once(

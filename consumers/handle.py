@@ -28,9 +28,10 @@ from consumers.outcome import (
     Postponed,
     RetryLater,
     Skipped,
+    Unreadable,
 )
 from consumers.worker import Handler
-from relay.contract.errors import RelayError
+from relay.contract.errors import RelayError, UnreadableEntry
 from relay.contract.printable import printable
 
 MAX_ERROR_CHARACTERS = 1000
@@ -155,6 +156,8 @@ class Runner:
         """
         if isinstance(error, EndedElsewhere):
             return error.outcome
+        if isinstance(error, UnreadableEntry):
+            return Unreadable(str(error))
         if isinstance(error, GiveUp):
             return self._gave_up(error)
         if isinstance(error, RetryLater):

@@ -2,21 +2,22 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import structlog
 
 from consumers.effects.commit import Effects
 from consumers.entry import HeldEntry
-from consumers.event import Event
+from consumers.event import Event, Fields
 from consumers.handle import Runner
 from consumers.handle_batch import BatchRunner
 from consumers.outcome import DONE, Done, Failed, Outcome, Poisonous, Postponed, Skipped, Unreadable
 from consumers.retry import ACKNOWLEDGE, Decision, TryAgain, decide
 from consumers.rooms import Room
 from consumers.settle import Settler
-from relay.contract.entry import decode
+from relay.contract import event as contract
+from relay.contract.entry import checked, decode
 from relay.contract.errors import UnreadableEntry
 
 # Else an event would count as done of which an effect never happened.
@@ -53,7 +54,7 @@ async def process(entry: HeldEntry, room: Room, runner: Runner, settler: Settler
         runner: Runs that handler.
         settler: Stores the outcome.
     """
-    run = _prepared(entry, settler)
+    run = _prepared(entry, settler, checked)
     outcome = await runner.run(run.event) if isinstance(run.event, Event) else run.event
     if outcome is DONE and not run.effects.asked_for_any and not entry.suspicion.takeovers:
         # Nearly every event: neither its age nor the policy matters, and there is no strike.
@@ -73,7 +74,8 @@ async def process_batch(
         runner: Runs that handler.
         settler: Stores the outcomes.
     """
-    runs = [_prepared(entry, settler) for entry in entries]
+    # Read at once: one that turns out to be unreadable must not fail the others.
+    runs = [_prepared(entry, settler, decode) for entry in entries]
     events = [run.event for run in runs if isinstance(run.event, Event)]
     ended = iter(await runner.run_batch(events) if events else ())
     outcomes = [next(ended) if isinstance(run.event, Event) else run.event for run in runs]
@@ -91,13 +93,15 @@ async def process_batch(
     )
 
 
-def _prepared(entry: HeldEntry, settler: Settler) -> _Run:
+def _prepared(
+    entry: HeldEntry, settler: Settler, read: Callable[[Fields], contract.Event | Fields]
+) -> _Run:
     effects = Effects(settler, entry)
     began = entry.history.first_seen or time.time()
     if entry.suspicion.is_poison:
         return _Run(entry, began, effects, Poisonous(entry.suspicion.strikes))
     try:
-        stored = decode(entry.fields)
+        stored = read(entry.fields)
     except UnreadableEntry as error:
         return _Run(entry, began, effects, Unreadable(str(error)))
     event = Event(

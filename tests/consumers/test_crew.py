@@ -281,8 +281,13 @@ class Together(Scene):
         self.crew = crew_for(self.room, self.notes)
 
 
-async def test_a_batch_handler_is_given_several_and_each_is_settled_by_itself() -> None:
-    """Also what its handler never sees: an entry that cannot be read."""
+@pytest.mark.parametrize(
+    "unreadable", [{b"other": b"form"}, fields_for() | {b"headers": b"[]"}], ids=["whole", "part"]
+)
+async def test_a_batch_handler_is_given_several_and_each_is_settled_by_itself(
+    unreadable: dict[bytes, bytes],
+) -> None:
+    """Also what its handler never sees: an entry that cannot be read, or not in all its parts."""
     seen: list[list[str]] = []
 
     async def handle(events: list[Event]) -> list[Exception | None]:
@@ -291,7 +296,7 @@ async def test_a_batch_handler_is_given_several_and_each_is_settled_by_itself() 
 
     scene = Together(handle, size=3)
     scene.room.put(make_entry("1-0", fields=fields_for("evt_1")))
-    scene.room.put(make_entry("2-0", fields={b"other": b"form"}))
+    scene.room.put(make_entry("2-0", fields=unreadable))
     scene.room.put(make_entry("3-0", fields=fields_for("evt_3")))
     scene.crew.start()
     await wait_until(lambda: len(scene.settled) == 3, description="all have ended")
@@ -373,6 +378,28 @@ async def test_a_running_batch_may_end_within_the_grace_period() -> None:
 
     assert await stopping == []
     assert sorted(scene.settled) == ["1-0", "2-0", "3-0"]
+
+
+async def test_a_part_that_cannot_be_read_matters_to_those_who_ask_for_it() -> None:
+    """The event is set aside as unreadable, and not tried again."""
+
+    async def handle(event: Event) -> None:
+        if event.entry_id == "1-0":
+            assert event.data
+        else:
+            assert event.headers
+
+    scene = Scene(handle)
+    for entry_id in ("1-0", "2-0"):
+        scene.room.put(make_entry(entry_id, fields=fields_for() | {b"headers": b"[]"}))
+    scene.crew.start()
+    await wait_until(lambda: len(scene.notes.settled) == 2, description="both have ended")
+    await scene.crew.stop(1)
+    decisions = dict(scene.notes.settled)
+
+    assert decisions["1-0"] == Acknowledge()
+    assert isinstance(decisions["2-0"], SetAside)
+    assert decisions["2-0"].reason == "unreadable"
 
 
 async def test_a_handler_that_never_waits_leaves_others_their_turn(

@@ -1,8 +1,11 @@
 """The form of a stream entry."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
-from relay.contract.entry import decode, encode
+from relay.contract.entry import checked, decode, encode
 from relay.contract.errors import UnreadableEntry
 from relay.contract.event import Event
 from tests.making import make_event
@@ -85,13 +88,38 @@ def test_unknown_fields_are_passed_over() -> None:
 @pytest.mark.parametrize(
     "name", ["id", "source", "type", "data", "receivedat", "assurance", "relayversion"]
 )
-def test_a_missing_field_is_named(name: str) -> None:
+@pytest.mark.parametrize("read", [decode, checked])
+def test_a_missing_field_is_named(name: str, read: Callable[[Any], object]) -> None:
     """An entry that lacks a required field is unreadable, and the error says which it is."""
     fields = fields_of(make_event())
     del fields[name.encode()]
 
     with pytest.raises(UnreadableEntry, match=repr(name)):
-        decode(fields)
+        read(fields)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("relayversion", b"2"),
+        ("assurance", b"perhaps"),
+        ("receivedat", b"yesterday"),
+        ("id", b"\xff"),
+        ("source", b"\xff"),
+        ("type", b"\xff"),
+    ],
+)
+def test_what_every_event_has_is_checked(name: str, value: bytes) -> None:
+    """What can be asked of any event is readable once its entry was checked."""
+    with pytest.raises(UnreadableEntry):
+        checked(fields_of(make_event()) | {name.encode(): value})
+
+
+def test_what_was_checked_is_given_again() -> None:
+    """The fields are read when they are asked for."""
+    fields = fields_of(FULL)
+
+    assert checked(fields) is fields
 
 
 @pytest.mark.parametrize(
