@@ -1,0 +1,1 @@
+"""What an operator does: typed functions that commands and consoles call."""
