@@ -28,6 +28,7 @@ from relay.contract.wire import Command, Wire
 ACK_DELAY_SECONDS = 0.005
 BATCH = 256
 DEAD_LETTERS_KEPT = 100_000
+DEAD_LETTERS_KEPT_MS = 30 * 86_400_000
 REFUSED_PAUSE_SECONDS = 15.0
 DEAD_LETTER_FIELDS = 1000
 # What is set aside for these reasons was not run.
@@ -247,8 +248,10 @@ class Settler:
             fields += ("firsterror", history.first_error.encode("utf-8", "replace"))
         keys = [entry.stream.key, *self._books(entry, self._us.keys.dead)]
         keys.append(self._us.keys.strikes(entry.stream.tag, self._us.group))
-        arguments = (entry.entry_id, entry.member, DEAD_LETTERS_KEPT, *fields)
+        arguments = (entry.entry_id, entry.member, DEAD_LETTERS_KEPT, DEAD_LETTERS_KEPT_MS, *fields)
         moved = await _dead(self._us.redis, keys, self._us.group, self._us.name, *arguments)
+        if moved and moved[1]:
+            _log.error("dead_letters_lost", stream=keys[1], letters=moved[1], bound="number")
         if self._owned(entry, stored=bool(moved)):
             _log.warning(
                 "event_dead_lettered",

@@ -139,9 +139,9 @@ class Trimmer:
 
     async def _trim_tag(self, tag: str, kept: Kept, ours: Turn) -> int:
         removed = 0
-        groups: set[str] = set()
         books: dict[bytes, bytes] = await self._us.redis.hgetall(self._us.keys.groups(tag))  # type: ignore[assignment]
         configured = read_held(books)
+        groups = {text_of(name) for name in books}
         for name in await self._us.redis.hkeys(self._us.keys.streams(tag)):
             event_type = text_of(name)
             key = self._us.keys.stream(tag, event_type)
@@ -153,7 +153,7 @@ class Trimmer:
             floor = await self._floor(key, found, set(meant(configured, tag, event_type)))
             removed += await self._remove(key, await self._before(floor, kept), ours)
         for group in groups:
-            await self._trim_dead_letters(self._us.keys.dead(tag, group))
+            await self._trim_dead_letters(self._us.keys.dead(tag, group), ours)
         return removed
 
     async def _before(self, floor: Floor, kept: Kept) -> str:
@@ -224,10 +224,20 @@ class Trimmer:
             pipeline.exists(beat)
         return any(await pipeline.execute())
 
-    async def _trim_dead_letters(self, key: str) -> None:
+    async def _trim_dead_letters(self, key: str, ours: Turn) -> None:
         """Dead letters are kept for thirty days; their number is bounded where they are written."""
         before = f"{await self._now_ms() - 1000 * DEAD_LETTER_SECONDS}-0"
-        await self._us.redis.xtrim(key, minid=before, approximate=True)
+        try:
+            removed = await self._remove(key, before, ours)
+            if await ours.keep():
+                # Whole nodes are gone, so this touches no more than one.
+                removed += await self._us.redis.xtrim(key, minid=before, approximate=False)
+        except ResponseError as error:
+            self._skips.note(key, error)
+            return
+        self._skips.clear(key)
+        if removed:
+            _log.error("dead_letters_lost", stream=key, letters=removed, bound="age")
 
     async def _memory_is_short(self) -> bool:
         try:

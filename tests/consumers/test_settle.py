@@ -10,6 +10,8 @@ from structlog.testing import capture_logs
 from consumers.entry import HeldEntry, History, read_history, written
 from consumers.lease import Lease
 from consumers.retry import Acknowledge, SetAside, TryAgain
+from consumers.settle import DEAD_LETTERS_KEPT_MS
+from consumers.trim import DEAD_LETTER_SECONDS
 from consumers.waiting.later import LATER_SECONDS, PutOff
 from relay.contract.script import Script
 from tests.consumers.making import (
@@ -295,6 +297,38 @@ async def test_an_entry_with_thousands_of_fields_is_set_aside(scene: Scene) -> N
     letters = await dead_letters(scene.store)
     assert len(letters) == 1
     assert await pending(scene.store) == {}
+
+
+async def test_letters_that_are_lost_for_a_new_one_are_counted_in_the_log(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their number is bounded, and nobody should have to find out by missing one."""
+    monkeypatch.setattr("consumers.settle.DEAD_LETTERS_KEPT", 100)
+    dead = KEYS.dead(TAG, GROUP)
+    pipeline = scene.store.pipeline(transaction=False)
+    for number in range(250):
+        pipeline.xadd(dead, {"id": "evt"}, id=f"1-{number}")
+    await pipeline.execute()
+    with capture_logs() as logs:
+        await set_aside(scene)
+
+    assert logs[0] == {
+        "event": "dead_letters_lost",
+        "log_level": "error",
+        "stream": dead,
+        "letters": 251 - await scene.store.xlen(dead),
+        "bound": "number",
+    }
+    assert logs[1]["event"] == "event_dead_lettered"
+
+
+async def test_what_a_group_has_set_aside_ends_by_itself(scene: Scene) -> None:
+    """Thirty days after the last of it, also where no worker of the group is left to trim it."""
+    await set_aside(scene)
+    expires_ms = await scene.store.pttl(KEYS.dead(TAG, GROUP))
+
+    assert DEAD_LETTERS_KEPT_MS == 1000 * DEAD_LETTER_SECONDS
+    assert 0 <= DEAD_LETTERS_KEPT_MS - expires_ms < 60_000
 
 
 # --- acknowledging

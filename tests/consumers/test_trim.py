@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from consumers.trim import DEAD_LETTER_SECONDS, Trimmer, after, order
 from relay.contract.duties import Duties
@@ -407,24 +408,48 @@ async def test_a_full_server_is_trimmed(store: Redis) -> None:
 
 
 @pytest.mark.redis
-async def test_old_dead_letters_are_removed(store: Redis) -> None:
-    """Thirty days after they were set aside; younger ones stay."""
-    await stored(store, 1)
-    await read(store, 1)
+@pytest.mark.parametrize("stream", [True, False], ids=["a stream's group", "a configured group"])
+async def test_old_dead_letters_are_removed_and_that_is_said(store: Redis, *, stream: bool) -> None:
+    """Thirty days after they were set aside, each of them; younger ones stay."""
     await store.hset(KEYS.streams(TAG), TYPE, "1 0-1")
+    if stream:
+        await stored(store, 1)
+        await read(store, 1)
+    else:
+        await store.hset(KEYS.groups(TAG), GROUP, '1 ["*:*"]')
     dead = KEYS.dead(TAG, GROUP)
-    now = await now_ms(store)
+    old = await now_ms(store) - 1000 * DEAD_LETTER_SECONDS
     pipeline = store.pipeline(transaction=False)
-    for at_ms in (
-        now - 1000 * DEAD_LETTER_SECONDS - 1000,
-        now - 1000 * DEAD_LETTER_SECONDS + 60_000,
-    ):
-        for number in range(NODE):
-            pipeline.xadd(dead, {"id": "evt_1"}, id=f"{at_ms}-{number}")
+    # The last of the old ones share a node with the first of the young ones.
+    for number in range(3 * NODE + 30):
+        pipeline.xadd(dead, {"id": "evt_1"}, id=f"{old - 1000}-{number}")
+    for number in range(NODE):
+        pipeline.xadd(dead, {"id": "evt_1"}, id=f"{old + 60_000}-{number}")
     await pipeline.execute()
-    await trimmer_for(store).trim(short=False)
+    with capture_logs() as logs:
+        await trimmer_for(store).trim(short=False)
 
     assert await store.xlen(dead) == NODE
+    assert logs == [
+        {
+            "event": "dead_letters_lost",
+            "log_level": "error",
+            "stream": dead,
+            "letters": 3 * NODE + 30,
+            "bound": "age",
+        }
+    ]
+
+
+@pytest.mark.redis
+async def test_a_book_of_dead_letters_that_is_none_stops_no_trimming(store: Redis) -> None:
+    """The other groups' letters and the other tags are looked after."""
+    await stored(store, NODE, age_ms=8 * DAY_MS, event_type="a")
+    await store.hset(KEYS.groups(TAG), GROUP, '1 ["nothing:*"]')
+    await store.set(KEYS.dead(TAG, GROUP), "1", px=60_000)
+    removed = await trimmer_for(store).trim(short=False)
+
+    assert removed == NODE
 
 
 @pytest.mark.redis
