@@ -1,45 +1,81 @@
-"""``relay dead list|show``: what a group has set aside, and why."""
+"""``relay dead list|show|redrive|drop``: what a group has set aside, and what becomes of it."""
 
-import base64
 from typing import Annotated
 
 import typer
 
-from consumers.commands.options import AsJson, RedisUrl, opened
-from consumers.dead import DeadLetter, letters
-from relay.contract.display import show, show_json, tell, time_text
+from consumers.commands import letters as shown
+from consumers.commands.change import Change, How, change
+from consumers.commands.filters import Endpoint, Filters, Group, filtered
+from consumers.commands.options import AsJson, RedisUrl, now_ms, opened
+from consumers.operations.dead.books import Choice
+from consumers.operations.dead.drop import drop
+from consumers.operations.dead.look import (
+    LOOK_SECONDS,
+    By,
+    Counted,
+    Found,
+    count_letters,
+    find_letters,
+    list_letters,
+)
+from consumers.operations.dead.plan import plan_drop, plan_redrive
+from consumers.operations.dead.redrive import redrive
+from relay.contract.display import warn
 from relay.contract.explain import CommandFailed
 from relay.contract.loop import run
-from relay.contract.printable import printable
 
-# A body is shown in full.
-WHOLE = 1_000_000_000
-COLUMNS = ("letter", "group", "type", "id", "reason", "attempts", "set_aside", "error")
-EMPTY = "No dead letters."
+app = typer.Typer(
+    no_args_is_help=True, help="Look at events that could not be handled, and mend them."
+)
 
-app = typer.Typer(no_args_is_help=True, help="Look at events that could not be handled.")
-
-Endpoint = Annotated[str | None, typer.Option("--endpoint", help="Only of this endpoint.")]
-Group = Annotated[str | None, typer.Option("--group", help="Only of this group.")]
-Type = Annotated[str | None, typer.Option("--type", help="Only of this event type.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, help="At most this many.")]
+Most = Annotated[int | None, typer.Option("--limit", min=1, help="At most this many.")]
+All = Annotated[
+    bool, typer.Option("--all", help="Look through all of them, however long that takes.")
+]
+Common = Annotated[
+    By | None, typer.Option("--by", help="Only count them, by what they have in common.")
+]
 Letter = Annotated[
     str, typer.Argument(metavar="LETTER", help="The letter's or the event's id, from the list.")
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+Rate = Annotated[float | None, typer.Option("--rate", min=0.01, help="At most so many a second.")]
+
+REDRIVE = Change("redrive", "redriven", plan_redrive, redrive)
+DROP = Change("drop", "dropped", plan_drop, drop)
 
 
 @app.command("list")
-def list_letters(
-    endpoint: Endpoint = None,
-    group: Group = None,
-    event_type: Type = None,
+@filtered
+def list_(
+    filters: Filters,
+    by: Common = None,
     limit: Limit = 100,
+    look_through_all: All = False,
     redis_url: RedisUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """List dead letters, the newest of each group first."""
-    found = run(_list(redis_url, endpoint, group, event_type, limit))
-    show([_row(letter) for letter in found], COLUMNS, as_json=as_json, empty=EMPTY)
+    """List dead letters, the newest first, or count them (--by).
+
+    Looking stops after a moment; what is said then goes on from there.
+    """
+    seconds = None if look_through_all else LOOK_SECONDS
+    if by is None:
+        found: Found | Counted = run(_list(redis_url, filters, limit, seconds))
+    else:
+        found = run(_count(redis_url, filters, by, seconds))
+    if isinstance(found, Found):
+        shown.show_letters(found.letters, as_json=as_json)
+    else:
+        shown.show_counts(found.rows, str(by), as_json=as_json)
+    if found.go_on_until:
+        warn(
+            f"{found.looked_at} letters were looked at, and there are more: "
+            f"relay dead list {filters.words(until=found.go_on_until)}"
+        )
 
 
 @app.command("show")
@@ -47,78 +83,79 @@ def show_letter(
     letter: Letter,
     endpoint: Endpoint = None,
     group: Group = None,
+    look_through_all: All = False,
     redis_url: RedisUrl = None,
     as_json: AsJson = False,
 ) -> None:
     """Show a dead letter whole, its body included."""
-    found = run(_find(redis_url, letter, endpoint, group))
-    if not found:
-        raise CommandFailed(f"No dead letter has the id {letter!r}; see: relay dead list")
-    if len(found) > 1:
-        places = ", ".join(f"{one.tag} {one.group} {one.letter_id}" for one in found)
+    seconds = None if look_through_all else LOOK_SECONDS
+    found = run(_find(redis_url, letter, Choice(endpoint=endpoint, group=group), seconds))
+    letters = found.letters
+    if not letters:
+        more = "; there are more to look through: add --all" if found.go_on_until else ""
+        raise CommandFailed(f"No dead letter has the id {letter!r}; see: relay dead list{more}")
+    if len(letters) > 1:
+        places = ", ".join(f"{one.book.tag} {one.book.group} {one.letter_id}" for one in letters)
         raise CommandFailed(f"Several have it ({places}): add --endpoint, --group or take the id")
-    document = _document(found[0])
-    if as_json:
-        show_json(document)
-        return
-    for name, value in document.items():
-        tell(f"{name:<20} {printable(value, WHOLE)}")
+    shown.show_whole(letters[0], as_json=as_json)
+
+
+@app.command("redrive")
+@filtered
+def redrive_(
+    filters: Filters,
+    *,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    rate: Rate = None,
+    limit: Most = None,
+    redis_url: RedisUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give dead letters back to their own group, whose workers handle them as new.
+
+    Each is moved in one step. After an interruption the command that is said at the start goes on
+    with what is left, without what has failed again meanwhile.
+    """
+    how = How(
+        dry_run=dry_run, yes=yes, as_json=as_json, limit=limit, rate=rate, redis_url=redis_url
+    )
+    run(change(REDRIVE, filters, how))
+
+
+@app.command("drop")
+@filtered
+def drop_(
+    filters: Filters,
+    *,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    rate: Rate = None,
+    limit: Most = None,
+    redis_url: RedisUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remove dead letters for good."""
+    how = How(
+        dry_run=dry_run, yes=yes, as_json=as_json, limit=limit, rate=rate, redis_url=redis_url
+    )
+    run(change(DROP, filters, how))
 
 
 async def _list(
-    redis_url: str | None,
-    endpoint: str | None,
-    group: str | None,
-    event_type: str | None,
-    limit: int,
-) -> list[DeadLetter]:
-    found: list[DeadLetter] = []
+    redis_url: str | None, filters: Filters, limit: int, seconds: float | None
+) -> Found:
     async with opened(redis_url) as (redis, keys):
-        async for letter in letters(redis, keys, endpoint=endpoint, group=group):
-            if event_type in {None, letter.text("type")}:
-                found.append(letter)
-            if len(found) == limit:
-                break
-    return found
+        choice = filters.choice(now_ms=await now_ms(redis), limit=limit)
+        return await list_letters(redis, keys, choice, look_seconds=seconds)
 
 
-async def _find(
-    redis_url: str | None, wanted: str, endpoint: str | None, group: str | None
-) -> list[DeadLetter]:
+async def _count(redis_url: str | None, filters: Filters, by: By, seconds: float | None) -> Counted:
     async with opened(redis_url) as (redis, keys):
-        return [
-            letter
-            async for letter in letters(redis, keys, endpoint=endpoint, group=group)
-            if wanted in {letter.letter_id, letter.text("id")}
-        ]
+        choice = filters.choice(now_ms=await now_ms(redis))
+        return await count_letters(redis, keys, choice, by=by, look_seconds=seconds)
 
 
-def _row(letter: DeadLetter) -> dict[str, object]:
-    return {
-        "letter": letter.letter_id,
-        "tag": letter.tag,
-        "group": letter.group,
-        "type": letter.text("type"),
-        "id": letter.text("id"),
-        "account": letter.text("account") or None,
-        "reason": letter.text("reason"),
-        "attempts": letter.attempts,
-        "set_aside": time_text(letter.set_aside_ms),
-        "error": letter.text("lasterror"),
-    }
-
-
-def _document(letter: DeadLetter) -> dict[str, object]:
-    document: dict[str, object] = {
-        "letter": letter.letter_id,
-        "tag": letter.tag,
-        "group": letter.group,
-        "set_aside": time_text(letter.set_aside_ms),
-    }
-    document |= {name: letter.text(name) for name in letter.fields if name != "data"}
-    body = letter.fields.get("data", b"")
-    try:
-        document["data"] = body.decode()
-    except UnicodeDecodeError:
-        document["data_base64"] = base64.b64encode(body).decode()
-    return document
+async def _find(redis_url: str | None, wanted: str, choice: Choice, seconds: float | None) -> Found:
+    async with opened(redis_url) as (redis, keys):
+        return await find_letters(redis, keys, choice, wanted, look_seconds=seconds)

@@ -51,3 +51,9 @@ async def opened(redis_url: str | None) -> AsyncIterator[tuple[Redis, Keys]]:
         yield redis, settings.keys
     finally:
         await redis.aclose()
+
+
+async def now_ms(redis: Redis) -> int:
+    """Ask the store for the time, in ms since the epoch: entry ids are made by its clock."""
+    seconds, microseconds = await redis.time()
+    return 1000 * seconds + microseconds // 1000

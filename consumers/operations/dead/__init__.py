@@ -1,0 +1,1 @@
+"""Dead letters: events that a group has set aside, to be looked at, redriven or dropped."""
