@@ -71,7 +71,7 @@ image-check:  ## builds the container image without an engine and runs it (build
 	deploy/image-check
 
 # Each judges lines that must hold: exit code 1 says that one does not (redis-server is needed).
-.PHONY: bench-memory bench-unfinished bench-overload bench-restart bench-stops bench-index bench-order bench-long bench-slot bench-takeover
+.PHONY: bench-memory bench-unfinished bench-overload bench-restart bench-stops bench-index bench-order bench-long bench-slot bench-takeover bench-redrive
 bench-memory: setup  ## memory of the gateway over two million events
 	@exec $(BIN)/python -m bench.holds.memory $(ARGS)
 
@@ -101,6 +101,9 @@ bench-long: setup  ## long handlers run once, through a store that is away or fu
 
 bench-takeover: setup  ## 100,000 entries under a dead worker: all handled, no command over 10 ms
 	@exec $(BIN)/python -m bench.holds.takeover $(ARGS)
+
+bench-redrive: setup  ## 100,000 dead letters looked at, redriven, dropped: no command over 10 ms
+	@exec $(BIN)/python -m bench.holds.redrive $(ARGS)
 
 clean:  ## removes what the targets made
 	rm -rf $(VENV) .bench .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist

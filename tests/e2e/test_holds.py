@@ -136,3 +136,14 @@ def test_a_slot_is_measured_alone_and_beside_idle_streams(tmp_path: Path) -> Non
 
     assert len(verdicts) == len(of_kind(lines, "round")) == 2
     assert code == (0 if all(verdicts.values()) else 1)
+
+
+def test_dead_letters_are_looked_at_redriven_and_dropped(tmp_path: Path) -> None:
+    """A few hundred, beside a worker."""
+    code, verdicts, lines = run("redrive", tmp_path, "--letters=500", "--rounds=1")
+    (line,) = of_kind(lines, "round")
+
+    assert len(verdicts) == 3
+    assert verdicts["each letter is given back once, and the rest is dropped"]
+    assert code == (0 if all(verdicts.values()) else 1)
+    assert line["letters"] == 500
