@@ -1,0 +1,111 @@
+-- Copies a page of a stream to what one group is given again, and notes in the same step how far
+-- it has come.
+--
+-- Part three of three, after member.lua and entries.lua.
+--
+-- KEYS  1 stream, 2 the group's stream of what it is given again, 3 the replay's book
+-- ARGV  1 group, 2 field of the stream in the book, 3 the run, 4 the state that the caller knows,
+--       5 how many entries to copy at most, 6 how many to look at, 7 how many bytes to look at,
+--       8 how many copies may be ahead of the group's reading, 9 how long the book is kept, in ms,
+--       10 account or "", then the ids that are meant, none for all
+-- Returns  1 what happened: "went"; "moved" where the state is another than the caller knows,
+--       since its last answer was lost or somebody else has gone on; "ahead" where the group has
+--       to read first; "over" where the book is another run's or gone; "refused" where a copy
+--       could not be written; 2 the state now, 3 whether the group was made, which means that
+--       nobody may know of the stream yet, 4 why it was refused.
+-- Cost: per entry looked at one XRANGE of one, per copy one XADD, and a HGET, HSET and PEXPIRE.
+--
+-- The state says which entry is next, "" at the end, so a call that is sent twice finds that it
+-- has been done. HDEL comes first because a full server accepts it, and once a script has written,
+-- the rest of it passes.
+
+-- Lua's stack holds eight thousand values.
+local MOST_VALUES = 7900
+
+local problem = wrong_type({ 'stream', 'stream', 'hash' })
+if problem then return problem end
+
+if redis.call('HGET', KEYS[3], '@run') ~= ARGV[3] then return { 'over', '', 0, '' } end
+local known = redis.call('HGET', KEYS[3], ARGV[2]) or ''
+if known ~= ARGV[4] then return { 'moved', known, 0, '' } end
+local state = cjson.decode(known)
+
+-- Half of what may be ahead is copied between two marks, and the last but one must be read.
+local function is_ahead()
+  if state.unmarked < tonumber(ARGV[8]) / 2 then return false end
+  local groups, read = redis.pcall('XINFO', 'GROUPS', KEYS[2]), nil
+  for _, flat in ipairs(groups.err and {} or groups) do
+    local group = {}
+    for i = 1, #flat, 2 do group[flat[i]] = flat[i + 1] end
+    if group['name'] == ARGV[1] then read = group['last-delivered-id'] end
+  end
+  local unread = read and state.mark ~= '' and padded(read) < padded(state.mark)
+  -- Where the group has read all there is, the stream may have been removed and made since.
+  if unread and #redis.call('XRANGE', KEYS[2], '(' .. read, '+', 'COUNT', 1) > 0 then return true end
+  state.mark, state.unmarked = state.newest, 0
+  return false
+end
+
+local made
+local function make_group()
+  if made ~= nil then return end
+  local reply = redis.pcall('XGROUP', 'CREATE', KEYS[2], ARGV[1], '0', 'MKSTREAM')
+  made = reply.ok and true or false
+end
+
+-- Gives the fields of a copy, which tells where the first one stood.
+local function copy_of(entry)
+  local fields = {}
+  for i = 1, #entry[2], 2 do
+    if entry[2][i] ~= 'entryid' then
+      fields[#fields + 1], fields[#fields + 2] = entry[2][i], entry[2][i + 1]
+    end
+  end
+  fields[#fields + 1], fields[#fields + 2] = 'entryid', entry[1]
+  return fields
+end
+
+-- Gives how many copies were made, and the server's reason where it refuses.
+local function copy(entry, bytes)
+  local fields = copy_of(entry)
+  if #fields > MOST_VALUES then
+    state.large = state.large + 1
+    return 0
+  end
+  make_group()
+  local id = redis.pcall('XADD', KEYS[2], '*', unpack(fields))
+  if type(id) == 'table' then return 0, id.err end
+  state.newest, state.unmarked = id, state.unmarked + 1
+  state.copied, state.bytes = state.copied + 1, state.bytes + bytes
+  return 1
+end
+
+-- The next entry was there when the state was written.
+local function note_gone(found)
+  if found and found[1] == state.next then return end
+  if state.gone_from == '' then state.gone_from = state.next end
+  state.gone_until = found and found[1] or state.last
+end
+
+if state.next == '' then return { 'moved', known, 0, '' } end
+if is_ahead() then return { 'ahead', known, 0, '' } end
+
+redis.call('HDEL', KEYS[3], '@')
+local is_meant = chooser(ARGV[10], 11)
+local entry, refused = entry_from(state.next, state.last), nil
+note_gone(entry)
+local copies, looked, bytes = 0, 0, 0
+while entry and copies < tonumber(ARGV[5]) and looked < tonumber(ARGV[6])
+    and bytes < tonumber(ARGV[7]) do
+  local size, more = bytes_of(entry), 0
+  if is_meant(entry) then more, refused = copy(entry, size) end
+  if refused then break end
+  copies, looked, bytes = copies + more, looked + 1, bytes + size
+  entry = entry_from('(' .. entry[1], state.last)
+end
+
+state.looked, state.next = state.looked + looked, entry and entry[1] or ''
+local now = cjson.encode(state)
+redis.call('HSET', KEYS[3], ARGV[2], now)
+redis.call('PEXPIRE', KEYS[3], ARGV[9])
+return { refused and 'refused' or 'went', now, made and 1 or 0, refused or '' }
