@@ -158,6 +158,10 @@ class Keys:
         """Stream: redriven, replayed and long-delayed entries of this group only."""
         return f"{self.prefix}:{{{tag}}}@again:{group}:{event_type}"
 
+    def replay(self, tag: str, group: str, name: str) -> str:
+        """Hash with TTL: what a replay means, and how far it has come."""
+        return f"{self.prefix}:{{{tag}}}@replay:{group}:{name}"
+
     def later(self, tag: str, group: str) -> str:
         """Stream: retries that wait long."""
         return f"{self.prefix}:{{{tag}}}@later:{group}"

@@ -31,8 +31,9 @@ if known ~= ARGV[4] then return { 'moved', known, 0, '' } end
 local state = cjson.decode(known)
 
 -- Half of what may be ahead is copied between two marks, and the last but one must be read.
+local half = math.ceil(tonumber(ARGV[8]) / 2)
 local function is_ahead()
-  if state.unmarked < tonumber(ARGV[8]) / 2 then return false end
+  if state.unmarked < half then return false end
   local groups, read = redis.pcall('XINFO', 'GROUPS', KEYS[2]), nil
   for _, flat in ipairs(groups.err and {} or groups) do
     local group = {}
@@ -95,7 +96,8 @@ local is_meant = chooser(ARGV[10], 11)
 local entry, refused = entry_from(state.next, state.last), nil
 note_gone(entry)
 local copies, looked, bytes = 0, 0, 0
-while entry and copies < tonumber(ARGV[5]) and looked < tonumber(ARGV[6])
+local most = math.min(tonumber(ARGV[5]), half - state.unmarked)
+while entry and copies < most and looked < tonumber(ARGV[6])
     and bytes < tonumber(ARGV[7]) do
   local size, more = bytes_of(entry), 0
   if is_meant(entry) then more, refused = copy(entry, size) end

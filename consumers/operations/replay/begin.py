@@ -1,0 +1,136 @@
+"""Begins a replay: writes its books, and copies nothing yet."""
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+
+import msgspec
+from redis.asyncio import Redis
+
+from consumers.operations.insist import insist
+from consumers.operations.replay.book import Book, Heading, StreamState, begin_book, read_books
+from consumers.operations.replay.plan import PlannedStream, ReplayPlan, plan_replay
+from consumers.operations.replay.wanted import ReplayRefused, Wanted, name_of, parts_of
+from relay.contract.keys import Keys
+
+
+async def start_replay(
+    redis: Redis,
+    keys: Keys,
+    plan: ReplayPlan,
+    *,
+    said: Iterable[str] = (),
+    anew: bool = False,
+) -> str:
+    """Begin what was planned; `continue_replay` then does it.
+
+    The bounds of each stream are those of the plan, so what arrives later is not copied. Books
+    are written in every tag before the first copy is made.
+
+    Args:
+        redis: Client with redis-py's retries off.
+        keys: Makes the keys.
+        plan: From `plan_replay`.
+        said: What was asked for, where its words tell more than its meaning: "2h" is the same
+            when it is asked for again. What is meant where left out.
+        anew: Begin even where the same was begun and not ended, which is then given up.
+
+    Returns:
+        The replay's id.
+
+    Raises:
+        ReplayRefused: The same was begun and not ended; or nothing can be copied.
+        RedisError, OSError: The store refuses it, or was away for a minute.
+    """
+    if not plan.streams:
+        raise ReplayRefused("Nothing can be replayed: see the plan.")
+    name = name_of(plan.wanted.group, said or _words(plan.wanted))
+    books, _ = await insist(partial(read_books, redis, keys, name, plan.tags))
+    if not anew and any(is_unfinished(book, books.values()) for book in books.values()):
+        raise ReplayRefused(
+            f"The same replay was begun and has not ended. Go on with it: "
+            f"relay replay --resume {name} (or begin it once more: --anew)"
+        )
+    seconds, microseconds = await redis.time()
+    heading = Heading(
+        run=secrets.token_hex(8),
+        began_ms=1000 * seconds + microseconds // 1000,
+        wanted=plan.wanted,
+        tags=tuple(sorted({each.stream.tag for each in plan.streams})),
+    )
+    await _begin_all(redis, keys, name, heading, plan.streams, books)
+    return name
+
+
+async def complete(redis: Redis, keys: Keys, name: str, books: dict[str, Book]) -> None:
+    """Write the books that a run did not come to write before it was interrupted.
+
+    Args:
+        redis: Client with redis-py's retries off.
+        keys: Makes the keys.
+        name: Of the replay.
+        books: Those of all tags; what is left is of the newest run, and whole.
+
+    Raises:
+        ReplayRefused: Another run began meanwhile.
+    """
+    newest = max(books.values(), key=lambda book: book.heading.began_ms).heading
+    former = {tag: book for tag, book in books.items() if book.heading.run != newest.run}
+    for tag in former:
+        del books[tag]
+    missing = [tag for tag in newest.tags if tag not in books]
+    # Nothing is copied before all are there: one that is missing later has expired, or was
+    # deleted, and what became of its streams is not known any more.
+    if not missing or any(book.was_begun for book in books.values()):
+        return
+    plan = await plan_replay(redis, keys, newest.wanted, tags=missing)
+    await _begin_all(redis, keys, name, newest, plan.streams, former)
+    books |= await read_books(redis, keys, name, missing)
+
+
+def is_unfinished(book: Book, books: Iterable[Book]) -> bool:
+    """Tell whether a book's run has something left to do.
+
+    Args:
+        book: One of a replay.
+        books: All of that replay, which share a limit.
+    """
+    heading = book.heading
+    of_run = [each for each in books if each.heading.run == heading.run]
+    copied = sum(state.copied for each in of_run for _, state in each.streams.values())
+    if heading.wanted.limit is not None and copied >= heading.wanted.limit:
+        return False
+    return any(state.next for _, state in book.streams.values())
+
+
+async def _begin_all(
+    redis: Redis,
+    keys: Keys,
+    name: str,
+    heading: Heading,
+    streams: Sequence[PlannedStream],
+    books: Mapping[str, Book],
+) -> None:
+    group, digits = parts_of(name)
+    for tag in heading.tags:
+        key = keys.replay(tag, group, digits)
+        states = {
+            each.stream.event_type: _state(each) for each in streams if each.stream.tag == tag
+        }
+        before = books[tag].heading.run if tag in books else ""
+        begun, _ = await insist(partial(begin_book, redis, key, heading, states, before))
+        if not begun:
+            raise ReplayRefused(f"The same replay began elsewhere: relay replay --resume {name}")
+
+
+def _state(planned: PlannedStream) -> StreamState:
+    return StreamState(
+        next=planned.first,
+        last=planned.last,
+        planned=planned.entries,
+        exact=planned.exact,
+    )
+
+
+def _words(wanted: Wanted) -> list[str]:
+    return [msgspec.json.encode(wanted).decode()]

@@ -1,0 +1,342 @@
+"""Replays that are interrupted, whose replies are lost, that are begun twice, or that must wait."""
+
+import random
+from collections import Counter
+
+import pytest
+from redis.asyncio import Redis
+
+from consumers.operations import insist
+from consumers.operations.progress import Progress, Report
+from consumers.operations.replay import (
+    ReplayRefused,
+    StoreTooFull,
+    continue_replay,
+    go_on,
+    start_replay,
+)
+from consumers.operations.replay.book import Heading, StreamState, begin_book, read_books
+from consumers.operations.replay.wanted import Wanted, parts_of
+from tests.consumers.making import GROUP, KEYS, TAG, TYPE, full, make_stream, numbered
+from tests.consumers.operations.replay.making import (
+    AGAIN,
+    Hinder,
+    begun,
+    copied,
+    hinder,
+    lost,
+    planned,
+    stored,
+)
+
+pytestmark = pytest.mark.redis
+
+EVENTS = numbered(500)
+
+
+class Interrupted(Exception):
+    """What a test interrupts a replay with."""
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test waits for long."""
+    monkeypatch.setattr(insist, "FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(insist, "LAST_PAUSE_SECONDS", 0.002)
+    monkeypatch.setattr(go_on, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(go_on, "MEMORY_SECONDS", 0.0)
+
+
+def after_pages(count: int) -> Report:
+    """Make a report that interrupts after so many pages."""
+    seen = 0
+
+    def report(_: Progress) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == count:
+            raise Interrupted
+
+    return report
+
+
+@pytest.mark.parametrize("seed", range(10))
+async def test_each_entry_is_copied_once_however_often_replies_are_lost(
+    store: Redis, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """A call that was lost on its way, or whose answer was, is sent again."""
+    chance = random.Random(seed)
+
+    async def sometimes_lost(call: Hinder) -> object:
+        what = chance.choice(["fine", "not sent", "not answered"])
+        if what == "not sent":
+            raise lost()
+        answer = await call()
+        if what == "not answered":
+            raise lost()
+        return answer
+
+    await stored(store, EVENTS)
+    hinder(monkeypatch, sometimes_lost)
+    result = await continue_replay(store, KEYS, await begun(store))
+
+    assert await copied(store) == EVENTS
+    assert (result.copied, result.gone) == (len(EVENTS), 0)
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_each_entry_is_copied_once_however_often_it_is_interrupted(
+    store: Redis, seed: int
+) -> None:
+    """Whoever goes on finds in the book how far it had come."""
+    chance = random.Random(seed)
+    await stored(store, EVENTS)
+    name, interruptions = await begun(store), 0
+    while True:
+        try:
+            result = await continue_replay(
+                store, KEYS, name, report=after_pages(chance.randint(1, 4))
+            )
+        except Interrupted:
+            interruptions += 1
+        else:
+            break
+
+    assert await copied(store) == EVENTS
+    assert (result.copied, interruptions > 0) == (len(EVENTS), True)
+
+
+async def test_a_page_that_another_has_copied_is_not_copied_again(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The script is given the state that its caller knows, and compares."""
+    await stored(store, EVENTS)
+    name = await begun(store)
+    other = go_on._copy
+    calls = 0
+
+    async def behind_another(call: Hinder) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            monkeypatch.setattr(go_on, "_copy", other)
+            await continue_replay(store, KEYS, name)
+        return await call()
+
+    hinder(monkeypatch, behind_another)
+    await continue_replay(store, KEYS, name)
+
+    assert Counter(await copied(store)) == Counter(EVENTS)
+
+
+async def test_the_same_is_not_begun_twice_while_it_has_not_ended(store: Redis) -> None:
+    """It would copy again what was copied; the message says how to go on."""
+    await stored(store, EVENTS)
+    plan = await planned(store)
+    name = await start_replay(store, KEYS, plan, said=["crm", "--since", "2h"])
+
+    with pytest.raises(ReplayRefused, match=f"--resume {name}"):
+        await start_replay(store, KEYS, plan, said=["crm", "--since", "2h"])
+    await continue_replay(store, KEYS, name)
+    again = await start_replay(store, KEYS, plan, said=["crm", "--since", "2h"])
+
+    assert again == name
+
+
+async def test_another_selection_is_another_replay(store: Redis) -> None:
+    """Both may be under way."""
+    await stored(store, EVENTS)
+    one, two = await begun(store, until="99999999999999-0"), await begun(store)
+
+    assert one != two
+
+
+async def test_a_replay_that_is_begun_anew_ends_the_former(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The former one copies nothing more."""
+    await stored(store, EVENTS)
+    plan = await planned(store)
+    name = await start_replay(store, KEYS, plan)
+    real = go_on._copy
+    calls = 0
+
+    async def superseded(call: Hinder) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            await start_replay(store, KEYS, plan, anew=True)
+        return await call()
+
+    hinder(monkeypatch, superseded)
+    with pytest.raises(ReplayRefused):
+        await continue_replay(store, KEYS, name)
+    assert await store.xlen(AGAIN) == go_on.COPIES_PER_CALL
+    monkeypatch.setattr(go_on, "_copy", real)
+
+    assert (await continue_replay(store, KEYS, name)).copied == len(EVENTS)
+
+
+async def test_what_was_begun_in_one_tag_only_is_begun_in_the_others(store: Redis) -> None:
+    """Interrupted between the books of two tags, nothing has been copied yet."""
+    await stored(store, ["evt_1"])
+    await stored(store, ["evt_2"], TYPE, "github")
+    name = await begun(store)
+    await store.delete(KEYS.replay("github", *parts_of(name)))
+
+    result = await continue_replay(store, KEYS, name)
+
+    assert result.copied == 2
+    assert await copied(store, KEYS.again("github", GROUP, TYPE)) == ["evt_2"]
+
+
+async def test_a_book_that_was_lost_half_way_is_not_begun_again(store: Redis) -> None:
+    """What became of its streams is unknown, and copying all of them again would double some."""
+    await stored(store, ["evt_1"])
+    await stored(store, ["evt_2"], TYPE, "github")
+    name = await begun(store)
+    await continue_replay(store, KEYS, name)
+    await store.delete(KEYS.replay("github", *parts_of(name)))
+
+    await continue_replay(store, KEYS, name)
+
+    assert await copied(store, KEYS.again("github", GROUP, TYPE)) == ["evt_2"]
+
+
+@pytest.mark.parametrize("name", ["crm:00000000", "crm", "no name"])
+async def test_an_unknown_replay_is_said(store: Redis, name: str) -> None:
+    """Whether nobody began it, or it is no id at all."""
+    with pytest.raises(ReplayRefused, match=name):
+        await continue_replay(store, KEYS, name)
+
+
+async def test_what_is_removed_meanwhile_is_counted_as_gone(store: Redis) -> None:
+    """Trimming does not wait for a replay; where it was is said."""
+    ids = await stored(store, EVENTS)
+    name = await begun(store)
+    with pytest.raises(Interrupted):
+        await continue_replay(store, KEYS, name, report=after_pages(1))
+    await store.xtrim(make_stream().key, minid=ids[300], approximate=False)
+
+    result = await continue_replay(store, KEYS, name)
+
+    page = go_on.COPIES_PER_CALL
+    assert await copied(store) == EVENTS[:page] + EVENTS[300:]
+    assert result.gone == 300 - page
+    assert result.gone_ranges == ((make_stream().key, ids[page], ids[300]),)
+
+
+async def test_a_stream_that_is_removed_meanwhile_ends_its_part(store: Redis) -> None:
+    """All that was left of it is gone."""
+    await stored(store, EVENTS)
+    name = await begun(store)
+    await store.delete(make_stream().key)
+
+    result = await continue_replay(store, KEYS, name)
+
+    assert (result.copied, result.gone) == (0, len(EVENTS))
+
+
+async def test_no_more_copies_are_ahead_than_may_be(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The replay waits for the group to read, and goes on when it has."""
+    monkeypatch.setattr(go_on, "AHEAD", 200)
+    await stored(store, EVENTS)
+    most, waits = 0, []
+
+    async def watched(call: Hinder) -> object:
+        nonlocal most
+        answer = await call()
+        (group,) = await store.xinfo_groups(AGAIN)
+        unread = await store.xrange(AGAIN, min=f"({group['last-delivered-id'].decode()}")
+        most = max(most, len(unread))
+        if answer[0] == b"ahead":
+            waits.append(len(unread))
+            await store.xreadgroup(GROUP, "us", {AGAIN: ">"}, count=150)
+        return answer
+
+    hinder(monkeypatch, watched)
+    said: list[str] = []
+    await continue_replay(store, KEYS, await begun(store), waiting=said.append)
+
+    assert await copied(store) == EVENTS
+    assert 0 < most <= 200
+    assert set(said) == {"handlers"}
+    assert waits
+
+
+async def test_copies_that_were_read_and_removed_are_not_waited_for(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the last of them their stream goes, and what the group had read with it."""
+    monkeypatch.setattr(go_on, "AHEAD", 200)
+    await stored(store, EVENTS)
+    total = 0
+
+    async def tidied(call: Hinder) -> object:
+        nonlocal total
+        answer = await call()
+        if answer[0] == b"ahead":
+            total += await store.xlen(AGAIN)
+            await store.delete(AGAIN)
+        return answer
+
+    hinder(monkeypatch, tidied)
+    await continue_replay(store, KEYS, await begun(store))
+
+    assert total + await store.xlen(AGAIN) == len(EVENTS)
+
+
+async def test_a_store_that_is_nearly_full_ends_a_replay(store: Redis) -> None:
+    """Copies must not take the room that events and workers need; the rest can follow later."""
+    await stored(store, EVENTS)
+    name = await begun(store)
+    used = (await store.info("memory"))["used_memory"]
+    await store.config_set("maxmemory", int(used / 0.9))
+
+    with pytest.raises(StoreTooFull, match=f"--resume {name}"):
+        await continue_replay(store, KEYS, name)
+    await store.config_set("maxmemory", 0)
+
+    assert (await continue_replay(store, KEYS, name)).copied == len(EVENTS)
+
+
+async def test_a_replay_waits_while_memory_is_short(store: Redis) -> None:
+    """At 70 % settled history is trimmed, which makes room; waiting is said once."""
+    await stored(store, EVENTS)
+    name = await begun(store)
+    used = (await store.info("memory"))["used_memory"]
+    await store.config_set("maxmemory", int(used / 0.75))
+    said: list[str] = []
+    waiting = go_on.memory_of
+
+    async def then_room(redis: Redis) -> object:
+        memory = await waiting(redis)
+        await store.config_set("maxmemory", 0)
+        return memory
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(go_on, "memory_of", then_room)
+        result = await continue_replay(store, KEYS, name, waiting=said.append)
+
+    assert (result.copied, said) == (len(EVENTS), ["memory"])
+
+
+async def test_a_full_server_takes_books_and_copies_whole(store: Redis) -> None:
+    """A script that stops half-way would leave copies that no book knows of."""
+    await stored(store, ["evt_1"])
+    plan = await planned(store)
+    state = StreamState(next=plan.streams[0].first, last=plan.streams[0].last)
+    heading = Heading(run="r", began_ms=1, wanted=Wanted(group=GROUP), tags=(TAG,))
+    name = f"{GROUP}:00000000"
+    key = KEYS.replay(TAG, *parts_of(name))
+    async with full(store):
+        assert await begin_book(store, key, heading, {TYPE: state}, "")
+        books = await read_books(store, KEYS, name, [TAG])
+        text, _ = books[TAG].streams[TYPE]
+        arguments = (GROUP, TYPE, "r", text, 64, 128, 1_000_000, 1000, 60_000, "")
+        answer = await go_on._copy(store, [make_stream().key, AGAIN, key], *arguments)
+
+    assert answer[0] == b"went"
+    assert await copied(store) == ["evt_1"]
