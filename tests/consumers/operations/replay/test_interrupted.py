@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -16,7 +17,9 @@ from consumers.operations.replay import (
     start_replay,
 )
 from consumers.operations.replay.book import Heading, StreamState, begin_book, read_books
+from consumers.operations.replay.memory import Memory, memory_of
 from consumers.operations.replay.wanted import Wanted, parts_of
+from relay.contract.connect import text_of
 from tests.consumers.making import GROUP, KEYS, TAG, TYPE, full, make_stream, numbered
 from tests.consumers.operations.replay.making import (
     AGAIN,
@@ -247,9 +250,9 @@ async def test_no_more_copies_are_ahead_than_may_be(
 
     async def watched(call: Hinder) -> object:
         nonlocal most
-        answer = await call()
+        answer: Any = await call()
         (group,) = await store.xinfo_groups(AGAIN)
-        unread = await store.xrange(AGAIN, min=f"({group['last-delivered-id'].decode()}")
+        unread: Any = await store.xrange(AGAIN, min=f"({text_of(group['last-delivered-id'])}")
         most = max(most, len(unread))
         if answer[0] == b"ahead":
             waits.append(len(unread))
@@ -309,10 +312,9 @@ async def test_a_replay_waits_while_memory_is_short(store: Redis) -> None:
     used = (await store.info("memory"))["used_memory"]
     await store.config_set("maxmemory", int(used / 0.75))
     said: list[str] = []
-    waiting = go_on.memory_of
 
-    async def then_room(redis: Redis) -> object:
-        memory = await waiting(redis)
+    async def then_room(redis: Redis) -> Memory:
+        memory = await memory_of(redis)
         await store.config_set("maxmemory", 0)
         return memory
 

@@ -68,9 +68,8 @@ async def test_what_is_too_much_to_count_is_estimated(
     key = make_stream().key
     for number in range(2000):
         await store.xadd(key, {"id": f"evt_{number}"}, id=f"{1000 + 10 * number}-0")
-    await append_events(store, ["evt_last"])
-    await store.xtrim(key, maxlen=2001, approximate=False)
-    await store.xdel(key, (await store.xrevrange(key, count=1))[0][0])
+    await store.sadd(KEYS.tags, TAG)
+    await store.hset(KEYS.streams(TAG), TYPE, "1 1000-0")
     await handled(store)
 
     plan = await planned(store, since="1010-0")

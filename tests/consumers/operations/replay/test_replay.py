@@ -35,7 +35,7 @@ pytestmark = pytest.mark.redis
 async def test_a_copy_is_its_entry_and_says_where_that_stands(store: Redis) -> None:
     """Whoever handles it finds all fields as they came."""
     (entry_id,) = await stored(store, ["evt_1"])
-    ((_, original),) = await store.xrange(make_stream().key)
+    (original,) = await copies(store, make_stream().key)
 
     result = await replayed(store)
 
