@@ -71,7 +71,7 @@ image-check:  ## builds the container image without an engine and runs it (build
 	deploy/image-check
 
 # Each judges lines that must hold: exit code 1 says that one does not (redis-server is needed).
-.PHONY: bench-memory bench-unfinished bench-overload bench-restart bench-stops bench-index bench-order bench-long bench-slot bench-takeover bench-redrive
+.PHONY: bench-memory bench-unfinished bench-overload bench-restart bench-stops bench-index bench-order bench-long bench-slot bench-takeover bench-redrive bench-replay
 bench-memory: setup  ## memory of the gateway over two million events
 	@exec $(BIN)/python -m bench.holds.memory $(ARGS)
 
@@ -104,6 +104,9 @@ bench-takeover: setup  ## 100,000 entries under a dead worker: all handled, no c
 
 bench-redrive: setup  ## 100,000 dead letters looked at, redriven, dropped: no command over 10 ms
 	@exec $(BIN)/python -m bench.holds.redrive $(ARGS)
+
+bench-replay: setup  ## a replay of 100,000 entries, killed twice: each handled again once, no command over 10 ms
+	@exec $(BIN)/python -m bench.holds.replay $(ARGS)
 
 clean:  ## removes what the targets made
 	rm -rf $(VENV) .bench .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
