@@ -183,7 +183,8 @@ async def _begin(redis: Redis, keys: Keys, plan: ReplayPlan, asked: Asked, how: 
     if not how.as_json:
         show_plan(plan, as_json=False)
     about = "" if plan.exact else "about "
-    confirm(f"Give {about}{plan.entries} events to {plan.wanted.group} again?", yes=how.yes)
+    count = f"{about}{plan.entries} events" if plan.entries else "what will be found"
+    confirm(f"Give {count} to {plan.wanted.group} again?", yes=how.yes)
     name = await start_replay(redis, keys, plan, said=asked.words or ["*"], anew=how.anew)
     # Programs too must know how to go on, and read standard output only.
     warn(f"If it is interrupted, go on with: relay replay --resume {name}")

@@ -8,6 +8,8 @@ from relay.contract.display import show, show_json, tell, time_text, warn
 from relay.contract.printable import printable
 
 COLUMNS = ("tag", "type", "events", "exact", "oldest", "newest", "bytes", "held_from")
+# A table of a thousand streams takes longer than finding them.
+MOST_ROWS = 30
 WAITS = {
     "memory": "Waiting: over 70 % of the store's memory is in use; settled events are trimmed now.",
     "handlers": "Waiting: the handlers have yet to read what was replayed until now.",
@@ -16,12 +18,15 @@ WAITS = {
 
 def show_plan(plan: ReplayPlan, *, as_json: bool) -> None:
     """Say what a replay would do."""
-    rows = [_row(each) for each in plan.streams]
+    most_first = sorted(plan.streams, key=lambda each: each.entries, reverse=True)
+    rows = [_row(each) for each in most_first]
     if as_json:
         show_json(_document(plan, rows))
         return
     if rows:
-        show(rows, COLUMNS, as_json=False)
+        show(rows[:MOST_ROWS], COLUMNS, as_json=False)
+    if len(rows) > MOST_ROWS:
+        tell(f"And {len(rows) - MOST_ROWS} streams with no more of them; --json shows all.")
     for sentence in _sentences(plan):
         tell(sentence)
 
@@ -94,7 +99,9 @@ def _document(plan: ReplayPlan, rows: list[dict[str, object]]) -> dict[str, obje
 def _sentences(plan: ReplayPlan) -> Iterator[str]:
     """Say what an operator should know, most important first."""
     group = plan.wanted.group
-    if plan.streams:
+    if plan.streams and not plan.entries:
+        yield "Nothing that is meant was found yet; a replay looks at the rest, which takes longer."
+    elif plan.streams:
         about = "" if plan.exact else "About "
         yield (
             f"{about}{plan.entries} events ({plan.size_bytes} bytes) would be given to {group} "

@@ -34,7 +34,7 @@ from relay.contract.stream import Stream
 # One call copies so many, looks at so many, and ends after so many bytes: it keeps the server for
 # about a millisecond.
 COPIES_PER_CALL = 64
-LOOKS_PER_CALL = 128
+LOOKS_PER_CALL = 64
 BYTES_PER_CALL = 256 * 1024
 # So many copies may wait to be read, over all streams: a replay is to be no second backlog.
 AHEAD = 20_000

@@ -13,9 +13,9 @@ from relay.contract.connect import ResponseError, text_of
 from relay.contract.script import Call, Script
 
 # So many entries are looked at to count, over all streams: a tenth of a second or two.
-LOOKS = 16_384
-LOOKS_PER_CALL = 128
-LEAST_LOOKS = 16
+LOOKS = 8192
+LOOKS_PER_CALL = 64
+LEAST_LOOKS = 8
 BYTES_PER_CALL = 256 * 1024
 PAGE = 64
 

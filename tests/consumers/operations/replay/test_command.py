@@ -10,7 +10,7 @@ import typer
 from redis.asyncio import Redis
 from typer.testing import CliRunner, Result
 
-from consumers.commands import register
+from consumers.commands import register, replayed
 from consumers.operations.replay import ReplayRefused
 from relay.contract.explain import CommandFailed
 from tests.consumers.making import GROUP, KEYS, TAG, TYPE, append_events, make_stream, numbered
@@ -193,3 +193,18 @@ async def test_a_fault_of_one_stream_is_an_exit_code_and_a_way_on(
     assert "was left: WRONGTYPE" in result.stdout
     assert "--resume" in result.stdout
     assert await copied(store, KEYS.again(TAG, GROUP, "email.new")) == ["evt_2"]
+
+
+async def test_a_plan_of_many_streams_is_cut_for_people(
+    store: Redis, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those with the most come first; programs get all."""
+    monkeypatch.setattr(replayed, "MOST_ROWS", 2)
+    for count, event_type in enumerate(["a.one", "a.two", "a.three"], start=1):
+        await stored(store, numbered(count, event_type), event_type)
+
+    said = await printed(server, GROUP, "--dry-run")
+
+    assert re.search(r"(?s)a\.three.*a\.two.*And 1 streams", said)
+    assert "a.one" not in said
+    assert len((await document(server, GROUP, "--dry-run"))["streams"]) == 3

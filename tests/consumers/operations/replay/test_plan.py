@@ -83,7 +83,7 @@ async def test_a_plan_that_has_found_nothing_yet_is_still_one(
     store: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is meant may stand behind what there was time to look at."""
-    monkeypatch.setattr(survey, "LOOKS", 16)
+    monkeypatch.setattr(survey, "LOOKS", 8)
     await stored(store, numbered(300))
 
     plan = await planned(store, ids=("evt_299",))
