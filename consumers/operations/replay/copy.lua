@@ -6,17 +6,18 @@
 -- KEYS  1 stream, 2 the group's stream of what it is given again, 3 the replay's book
 -- ARGV  1 group, 2 field of the stream in the book, 3 the run, 4 the state that the caller knows,
 --       5 how many entries to copy at most, 6 how many to look at, 7 how many bytes to look at,
---       8 how many copies may be ahead of the group's reading, 9 how long the book is kept, in ms,
---       10 account or "", then the ids that are meant, none for all
+--       8 how many copies may be ahead of the group's reading, 9 account or "", then the ids that
+--       are meant, none for all
 -- Returns  1 what happened: "went"; "moved" where the state is another than the caller knows,
 --       since its last answer was lost or somebody else has gone on; "ahead" where the group has
 --       to read first; "over" where the book is another run's or gone; "refused" where a copy
 --       could not be written; 2 the state now, 3 whether the group was made, which means that
 --       nobody may know of the stream yet, 4 why it was refused.
--- Cost: per entry looked at one XRANGE of one, per copy one XADD, and a HGET, HSET and PEXPIRE.
+-- Cost: per entry looked at one XRANGE of one, per copy one XADD, and two HGET and a HSET.
 --
--- The state says which entry is next, "" at the end, so a call that is sent twice finds that it
--- has been done. HDEL comes first because a full server accepts it, and once a script has written,
+-- The state says which entry is next, "" at the end, so no call copies what another has copied. A
+-- caller that does not know it copies nothing, since it might then copy more than it was allowed.
+-- HDEL comes first because a full server accepts it, and once a script has written,
 -- the rest of it passes.
 
 -- Lua's stack holds eight thousand values.
@@ -92,7 +93,7 @@ if state.next == '' then return { 'moved', known, 0, '' } end
 if is_ahead() then return { 'ahead', known, 0, '' } end
 
 redis.call('HDEL', KEYS[3], '@')
-local is_meant = chooser(ARGV[10], 11)
+local is_meant = chooser(ARGV[9], 10)
 local entry, refused = entry_from(state.next, state.last), nil
 note_gone(entry)
 local copies, looked, bytes = 0, 0, 0
@@ -109,5 +110,4 @@ end
 state.looked, state.next = state.looked + looked, entry and entry[1] or ''
 local now = cjson.encode(state)
 redis.call('HSET', KEYS[3], ARGV[2], now)
-redis.call('PEXPIRE', KEYS[3], ARGV[9])
 return { refused and 'refused' or 'went', now, made and 1 or 0, refused or '' }

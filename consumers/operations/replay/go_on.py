@@ -181,7 +181,6 @@ class _Run:
             LOOKS_PER_CALL,
             BYTES_PER_CALL,
             ahead,
-            KEEP_MS,
             *self.wanted.filter_arguments,
         )
 

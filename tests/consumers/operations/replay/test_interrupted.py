@@ -8,6 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from consumers.operations import insist
+from consumers.operations.pace import Pace
 from consumers.operations.progress import Progress, Report
 from consumers.operations.replay import (
     ReplayRefused,
@@ -63,7 +64,7 @@ def after_pages(count: int) -> Report:
     return report
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(6))
 async def test_each_entry_is_copied_once_however_often_replies_are_lost(
     store: Redis, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
@@ -87,7 +88,28 @@ async def test_each_entry_is_copied_once_however_often_replies_are_lost(
     assert (result.copied, result.gone) == (len(EVENTS), 0)
 
 
-@pytest.mark.parametrize("seed", range(5))
+async def test_a_limit_is_kept_where_a_reply_is_lost(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the lost call copied counts, before more is copied."""
+    first = True
+
+    async def first_lost(call: Hinder) -> object:
+        nonlocal first
+        answer = await call()
+        if first:
+            first = False
+            raise lost()
+        return answer
+
+    await stored(store, EVENTS)
+    hinder(monkeypatch, first_lost)
+    await continue_replay(store, KEYS, await begun(store, limit=10))
+
+    assert await copied(store) == EVENTS[:10]
+
+
+@pytest.mark.parametrize("seed", range(3))
 async def test_each_entry_is_copied_once_however_often_it_is_interrupted(
     store: Redis, seed: int
 ) -> None:
@@ -180,6 +202,20 @@ async def test_a_replay_that_is_begun_anew_ends_the_former(
     assert (await continue_replay(store, KEYS, name)).copied == len(EVENTS)
 
 
+async def test_of_two_who_begin_at_once_one_does(store: Redis) -> None:
+    """Neither knows of the other until it writes; a second answer to the first is the same."""
+    state = StreamState(next="1-0", last="2-0")
+    name = f"{GROUP}:00000000"
+    key = KEYS.replay(TAG, *parts_of(name))
+    wanted = Wanted(group=GROUP)
+    runs = [Heading(run=run, began_ms=1, wanted=wanted, tags=(TAG,)) for run in ("a", "b", "a")]
+
+    answers = [await begin_book(store, key, each, {TYPE: state}, "") for each in runs]
+
+    assert answers == [True, False, True]
+    assert (await read_books(store, KEYS, name, [TAG]))[TAG].heading.run == "a"
+
+
 async def test_what_was_begun_in_one_tag_only_is_begun_in_the_others(store: Redis) -> None:
     """Interrupted between the books of two tags, nothing has been copied yet."""
     await stored(store, ["evt_1"])
@@ -238,6 +274,34 @@ async def test_a_stream_that_is_removed_meanwhile_ends_its_part(store: Redis) ->
     result = await continue_replay(store, KEYS, name)
 
     assert (result.copied, result.gone) == (0, len(EVENTS))
+
+
+async def test_a_key_of_another_type_in_the_place_of_a_stream_is_a_fault(store: Redis) -> None:
+    """And not taken for a stream whose entries are gone."""
+    await stored(store, EVENTS)
+    name = await begun(store)
+    await store.delete(make_stream().key)
+    await store.set(make_stream().key, "mine", px=60_000)
+
+    result = await continue_replay(store, KEYS, name)
+
+    assert [key for key, _ in result.faults] == [make_stream().key]
+    assert result.gone == 0
+
+
+async def test_a_rate_is_kept(store: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """500 copies at 100 a second take five seconds, less the last page's pause."""
+    now = 0.0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    monkeypatch.setattr(go_on, "Pace", lambda rate: Pace(rate, lambda: now, sleep))
+    await stored(store, EVENTS)
+    await continue_replay(store, KEYS, await begun(store), per_second=100.0)
+
+    assert 4.5 < now <= 5.0
 
 
 async def test_no_more_copies_are_ahead_than_may_be(
@@ -337,7 +401,7 @@ async def test_a_full_server_takes_books_and_copies_whole(store: Redis) -> None:
         assert await begin_book(store, key, heading, {TYPE: state}, "")
         books = await read_books(store, KEYS, name, [TAG])
         text, _ = books[TAG].streams[TYPE]
-        arguments = (GROUP, TYPE, "r", text, 64, 128, 1_000_000, 1000, 60_000, "")
+        arguments = (GROUP, TYPE, "r", text, 64, 128, 1_000_000, 1000, "")
         answer = await go_on._copy(store, [make_stream().key, AGAIN, key], *arguments)
 
     assert answer[0] == b"went"
