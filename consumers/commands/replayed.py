@@ -142,7 +142,9 @@ def _about_group(plan: ReplayPlan) -> Iterator[str]:
         known = ", ".join(map(printable, plan.groups[:10])) or "none"
         yield f"{plan.others} streams are meant that {group} does not read; groups there: {known}."
     if plan.streams and not plan.alive:
-        yield f"No worker of {group} lives: the copies wait for one."
+        yield (
+            f"No worker of {group} lives: the copies wait for one. Other programs do not read them."
+        )
 
 
 def _time(entry_id: str) -> str | None:

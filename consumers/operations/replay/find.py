@@ -13,8 +13,6 @@ from relay.contract.stream import Stream
 
 # So many commands are sent in one round trip.
 PAGE = 256
-# A consumer of another program, which has no heartbeat, lives if it was active within this time.
-ACTIVE_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,17 +91,18 @@ async def find(redis: Redis, keys: Keys, wanted: Wanted, tags: Iterable[str]) ->
 
 
 async def count_alive(redis: Redis, keys: Keys, group: str, streams: Sequence[Stream]) -> int:
-    """Count the consumers of a group that live, on any of some streams."""
+    """Count the workers of a group that live and read any of some streams.
+
+    Only those with a heartbeat: other programs do not read what is given again.
+    """
     commands = [("XINFO", "CONSUMERS", stream.key, group) for stream in streams]
-    alive, silent = set[str](), set[str]()
-    for reply in await in_pages(redis, commands):
-        for consumer in () if isinstance(reply, ResponseError) else map(_paired, reply):
-            name = text_of(consumer[b"name"])
-            if not name.startswith("@"):
-                (alive if consumer[b"idle"] < ACTIVE_MS else silent).add(name)
-    unsure = sorted(silent - alive)
-    beats = await in_pages(redis, [("EXISTS", keys.alive(group, name)) for name in unsure])
-    return len(alive) + beats.count(1)
+    names = {
+        text_of(consumer[b"name"])
+        for reply in await in_pages(redis, commands)
+        for consumer in (() if isinstance(reply, ResponseError) else map(_paired, reply))
+    }
+    beats = [("EXISTS", keys.alive(group, name)) for name in sorted(names)]
+    return (await in_pages(redis, beats)).count(1)
 
 
 async def in_pages(redis: Redis, commands: Sequence[tuple[str, ...]]) -> list[Any]:

@@ -67,7 +67,7 @@ class ReplayPlan:
         empty: Those that the group reads and where nothing is meant.
         others: How many streams are meant that the group does not read.
         groups: All groups that read any of the streams.
-        alive: How many consumers of the group live.
+        alive: How many workers of the group live.
         faults: Keys that cannot be looked at, each with the reason.
         memory: The store's.
     """

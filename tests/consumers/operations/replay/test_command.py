@@ -61,7 +61,7 @@ async def test_a_dry_run_for_programs_is_one_document(store: Redis, server: Serv
 
     found = await document(server, GROUP, "--dry-run")
 
-    assert (found["group"], found["events"], found["exact"], found["alive"]) == (GROUP, 3, True, 1)
+    assert (found["group"], found["events"], found["exact"], found["alive"]) == (GROUP, 3, True, 0)
     assert [row["type"] for row in found["streams"]] == [TYPE]
 
 

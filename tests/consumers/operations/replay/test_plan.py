@@ -95,14 +95,27 @@ async def test_a_plan_that_has_found_nothing_yet_is_still_one(
 
 
 async def test_a_plan_says_whether_somebody_will_handle_it(store: Redis) -> None:
-    """A heartbeat counts, or that a consumer was active a minute ago."""
+    """A worker with a heartbeat will; another program does not read copies, however active."""
     await append_events(store, ["evt_1"])
-    await store.xgroup_create(make_stream().key, GROUP, id="$")
+    await read_as(store, "theirs")
     before = await planned(store)
     await read_as(store, "us")
     await store.xgroup_createconsumer(make_stream().key, GROUP, "us")
+    await store.set(KEYS.alive(GROUP, "us"), "1", px=60_000)
 
     assert (before.alive, (await planned(store)).alive) == (0, 1)
+
+
+async def test_all_of_a_stream_is_counted_however_much_it_is(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server knows its length."""
+    monkeypatch.setattr(survey, "LOOKS", 8)
+    await stored(store, numbered(300))
+
+    plan = await planned(store)
+
+    assert (plan.entries, plan.exact) == (300, True)
 
 
 async def test_a_plan_says_what_is_not_settled_and_what_had_an_order(store: Redis) -> None:
