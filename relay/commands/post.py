@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import msgspec
 from aiohttp import ClientError, ClientSession, ClientTimeout, InvalidURL
 
+from relay.contract.examples import example
 from relay.contract.explain import WRONG_USAGE, CommandFailed, redacted
 from relay.contract.printable import printable
 from relay.endpoint import Endpoint
-from relay.providers.examples import example
 from relay.verify import sign_for
 
 AT_ONCE = 16

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.providers.examples import example, example_types
+from relay.contract.examples import example, example_types
 from tests.conftest import StartServer
 from tests.programs import GatewayProgram, gateway, worker
 from tests.servers import NAMES, wait_until_sync

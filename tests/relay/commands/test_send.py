@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from relay.contract.examples import example, example_types
 from relay.contract.keys import is_event_type
 from relay.providers import PROVIDERS
-from relay.providers.examples import example, example_types
 from tests.programs import gateway
 from tests.relay.commands.conftest import Relay
 from tests.servers import Server, free_port
