@@ -132,10 +132,7 @@ class Effects:
             LeaseLost: The event is in other hands by now, or settled: nothing ran.
             ResponseError: The script failed; the event is not settled.
         """
-        if self.committed:
-            raise RuntimeError("the event is committed already: put all effects into one script")
-        for key in keys:
-            self._check(key)
+        self.check_commit(keys)
         us, entry = self._settler.us, self._entry
         books = (us.keys.attempts, us.keys.strikes)
         own = [entry.stream.key, *(book(entry.stream.tag, us.group) for book in books)]
@@ -150,6 +147,18 @@ class Effects:
             raise _lease_lost("nothing was committed")
         self.committed = True
         return reply[0] if reply else None
+
+    def check_commit(self, keys: Sequence[str]) -> None:
+        """Refuse a commit that must not be tried.
+
+        Raises:
+            ValueError: A key is not one that it may touch.
+            RuntimeError: The event is committed already.
+        """
+        if self.committed:
+            raise RuntimeError("the event is committed already: put all effects into one script")
+        for key in keys:
+            self._check(key)
 
     def _check(self, key: str) -> None:
         """Refuse a key of another slot, which a cluster would, and one of the relay's own."""
