@@ -17,6 +17,7 @@ from consumers.testing.attempt import Attempt, Ended, judged
 from consumers.testing.clock import MovedClock
 from consumers.testing.lanes import StoredLanes
 from consumers.testing.options import Plan
+from consumers.testing.parked import Parked
 from consumers.testing.result import DeadLetter, Result
 from consumers.testing.run import Run
 
@@ -44,12 +45,11 @@ class Settlement:
         self._clock = clock
         self._result = result
         self._lanes = lanes
-        self._loop = asyncio.get_running_loop()
         self._begin = clock.time()
         # Each with the event as the test gave it.
         self._open: dict[Key, Event] = {}
         self._crashes: Counter[Key] = Counter()
-        self._parked: dict[Key, asyncio.TimerHandle] = {}
+        self._parked = Parked()
         self.ended = asyncio.Event()
         self.on_done: OnDone = lambda _entry, _event: None
 
@@ -139,8 +139,7 @@ class Settlement:
 
     def close(self) -> None:
         """Bring nothing back any more."""
-        for timer in self._parked.values():
-            timer.cancel()
+        self._parked.close()
         for lanes in self._lanes.values():
             lanes.close()
 
@@ -162,8 +161,7 @@ class Settlement:
             lanes.park(later, delay_seconds)
         room.let_go(entry)
         if lanes is None:
-            timer = self._loop.call_later(delay_seconds, room.put, later)
-            self._parked[_key(entry)] = timer
+            self._parked.park(later, room, delay_seconds)
 
     def _settled(self, entry: HeldEntry, room: Room) -> None:
         event = self._open.pop(_key(entry))

@@ -5,6 +5,7 @@ Routes, rooms, lanes, batches, rates, runners, resources and the policy are the 
 
 import asyncio
 from collections.abc import Sequence
+from itertools import groupby
 
 from consumers.dispatch import Routes
 from consumers.effects.once import Claim
@@ -91,8 +92,11 @@ class Simulation:
         for crew in self._crews:
             crew.start(self._lifespan.resources, self._lane_ended)
         loop = asyncio.get_running_loop()
+        # Those that come together in one step, since timers of one time run in any order.
+        together = groupby(self._arrivals, key=lambda each: each.after_seconds)
         arriving = [
-            loop.call_later(each.after_seconds, self._arrive, each) for each in self._arrivals
+            loop.call_later(after_seconds, self._arrive, list(arrivals))
+            for after_seconds, arrivals in together
         ]
         if not arriving:
             self._settlement.end_if_settled()
@@ -106,12 +110,13 @@ class Simulation:
         self._result.waiting = self._settlement.waiting
         self._result.elapsed_seconds = self._settlement.elapsed_seconds
 
-    def _arrive(self, arrival: Arrival) -> None:
-        self._left -= 1
+    def _arrive(self, arrivals: Sequence[Arrival]) -> None:
+        self._left -= len(arrivals)
         at_ms = int(1000 * self._clock.wall())
-        # What was there at the begin is as old as it says.
-        received_ms = int(1000 * arrival.event.received_at)
-        self._append(arrival.event, at_ms if arrival.after_seconds else min(at_ms, received_ms))
+        for each in arrivals:
+            # What was there at the begin is as old as it says.
+            received_ms = int(1000 * each.event.received_at)
+            self._append(each.event, at_ms if each.after_seconds else min(at_ms, received_ms))
         if not self._left:
             self._settlement.end_if_settled()
 
