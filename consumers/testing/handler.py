@@ -72,7 +72,7 @@ async def _run_each(
     result = await run_worker(alone, events, **once)
     left = list(result.runs)
     if len(left) < len(events):
-        raise AssertionError(f"{handler.name} did not end\n\n{result.table()}")
+        raise AssertionError(f"{handler.name} has not ended\n\n{result.table()}")
     return [_taken(left, event) for event in events]
 
 

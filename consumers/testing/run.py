@@ -122,7 +122,7 @@ class Run:
     def _expect(self, wanted: str, *, holds: bool) -> None:
         __tracebackhide__ = True
         if not holds:
-            about = f"{self.handler} on {self.event.type} {self.event.id!r}"
+            about = f"{_short(self.handler)} on {self.event.type} {self.event.id!r}"
             raise AssertionError(
                 f"{about}, attempt {self.attempt}: expected {wanted}, got {self.said()}"
             ) from self.exception
@@ -155,7 +155,7 @@ def table(runs: Sequence[Run]) -> str:
             f"{run.started_seconds:.3f}",
             f"{run.ended_seconds:.3f}",
             run.event.id,
-            run.handler,
+            _short(run.handler),
             str(run.attempt),
             run.said(),
         )
@@ -163,6 +163,11 @@ def table(runs: Sequence[Run]) -> str:
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(_line(row, widths) for row in rows)
+
+
+def _short(name: str) -> str:
+    """Leave out where a handler is declared, which in a test is the test."""
+    return name.rpartition("<locals>.")[2]
 
 
 def _line(row: Iterable[str], widths: Iterable[int]) -> str:

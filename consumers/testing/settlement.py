@@ -50,6 +50,8 @@ class Settlement:
         self._open: dict[Key, Event] = {}
         self._crashes: Counter[Key] = Counter()
         self._parked = Parked()
+        # How many events have not arrived yet.
+        self.coming = len(result.given)
         self.ended = asyncio.Event()
         self.on_done: OnDone = lambda _entry, _event: None
 
@@ -134,7 +136,7 @@ class Settlement:
 
     def end_if_settled(self) -> None:
         """End it all where nothing is left."""
-        if not self._open:
+        if not self._open and not self.coming:
             self.ended.set()
 
     def close(self) -> None:

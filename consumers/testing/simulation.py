@@ -43,7 +43,6 @@ class Simulation:
         self, worker: Worker, arrivals: Sequence[Arrival], plan: Plan, clock: MovedClock
     ) -> None:
         self._arrivals = sorted(arrivals, key=lambda each: each.after_seconds)
-        self._left = len(arrivals)
         self._plan = plan
         self._clock = clock
         memory = plan.memory or Memory()
@@ -111,14 +110,13 @@ class Simulation:
         self._result.elapsed_seconds = self._settlement.elapsed_seconds
 
     def _arrive(self, arrivals: Sequence[Arrival]) -> None:
-        self._left -= len(arrivals)
+        self._settlement.coming -= len(arrivals)
         at_ms = int(1000 * self._clock.wall())
         for each in arrivals:
             # What was there at the begin is as old as it says.
             received_ms = int(1000 * each.event.received_at)
             self._append(each.event, at_ms if each.after_seconds else min(at_ms, received_ms))
-        if not self._left:
-            self._settlement.end_if_settled()
+        self._settlement.end_if_settled()
 
     def _append(self, event: Event, stored_at_ms: int) -> None:
         placed = self._source.place(event, stored_at_ms)
