@@ -3,9 +3,8 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 
-from consumers.entry import HeldEntry
+from consumers.entry import HeldEntry, History
 from consumers.event import Event
 from consumers.heartbeat import DEAD_SECONDS
 from consumers.outcome import Done, Poisonous
@@ -107,7 +106,7 @@ class Settlement:
                 history = (
                     seen.history.after_postponing() if postponed else seen.history.after(error)
                 )
-                self._again(entry, replace(seen, history=history), room, delay_seconds)
+                self._again(entry, _changed(seen, history=history), room, delay_seconds)
             case SetAside():
                 self._set_aside(entry, room, decision)
 
@@ -155,7 +154,7 @@ class Settlement:
         before = entry.suspicion
         strikes = before.strikes + before.runs_alone
         suspicion = Suspicion(before.takeovers + 1, strikes)
-        self._again(entry, replace(entry, suspicion=suspicion), room, DEAD_SECONDS)
+        self._again(entry, _changed(entry, suspicion=suspicion), room, DEAD_SECONDS)
 
     def _again(self, entry: HeldEntry, later: HeldEntry, room: Room, delay_seconds: float) -> None:
         lanes = self._lanes.get(id(room))
@@ -207,6 +206,20 @@ class Settlement:
         self._result.runs.append(run)
         if len(self._result.runs) >= self._plan.most_runs:
             self.stop(f"there were {self._plan.most_runs} runs")
+
+
+def _changed(
+    entry: HeldEntry, *, history: History | None = None, suspicion: Suspicion | None = None
+) -> HeldEntry:
+    """Give an entry as it is read again, with what the books know of it by then."""
+    return HeldEntry(
+        entry.stream,
+        entry.entry_id,
+        entry.fields,
+        history or entry.history,
+        lane=entry.lane,
+        suspicion=suspicion or entry.suspicion,
+    )
 
 
 def _key(entry: HeldEntry) -> Key:
