@@ -6,19 +6,12 @@ What is decided for each lane is `consumers.order.lanes`'s; here entries only li
 import asyncio
 from bisect import insort
 from collections import defaultdict
-from dataclasses import dataclass
 
 from consumers.entry import HeldEntry
 from consumers.order.lanes import Lane, Lanes
 from relay.contract.stream import Stream
 
 MOST_LANES = 256
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    entry: HeldEntry
-    due_at: float
 
 
 class StoredLanes:
@@ -32,7 +25,7 @@ class StoredLanes:
         self._room = room
         # Those that the room was given entries of.
         self.streams = set[Stream]()
-        self._waiting: defaultdict[tuple[str, str], list[_Waiting]] = defaultdict(list)
+        self._waiting: defaultdict[tuple[str, str], list[HeldEntry]] = defaultdict(list)
         self._loop = asyncio.get_running_loop()
         self._soon: asyncio.Handle | None = None
         self._later: asyncio.TimerHandle | None = None
@@ -45,7 +38,7 @@ class StoredLanes:
             entry: The head of its lane.
             delay_seconds: In how long.
         """
-        self._store(entry, self._loop.time() + delay_seconds)
+        self._store(entry)
         self._room.parked(entry, delay_seconds)
 
     def close(self) -> None:
@@ -54,9 +47,9 @@ class StoredLanes:
             if handle is not None:
                 handle.cancel()
 
-    def _store(self, entry: HeldEntry, due_at: float) -> None:
+    def _store(self, entry: HeldEntry) -> None:
         lane = self._waiting[entry.stream.key, entry.lane]
-        insort(lane, _Waiting(entry, due_at), key=lambda each: each.entry.lane_member)
+        insort(lane, entry, key=lambda each: each.lane_member)
 
     def _look_soon(self) -> None:
         if self._soon is None:
@@ -67,7 +60,7 @@ class StoredLanes:
         for stream in sorted(self.streams):
             surplus = self._room.surplus(stream)
             for entry in surplus:
-                self._store(entry, 0.0)
+                self._store(entry)
             if surplus:
                 self._room.put_away(stream, surplus)
         for lane in self._room.wanting(MOST_LANES):
@@ -75,12 +68,9 @@ class StoredLanes:
         self._look_when_due()
 
     def _answer(self, lane: Lane) -> None:
+        # Only asked for when it is due: the room knows when that is.
         waiting = self._waiting[lane.stream.key, lane.name]
-        now = self._loop.time()
-        if waiting and waiting[0].due_at > now:
-            self._room.drawn(lane, [], waiting[0].due_at - now, more=True)
-            return
-        entries = [waiting.pop(0).entry] if waiting else []
+        entries = [waiting.pop(0)] if waiting else []
         self._room.drawn(lane, entries, 0.0, more=bool(waiting))
 
     def _look_when_due(self) -> None:

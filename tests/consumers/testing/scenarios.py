@@ -119,6 +119,17 @@ def comes_later(stage: Stage) -> None:
             raise RetryLater(0.01)
 
 
+def comes_later_and_fails(stage: Stage) -> None:
+    """Declare a handler that fails after it has asked for another time."""
+
+    @stage.worker.on("unipile:later.fails", retry=Retry(attempts=2, base_seconds=0.02))
+    async def handle(event: Event) -> None:
+        stage.see(event)
+        if event.attempt < 3:
+            raise RetryLater(0.01)
+        raise ValueError
+
+
 def gets_too_old(stage: Stage) -> None:
     """Declare a handler whose events are too old to be tried again."""
 
@@ -283,6 +294,7 @@ SCENARIOS = [
     Scenario("fails.for.good", fails_for_good),
     Scenario("gives.up", gives_up),
     Scenario("comes.later", comes_later),
+    Scenario("later.fails", comes_later_and_fails),
     Scenario("gets.too.old", gets_too_old),
     Scenario("takes.too.long", takes_too_long),
     Scenario("keeps.order", keeps_order, ["a_1", "a_2", "b_1", "c_1", "b_2", "a_3", "c_2"]),

@@ -82,19 +82,27 @@ async def test_sockets_are_waited_for_while_a_handler_runs() -> None:
     ours.setblocking(False)  # noqa: FBT003 - its only argument
     asked = threading.Event()
     answering = threading.Thread(target=lambda: asked.wait(10) and theirs.send(b"yes"))
+    select = clock._select
 
-    async def wait() -> None:
+    def wait_or_look(timeout: float | None = None) -> Any:
+        if timeout:  # the answer comes only when it is waited for
+            asked.set()
+        return select(timeout)
+
+    async def read() -> bytes:
         answering.start()
         with clock.handling():
             async with asyncio.timeout(60):
-                reading = asyncio.create_task(asyncio.get_running_loop().sock_recv(ours, 3))
-                await asyncio.sleep(0)
-                asyncio.get_running_loop().call_soon(asked.set)
-                assert await reading == b"yes"
+                return await asyncio.get_running_loop().sock_recv(ours, 3)
 
     with ours, theirs:
-        assert await elapsed(clock, wait) == 0
-        answering.join()
+        clock._select = wait_or_look
+        try:
+            assert await elapsed(clock, read) == 0
+        finally:
+            clock._select = select
+            asked.set()
+            answering.join()
 
 
 async def test_an_open_socket_holds_nothing_up_between_runs() -> None:

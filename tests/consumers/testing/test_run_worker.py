@@ -268,6 +268,19 @@ async def test_a_step_that_was_broken_off_by_a_crash_has_an_unknown_outcome() ->
     assert sent == ["a"]
 
 
+async def test_a_process_dies_in_a_step_once() -> None:
+    """The next run comes through, and has the step done again."""
+    sent: list[str] = []
+
+    async def handle(event: Event) -> None:
+        await event.once("mail").run(sent.append, event.id)
+
+    result = await played(handle, events_of("a"), {"crash_in_steps": ["mail"]})
+
+    result.assert_handled("a", attempts=2)
+    assert sent == ["a", "a"]
+
+
 async def test_a_step_that_is_done_is_not_done_again() -> None:
     """However often its event runs: after a crash, and when it is given again."""
     charged: list[str] = []
@@ -367,6 +380,37 @@ async def test_a_resource_that_cannot_be_opened_is_told() -> None:
 
     with pytest.raises(StartFailed, match="resource 'database' failed at start: OSError"):
         await run_worker(worker, events_of("a"))
+
+
+async def test_what_only_a_replaced_resource_needs_is_not_opened() -> None:
+    """What others ask for is."""
+    opened: list[str] = []
+    worker = Worker(group="crm")
+
+    @worker.resource
+    def password() -> str:
+        raise AssertionError
+
+    @worker.resource
+    def region() -> str:
+        opened.append("region")
+        return "eu"
+
+    @worker.resource
+    def database(password: str, region: str) -> str:
+        raise AssertionError
+
+    @worker.on_startup
+    def start(region: str) -> None:
+        opened.append(region)
+
+    @worker.on("unipile:*")
+    async def handle(event: Event, database: str) -> None:
+        opened.append(database)
+
+    await run_worker(worker, events_of("a"), resources={"database": "db"})
+
+    assert opened == ["region", "eu", "db"]
 
 
 async def test_a_faulty_declaration_is_told_as_by_a_worker() -> None:
