@@ -8,7 +8,6 @@ Source: asyncio.timeout, which the outcome for whoever is cancelled is the same 
 """
 
 import asyncio
-import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
@@ -49,7 +48,7 @@ class Deadlines:
 
     def _look(self) -> None:
         self._timer = None
-        now = time.monotonic()
+        now = asyncio.get_running_loop().time()
         for deadline in list(self.running):
             left_seconds = deadline.ends_at - now
             if left_seconds > 0:
@@ -78,7 +77,7 @@ class Deadline:
         self._overdue: asyncio.TimerHandle | None = None
 
     def __enter__(self) -> Self:
-        self.ends_at = time.monotonic() + self._deadlines.limit_seconds
+        self.ends_at = self._task.get_loop().time() + self._deadlines.limit_seconds
         self._deadlines.running[self] = None
         self._deadlines.watch()
         return self
