@@ -26,7 +26,8 @@ class Parked:
             room: Where it comes back.
             delay_seconds: How long.
         """
-        due_at = self._loop.time() + delay_seconds
+        # Else what is due together would not be, by what is lost in adding.
+        due_at = round(self._loop.time() + delay_seconds, 6)
         heapq.heappush(self._heap, (due_at, entry.member, next(self._numbers), entry, room))
         self._wait()
 

@@ -56,6 +56,19 @@ async def test_retries_come_when_they_are_due() -> None:
     assert result.elapsed_seconds == 127
 
 
+async def test_what_is_due_together_comes_back_by_its_age() -> None:
+    """As the store gives it, whatever failed first."""
+
+    async def handle(event: Event) -> None:
+        if event.attempt == 1:
+            await asyncio.sleep(3 - int(event.id))
+            raise RetryLater(int(event.id))
+
+    result = await played(handle, events_of("1", "2"), concurrency=2)
+
+    assert [run.event.id for run in result.runs] == ["2", "1", "1", "2"]
+
+
 async def test_only_so_many_run_at_once() -> None:
     """Six that take a second each, two at a time, take three."""
     result = await played(sleep, events_of(*"abcdef"), concurrency=2)
