@@ -162,8 +162,9 @@ def keeps_order(stage: Stage) -> None:
 
 def batches(stage: Stage) -> None:
     """Declare a handler of batches that one of the events breaks."""
+    # Long, so that a slow machine still has all of them in one; a full one does not wait.
 
-    @stage.worker.on_batch("unipile:batches", size=3, wait_seconds=0.1, retry=QUICK)
+    @stage.worker.on_batch("unipile:batches", size=3, wait_seconds=5, retry=QUICK)
     async def handle(events: list[Event]) -> None:
         for event in events:
             stage.see(event, at_once=len(events))
@@ -174,7 +175,7 @@ def batches(stage: Stage) -> None:
 def batches_tell(stage: Stage) -> None:
     """Declare a handler of batches that says of each event what became of it."""
 
-    @stage.worker.on_batch("unipile:batches.tell", size=4, wait_seconds=0.1, retry=QUICK)
+    @stage.worker.on_batch("unipile:batches.tell", size=4, wait_seconds=5, retry=QUICK)
     async def handle(events: list[Event]) -> list[Exception | None]:
         for event in events:
             stage.see(event, at_once=len(events))
