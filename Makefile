@@ -67,6 +67,17 @@ bench-latency: setup  ## latency at a fixed rate, from the intended send time (w
 bench-shapes: setup  ## other bodies, repeats, many endpoints, two processes (wrk, redis-server)
 	@exec $(BIN)/python -m bench.shapes $(ARGS)
 
+# One whose client is older than ours has an environment of its own.
+$(VENV)/bench-arq/.ready: $(VENV)/.ready
+	@echo "Installing arq into $(VENV)/bench-arq (once) …"
+	@$(PYTHON) -m venv $(VENV)/bench-arq
+	@$(VENV)/bench-arq/bin/python -m pip install --quiet --disable-pip-version-check 'arq>=0.28' 'msgspec>=0.20'
+	@touch $@
+
+.PHONY: bench-consume
+bench-consume: $(VENV)/.bench-ready $(VENV)/bench-arq/.ready  ## a worker's events/s and CPU per event against other queues' (redis-server)
+	@exec $(BIN)/python -m bench.consume $(ARGS)
+
 image-check:  ## builds the container image without an engine and runs it (buildah, debootstrap)
 	deploy/image-check
 

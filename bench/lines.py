@@ -25,6 +25,12 @@ def header(bench: str, **facts: object) -> Line:
     }
 
 
+def method_of(header: Line) -> str:
+    """Say in a few words how a run was measured."""
+    said = f"{header['rounds']} rounds of {header['seconds']} s"
+    return f"{said}, {header['connections']} connections" if "connections" in header else said
+
+
 def append(path: Path, line: Line) -> None:
     """Write one more line, so that a run that is broken off leaves what it had."""
     with path.open("a", encoding="utf-8") as file:

@@ -4,7 +4,7 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -52,20 +52,23 @@ def cores(wanted: int = 1) -> Cores:
 
 
 def describe(
-    packages: Sequence[str] = OURS, tools: Sequence[str] = ("redis-server",)
+    packages: Sequence[str] = OURS,
+    tools: Sequence[str] = ("redis-server",),
+    elsewhere: Mapping[str, str] | None = None,
 ) -> dict[str, object]:
     """Describe the machine and every program that takes part.
 
     Args:
         packages: Those of Python.
         tools: Those that are no Python.
+        elsewhere: Versions of what is in an environment of its own.
     """
     return {
         "cpu": _line_of("/proc/cpuinfo", "model name") or platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
         "memory": _line_of("/proc/meminfo", "MemTotal"),
         "kernel": platform.release(),
-        "versions": _versions(packages, tools),
+        "versions": _versions(packages, tools) | dict(elsewhere or {}),
         "commit": _commit(),
     }
 
@@ -95,7 +98,7 @@ def _commit() -> str:
     """Name the commit that was measured; a plus says that files differed from it."""
     commit = _said("git", "rev-parse", "--short", "HEAD").strip()
     # The lines of another benchmark do not change what is measured.
-    measured = ("relay", "bench", ":!bench/results")
+    measured = ("relay", "consumers", "bench", ":!bench/results")
     changed = _said("git", "status", "--porcelain", "--", *measured).strip()
     return f"{commit}{'+' if changed else ''}" or "–"
 

@@ -58,6 +58,17 @@ def parse(
         rounds: Default.
         seconds: Default.
     """
+    return options_of(parser_of(description, rounds, seconds).parse_args(arguments))
+
+
+def parser_of(description: str, rounds: int, seconds: int) -> argparse.ArgumentParser:
+    """Make the parser of what all take, for a benchmark that takes more.
+
+    Args:
+        description: What the benchmark measures.
+        rounds: Default.
+        seconds: Default.
+    """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--rounds", type=_positive, default=rounds, help=f"[{rounds}]")
     parser.add_argument(
@@ -73,7 +84,11 @@ def parse(
         "--directory", type=Path, default=SCRATCH, help="for the stores; on a disk [.bench]"
     )
     parser.add_argument("--results", type=Path, help="[bench/results; .bench with --quick, --only]")
-    given = parser.parse_args(arguments)
+    return parser
+
+
+def options_of(given: argparse.Namespace) -> Options:
+    """Take from a command line what all take."""
     only = frozenset(name.strip() for name in given.only.split(",") if name.strip())
     return Options(
         rounds=1 if given.quick else given.rounds,

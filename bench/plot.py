@@ -8,7 +8,7 @@ Source: https://www.w3.org/TR/SVG2/
 from collections.abc import Iterator, Mapping, Sequence
 from xml.sax.saxutils import escape
 
-from bench.lines import Line, figures, names
+from bench.lines import Line, figures, method_of, names
 from bench.statistic import spread
 from bench.table import number
 
@@ -44,10 +44,7 @@ def draw(
         if shown:
             parts += _panel(key, shown, y)
             y += _GAP + _ROW * len(shown)
-    under = (
-        f"{header['cpu']}, {header['cores']} cores; {header['rounds']} rounds of "
-        f"{header['seconds']} s, {header['connections']} connections; {header['at'][:10]}"
-    )
+    under = f"{header['cpu']}, {header['cores']} cores; {method_of(header)}; {header['at'][:10]}"
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {y}" '
         'font-family="sans-serif" font-size="12">'

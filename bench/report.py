@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.lines import Line, figures, names
+from bench.lines import Line, figures, method_of, names
 from bench.quiet import DISTURBED_PERCENT
 from bench.statistic import spread
 from bench.table import Table, number
@@ -87,15 +87,12 @@ def conditions(header: Line, lines: Sequence[Line]) -> Table:
         f"{header['file_system']}, 4 KiB confirmed in p50 {fsync['p50_ms']} ms, "
         f"p99 {fsync['p99_ms']} ms"
     )
-    method = (
-        f"{header['rounds']} rounds of {header['seconds']} s, {header['connections']} connections"
-    )
     rows = [
         ("measured", f"{header['at']}, commit {header['commit']}"),
         ("machine", f"{header['cpu']}, {header['cores']} cores, Linux {header['kernel']}"),
         ("versions", versions),
         ("disk", disk),
-        ("method", method),
+        ("method", method_of(header)),
         ("quiet", strangers(lines)),
     ]
     return Table("Conditions", ("", ""), rows)

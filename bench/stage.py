@@ -5,7 +5,7 @@ Options in; contenders that run within a block out. It leaves no process and no 
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +19,28 @@ from bench.machine import OTHERS, OURS, Cores, cores, describe
 from bench.options import Options
 from bench.rounds import Method
 from bench.tools import BASE, require
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """What a benchmark needs and names.
+
+    Args:
+        needs: Tools that must be there.
+        tools: Those whose versions are kept.
+        packages: Python packages whose versions are kept.
+        versions: Of what is not in this environment.
+        is_sent_to: Whether the contenders are sent deliveries over connections.
+    """
+
+    needs: Sequence[str] = BASE
+    tools: Sequence[str] = ("nginx", "redis-server", "wrk")
+    packages: Sequence[str] = (*OURS, *OTHERS)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    is_sent_to: bool = True
+
+
+SENDING = Kit()
 
 
 @dataclass(slots=True)
@@ -64,7 +86,12 @@ class Stage:
 
 @contextmanager
 def stage(
-    bench: str, options: Options, launches: Mapping[str, Launch], *, server_cores: int = 1
+    bench: str,
+    options: Options,
+    launches: Mapping[str, Launch],
+    *,
+    server_cores: int = 1,
+    kit: Kit = SENDING,
 ) -> Iterator[Stage]:
     """Have all contenders up within the block, each shown to do its work.
 
@@ -73,22 +100,24 @@ def stage(
         options: What was asked for.
         launches: How to start each contender, by name.
         server_cores: How many cores the servers would like.
+        kit: What is needed and named.
     """
-    require(BASE)
+    require(kit.needs)
     options.directory.mkdir(exist_ok=True)
     options.results.mkdir(exist_ok=True)
     kind, shared = file_system(options.directory), cores(server_cores)
     own = Path(tempfile.mkdtemp(prefix=f"{bench}-", dir=options.directory.resolve()))
-    header = lines.header(
-        bench,
-        **describe((*OURS, *OTHERS), ("nginx", "redis-server", "wrk")),
-        file_system=kind,
-        fsync=asdict(confirmation(own)),
-        rounds=options.rounds,
-        seconds=options.seconds,
-        connections=options.connections,
-        cores_used=asdict(shared),
-    )
+    facts = {
+        "file_system": kind,
+        "fsync": asdict(confirmation(own)),
+        "rounds": options.rounds,
+        "seconds": options.seconds,
+        "cores_used": asdict(shared),
+    }
+    if kit.is_sent_to:
+        facts["connections"] = options.connections
+    machine = describe(kit.packages, kit.tools, kit.versions)
+    header = lines.header(bench, **machine, **facts)
     made = Stage(options, shared, own, options.directory / f"{bench}.jsonl")
     with ExitStack() as running:
         running.callback(shutil.rmtree, own)

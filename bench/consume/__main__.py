@@ -1,0 +1,88 @@
+"""``make bench-consume``: a worker's events per second and CPU per event beside those of others.
+
+Contenders are taken in turn, round by round, each with a backlog of its own form in the same
+store. Exit code 1 where an event is not handled or not settled, or where a whole run misses a bar.
+With ``--sweep`` it looks for each contender's best settings instead, and keeps them.
+"""
+
+import sys
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from bench import lines, plot
+from bench.conclude import conclude
+from bench.consume.backlog import Backlogs
+from bench.consume.tables import JUDGED, PANELS, bars, of_handler, tables
+from bench.consume.turn import Ground, take
+from bench.consume.workers import Contender, contenders
+from bench.edge import exit_code_of
+from bench.machine import OURS
+from bench.options import SCRATCH, Options, options_of, parser_of
+from bench.quiet import undisturbed
+from bench.stage import Kit, Stage, stage
+from bench.store import durable, store
+
+PACKAGES = (*OURS, "faststream", "taskiq", "taskiq-redis", "streaq", "coredis")
+# How many events a turn may have at most: what the store then holds is a quarter of a GB.
+_MOST, _LEAST = 250_000, 500
+
+
+def work() -> int:
+    """Measure and report."""
+    given = _given()
+    options = options_of(given)
+    wanted = [one for one in contenders() if _wants(options, given.handler, one)]
+    kit = Kit(
+        needs=("redis-server", "taskset"),
+        tools=("redis-server",),
+        packages=PACKAGES,
+        is_sent_to=False,
+    )
+    with stage("consume", options, {}, kit=kit) as staged:
+        for line in _rounds(wanted, staged):
+            staged.keep(line)
+            number, name = line["round"], line["contender"]
+            staged.faults += (f"round {number}, {name}: {fault}" for fault in line["faults"])
+    header, rounds = lines.read_rounds(staged.path)
+    judged = of_handler(rounds, JUDGED)
+    drawing = plot.draw("Workers, a handler that parses the JSON", header, judged, PANELS)
+    return conclude(staged, drawing, tables(header, rounds), judged, bars(judged))
+
+
+def _given() -> Namespace:
+    parser = parser_of(__doc__ or "", rounds=5, seconds=2)
+    parser.add_argument("--handler", choices=("no-op", "1 ms"), help="one of the two only")
+    given = parser.parse_args()
+    if given.handler and not given.results:
+        given.results = SCRATCH  # a part of the lines would take the place of all
+    return given
+
+
+def _wants(options: Options, handler: str | None, one: Contender) -> bool:
+    return options.wants(one.worker.name) and handler in {None, one.handler}
+
+
+def _rounds(wanted: Sequence[Contender], staged: Stage) -> Iterator[lines.Line]:
+    """Look at each contender once, then take the rounds; the looks say how long a backlog is."""
+    options, shared = staged.options, staged.cores
+    with store(staged.directory, durable("everysec"), on_cores=[shared.load]) as redis:
+        ground = Ground(redis, Backlogs(redis, staged.directory), staged.directory, shared)
+        sizes = []
+        for one in wanted:
+            look = take(one, _size(one.worker.guess), ground)
+            yield look | {"kind": "look", "round": 0}
+            sizes.append(_size(look["events_per_second"] * options.seconds))
+        for number in range(1, options.rounds + 1):
+            for one, events in zip(wanted, sizes, strict=True):
+                measure = partial(take, one, events, ground)
+                line = undisturbed(measure, staged.keep, options.patience_seconds)
+                yield {"kind": "round", "round": number} | line
+
+
+def _size(events: float) -> int:
+    return max(_LEAST, min(_MOST, int(events)))
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code_of(work))

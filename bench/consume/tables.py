@@ -1,0 +1,82 @@
+"""Lines of rounds in; the tables and the bars of ``make bench-consume`` out."""
+
+from collections.abc import Sequence
+
+from bench.consume.workers import BARE, DEFAULTS, LOOPS, PEERS, RELAY, Worker
+from bench.lines import Line, figures, names
+from bench.report import Bar, conditions, medians, ratios
+from bench.statistic import spread
+from bench.table import Table
+
+COLUMNS = ("events_per_second", "server_cpu_us", "redis_cpu_us", "server_peak_mib")
+PANELS = ("events_per_second", "server_cpu_us")
+# The handler that the bars are about: one that parses the JSON and does no more.
+JUDGED = "no-op"
+_RATE = "events_per_second"
+
+
+def tables(header: Line, rounds: Sequence[Line]) -> list[Table]:
+    """Give the tables of this benchmark."""
+    judged = of_handler(rounds, JUDGED)
+    by_handler = [
+        medians(of_handler(rounds, handler), COLUMNS) for handler in names(rounds, "handler")
+    ]
+    return [conditions(header, rounds), *by_handler, ratios(judged, bars(judged)), used(rounds)]
+
+
+def of_handler(rounds: Sequence[Line], handler: str) -> list[Line]:
+    """Give the lines of one handler."""
+    return [line for line in rounds if line["handler"] == handler]
+
+
+def bars(judged: Sequence[Line]) -> list[Bar]:
+    """Give what is compared, of workers that took part.
+
+    Args:
+        judged: Lines of one handler.
+    """
+    ours, defaults = best_of(judged, RELAY), f"{RELAY.name}, {DEFAULTS}"
+    made = []
+    for peer in PEERS:
+        theirs, said = best_of(judged, peer), f"relay / {peer.name}"
+        shipped = f"{peer.name}, {DEFAULTS}"
+        made += [
+            Bar(f"{said}, both at their defaults", _RATE, defaults, shipped, "≥", 12.0),
+            Bar(f"{said}, each at its best", _RATE, ours, theirs, "≥", 5.0),
+            Bar(f"{said} at its best, relay at its defaults", _RATE, defaults, theirs),
+        ]
+    for loop in LOOPS:
+        side, limit = ("≥", 0.8) if loop == "json" else (None, 0.0)
+        bare, said = f"{BARE.name}, {loop}", f"relay / bare loop with {loop}"
+        made += [
+            Bar(f"{said}, relay at its best", _RATE, ours, bare, side, limit),  # type: ignore[arg-type]
+            Bar(f"{said}, relay at its defaults", _RATE, defaults, bare),
+        ]
+    return made
+
+
+def best_of(lines: Sequence[Line], worker: Worker) -> str:
+    """Name the fastest of a worker's contenders, defaults included, by the medians."""
+    mine = [name for name in names(lines) if name.startswith(f"{worker.name}, ")]
+    rates = {name: spread(figures(lines, _RATE, contender=name)).median for name in mine}
+    return max(rates, key=lambda name: rates[name], default=worker.name)
+
+
+def used(rounds: Sequence[Line]) -> Table:
+    """Say with which settings each contender ran, and that it did all its work."""
+    rows = []
+    for handler in names(rounds, "handler"):
+        lines = of_handler(rounds, handler)
+        for name in names(lines):
+            own = [line for line in lines if line["contender"] == name]
+            filled, distinct, left = (
+                int(sum(figures(own, key))) for key in ("filled", "distinct", "left")
+            )
+            rows.append([handler, name, told(own[-1]["settings"]), filled, distinct, left])
+    head = ["handler", "contender", "settings", "filled", "handled, each once", "left"]
+    return Table("Settings and truth", head, rows)
+
+
+def told(settings: Line) -> str:
+    """Write settings for people."""
+    return ", ".join(f"{name} {value}" for name, value in settings.items()) or "–"
