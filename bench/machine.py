@@ -73,6 +73,18 @@ def describe(
     }
 
 
+def version_of(package: str, python: str) -> str:
+    """Give the version of a package in another environment.
+
+    Args:
+        package: Its name.
+        python: That environment's interpreter.
+    """
+    code = f"import importlib.metadata as found; print(found.version({package!r}))"
+    said = _said(python, "-c", code).strip()
+    return said if re.fullmatch(r"[\w.+!-]+", said) else "–"
+
+
 def _line_of(path: str, key: str) -> str:
     for line in Path(path).read_text("utf-8", "replace").splitlines():
         if line.startswith(key):

@@ -8,16 +8,18 @@ With ``--sweep`` it looks for each contender's best settings instead, and keeps 
 import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 from bench import lines, plot
 from bench.conclude import conclude
+from bench.consume import sweep
 from bench.consume.backlog import Backlogs
 from bench.consume.tables import JUDGED, PANELS, bars, of_handler, tables
 from bench.consume.turn import Ground, take
-from bench.consume.workers import Contender, contenders
+from bench.consume.workers import ARQ, BEST, Contender, contenders
 from bench.edge import exit_code_of
-from bench.machine import OURS
+from bench.machine import OURS, version_of
 from bench.options import SCRATCH, Options, options_of, parser_of
 from bench.quiet import undisturbed
 from bench.stage import Kit, Stage, stage
@@ -33,13 +35,11 @@ def work() -> int:
     given = _given()
     options = options_of(given)
     wanted = [one for one in contenders() if _wants(options, given.handler, one)]
-    kit = Kit(
-        needs=("redis-server", "taskset"),
-        tools=("redis-server",),
-        packages=PACKAGES,
-        is_sent_to=False,
-    )
-    with stage("consume", options, {}, kit=kit) as staged:
+    return _sweep(options, wanted) if given.sweep else _compare(options, wanted)
+
+
+def _compare(options: Options, wanted: Sequence[Contender]) -> int:
+    with stage("consume", options, {}, kit=_kit()) as staged:
         for line in _rounds(wanted, staged):
             staged.keep(line)
             number, name = line["round"], line["contender"]
@@ -50,9 +50,37 @@ def work() -> int:
     return conclude(staged, drawing, tables(header, rounds), judged, bars(judged))
 
 
+def _sweep(options: Options, wanted: Sequence[Contender]) -> int:
+    with stage("consume-sweep", options, {}, kit=_kit()) as staged, _ground(staged) as ground:
+        found = list(sweep.sweep(wanted, ground, options.seconds / 2, staged.keep))
+        for line in found:
+            staged.keep(line)
+    sweep.keep_best(found)
+    print(f"\n{sweep.table(found).text()}\n\nKept in {BEST}")
+    return 0
+
+
+def _kit() -> Kit:
+    return Kit(
+        needs=("redis-server", "taskset"),
+        tools=("redis-server",),
+        packages=PACKAGES,
+        versions={"arq": version_of("arq", ARQ)},
+        is_sent_to=False,
+    )
+
+
+@contextmanager
+def _ground(staged: Stage) -> Iterator[Ground]:
+    cores, directory = staged.cores, staged.directory
+    with store(directory, durable("everysec"), on_cores=[cores.load]) as redis:
+        yield Ground(redis, Backlogs(redis, directory), directory, cores)
+
+
 def _given() -> Namespace:
     parser = parser_of(__doc__ or "", rounds=5, seconds=2)
     parser.add_argument("--handler", choices=("no-op", "1 ms"), help="one of the two only")
+    parser.add_argument("--sweep", action="store_true", help="look for the best settings")
     given = parser.parse_args()
     if given.handler and not given.results:
         given.results = SCRATCH  # a part of the lines would take the place of all
@@ -65,12 +93,11 @@ def _wants(options: Options, handler: str | None, one: Contender) -> bool:
 
 def _rounds(wanted: Sequence[Contender], staged: Stage) -> Iterator[lines.Line]:
     """Look at each contender once, then take the rounds; the looks say how long a backlog is."""
-    options, shared = staged.options, staged.cores
-    with store(staged.directory, durable("everysec"), on_cores=[shared.load]) as redis:
-        ground = Ground(redis, Backlogs(redis, staged.directory), staged.directory, shared)
+    options = staged.options
+    with _ground(staged) as ground:
         sizes = []
         for one in wanted:
-            look = take(one, _size(one.worker.guess), ground)
+            look = take(one, _first_size(one), ground)
             yield look | {"kind": "look", "round": 0}
             sizes.append(_size(look["events_per_second"] * options.seconds))
         for number in range(1, options.rounds + 1):
@@ -78,6 +105,10 @@ def _rounds(wanted: Sequence[Contender], staged: Stage) -> Iterator[lines.Line]:
                 measure = partial(take, one, events, ground)
                 line = undisturbed(measure, staged.keep, options.patience_seconds)
                 yield {"kind": "round", "round": number} | line
+
+
+def _first_size(one: Contender) -> int:
+    return one.worker.guess if one.handler == "no-op" else min(one.worker.guess, _LEAST)
 
 
 def _size(events: float) -> int:

@@ -21,6 +21,7 @@ class Ask:
         events: How many there are.
         handler: What is done to each beside parsing it.
         settings: What the worker is told of its own settings; those left out keep their defaults.
+        program: Which of a program's forms is meant, where it has several.
         report: Path of the file that says what came of it.
     """
 
@@ -28,6 +29,7 @@ class Ask:
     events: int
     handler: Handler = "no-op"
     settings: dict[str, Any] = field(default_factory=dict)
+    program: str = ""
     report: str = ""
 
     def variables(self) -> dict[str, str]:

@@ -54,13 +54,23 @@ class Backlogs:
         path.write_bytes(pickle.dumps(self._dump()))
 
     def _path(self, contender: Contender, events: int) -> Path:
-        form = [contender.worker.fill_words, contender.settings.get(_FORM), events]
+        form = [
+            contender.worker.fill_words,
+            contender.worker.groups,
+            contender.settings.get(_FORM),
+            events,
+        ]
         name = hashlib.sha256(json.dumps(form).encode()).hexdigest()[:16]
         return self.directory / f"{name}.backlog"
 
     def _make(self, contender: Contender, events: int) -> None:
         worker = contender.worker
-        ask = Ask(url=self.store.url, events=events, settings=dict(contender.settings))
+        ask = Ask(
+            url=self.store.url,
+            events=events,
+            settings=dict(contender.settings),
+            program=worker.name,
+        )
         variables = ask.variables() | program_variables()
         name = f"fill-{worker.program}"
         with running(name, worker.fill_words, self.directory, (), variables) as program:

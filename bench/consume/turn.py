@@ -58,6 +58,7 @@ def take(contender: Contender, events: int, ground: Ground) -> Line:
         events=events,
         handler=contender.handler,
         settings=dict(contender.settings),
+        program=contender.worker.name,
         report=str(report),
     )
     variables = ask.variables() | program_variables() | {"REDIS_URL": ground.store.url}
@@ -121,6 +122,8 @@ def left_in(store: Store, worker: Worker) -> int:
     """Count what a worker has yet to read, or has read and not settled."""
     left, client = 0, store.client
     for stream, group in worker.groups.items():
+        if not client.exists(stream):
+            continue  # some remove it with its last entry
         found: Any = client.xinfo_groups(stream)
         (seen,) = (one for one in found if one["name"] == group.encode())
         behind: Any = client.xrange(stream, min=b"(" + seen["last-delivered-id"], count=1)

@@ -18,7 +18,7 @@ _STREAM = Keys().stream("unipile", "message.new")
 _PROGRAMS = "bench.consume.programs"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Worker:
     """A kind of worker.
 
@@ -63,7 +63,15 @@ RELAY = Worker(
     guess=10_000,
 )
 BARE = Worker(name="bare loop", program="bare", groups={_STREAM: "bench"}, guess=30_000)
-PEERS = (Worker(name="FastStream", program="faststream", groups={"events": "bench"}),)
+# An environment of its own: its client of Redis is older than ours.
+ARQ = str(Path(sys.prefix) / "bench-arq/bin/python")
+PEERS = (
+    Worker(name="FastStream", program="faststream", groups={"events": "bench"}),
+    Worker(name="taskiq-redis streams", program="taskiq", groups={"taskiq": "taskiq"}),
+    Worker(name="taskiq-redis lists", program="taskiq", keys=("taskiq",)),
+    Worker(name="arq", program="arq", python=ARQ, keys=("arq:queue",)),
+    Worker(name="streaq", program="streaq", groups={"streaq:default:queues:normal": "workers"}),
+)
 LOOPS: Mapping[str, dict[str, Any]] = {"json": {}, "msgspec": {"parser": "msgspec"}}
 MANY = (RELAY, *PEERS)
 

@@ -8,7 +8,6 @@ import asyncio
 import itertools
 import json
 import sys
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -66,7 +65,7 @@ def fill(ask: Ask) -> None:
 async def work(ask: Ask) -> None:
     """Read, parse, handle, acknowledge; for ever."""
     parse = msgspec.json.decode if ask.settings.get("parser") == "msgspec" else json.loads
-    handle: Callable[[Any], Awaitable[None]] = Tally(ask).handle
+    handle = Tally(ask).handle
     client = redis.asyncio.Redis.from_url(ask.url)
     await client.xgroup_create(STREAM, GROUP, id="0")
     for _ in itertools.count():

@@ -1,0 +1,187 @@
+"""``make bench-consume ARGS=--sweep``: looks for the settings with which each worker is fastest.
+
+One documented setting after the other is tried and kept where it helps, for each handler, with one
+event in flight and with a hundred. Only such as settle an event after its handler, one event for
+each call. What is found goes into ``best.json``, which the benchmark reads.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.consume.tables import told
+from bench.consume.turn import Ground, take
+from bench.consume.workers import BEST, HUNDRED, MANY, ONE, Contender, best
+from bench.lines import Line
+from bench.table import Table
+
+Settings = dict[str, Any]
+
+# By how much a setting must help, lest noise choose.
+_GAIN = 1.03
+_LOOK_EVENTS = 1000
+_MOST_EVENTS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """What there is to try.
+
+    Args:
+        in_flight: Number in flight -> the settings that say so.
+        tried: Setting -> values beside its default, in the order in which they are tried.
+    """
+
+    in_flight: Callable[[int], Settings]
+    tried: Mapping[str, Sequence[Any]]
+
+
+GRIDS: Mapping[str, Grid] = {
+    "relay": Grid(lambda number: {"concurrency": number}, {"read_ahead": (300, 1000, 3000)}),
+    "FastStream": Grid(
+        # Without the setting there is one.
+        lambda number: {"max_workers": number} if number > 1 else {},
+        {
+            "logger": (None,),
+            "apply_types": (False,),
+            "max_records": (10, 100, 1000),
+            "polling_interval": (10, 1000),
+        },
+    ),
+    "taskiq-redis streams": Grid(
+        lambda number: {"max_async_tasks": number},
+        {
+            "log_level": ("WARNING",),
+            "no_parse": (True,),
+            "max_prefetch": (10, 100, 1000),
+            "xread_count": (10, 1000),
+            "ack_type": ("when_executed",),
+        },
+    ),
+    "taskiq-redis lists": Grid(
+        lambda number: {"max_async_tasks": number},
+        {
+            "log_level": ("WARNING",),
+            "no_parse": (True,),
+            "max_prefetch": (10, 100, 1000),
+        },
+    ),
+    "arq": Grid(
+        lambda number: {"max_jobs": number},
+        {
+            "poll_delay": (0.1, 0.01, 0.001),
+            "queue_read_limit": (1000, 5000),
+            "keep_result": (0,),
+            "logs": (False,),
+            "uvloop": (True,),
+            "serializer": ("msgpack",),
+        },
+    ),
+    "streaq": Grid(
+        lambda number: {"concurrency": number},
+        {
+            "prefetch": (10, 100, 1000),
+            "ttl": (0,),
+            "silent": (True,),
+            "uvloop": (True,),
+            "serializer": ("msgpack",),
+        },
+    ),
+}
+
+
+def climb(
+    rate_of: Callable[[Settings], float], start: Settings, tried: Mapping[str, Sequence[Any]]
+) -> tuple[Settings, float]:
+    """Try one setting after the other, each with the best of those before it.
+
+    Args:
+        rate_of: Measures settings.
+        start: Those that stay.
+        tried: Setting -> values.
+
+    Returns:
+        The best settings found, and their rate. One that does not help is not among them.
+    """
+    found, top = dict(start), rate_of(start)
+    for name, values in tried.items():
+        base = found
+        for value in values:
+            rate = rate_of(base | {name: value})
+            if rate > top * _GAIN:
+                found, top = base | {name: value}, rate
+    return found, top
+
+
+def sweep(
+    wanted: Sequence[Contender], ground: Ground, seconds: float, keep: Callable[[Line], None]
+) -> Iterator[Line]:
+    """Find the best settings of every worker and handler that is wanted.
+
+    Args:
+        wanted: Says which workers and handlers.
+        ground: Where turns are taken.
+        seconds: About how long each is measured.
+        keep: Takes the line of every try.
+
+    Yields:
+        What was found, a line for each.
+    """
+    pairs = dict.fromkeys((one.worker, one.handler) for one in wanted if one.worker in MANY)
+    for worker, handler in pairs:
+        grid = GRIDS[worker.name]
+        for number, variant in ((1, ONE), (100, HUNDRED)):
+            tries = _Tries(Contender(worker, variant, handler, {}), ground, seconds, keep)
+            settings, rate = climb(tries.rate_of, grid.in_flight(number), grid.tried)
+            yield {
+                "kind": "best",
+                "worker": worker.name,
+                "handler": handler,
+                "variant": variant,
+                "settings": settings,
+                "events_per_second": rate,
+            }
+
+
+class _Tries:
+    """Measures settings of one worker, all with a backlog of the same length."""
+
+    def __init__(
+        self, one: Contender, ground: Ground, seconds: float, keep: Callable[[Line], None]
+    ) -> None:
+        self._one, self._ground, self._seconds, self._keep = one, ground, seconds, keep
+        self._events = 0
+
+    def rate_of(self, settings: Settings) -> float:
+        """Measure; a rate at which something is lost is none."""
+        if not self._events:
+            rate = self._take(settings, _LOOK_EVENTS)["events_per_second"]
+            self._events = max(_LOOK_EVENTS, min(_MOST_EVENTS, int(rate * self._seconds)))
+        line = self._take(settings, self._events)
+        self._keep(line | {"kind": "try"})
+        return 0.0 if line["faults"] else float(line["events_per_second"])
+
+    def _take(self, settings: Settings, events: int) -> Line:
+        one = self._one
+        tried = Contender(one.worker, one.variant, one.handler, settings)
+        return take(tried, events, self._ground)
+
+
+def keep_best(found: Sequence[Line]) -> None:
+    """Put what was found into the file of the best settings; others in it stay."""
+    made = best()
+    for line in found:
+        by_handler = made.setdefault(line["worker"], {}).setdefault(line["handler"], {})
+        by_handler[line["variant"]] = line["settings"]
+    BEST.write_text(json.dumps(made, indent=2) + "\n", "utf-8")
+
+
+def table(found: Sequence[Line]) -> Table:
+    """Show what was found."""
+    keys = ("worker", "handler", "variant")
+    rows = [
+        [*(line[key] for key in keys), told(line["settings"]), round(line["events_per_second"])]
+        for line in found
+    ]
+    return Table("Best settings", [*keys, "settings", "events/s"], rows)
