@@ -5,14 +5,11 @@ turn. Latency counts from the intended send time. Exit code 1 where an event is 
 an answer is not 200, the sender does not keep its rate, or a whole run misses a bar.
 """
 
-import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import partial
-from pathlib import Path
 
 from bench import lines, plot, report, truth
 from bench.conclude import conclude
@@ -21,16 +18,14 @@ from bench.contenders.contender import Contender
 from bench.cost import Meters
 from bench.deliveries import Deliveries, Shape, write
 from bench.edge import exit_code_of
-from bench.failures import SenderFailed
+from bench.fixedrate import Order, send
 from bench.openloop import Account
 from bench.options import parse
-from bench.processes import environment
 from bench.quiet import undisturbed
 from bench.rounds import Method, Turn, run
 from bench.stage import Stage, stage
 from bench.statistic import spread
 from bench.table import Table
-from bench.tools import path_of
 
 LAUNCHES = {
     "A": launch.bare,
@@ -164,38 +159,10 @@ def _sent(
     part: tuple[int, int],
     per_second: float,
 ) -> Account:
-    """Run the sender as a process of its own, on the core of the load.
-
-    Args:
-        contender: To whom it sends.
-        made: What it sends.
-        method: Who runs where.
-        part: From which delivery on, and how many.
-        per_second: How fast.
-    """
-    pinned = [path_of("taskset"), "--cpu-list", str(method.cores.load), sys.executable, "-m"]
+    """Send a part of the deliveries: from which one on, and how many."""
     offset, count = part
-    given = {
-        "port": contender.port,
-        "file": made.path,
-        "offset": offset,
-        "count": count,
-        "rate": per_second,
-        "connections": method.connections,
-    }
-    options = [f"--{name}={value}" for name, value in given.items()]
-    done = subprocess.run(
-        [*pinned, "bench.openloop", *options],
-        capture_output=True,
-        text=True,
-        timeout=count / per_second + 60,
-        env=environment(),
-        cwd=Path(__file__).parent.parent,
-        check=False,
-    )
-    if done.returncode:
-        raise SenderFailed(f"the open-loop sender ended with:\n{done.stderr[-2000:]}")
-    return Account(**json.loads(done.stdout))
+    order = Order(contender.port, made.path, offset, count, per_second)
+    return send(order, method.connections, method.cores.load)
 
 
 if __name__ == "__main__":

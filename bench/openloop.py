@@ -16,11 +16,13 @@ import time
 from collections import deque
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol
 
 import uvloop
 
 from bench.connection import Answer, Connection, Sent
-from bench.deliveries import Deliveries, read
+from bench.deliveries import read
+from bench.entries import Entries, StoreConnection
 from bench.statistic import percentile
 from bench.timer import ticking
 
@@ -44,6 +46,8 @@ class Account:
         late_p50_ms: How far after its time a delivery went out, where a connection was free.
         late_p99_ms: The same.
         held_up: Deliveries that had to wait for a free connection.
+        begun: For when the first was meant, on the monotonic clock; the others follow at the
+            interval that was asked for.
     """
 
     wanted_per_second: float
@@ -58,6 +62,18 @@ class Account:
     late_p50_ms: float
     late_p99_ms: float
     held_up: int
+    begun: float = 0.0
+
+    def due(self, number: int) -> float:
+        """Say for when a delivery was meant, on the monotonic clock."""
+        return self.begun + number / self.wanted_per_second
+
+
+class Requests(Protocol):
+    """What is sent, by number."""
+
+    def request(self, number: int) -> bytes:
+        """Give the bytes of one."""
 
 
 class Sender:
@@ -70,7 +86,7 @@ class Sender:
         per_second: How fast.
     """
 
-    def __init__(self, made: Deliveries, offset: int, count: int, per_second: float) -> None:
+    def __init__(self, made: Requests, offset: int, count: int, per_second: float) -> None:
         self._made, self._offset, self._count = made, offset, count
         self._interval = 1 / per_second
         self._idle: deque[Connection] = deque()
@@ -82,8 +98,15 @@ class Sender:
         self._held_up, self._alive = 0, 0
         self._done = asyncio.Event()
 
-    async def run(self, port: int, connections: int) -> Account:
+    async def run(
+        self, port: int, connections: int, kind: type[Connection] = Connection
+    ) -> Account:
         """Send all, wait for the answers, and give account.
+
+        Args:
+            port: On loopback.
+            connections: How many to use.
+            kind: What the other side speaks.
 
         Raises:
             OSError: Nobody listens.
@@ -91,7 +114,7 @@ class Sender:
         loop = asyncio.get_running_loop()
         for _ in range(connections):
             _, made = await loop.create_connection(
-                lambda: Connection(self._answered, self._lost), "127.0.0.1", port
+                lambda: kind(self._answered, self._lost), "127.0.0.1", port
             )
             self._idle.append(made)
         everyone, self._alive = list(self._idle), connections
@@ -160,7 +183,7 @@ class Sender:
         took, late = self._took or [0.0], self._late or [0.0]
         span = max(self._interval, self._last - self._start)
         return Account(
-            wanted_per_second=round(1 / self._interval, 1),
+            wanted_per_second=1 / self._interval,
             kept_per_second=round(max(0, self._sent - 1) / span, 1),
             sent=self._sent,
             answered=len(self._took),
@@ -172,6 +195,7 @@ class Sender:
             late_p50_ms=_ms(percentile(late, 50)),
             late_p99_ms=_ms(percentile(late, 99)),
             held_up=self._held_up,
+            begun=self._start,
         )
 
 
@@ -188,15 +212,21 @@ def main() -> None:
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--rate", type=float, required=True, help="deliveries per second")
     parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--stream", default="", help="append the events to it, port is a store's")
     given = parser.parse_args()
-    made = read(given.file)
+    deliveries = read(given.file)
+    made, kind = (
+        (Entries(deliveries, given.stream), StoreConnection)
+        if given.stream
+        else (deliveries, Connection)
+    )
     # A pause of ours would be counted as the server's.
     gc.freeze()
     gc.disable()
 
     async def send() -> Account:
         sender = Sender(made, given.offset, given.count, given.rate)
-        return await sender.run(given.port, given.connections)
+        return await sender.run(given.port, given.connections, kind)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         print(json.dumps(asdict(runner.run(send()))))

@@ -52,7 +52,8 @@ def _compare(options: Options, wanted: Sequence[Contender]) -> int:
 
 def _sweep(options: Options, wanted: Sequence[Contender]) -> int:
     with stage("consume-sweep", options, {}, kit=_kit()) as staged, _ground(staged) as ground:
-        found = list(sweep.sweep(wanted, ground, options.seconds / 2, staged.keep))
+        way = sweep.Way(ground, options.seconds, options.patience_seconds, staged.keep)
+        found = list(sweep.sweep(wanted, way))
         for line in found:
             staged.keep(line)
     sweep.keep_best(found)

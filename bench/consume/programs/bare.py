@@ -17,10 +17,10 @@ from redis import Redis
 
 from bench.consume.ask import Ask, asked
 from bench.consume.tally import Tally
+from bench.entries import event_of
 from bench.holds.numbered import body, event_id
-from bench.unipile import ACCOUNT, EVENT_TYPE
+from bench.unipile import EVENT_TYPE
 from relay.contract.entry import encode
-from relay.contract.event import Event
 from relay.contract.keys import Keys
 
 GROUP, COUNT = "bench", 100
@@ -28,22 +28,6 @@ KEYS = Keys()
 TAG = "unipile"
 STREAM = KEYS.stream(TAG, EVENT_TYPE)
 _PAGE = 500
-
-
-def fields(number: int) -> list[Any]:
-    """Give the fields of an entry as the gateway writes them."""
-    event = Event(
-        id=event_id(number),
-        source=f"/webhooks/{TAG}",
-        type=EVENT_TYPE,
-        data=body(number),
-        content_type="application/json",
-        account=ACCOUNT,
-        headers={"content-type": "application/json", "user-agent": "unipile-webhooks/2.0"},
-        received_at_ms=1_790_000_000_000,
-        assurance="body",
-    )
-    return encode(event)
 
 
 def fill(ask: Ask) -> None:
@@ -54,7 +38,7 @@ def fill(ask: Ask) -> None:
         for start in range(0, ask.events, _PAGE):
             pipeline = client.pipeline(transaction=False)
             for number in range(start, min(start + _PAGE, ask.events)):
-                flat = fields(number)
+                flat = encode(event_of(event_id(number), body(number)))
                 pipeline.xadd(STREAM, dict(zip(flat[::2], flat[1::2], strict=True)))
             added = pipeline.execute()
             first = first or added[0]

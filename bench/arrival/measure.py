@@ -1,0 +1,129 @@
+"""One pair, one rate: deliveries sent at fixed times, starts of handlers read, a line out."""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bench import wrk
+from bench.arrival import starts
+from bench.arrival.pairs import Pair
+from bench.arrival.tables import CALM, THIRD
+from bench.cpu import strangers_ns
+from bench.deliveries import Shape, write
+from bench.fixedrate import Order, send
+from bench.lines import Line
+from bench.openloop import Account
+from bench.rounds import Method
+from bench.statistic import percentile
+
+# How long what is sent may take to be handled.
+_PATIENCE_SECONDS = 30.0
+_LOOK_SECONDS = 0.05
+_KEPT_SHARE = 0.99
+_FIRST_GUESS_PER_SECOND = 40_000
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A rate.
+
+    Args:
+        name: What it is called.
+        per_second: Events per second.
+    """
+
+    name: str
+    per_second: float
+
+
+class Loads:
+    """The rates at which is measured.
+
+    Args:
+        third: A third of the capacity, per second.
+    """
+
+    def __init__(self, third: float) -> None:
+        self._loads = (Load(CALM, 100.0), Load(THIRD, third))
+
+    def __iter__(self) -> Iterator[Load]:
+        """Give each."""
+        return iter(self._loads)
+
+
+def capacity(pair: Pair, method: Method) -> Line:
+    """Send as fast as is answered, and say how many were handled per second until all were."""
+    seconds, path = method.seconds, method.directory / "deliveries"
+    before = starts.count(pair.starts)
+    made = write(path, Shape(), _FIRST_GUESS_PER_SECOND * seconds)
+    sent = wrk.send(
+        pair.port,
+        made.path,
+        offset=0,
+        seconds=seconds,
+        connections=method.connections,
+        core=method.cores.load,
+    )
+    _wait_for(pair, before + sent.accepted)
+    times = [at for _, at in starts.read(pair.starts, before)]
+    rate = round(len(times) / (max(times) - min(times)))
+    return Line(kind="capacity", contender=pair.name, handled=len(times), events_per_second=rate)
+
+
+def reach(pair: Pair, load: Load, method: Method) -> Line:
+    """Send at a rate, and say how long events took to their handler."""
+    warm_up, count = (
+        max(1, int(load.per_second * seconds))
+        for seconds in (method.warm_up_seconds, method.seconds)
+    )
+    before = starts.count(pair.starts)
+    made = write(method.directory / "deliveries", Shape(), warm_up + count)
+    os.sync()
+    order = Order(pair.port, made.path, 0, made.count, load.per_second, pair.stream)
+    began, cpu, strangers = time.monotonic_ns(), pair.cpu_ns(), strangers_ns()
+    account = send(order, method.connections, method.cores.load)
+    _wait_for(pair, before + made.count)
+    used, others = pair.cpu_ns() - cpu, max(0, strangers_ns() - strangers)
+    seen = starts.read(pair.starts, before)
+    astray = abs(made.count - len(seen)) + len(seen) - len({number for number, _ in seen})
+    took = [at - account.due(number) for number, at in seen if number >= warm_up]
+    return {
+        "contender": f"{pair.name}, {load.name}",
+        "load": load.name,
+        **marks(took),
+        "wanted_per_second": account.wanted_per_second,
+        "kept_per_second": account.kept_per_second,
+        "late_p99_ms": account.late_p99_ms,
+        "sent": account.sent,
+        "astray": astray,
+        "server_cpu_us": round(used / 1000 / made.count, 2),
+        "others_cpu_percent": round(100 * others / (time.monotonic_ns() - began)),
+        "faults": list(_faults(account, astray)),
+    }
+
+
+def marks(took: Sequence[float]) -> Line:
+    """Give the marks of so many seconds, in ms."""
+    values = took or [0.0]
+    named = {"p50_ms": 50.0, "p99_ms": 99.0, "p999_ms": 99.9}
+    return {name: round(1000 * percentile(values, mark), 3) for name, mark in named.items()}
+
+
+def _faults(account: Account, astray: int) -> Iterator[str]:
+    if account.errors:
+        yield f"{account.errors} events were not taken"
+    if astray:
+        yield f"{astray} events did not reach the handler exactly once"
+    if account.kept_per_second < _KEPT_SHARE * account.wanted_per_second:
+        yield (
+            f"the sender kept {account.kept_per_second:,.0f} of "
+            f"{account.wanted_per_second:,.0f} per second: its latencies mean little"
+        )
+
+
+def _wait_for(pair: Pair, wanted: int) -> None:
+    """Return when so many starts are written, or when patience ends: what lacks is counted."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while starts.count(pair.starts) < wanted and time.monotonic() < deadline:
+        time.sleep(_LOOK_SECONDS)
