@@ -61,8 +61,13 @@ $(VENV)/.bench-ready: $(VENV)/.ready
 bench-ingress: $(VENV)/.bench-ready  ## events/s and CPU per event against three others (wrk, nginx-extras, …)
 	@exec $(BIN)/python -m bench.ingress $(ARGS)
 
-bench-latency: setup  ## latency at a fixed rate, from the intended send time (wrk, redis-server)
-	@exec $(BIN)/python -m bench.latency $(ARGS)
+bench-latency: setup  ## latency at a fixed rate: to the answer, and to the handler's start (wrk, redis-server)
+	@$(BIN)/python -m bench.latency $(ARGS); answered=$$?; \
+	$(BIN)/python -m bench.arrival $(ARGS) && exit $$answered
+
+.PHONY: bench-arrival
+bench-arrival: setup  ## the second half of bench-latency: from POST to the handler's start
+	@exec $(BIN)/python -m bench.arrival $(ARGS)
 
 bench-shapes: setup  ## other bodies, repeats, many endpoints, two processes (wrk, redis-server)
 	@exec $(BIN)/python -m bench.shapes $(ARGS)
@@ -74,9 +79,12 @@ $(VENV)/bench-arq/.ready: $(VENV)/.ready
 	@$(VENV)/bench-arq/bin/python -m pip install --quiet --disable-pip-version-check 'arq>=0.28' 'msgspec>=0.20'
 	@touch $@
 
-.PHONY: bench-consume
+.PHONY: bench-consume bench-consume-sweep
 bench-consume: $(VENV)/.bench-ready $(VENV)/bench-arq/.ready  ## a worker's events/s and CPU per event against other queues' (redis-server)
 	@exec $(BIN)/python -m bench.consume $(ARGS)
+
+bench-consume-sweep: $(VENV)/.bench-ready $(VENV)/bench-arq/.ready  ## looks for each worker's best settings, which bench-consume uses
+	@exec $(BIN)/python -m bench.consume --sweep $(ARGS)
 
 image-check:  ## builds the container image without an engine and runs it (buildah, debootstrap)
 	deploy/image-check

@@ -5,6 +5,7 @@ past the gateway.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import hiredis
 
@@ -33,7 +34,9 @@ class Entries:
         """Give the XADD of one event, with the fields that the gateway would write."""
         _, body = split(self.made.request(number))
         event = event_of(self.made.event_id(number).decode(), body)
-        return bytes(hiredis.pack_command(("XADD", self.stream, "*", *encode(event))))
+        # Typed as one word, of which any number are taken.
+        words: Any = ("XADD", self.stream, "*", *encode(event))
+        return bytes(hiredis.pack_command(words))
 
 
 def event_of(event_id: str, body: bytes) -> Event:

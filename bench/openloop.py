@@ -46,8 +46,8 @@ class Account:
         late_p50_ms: How far after its time a delivery went out, where a connection was free.
         late_p99_ms: The same.
         held_up: Deliveries that had to wait for a free connection.
-        begun: For when the first was meant, on the monotonic clock; the others follow at the
-            interval that was asked for.
+        begun: For when the first was meant, on the monotonic clock.
+        interval: Seconds from one to the next.
     """
 
     wanted_per_second: float
@@ -62,11 +62,12 @@ class Account:
     late_p50_ms: float
     late_p99_ms: float
     held_up: int
-    begun: float = 0.0
+    begun: float
+    interval: float
 
     def due(self, number: int) -> float:
         """Say for when a delivery was meant, on the monotonic clock."""
-        return self.begun + number / self.wanted_per_second
+        return self.begun + number * self.interval
 
 
 class Requests(Protocol):
@@ -183,7 +184,7 @@ class Sender:
         took, late = self._took or [0.0], self._late or [0.0]
         span = max(self._interval, self._last - self._start)
         return Account(
-            wanted_per_second=1 / self._interval,
+            wanted_per_second=round(1 / self._interval, 1),
             kept_per_second=round(max(0, self._sent - 1) / span, 1),
             sent=self._sent,
             answered=len(self._took),
@@ -196,6 +197,7 @@ class Sender:
             late_p99_ms=_ms(percentile(late, 99)),
             held_up=self._held_up,
             begun=self._start,
+            interval=self._interval,
         )
 
 

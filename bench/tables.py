@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from bench import ingress, latency, shapes
+from bench.arrival import tables as arrival
+from bench.consume import tables as consume
 from bench.holds import tables as judged
 from bench.lines import RESULTS, Line, of_kind, read
 from bench.table import Table
@@ -21,6 +23,9 @@ COMPARE: Mapping[str, Callable[[Line, Sequence[Line]], Sequence[Table]]] = {
     "ingress": ingress.tables,
     "latency": latency.tables,
     "shapes": shapes.tables,
+    "arrival": arrival.tables,
+    "consume": consume.tables,
+    "consume-sweep": consume.swept,
 }
 NAMES = (*COMPARE, *judged.FIGURES)
 

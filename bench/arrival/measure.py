@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bench import wrk
 from bench.arrival import starts
 from bench.arrival.pairs import Pair
-from bench.arrival.tables import CALM, THIRD
+from bench.arrival.tables import CALM, FULL, THIRD
 from bench.cpu import strangers_ns
 from bench.deliveries import Shape, write
 from bench.fixedrate import Order, send
@@ -37,25 +37,19 @@ class Load:
     per_second: float
 
 
-class Loads:
-    """The rates at which is measured.
+def loads(full_per_second: float) -> list[Load]:
+    """Give the rates at which is measured.
 
     Args:
-        third: A third of the capacity, per second.
+        full_per_second: The capacity.
     """
-
-    def __init__(self, third: float) -> None:
-        self._loads = (Load(CALM, 100.0), Load(THIRD, third))
-
-    def __iter__(self) -> Iterator[Load]:
-        """Give each."""
-        return iter(self._loads)
+    return [Load(CALM, 100.0), Load(THIRD, full_per_second / 3)]
 
 
 def capacity(pair: Pair, method: Method) -> Line:
     """Send as fast as is answered, and say how many were handled per second until all were."""
     seconds, path = method.seconds, method.directory / "deliveries"
-    before = starts.count(pair.starts)
+    before, began, strangers = starts.count(pair.starts), time.monotonic_ns(), strangers_ns()
     made = write(path, Shape(), _FIRST_GUESS_PER_SECOND * seconds)
     sent = wrk.send(
         pair.port,
@@ -67,8 +61,16 @@ def capacity(pair: Pair, method: Method) -> Line:
     )
     _wait_for(pair, before + sent.accepted)
     times = [at for _, at in starts.read(pair.starts, before)]
-    rate = round(len(times) / (max(times) - min(times)))
-    return Line(kind="capacity", contender=pair.name, handled=len(times), events_per_second=rate)
+    others = max(0, strangers_ns() - strangers)
+    return {
+        "kind": "round",
+        "contender": pair.name,
+        "load": FULL,
+        "handled": len(times),
+        "events_per_second": round(len(times) / (max(times) - min(times))),
+        "others_cpu_percent": round(100 * others / (time.monotonic_ns() - began)),
+        "faults": [],
+    }
 
 
 def reach(pair: Pair, load: Load, method: Method) -> Line:

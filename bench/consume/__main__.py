@@ -15,7 +15,7 @@ from bench import lines, plot
 from bench.conclude import conclude
 from bench.consume import sweep
 from bench.consume.backlog import Backlogs
-from bench.consume.tables import JUDGED, PANELS, bars, of_handler, tables
+from bench.consume.tables import JUDGED, PANELS, bars, of_handler, swept, tables
 from bench.consume.turn import Ground, take
 from bench.consume.workers import ARQ, BEST, Contender, contenders
 from bench.edge import exit_code_of
@@ -28,6 +28,7 @@ from bench.store import durable, store
 PACKAGES = (*OURS, "faststream", "taskiq", "taskiq-redis", "streaq", "coredis")
 # How many events a turn may have at most: what the store then holds is a quarter of a GB.
 _MOST, _LEAST = 250_000, 500
+_FAR_SHORT = 1.5
 
 
 def work() -> int:
@@ -53,11 +54,13 @@ def _compare(options: Options, wanted: Sequence[Contender]) -> int:
 def _sweep(options: Options, wanted: Sequence[Contender]) -> int:
     with stage("consume-sweep", options, {}, kit=_kit()) as staged, _ground(staged) as ground:
         way = sweep.Way(ground, options.seconds, options.patience_seconds, staged.keep)
-        found = list(sweep.sweep(wanted, way))
-        for line in found:
+        for line in sweep.sweep(wanted, way):
             staged.keep(line)
+    header, found = lines.read_rounds(staged.path)
     sweep.keep_best(found)
-    print(f"\n{sweep.table(found).text()}\n\nKept in {BEST}")
+    for table in swept(header, found):
+        print(f"\n{table.text()}")
+    print(f"\nKept in {BEST}, raw lines: {staged.path}")
     return 0
 
 
@@ -102,14 +105,20 @@ def _rounds(wanted: Sequence[Contender], staged: Stage) -> Iterator[lines.Line]:
             yield look | {"kind": "look", "round": 0}
             sizes.append(_size(look["events_per_second"] * options.seconds))
         for number in range(1, options.rounds + 1):
-            for one, events in zip(wanted, sizes, strict=True):
-                measure = partial(take, one, events, ground)
+            for place, one in enumerate(wanted):
+                measure = partial(take, one, sizes[place], ground)
                 line = undisturbed(measure, staged.keep, options.patience_seconds)
                 yield {"kind": "round", "round": number} | line
+                sizes[place] = _grown(sizes[place], line["events_per_second"] * options.seconds)
 
 
 def _first_size(one: Contender) -> int:
     return one.worker.guess if one.handler == "no-op" else min(one.worker.guess, _LEAST)
+
+
+def _grown(size: int, events: float) -> int:
+    """Say how long the next backlog is: as the last, which is at hand, if it was not far short."""
+    return _size(events) if events > _FAR_SHORT * size else size
 
 
 def _size(events: float) -> int:

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from bench.consume.tables import told
 from bench.consume.turn import Ground, take
 from bench.consume.workers import BEST, HUNDRED, MANY, ONE, Contender, best
 from bench.lines import Line
 from bench.quiet import undisturbed
-from bench.table import Table
+from bench.statistic import spread
 
 Settings = dict[str, Any]
 
@@ -152,12 +151,13 @@ def sweep(wanted: Sequence[Contender], way: Way) -> Iterator[Line]:
             tries = _Tries(Contender(worker, variant, handler, {}), way)
             settings, rate = climb(tries.rate_of, grid.in_flight(number), grid.tried)
             yield {
-                "kind": "best",
+                "kind": "round",
                 "worker": worker.name,
                 "handler": handler,
                 "variant": variant,
                 "settings": settings,
                 "events_per_second": rate,
+                "others_cpu_percent": spread(tries.others).median,
             }
 
 
@@ -167,6 +167,8 @@ class _Tries:
     def __init__(self, one: Contender, way: Way) -> None:
         self._one, self._way = one, way
         self._events = 0
+        # What strangers took in each try, % of a core.
+        self.others: list[float] = []
 
     def rate_of(self, settings: Settings) -> float:
         """Measure; a rate at which something is lost is none."""
@@ -178,6 +180,7 @@ class _Tries:
         lines = [undisturbed(take_one, way.keep, way.patience_seconds) for _ in range(_TAKES)]
         for line in lines:
             way.keep(line | {"kind": "try"})
+            self.others.append(line["others_cpu_percent"])
         faulty = any(line["faults"] for line in lines)
         return 0.0 if faulty else max(float(line["events_per_second"]) for line in lines)
 
@@ -194,13 +197,3 @@ def keep_best(found: Sequence[Line]) -> None:
         by_handler = made.setdefault(line["worker"], {}).setdefault(line["handler"], {})
         by_handler[line["variant"]] = line["settings"]
     BEST.write_text(json.dumps(made, indent=2) + "\n", "utf-8")
-
-
-def table(found: Sequence[Line]) -> Table:
-    """Show what was found."""
-    keys = ("worker", "handler", "variant")
-    rows = [
-        [*(line[key] for key in keys), told(line["settings"]), round(line["events_per_second"])]
-        for line in found
-    ]
-    return Table("Best settings", [*keys, "settings", "events/s"], rows)

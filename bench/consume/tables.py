@@ -18,10 +18,29 @@ _RATE = "events_per_second"
 def tables(header: Line, rounds: Sequence[Line]) -> list[Table]:
     """Give the tables of this benchmark."""
     judged = of_handler(rounds, JUDGED)
-    by_handler = [
-        medians(of_handler(rounds, handler), COLUMNS) for handler in names(rounds, "handler")
+    by_handler = sorted(rounds, key=lambda line: str(line["handler"]) != JUDGED)
+    return [
+        conditions(header, rounds),
+        medians(by_handler, COLUMNS, by="worker"),
+        ratios(judged, bars(judged)),
+        used(by_handler),
     ]
-    return [conditions(header, rounds), *by_handler, ratios(judged, bars(judged)), used(rounds)]
+
+
+def swept(header: Line, found: Sequence[Line]) -> list[Table]:
+    """Give the tables of a sweep.
+
+    Args:
+        header: What it was measured on.
+        found: Its lines of what is best.
+    """
+    keys = ("worker", "handler", "variant")
+    rows = [
+        [*(line[key] for key in keys), told(line["settings"]), round(line["events_per_second"])]
+        for line in found
+    ]
+    head = [*keys, "best settings", "events/s"]
+    return [conditions(header, found), Table("Best settings", head, rows)]
 
 
 def of_handler(rounds: Sequence[Line], handler: str) -> list[Line]:
@@ -65,15 +84,11 @@ def best_of(lines: Sequence[Line], worker: Worker) -> str:
 def used(rounds: Sequence[Line]) -> Table:
     """Say with which settings each contender ran, and that it did all its work."""
     rows = []
-    for handler in names(rounds, "handler"):
-        lines = of_handler(rounds, handler)
-        for name in names(lines):
-            own = [line for line in lines if line["contender"] == name]
-            filled, distinct, left = (
-                int(sum(figures(own, key))) for key in ("filled", "distinct", "left")
-            )
-            rows.append([handler, name, told(own[-1]["settings"]), filled, distinct, left])
-    head = ["handler", "contender", "settings", "filled", "handled, each once", "left"]
+    for name in names(rounds, "worker"):
+        own = [line for line in rounds if line["worker"] == name]
+        sums = [int(sum(figures(own, key))) for key in ("filled", "distinct", "left")]
+        rows.append([name, told(own[-1]["settings"]), *sums])
+    head = ["worker", "settings", "filled", "handled, each once", "left"]
     return Table("Settings and truth", head, rows)
 
 

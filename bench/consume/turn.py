@@ -3,12 +3,9 @@
 import json
 import os
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from redis.exceptions import ResponseError
+from typing import Any, cast
 
 from bench.consume.ask import Ask
 from bench.consume.backlog import Backlogs, program_variables
@@ -87,6 +84,7 @@ def _line(contender: Contender, events: int, said: Line) -> Line:
     seen = steady(said["marks"])
     return {
         "kind": "round",
+        "worker": f"{contender.handler}: {contender.name}",
         "contender": contender.name,
         "handler": contender.handler,
         "settings": dict(contender.settings),
@@ -134,9 +132,6 @@ def left_in(store: Store, worker: Worker) -> int:
 
 
 def _length(store: Store, key: str) -> int:
-    kind: Any = store.client.type(key)
-    counts = {b"list": "LLEN", b"zset": "ZCARD", b"set": "SCARD", b"hash": "HLEN"}
-    with suppress(ResponseError):
-        if kind in counts:
-            return int(store.client.execute_command(counts[kind], key))
-    return 0
+    client = store.client
+    counted: Any = {b"list": client.llen, b"zset": client.zcard}.get(cast("Any", client.type(key)))
+    return int(counted(key)) if counted else 0

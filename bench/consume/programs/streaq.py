@@ -5,13 +5,13 @@ The task's argument is the body as it came, which the handler parses.
 Source: https://streaq.readthedocs.io/
 """
 
+import asyncio
 import json
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
-import anyio
 import msgspec
 from streaq import Worker
 
@@ -59,7 +59,7 @@ async def fill(ask: Ask) -> None:
 def main() -> None:
     """Do what the command line says."""
     if sys.argv[1] == "fill":
-        anyio.run(fill, _ask)
+        asyncio.run(fill(_ask))
         return
     command = str(Path(sys.executable).parent / "streaq")
     os.execv(command, [command, "run", f"{__spec__.name}:worker"])
