@@ -1,8 +1,8 @@
 """Starts the two pairs, each with a store of its own; says where to send and where starts are."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +41,9 @@ class Pair:
     def cpu_ns(self) -> int:
         """Give the CPU time of its processes so far."""
         return sum(cpu_ns(pid) for pid in self.pids)
+
+
+Launch = Callable[[Place], AbstractContextManager[Pair]]
 
 
 @contextmanager
