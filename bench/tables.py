@@ -25,9 +25,12 @@ COMPARE: Mapping[str, Callable[[Line, Sequence[Line]], Sequence[Table]]] = {
     "shapes": shapes.tables,
     "arrival": arrival.tables,
     "consume": consume.tables,
+}
+# What is looked for rather than compared: shown where lines of it are kept.
+FOUND: Mapping[str, Callable[[Line, Sequence[Line]], Sequence[Table]]] = {
     "consume-sweep": consume.swept,
 }
-NAMES = (*COMPARE, *judged.FIGURES)
+NAMES = (*COMPARE, *FOUND, *judged.FIGURES)
 
 
 def section(name: str, results: Path = RESULTS) -> str:
@@ -41,9 +44,10 @@ def section(name: str, results: Path = RESULTS) -> str:
     if not path.exists():
         return ""
     header, lines = read(path)
-    if name not in COMPARE:
+    makers = {**COMPARE, **FOUND}
+    if name not in makers:
         return judged.section(name, header, lines)
-    tables = COMPARE[name](header, of_kind(lines, "round"))
+    tables = makers[name](header, of_kind(lines, "round"))
     return "\n\n".join(table.markdown() for table in tables)
 
 

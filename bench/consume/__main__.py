@@ -9,6 +9,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 from bench import lines, plot
@@ -52,6 +53,7 @@ def _compare(options: Options, wanted: Sequence[Contender]) -> int:
 
 
 def _sweep(options: Options, wanted: Sequence[Contender]) -> int:
+    options = replace(options, rounds=sweep.TAKES)
     with stage("consume-sweep", options, {}, kit=_kit()) as staged, _ground(staged) as ground:
         way = sweep.Way(ground, options.seconds, options.patience_seconds, staged.keep)
         for line in sweep.sweep(wanted, way):

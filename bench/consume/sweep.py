@@ -20,7 +20,7 @@ from bench.statistic import spread
 Settings = dict[str, Any]
 
 # Of so many takes the best counts: what disturbs one makes it slower, never faster.
-_TAKES = 2
+TAKES = 2
 # By how much a setting must help, lest noise choose.
 _GAIN = 1.03
 _LOOK_EVENTS = 1000
@@ -177,7 +177,7 @@ class _Tries:
             rate = self._take(settings, _LOOK_EVENTS)["events_per_second"]
             self._events = max(_LOOK_EVENTS, min(_MOST_EVENTS, int(rate * way.seconds)))
         take_one = partial(self._take, settings, self._events)
-        lines = [undisturbed(take_one, way.keep, way.patience_seconds) for _ in range(_TAKES)]
+        lines = [undisturbed(take_one, way.keep, way.patience_seconds) for _ in range(TAKES)]
         for line in lines:
             way.keep(line | {"kind": "try"})
             self.others.append(line["others_cpu_percent"])
