@@ -16,7 +16,7 @@ from bench import lines, plot
 from bench.conclude import conclude
 from bench.consume import sweep
 from bench.consume.backlog import Backlogs
-from bench.consume.tables import JUDGED, PANELS, bars, of_handler, swept, tables
+from bench.consume.tables import JUDGED, PANELS, bars, of_handler, reached, swept, tables
 from bench.consume.turn import Ground, take
 from bench.consume.workers import ARQ, BEST, Contender, contenders
 from bench.edge import exit_code_of
@@ -49,7 +49,9 @@ def _compare(options: Options, wanted: Sequence[Contender]) -> int:
     header, rounds = lines.read_rounds(staged.path)
     judged = of_handler(rounds, JUDGED)
     drawing = plot.draw("Workers, a handler that parses the JSON", header, judged, PANELS)
-    return conclude(staged, drawing, tables(header, rounds), judged, bars(judged))
+    code = conclude(staged, drawing, tables(header, rounds), judged, bars(judged))
+    print(reached(judged))
+    return code
 
 
 def _sweep(options: Options, wanted: Sequence[Contender]) -> int:

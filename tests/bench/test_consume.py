@@ -11,7 +11,7 @@ from bench.consume import tally
 from bench.consume.ask import Ask, asked
 from bench.consume.steady import Steady, steady
 from bench.consume.sweep import GRIDS, Settings, climb
-from bench.consume.tables import bars, best_of, swept, tables
+from bench.consume.tables import bars, best_of, reached, swept, tables
 from bench.consume.tally import Tally
 from bench.consume.workers import (
     BARE,
@@ -183,6 +183,13 @@ def test_each_bar_is_missed_where_it_should_be(
     }
 
     assert sorted(failed) == sorted(itertools.chain(*(expected[name] for name in missed)))
+
+
+@pytest.mark.parametrize(("ours", "said"), [(100.0, "is not reached: 1.10"), (140.0, "is reached")])
+def test_it_says_whether_what_is_reached_for_is_reached(ours: float, said: str) -> None:
+    """One and a half times the bare loop, by the better row; nothing where one did not run."""
+    assert said in reached(make_lines(rates_of(ours, 1.0)))
+    assert reached(make_lines({f"{RELAY.name}, {ONE}": ours})) == ""
 
 
 def test_the_best_of_a_worker_is_its_fastest_row() -> None:
