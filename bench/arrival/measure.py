@@ -88,7 +88,7 @@ def reach(pair: Pair, load: Load, method: Method) -> Line:
     _wait_for(pair, before + made.count)
     used, others = pair.cpu_ns() - cpu, max(0, strangers_ns() - strangers)
     seen = starts.read(pair.starts, before)
-    astray = abs(made.count - len(seen)) + len(seen) - len({number for number, _ in seen})
+    astray = astray_of(made.count, [number for number, _ in seen])
     took = [at - account.due(number) for number, at in seen if number >= warm_up]
     return {
         "contender": f"{pair.name}, {load.name}",
@@ -103,6 +103,17 @@ def reach(pair: Pair, load: Load, method: Method) -> Line:
         "others_cpu_percent": round(100 * others / (time.monotonic_ns() - began)),
         "faults": list(_faults(account, astray)),
     }
+
+
+def astray_of(sent: int, handled: Sequence[int]) -> int:
+    """Count events that were lost, and runs of a handler that were one too many.
+
+    Args:
+        sent: How many events there were.
+        handled: The numbers of those whose handler started.
+    """
+    distinct = len(set(handled))
+    return sent - distinct + len(handled) - distinct
 
 
 def marks(took: Sequence[float]) -> Line:

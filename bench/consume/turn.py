@@ -76,7 +76,7 @@ def take(contender: Contender, events: int, ground: Ground) -> Line:
     return (
         _line(contender, events, said)
         | line
-        | {"left": left, "faults": _faults(events, said, left)}
+        | {"left": left, "faults": faults_of(events, said, left)}
     )
 
 
@@ -97,7 +97,14 @@ def _line(contender: Contender, events: int, said: Line) -> Line:
     }
 
 
-def _faults(events: int, said: Line, left: int) -> list[str]:
+def faults_of(events: int, said: Line, left: int) -> list[str]:
+    """Say what was not done.
+
+    Args:
+        events: How many there were.
+        said: What the worker reported.
+        left: How many it did not settle.
+    """
     faults = []
     if said["distinct"] != events:
         faults.append(f"{events} filled, {said['distinct']} different ones among those handled")

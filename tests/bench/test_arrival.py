@@ -9,7 +9,7 @@ import hiredis
 import pytest
 
 from bench.arrival import starts
-from bench.arrival.measure import loads, marks
+from bench.arrival.measure import astray_of, loads, marks
 from bench.arrival.pairs import BARE, RELAY
 from bench.arrival.starts import Starts
 from bench.arrival.tables import BARS, CALM, FULL, THIRD, tables
@@ -91,6 +91,14 @@ async def test_starts_are_read_by_number_and_time(
 
     assert [number for number, _ in found] == [8, 9]
     assert before <= found[0][1] <= found[1][1] <= loop.time()
+
+
+@pytest.mark.parametrize(
+    ("handled", "astray"), [([0, 1, 2], 0), ([0, 2], 1), ([0, 1, 2, 1], 1), ([0, 1, 1], 2), ([], 3)]
+)
+def test_lost_and_doubled_events_are_both_astray(handled: list[int], astray: int) -> None:
+    """One does not make up for the other."""
+    assert astray_of(3, handled) == astray
 
 
 def test_marks_are_in_milliseconds() -> None:

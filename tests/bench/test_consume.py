@@ -13,6 +13,7 @@ from bench.consume.steady import Steady, steady
 from bench.consume.sweep import GRIDS, Settings, climb
 from bench.consume.tables import bars, best_of, reached, swept, tables
 from bench.consume.tally import Tally
+from bench.consume.turn import faults_of
 from bench.consume.workers import (
     BARE,
     DEFAULTS,
@@ -56,6 +57,14 @@ async def test_the_tally_reports_once_all_are_handled(
     assert (said["handled"], said["distinct"]) == (100, 99)
     assert [count for count, _, _ in said["marks"]] == list(range(10, 101, 10))
     assert all(a <= b for a, b in itertools.pairwise(said["marks"]))
+
+
+@pytest.mark.parametrize(
+    ("distinct", "left", "count"), [(100, 0, 0), (99, 0, 1), (100, 1, 1), (99, 1, 2)]
+)
+def test_lost_and_unsettled_events_are_faults(distinct: int, left: int, count: int) -> None:
+    """As many handled as there were is not enough, if one of them came twice."""
+    assert len(faults_of(100, {"handled": 100, "distinct": distinct}, left)) == count
 
 
 def test_start_and_end_do_not_count() -> None:
