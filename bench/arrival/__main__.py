@@ -53,6 +53,7 @@ def _capacity(pair: Pair, staged: Stage) -> float:
         take = partial(capacity, pair, staged.method)
         line = undisturbed(take, staged.keep, staged.options.patience_seconds)
         staged.keep(line)
+        staged.faults += line["faults"]
         found.append(float(line["events_per_second"]))
     return spread(found).median
 

@@ -10,7 +10,7 @@ from bench.arrival import starts
 from bench.arrival.pairs import Pair
 from bench.arrival.tables import CALM, FULL, THIRD
 from bench.cpu import strangers_ns
-from bench.deliveries import Shape, write
+from bench.deliveries import Deliveries, Shape, write
 from bench.fixedrate import Order, send
 from bench.lines import Line
 from bench.openloop import Account
@@ -59,8 +59,7 @@ def capacity(pair: Pair, method: Method) -> Line:
         connections=method.connections,
         core=method.cores.load,
     )
-    _wait_for(pair, before + sent.accepted)
-    times = [at for _, at in starts.read(pair.starts, before)]
+    times = [at for _, at in _handled(pair, made, before, sent.accepted)]
     others = max(0, strangers_ns() - strangers)
     return {
         "kind": "round",
@@ -69,7 +68,7 @@ def capacity(pair: Pair, method: Method) -> Line:
         "handled": len(times),
         "events_per_second": round(len(times) / (max(times) - min(times))),
         "others_cpu_percent": round(100 * others / (time.monotonic_ns() - began)),
-        "faults": [],
+        "faults": ["the deliveries ran out"] if sent.wrapped else [],
     }
 
 
@@ -85,9 +84,8 @@ def reach(pair: Pair, load: Load, method: Method) -> Line:
     order = Order(pair.port, made.path, 0, made.count, load.per_second, pair.stream)
     began, cpu, strangers = time.monotonic_ns(), pair.cpu_ns(), strangers_ns()
     account = send(order, method.connections, method.cores.load)
-    _wait_for(pair, before + made.count)
+    seen = _handled(pair, made, before, made.count)
     used, others = pair.cpu_ns() - cpu, max(0, strangers_ns() - strangers)
-    seen = starts.read(pair.starts, before)
     astray = astray_of(made.count, [number for number, _ in seen])
     took = [at - account.due(number) for number, at in seen if number >= warm_up]
     return {
@@ -135,8 +133,21 @@ def _faults(account: Account, astray: int) -> Iterator[str]:
         )
 
 
-def _wait_for(pair: Pair, wanted: int) -> None:
-    """Return when so many starts are written, or when patience ends: what lacks is counted."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while starts.count(pair.starts) < wanted and time.monotonic() < deadline:
+def _handled(pair: Pair, made: Deliveries, before: int, wanted: int) -> list[tuple[int, float]]:
+    """Give the starts for a file of deliveries, once there are enough or patience ends.
+
+    Args:
+        pair: Whose.
+        made: The deliveries; what is still on its way of others is passed over.
+        before: How many starts were written before.
+        wanted: How many there should be; what lacks is counted.
+    """
+    deadline, like = time.monotonic() + _PATIENCE_SECONDS, made.event_id(0).decode()
+    while True:
+        enough = starts.count(pair.starts) - before >= wanted
+        is_late = time.monotonic() > deadline
+        if enough or is_late:
+            found = starts.read(pair.starts, before, like)
+            if len(found) >= wanted or is_late:
+                return found
         time.sleep(_LOOK_SECONDS)

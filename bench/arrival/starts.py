@@ -11,8 +11,9 @@ from array import array
 from pathlib import Path
 
 VARIABLE = "BENCH_STARTS"
-# Of an event's id: what comes before its number.
-_BEFORE_NUMBER = 14
+# Of an event's id: after "evt_" what its file of deliveries was drawn, 40 bits, then its number.
+_FILE, _NUMBER = slice(4, 14), slice(14, None)
+_NUMBER_BITS = 23
 _EVERY_SECONDS = 0.1
 _PAIR_BYTES = 16
 
@@ -33,7 +34,7 @@ class Starts:
         now = time.monotonic_ns()
         if not self._noted:
             asyncio.get_running_loop().call_later(_EVERY_SECONDS, self._write)
-        self._noted.append(int(event_id[_BEFORE_NUMBER:]))
+        self._noted.append(_code(event_id))
         self._noted.append(now)
 
     def _write(self) -> None:
@@ -46,8 +47,26 @@ def count(path: Path) -> int:
     return path.stat().st_size // _PAIR_BYTES
 
 
-def read(path: Path, after: int) -> list[tuple[int, float]]:
-    """Give the starts that were written after so many others: number, seconds."""
+def read(path: Path, after: int, like: str) -> list[tuple[int, float]]:
+    """Give the starts that were written after so many others.
+
+    Args:
+        path: The file.
+        after: How many are passed over.
+        like: Id of an event; only those of the same file of deliveries are given.
+
+    Returns:
+        Number and seconds of each.
+    """
     found = array("q")
     found.frombytes(path.read_bytes()[after * _PAIR_BYTES :])
-    return [(number, ns / 1e9) for number, ns in zip(found[::2], found[1::2], strict=True)]
+    first = _code(like) >> _NUMBER_BITS << _NUMBER_BITS
+    pairs = zip(found[::2], found[1::2], strict=True)
+    return [
+        (code - first, ns / 1e9) for code, ns in pairs if first <= code < first + 2**_NUMBER_BITS
+    ]
+
+
+def _code(event_id: str) -> int:
+    """Write an event's file and number as one number of 63 bits."""
+    return int(event_id[_FILE], 16) << _NUMBER_BITS | int(event_id[_NUMBER])

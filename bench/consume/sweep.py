@@ -21,6 +21,8 @@ Settings = dict[str, Any]
 
 # Of so many takes the best counts: what disturbs one makes it slower, never faster.
 TAKES = 2
+# A take so far below the best so far needs no second.
+_HOPELESS = 0.8
 # By how much a setting must help, lest noise choose.
 _GAIN = 1.03
 _LOOK_EVENTS = 1000
@@ -166,7 +168,7 @@ class _Tries:
 
     def __init__(self, one: Contender, way: Way) -> None:
         self._one, self._way = one, way
-        self._events = 0
+        self._events, self._top = 0, 0.0
         # What strangers took in each try, % of a core.
         self.others: list[float] = []
 
@@ -176,13 +178,18 @@ class _Tries:
         if not self._events:
             rate = self._take(settings, _LOOK_EVENTS)["events_per_second"]
             self._events = max(_LOOK_EVENTS, min(_MOST_EVENTS, int(rate * way.seconds)))
-        take_one = partial(self._take, settings, self._events)
-        lines = [undisturbed(take_one, way.keep, way.patience_seconds) for _ in range(TAKES)]
-        for line in lines:
+        rate, take_one = 0.0, partial(self._take, settings, self._events)
+        for _ in range(TAKES):
+            line = undisturbed(take_one, way.keep, way.patience_seconds)
             way.keep(line | {"kind": "try"})
             self.others.append(line["others_cpu_percent"])
-        faulty = any(line["faults"] for line in lines)
-        return 0.0 if faulty else max(float(line["events_per_second"]) for line in lines)
+            if line["faults"]:
+                return 0.0
+            rate = max(rate, float(line["events_per_second"]))
+            if rate < _HOPELESS * self._top:
+                break
+        self._top = max(self._top, rate)
+        return rate
 
     def _take(self, settings: Settings, events: int) -> Line:
         one = self._one

@@ -76,18 +76,19 @@ def test_each_delivery_has_its_time() -> None:
 async def test_starts_are_read_by_number_and_time(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Also those after some that were read before."""
+    """Those after some that were read before, and of one file of deliveries."""
     monkeypatch.setattr(starts, "_EVERY_SECONDS", 0.0)
     path = tmp_path / "starts"
     monkeypatch.setenv("BENCH_STARTS", str(path))
     noted, loop = Starts(), asyncio.get_running_loop()
     before = loop.time()
-    noted.note("evt_0123456789" + "7".zfill(16))
-    noted.note("evt_0123456789" + "8".zfill(16))
-    await wait_until(lambda: starts.count(path) == 2, description="two are written")
-    noted.note("evt_0123456789" + "9".zfill(16))
-    await wait_until(lambda: starts.count(path) == 3, description="the third is written")
-    found = starts.read(path, 1)
+    ours, others = "evt_ffffffff00", "evt_ffffffff01"
+    for event_id in (f"{ours}{7:016}", f"{ours}{8:016}", f"{others}{8:016}"):
+        noted.note(event_id)
+    await wait_until(lambda: starts.count(path) == 3, description="three are written")
+    noted.note(f"{ours}{9:016}")
+    await wait_until(lambda: starts.count(path) == 4, description="the fourth is written")
+    found = starts.read(path, 1, f"{ours}{0:016}")
 
     assert [number for number, _ in found] == [8, 9]
     assert before <= found[0][1] <= found[1][1] <= loop.time()
