@@ -18,7 +18,7 @@ from bench.consume import sweep
 from bench.consume.backlog import Backlogs
 from bench.consume.tables import JUDGED, PANELS, bars, of_handler, reached, swept, tables
 from bench.consume.turn import Ground, take
-from bench.consume.workers import ARQ, BEST, Contender, contenders
+from bench.consume.workers import ARQ, BEST, Contender, contenders, keep_best
 from bench.edge import exit_code_of
 from bench.machine import OURS, version_of
 from bench.options import SCRATCH, Options, options_of, parser_of
@@ -60,8 +60,8 @@ def _sweep(options: Options, wanted: Sequence[Contender]) -> int:
         way = sweep.Way(ground, options.seconds, options.patience_seconds, staged.keep)
         for line in sweep.sweep(wanted, way):
             staged.keep(line)
+            keep_best(line)
     header, found = lines.read_rounds(staged.path)
-    sweep.keep_best(found)
     for table in swept(header, found):
         print(f"\n{table.text()}")
     print(f"\nKept in {BEST}, raw lines: {staged.path}")

@@ -5,14 +5,13 @@ event in flight and with a hundred. Only such as settle an event after its handl
 each call. What is found goes into ``best.json``, which the benchmark reads.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from bench.consume.turn import Ground, take
-from bench.consume.workers import BEST, HUNDRED, MANY, ONE, Contender, best
+from bench.consume.workers import HUNDRED, MANY, ONE, Contender
 from bench.lines import Line
 from bench.quiet import undisturbed
 from bench.statistic import spread
@@ -195,12 +194,3 @@ class _Tries:
         one = self._one
         tried = Contender(one.worker, one.variant, one.handler, settings)
         return take(tried, events, self._way.ground)
-
-
-def keep_best(found: Sequence[Line]) -> None:
-    """Put what was found into the file of the best settings; others in it stay."""
-    made = best()
-    for line in found:
-        by_handler = made.setdefault(line["worker"], {}).setdefault(line["handler"], {})
-        by_handler[line["variant"]] = line["settings"]
-    BEST.write_text(json.dumps(made, indent=2) + "\n", "utf-8")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.consume.ask import Handler
+from bench.lines import Line
 from relay.contract.keys import Keys
 
 BEST = Path(__file__).with_name("best.json")
@@ -101,6 +102,18 @@ class Contender:
 def best() -> dict[str, dict[str, dict[str, dict[str, Any]]]]:
     """Read the settings that a sweep found: worker -> handler -> variant -> settings."""
     return dict(json.loads(BEST.read_text("utf-8")))
+
+
+def keep_best(line: Line) -> None:
+    """Put what a sweep found into the file of the best settings; all else in it stays.
+
+    Args:
+        line: With worker, handler, variant and settings.
+    """
+    made = best()
+    by_handler = made.setdefault(line["worker"], {}).setdefault(line["handler"], {})
+    by_handler[line["variant"]] = line["settings"]
+    BEST.write_text(json.dumps(made, indent=2) + "\n", "utf-8")
 
 
 def contenders() -> list[Contender]:

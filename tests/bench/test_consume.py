@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench.consume import tally
+from bench.consume import tally, workers
 from bench.consume.ask import Ask, asked
 from bench.consume.steady import Steady, steady
 from bench.consume.sweep import GRIDS, Settings, climb
@@ -126,6 +126,21 @@ def test_best_settings_are_known_for_everyone_and_could_be_found_by_the_sweep() 
                 assert settings | pinned == settings
                 for name in settings.keys() - pinned.keys():
                     assert settings[name] in grid.tried[name]
+
+
+def test_what_a_sweep_finds_replaces_what_was_found_before_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A sweep of one worker leaves the others as they are."""
+    before, path = best(), tmp_path / "best.json"
+    path.write_text(json.dumps(before), "utf-8")
+    monkeypatch.setattr(workers, "BEST", path)
+    workers.keep_best(
+        {"worker": "arq", "handler": "no-op", "variant": ONE, "settings": {"max_jobs": 1}}
+    )
+    before["arq"]["no-op"][ONE] = {"max_jobs": 1}
+
+    assert best() == before
 
 
 def test_everyone_is_compared_at_defaults_too() -> None:
