@@ -76,7 +76,7 @@ bench-shapes: setup  ## other bodies, repeats, many endpoints, two processes (wr
 $(VENV)/bench-arq/.ready: $(VENV)/.ready
 	@echo "Installing arq into $(VENV)/bench-arq (once) …"
 	@$(PYTHON) -m venv $(VENV)/bench-arq
-	@$(VENV)/bench-arq/bin/python -m pip install --quiet --disable-pip-version-check 'arq>=0.28' 'msgspec>=0.20'
+	@$(VENV)/bench-arq/bin/python -m pip install --quiet --disable-pip-version-check 'arq>=0.28' 'msgspec>=0.20' 'uvloop>=0.22'
 	@touch $@
 
 .PHONY: bench-consume bench-consume-sweep
