@@ -20,7 +20,7 @@ _TITLES = {
     "p99_ms": "p99, ms (less is better)",
     "p999_ms": "p99.9, ms (less is better)",
 }
-_WIDTH, _LEFT, _RIGHT = 760, 150, 70
+_WIDTH, _LEFT, _RIGHT = 840, 230, 70
 _ROW, _GAP, _TOP = 24, 44, 58
 
 
