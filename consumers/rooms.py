@@ -4,13 +4,13 @@ A handler's room is what it may be busy with at once plus its read-ahead. An ent
 from the read until it is settled in the store.
 """
 
-import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from consumers.ahead import ReadAhead
 from consumers.entry import HeldEntry
+from consumers.idle import IdleLanes
 from consumers.worker import Handler
 
 # Bodies of all held entries together. Each handler has its part: one that hangs with large events
@@ -33,8 +33,7 @@ class Room:
         self._ahead = ReadAhead(handler.read_ahead)
         self._queue: deque[HeldEntry] = deque()
         self._suspects: deque[HeldEntry] = deque()
-        self._idle_lanes = 0
-        self._arrived = asyncio.Event()
+        self._idle = IdleLanes()
         self._again: dict[tuple[str, str], HeldEntry] = {}
         # Held, and about to be in other hands: what is heard of a claim may be later than that.
         self._leaving: set[tuple[str, str]] = set()
@@ -118,8 +117,7 @@ class Room:
     def line_up(self, entry: HeldEntry) -> None:
         """Have an entry that is held wait for a lane, and a suspect for its turn besides."""
         (self._suspects if entry.suspicion.runs_alone else self._queue).append(entry)
-        if self._idle_lanes:
-            self._arrived.set()
+        self._idle.wake()
 
     def line_up_again(self, entry: HeldEntry) -> None:
         """Have an entry wait again that was taken and not begun."""
@@ -133,15 +131,15 @@ class Room:
         """
         while True:
             if self._suspects and self._house.begin_alone(self, self._suspects[0]):
-                return self._suspects.popleft()
+                entry = self._suspects.popleft()
+                break
             if self._queue:
-                return self._queue.popleft()
-            self._arrived.clear()
-            self._idle_lanes += 1
-            try:
-                await self._arrived.wait()
-            finally:
-                self._idle_lanes -= 1
+                entry = self._queue.popleft()
+                break
+            await self._idle.wait()
+        if self._queue or self._suspects:
+            self._idle.wake()
+        return entry
 
     def end_alone(self, entry: HeldEntry) -> None:
         """Let the next suspect run, if this entry was the one that did."""
@@ -150,12 +148,12 @@ class Room:
     @property
     def waits_for_turn(self) -> bool:
         """Whether a suspect would run here at once if it were its turn."""
-        return bool(self._suspects) and self._idle_lanes > 0
+        return bool(self._suspects) and self._idle.count > 0
 
     def wake_suspects(self) -> None:
         """Have the lanes look whether it is a suspect's turn."""
         if self._suspects:
-            self._arrived.set()
+            self._idle.wake()
 
     def drain(self) -> list[HeldEntry]:
         """Give up the entries that no lane has taken yet."""

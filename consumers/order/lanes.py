@@ -89,18 +89,15 @@ class Lanes(Room):
         while True:
             entry = self._next()
             if entry is not None:
+                if self._ready:
+                    self._idle.wake()
                 return entry
-            self._arrived.clear()
-            self._idle_lanes += 1
-            try:
-                await self._arrived.wait()
-            finally:
-                self._idle_lanes -= 1
+            await self._idle.wait()
 
     @property
     def waits_for_turn(self) -> bool:
         """Whether a suspect would run here at once if it were its turn."""
-        return self._idle_lanes > 0 and any(lane.waiting for lane in self._suspected)
+        return self._idle.count > 0 and any(lane.waiting for lane in self._suspected)
 
     def wake_suspects(self) -> None:
         """Have the lanes look whether it is a suspect's turn."""
@@ -284,7 +281,7 @@ class Lanes(Room):
         if lane.waiting and lane.busy is None and not lane.ready:
             lane.ready = True
             self._ready.append(lane)
-            self._arrived.set()
+            self._idle.wake()
 
     def _next(self) -> HeldEntry | None:
         while self._ready:
