@@ -14,7 +14,6 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
-from relay.admin import health, serving_admin
 from relay.announce import Announcer
 from relay.append import Appender, Limits, Observer
 from relay.capacity import Capacity
@@ -25,8 +24,10 @@ from relay.contract.keys import made_at, tags_of
 from relay.contract.surroundings import read_config_file, with_running_dev
 from relay.endpoint import Endpoint
 from relay.hold import Holder
-from relay.listen import bound, open_files, say_where
-from relay.metrics import Metrics, tally
+from relay.http.admin import health, serving_admin
+from relay.http.listen import bound, open_files, say_where
+from relay.http.pages import Page
+from relay.metrics import Metrics, families
 from relay.pipeline import Pipeline
 from relay.ready import Readiness
 from relay.receive import Budget, Receiver
@@ -34,7 +35,7 @@ from relay.receive.clients import Clients
 from relay.receive.connections import Connections
 from relay.receive.drain import CUT_SECONDS, DRAIN_IDLE_SECONDS, run_out
 from relay.receive.refusals import RefusalLog
-from relay.receive.routes import Ingress, Page, add_routes
+from relay.receive.routes import Ingress, add_routes
 from relay.settings import Settings, build_endpoints, build_rates
 
 # What a gateway opens beside senders' connections: logs, listeners, the store, the parent.
@@ -139,9 +140,9 @@ class Gateway:
             max_body_bytes=settings.max_body_bytes,
             refusals=RefusalLog(),
         )
-        self.metrics.watch(tally.WAITING_EVENTS, lambda: self._appender.waiting)
-        self.metrics.watch(tally.WAITING_BYTES, lambda: self._appender.waiting_bytes)
-        self.metrics.watch(tally.BODY_BYTES, lambda: self.budget.in_hand_bytes)
+        self.metrics.watch(families.WAITING_EVENTS, lambda: self._appender.waiting)
+        self.metrics.watch(families.WAITING_BYTES, lambda: self._appender.waiting_bytes)
+        self.metrics.watch(families.BODY_BYTES, lambda: self.budget.in_hand_bytes)
 
     @property
     def pages(self) -> dict[str, Page]:
@@ -245,7 +246,7 @@ async def serving_on(
         limit=_most_connections(settings.max_connections),
         idle_seconds=settings.idle_seconds,
     )
-    gateway.metrics.watch(tally.CONNECTIONS, lambda: connections.count)
+    gateway.metrics.watch(families.CONNECTIONS, lambda: connections.count)
     runner = web.ServerRunner(connections, shutdown_timeout=CUT_SECONDS)
     async with gateway.running():
         await runner.setup()

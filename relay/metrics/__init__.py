@@ -12,8 +12,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 from relay.contract.keys import endpoint_of
-from relay.metrics import tally
-from relay.metrics.tally import Family, Labels, Spread, Tally
+from relay.contract.tally import Family, Labels, Spread, Tally, text
+from relay.metrics import families
 
 __all__ = ["Metrics"]
 
@@ -62,10 +62,10 @@ class Metrics:
     def __init__(self) -> None:
         self._deliveries: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._others: defaultdict[tuple[str, str], int] = defaultdict(int)
-        self._append_seconds = _Histogram(tally.APPEND_SECONDS)
-        self._flush_events = _Histogram(tally.FLUSH_EVENTS)
-        self._confirm_seconds = _Histogram(tally.CONFIRM_SECONDS)
-        self._duplicate_age = _Histogram(tally.DUPLICATE_AGE)
+        self._append_seconds = _Histogram(families.APPEND_SECONDS)
+        self._flush_events = _Histogram(families.FLUSH_EVENTS)
+        self._confirm_seconds = _Histogram(families.CONFIRM_SECONDS)
+        self._duplicate_age = _Histogram(families.DUPLICATE_AGE)
         self._gauges: dict[str, Callable[[], float]] = {}
 
     def delivery(self, endpoint: str, outcome: str) -> None:
@@ -87,19 +87,19 @@ class Metrics:
 
     def misplaced(self, tag: str) -> None:
         """Count an event that found no stream of its own."""
-        self._others[tally.MISPLACED.name, endpoint_of(tag)] += 1
+        self._others[families.MISPLACED.name, endpoint_of(tag)] += 1
 
     def changed_body(self, tag: str) -> None:
         """Count a known id with another body."""
-        self._others[tally.CHANGED_BODIES.name, endpoint_of(tag)] += 1
+        self._others[families.CHANGED_BODIES.name, endpoint_of(tag)] += 1
 
     def connection_closed(self, state: str) -> None:
         """Count a connection that had to make room for a new one."""
-        self._others[tally.CLOSED_CONNECTIONS.name, state] += 1
+        self._others[families.CLOSED_CONNECTIONS.name, state] += 1
 
     def store_memory(self, ratio: float) -> None:
         """Note how full the store is."""
-        self.watch(tally.STORE_MEMORY, lambda: ratio)
+        self.watch(families.STORE_MEMORY, lambda: ratio)
 
     def watch(self, family: Family, value: Callable[[], float]) -> None:
         """Ask for a gauge's value whenever the gauges are read."""
@@ -108,7 +108,7 @@ class Metrics:
     def tally(self) -> Tally:
         """Give all that was counted until now."""
         deliveries: list[tuple[str, Labels, float]] = [
-            (tally.DELIVERIES.name, labels, count) for labels, count in self._deliveries.items()
+            (families.DELIVERIES.name, labels, count) for labels, count in self._deliveries.items()
         ]
         others = [(name, (label,), count) for (name, label), count in self._others.items()]
         histograms = (
@@ -125,4 +125,4 @@ class Metrics:
 
     def text(self) -> bytes:
         """Give all of it in the Prometheus text form."""
-        return tally.text(self.tally())
+        return text(self.tally(), families.GATEWAY)

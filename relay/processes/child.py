@@ -18,11 +18,11 @@ from relay.contract.duties import cancel, frames
 from relay.contract.logs import configure_logs
 from relay.contract.loop import run
 from relay.processes.configuration import make_gateway
-from relay.processes.messages import (
+from relay.processes.messages import Begin
+from relay.supervise.messages import (
     Accepting,
     AskReady,
     AskTally,
-    Begin,
     Channel,
     Counted,
     Ready,
@@ -55,7 +55,7 @@ async def _run(parent: socket.socket) -> None:
         loop.add_signal_handler(number, end.set)
     # For the parent only, even where somebody sends it to all.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    channel = await Channel.over(parent)
+    channel = await Channel.over(parent, Begin)
     begin = await channel.receive()
     if isinstance(begin, Begin):
         await _serve(begin, channel, end)

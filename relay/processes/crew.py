@@ -9,10 +9,11 @@ import socket
 from collections.abc import Sequence
 
 from relay.contract.logs import LogFormat
-from relay.metrics.tally import RESTARTS, Tally, total
+from relay.contract.tally import Tally, total
+from relay.metrics.families import GATEWAY, PROCESSES, RESTARTS
 from relay.processes.configuration import Configuration
 from relay.processes.gateway import GatewayProcess
-from relay.processes.line import Lines
+from relay.supervise.line import Lines
 
 
 class Crew:
@@ -26,7 +27,7 @@ class Crew:
     def __init__(self, sockets: Sequence[socket.socket], log_format: LogFormat) -> None:
         self._sockets = sockets
         self._log_format = log_format
-        self._lines = Lines()
+        self._lines = Lines(GATEWAY, PROCESSES)
         self._places: list[GatewayProcess] = []
         self._leaving: set[asyncio.Task[None]] = set()
         self._past_restarts = 0
@@ -74,7 +75,7 @@ class Crew:
         """Sum up what all processes have counted, those that have ended too."""
         restarts = self._past_restarts + sum(place.restarts for place in self._places)
         own = Tally(counters=[(RESTARTS.name, (), restarts)])
-        return total([await self._lines.tally(), own])
+        return total([await self._lines.tally(), own], GATEWAY)
 
     async def is_ready(self) -> bool:
         """Tell whether a delivery could be answered 200 now."""

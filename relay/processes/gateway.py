@@ -13,9 +13,9 @@ from contextlib import suppress
 from relay.contract.errors import RelayError
 from relay.contract.logs import LogFormat
 from relay.processes.configuration import Configuration
-from relay.processes.line import Line, Lines
-from relay.processes.messages import Channel
 from relay.supervise import KeptProcess, module_command, start_child
+from relay.supervise.line import Line, Lines
+from relay.supervise.messages import Channel
 
 CHILD = "relay.processes.child"
 # Importing takes a second, on a machine that is busy several.

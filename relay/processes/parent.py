@@ -12,15 +12,16 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from relay.admin import serving_admin
 from relay.app import warn_of_settings
 from relay.contract.duties import frames
 from relay.contract.errors import ConfigurationFault, RelayError
 from relay.contract.logs import configure_logs
-from relay.metrics.tally import text
+from relay.contract.tally import text
+from relay.http.admin import serving_admin
+from relay.http.listening import listening
+from relay.metrics.families import GATEWAY
 from relay.processes.configuration import Configuration
 from relay.processes.crew import Crew
-from relay.processes.listening import listening
 from relay.processes.wishes import Wishes
 
 # The parent's own, which stay as they were at the start.
@@ -66,7 +67,7 @@ async def serve(read: Read) -> None:
 @asynccontextmanager
 async def _admin(crew: Crew, host: str, port: int) -> AsyncIterator[None]:
     async def metrics() -> bytes:
-        return text(await crew.tally())
+        return text(await crew.tally(), GATEWAY)
 
     async with (
         listening(host, port, "admin") as sockets,

@@ -13,8 +13,9 @@ from email.utils import formatdate
 from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 
+from relay.http.answers import SERVER, request_id
 from relay.pipeline import Accepted, Filtered
-from relay.receive.answers import SERVER, header_safe, request_id, text_of
+from relay.receive.answers import header_safe, text_of
 
 
 class Prepared(web.StreamResponse):

@@ -7,26 +7,21 @@ costs as much as verifying a delivery. What a request means does not differ.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
-import structlog
 from aiohttp import StreamReader, web
 
-from relay.contract.duties import frames
 from relay.contract.errors import BodyIncomplete, DeliveryRefused, MethodNotAllowed, UnknownEndpoint
+from relay.http.answers import problem
+from relay.http.pages import Page, add_pages, bug
 from relay.pipeline import Accepted
 from relay.receive import Receiver
-from relay.receive.answers import SERVER, answer, problem, request_id
+from relay.receive.answers import answer
 from relay.receive.prepared import may_be_prepared, prepared
 
 PREFIX = "/webhooks/"
 # For a sender that was cut to read why, before its connection ends.
 CUT_LINGER_SECONDS = 0.2
-
-_log = structlog.get_logger("relay.receive")
-
-Page = Callable[[], Awaitable[web.Response]]
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def add_routes(app: web.Application, receiver: Receiver, pages: Mapping[str, Page]) -> None:
@@ -43,18 +38,6 @@ def add_routes(app: web.Application, receiver: Receiver, pages: Mapping[str, Pag
 
     app.router.add_route("*", PREFIX + "{endpoint}", receive, expect_handler=_wait_with_continue)
     add_pages(app, pages)
-
-
-def add_pages(app: web.Application, pages: Mapping[str, Page]) -> None:
-    """Add pages to an application, and our own answers for what is no route of it."""
-    for path, page in pages.items():
-
-        async def show(_: web.Request, page: Page = page) -> web.Response:
-            return await page()
-
-        app.router.add_get(path, show)
-    app.middlewares.append(_answer_everything)
-    app.on_response_prepare.append(_name_ourselves)
 
 
 class Ingress:
@@ -91,7 +74,7 @@ class Ingress:
             else:
                 response = self._answer(request, await self._receiver.receive(request, name))
         except Exception as error:  # noqa: BLE001 - the edge: a bug becomes an answer
-            response = _bug(error)
+            response = bug(error)
         if not request.content.is_eof() and connection.transport is not None:
             self.unread[connection] = request.content
         if self._draining:
@@ -129,34 +112,6 @@ class Ingress:
             loop = asyncio.get_running_loop()
             loop.call_later(CUT_LINGER_SECONDS, request.protocol.force_close)
         return response
-
-
-@web.middleware
-async def _answer_everything(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give every path and every bug an answer in our form."""
-    try:
-        return await handler(request)
-    except web.HTTPNotFound:
-        return problem(UnknownEndpoint())
-    except web.HTTPMethodNotAllowed as error:
-        return problem(MethodNotAllowed(*sorted(error.allowed_methods)))
-    except web.HTTPException:
-        raise
-    except Exception as error:  # noqa: BLE001 - the edge: a bug becomes an answer
-        return _bug(error)
-
-
-def _bug(error: Exception) -> web.Response:
-    # The message may quote a payload, so type and frames only.
-    _log.error("request_failed", error=type(error).__name__, frames=frames(error))
-    return problem(DeliveryRefused())
-
-
-async def _name_ourselves(_: web.Request, response: web.StreamResponse) -> None:
-    """Leave out what aiohttp would say of itself, and give every answer an id."""
-    response.headers["server"] = SERVER
-    if "relay-request-id" not in response.headers:
-        response.headers["relay-request-id"] = request_id()
 
 
 async def _wait_with_continue(_: web.Request) -> None:

@@ -16,7 +16,7 @@ from relay.app import Gateway, _ingress, serving_on
 from relay.contract.connect import connect
 from relay.contract.entry import decode
 from relay.contract.event import Event
-from relay.listen import bound
+from relay.http.listen import bound
 from relay.settings import Settings, build_endpoints
 from tests.servers import Server
 from tests.signing import SECRET, signed

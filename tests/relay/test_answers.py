@@ -19,8 +19,9 @@ from relay.contract.errors import (
     UnknownEndpoint,
 )
 from relay.contract.event import Appended, Duplicate
+from relay.http.answers import problem, request_id
 from relay.pipeline import Accepted, Filtered
-from relay.receive.answers import answer, header_safe, problem, request_id
+from relay.receive.answers import answer, header_safe
 from relay.receive.prepared import prepared
 
 

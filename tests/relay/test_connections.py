@@ -11,9 +11,9 @@ import pytest
 import uvloop
 from aiohttp import web
 
-from relay.listen import bound
+from relay.http.listen import bound
 from relay.metrics import Metrics
-from relay.metrics.tally import CLOSED_CONNECTIONS
+from relay.metrics.families import CLOSED_CONNECTIONS
 from relay.receive.body import Budget
 from relay.receive.connections import HEAD_BYTES, MAX_HEADERS, PART_SECONDS, Connections
 from relay.receive.routes import Ingress

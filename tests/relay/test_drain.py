@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from relay.contract.errors import DeliveryRefused, Overloaded
-from relay.listen import bound
+from relay.http.listen import bound
 from relay.metrics import Metrics
 from relay.receive.body import Budget
 from relay.receive.connections import Connections

@@ -2,21 +2,14 @@
 
 import msgspec
 
+from relay.contract.tally import Tally, lasting, text, total
 from relay.metrics import Metrics
-from relay.metrics.tally import (
-    CONNECTIONS,
-    STORE_MEMORY,
-    WAITING_EVENTS,
-    Tally,
-    lasting,
-    text,
-    total,
-)
+from relay.metrics.families import CONNECTIONS, GATEWAY, STORE_MEMORY, WAITING_EVENTS
 
 
 def lines(tally: Tally) -> set[str]:
     """Give the lines that Prometheus reads, without comments."""
-    return {line for line in text(tally).decode().splitlines() if not line.startswith("#")}
+    return {line for line in text(tally, GATEWAY).decode().splitlines() if not line.startswith("#")}
 
 
 def counted() -> Metrics:
@@ -85,7 +78,7 @@ def test_tallies_of_several_processes_add_up() -> None:
     other.store_memory(0.25)
     other.flushed(100, 0.002)
 
-    both = total([counted().tally(), other.tally()])
+    both = total([counted().tally(), other.tally()], GATEWAY)
 
     assert lines(both) >= {
         'relay_deliveries_total{endpoint="unipile",outcome="stored"} 2.0',
@@ -108,7 +101,7 @@ def test_what_lasts_of_an_ended_process_are_its_counts() -> None:
     """Its connections are gone, its deliveries stay counted, and nothing is counted twice."""
     tally = counted().tally()
 
-    kept = lines(total([lasting(tally), lasting(Metrics().tally())]))
+    kept = lines(total([lasting(tally), lasting(Metrics().tally())], GATEWAY))
 
     assert not any(line.startswith("relay_connections") for line in kept)
     assert lines(Tally(counters=tally.counters)) <= kept

@@ -8,12 +8,14 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from relay.metrics.tally import PROCESSES, Tally, lasting, total
-from relay.processes.messages import (
+import msgspec
+
+from relay.contract.tally import Families, Family, Tally, lasting, total
+from relay.supervise.messages import (
     Accepting,
     AskReady,
     AskTally,
-    Begin,
+    AtOnce,
     Channel,
     Counted,
     Message,
@@ -43,9 +45,14 @@ class Line:
         self._asked: dict[type[Message], asyncio.Future[Message]] = {}
         self._listener = asyncio.create_task(self._listen(), name="listen-to-child")
 
-    async def begin(self, begin: Begin) -> bool:
-        """Tell the child what it is to be; tell whether it takes deliveries now, or has gone."""
-        await self._channel.send(begin)
+    async def begin(self, begin: msgspec.Struct | None = None) -> bool:
+        """Wait until the child takes work; false where it has gone.
+
+        Args:
+            begin: What it is told before that, if anything.
+        """
+        if begin is not None:
+            await self._channel.send(begin)
         await asyncio.wait({self._accepting, self._listener}, return_when=asyncio.FIRST_COMPLETED)
         return self.is_accepting
 
@@ -54,12 +61,20 @@ class Line:
         self.is_accepting = False
         await self._channel.send(RunOut())
 
+    async def hurry(self) -> None:
+        """Ask a child that ends to give what is in flight no more time."""
+        await self._channel.send(AtOnce())
+
+    def close(self) -> None:
+        """Let the child know that nobody talks to it any more."""
+        self._channel.close()
+
     async def count(self) -> None:
         """Have its tally renewed, within half a second."""
         await self._answer(AskTally(), Counted, TALLY_SECONDS)
 
     async def is_ready(self) -> bool:
-        """Ask whether it could answer a delivery with 200 now."""
+        """Ask whether it could do its work now."""
         answer = await self._answer(AskReady(), Ready, READY_SECONDS)
         return isinstance(answer, Ready) and answer.ready
 
@@ -84,7 +99,7 @@ class Line:
             self._channel.close()
             self._ended(self)
 
-    def _hear(self, message: Message) -> None:
+    def _hear(self, message: msgspec.Struct) -> None:
         if isinstance(message, Accepting):
             self.is_accepting = True
             self._accepting.set_result(None)
@@ -97,9 +112,16 @@ class Line:
 
 
 class Lines:
-    """All children that have not ended, those that only finish what is in flight too."""
+    """All children that have not ended, those that only finish what is in flight too.
 
-    def __init__(self) -> None:
+    Args:
+        families: What they count.
+        processes: The gauge of how many take work; one that has no labels.
+    """
+
+    def __init__(self, families: Families, processes: Family) -> None:
+        self._families = families
+        self._processes = processes
         self._open: set[Line] = set()
         self._past = Tally()
 
@@ -114,11 +136,11 @@ class Lines:
         await asyncio.gather(*(line.count() for line in self._open))
         # From here on without a pause, or a child that ends meanwhile would count twice.
         accepting = sum(line.is_accepting for line in self._open)
-        own = Tally(gauges=[(PROCESSES.name, (), accepting)])
-        return total([self._past, own, *(line.tally for line in self._open)])
+        own = Tally(gauges=[(self._processes.name, (), accepting)])
+        return total([self._past, own, *(line.tally for line in self._open)], self._families)
 
     async def is_ready(self) -> bool:
-        """Tell whether any child could answer a delivery with 200 now."""
+        """Tell whether any child could do its work now."""
         asking = [asyncio.create_task(line.is_ready()) for line in self._open if line.is_accepting]
         try:
             for answer in asyncio.as_completed(asking):
@@ -131,4 +153,4 @@ class Lines:
 
     def _remember(self, line: Line) -> None:
         self._open.discard(line)
-        self._past = total([self._past, lasting(line.tally)])
+        self._past = total([self._past, lasting(line.tally)], self._families)

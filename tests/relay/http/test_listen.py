@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from relay.listen import bound, open_files
+from relay.http.listen import bound, open_files
 
 V4 = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))
 # An address for documentation, which no machine has.

@@ -1,14 +1,15 @@
 """What one process has counted, in a form that can be sent, added up and shown.
 
-Counts come in from `relay.metrics.Metrics`; sums and the Prometheus text go out. Names, labels
-and bounds are declared here once, so that every process means the same.
+Rows come in from whoever counts; sums and the Prometheus text go out. What the rows mean is
+declared once by each program, so that all its processes mean the same.
 
 Source: https://prometheus.io/docs/instrumenting/exposition_formats/; docs/reference/metrics.md.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import operator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 from prometheus_client import CollectorRegistry, generate_latest
@@ -21,6 +22,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 Labels = tuple[str, ...]
+Together = Literal["sum", "greatest", "least"]
 ValueT = TypeVar("ValueT")
 
 
@@ -33,70 +35,31 @@ class Family:
         help: What it says.
         labels: Names of its labels.
         bounds: Upper bounds of a histogram's buckets, ascending; none for other kinds.
-        is_ratio: A gauge of which several processes see the same; the greatest counts.
+        together: What the values of several processes make together, of a gauge: their sum, or,
+            where all see the same thing, the greatest or the least.
     """
 
     name: str
     help: str
     labels: Labels = ()
     bounds: tuple[float, ...] = ()
-    is_ratio: bool = False
+    together: Together = "sum"
 
 
-_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Families:
+    """All metrics of one program, in the order in which they are shown."""
 
-DELIVERIES = Family(
-    "relay_deliveries",
-    "Deliveries answered, by outcome: stored, duplicate, filtered, or a reason",
-    ("endpoint", "outcome"),
-)
-MISPLACED = Family(
-    "relay_misplaced_events",
-    "Events stored as unidentified because their endpoint has too many types",
-    ("endpoint",),
-)
-CHANGED_BODIES = Family(
-    "relay_changed_bodies",
-    "Known event ids that came with another body, which was dropped",
-    ("endpoint",),
-)
-CLOSED_CONNECTIONS = Family(
-    "relay_closed_connections", "Connections closed to make room for new ones", ("state",)
-)
-RESTARTS = Family("relay_process_restarts", "Gateway processes that ended and were started again")
-COUNTERS = (DELIVERIES, MISPLACED, CHANGED_BODIES, CLOSED_CONNECTIONS, RESTARTS)
+    counters: tuple[Family, ...]
+    histograms: tuple[Family, ...]
+    gauges: tuple[Family, ...]
 
-APPEND_SECONDS = Family(
-    "relay_append_seconds", "How long the store took for one flush", (), _SECONDS
-)
-FLUSH_EVENTS = Family(
-    "relay_flush_events", "How many events one flush carried", (), (1, 2, 4, 8, 16, 32, 64, 128)
-)
-CONFIRM_SECONDS = Family(
-    "relay_confirm_seconds",
-    "How long an event waited until the store had confirmed it",
-    ("endpoint",),
-    _SECONDS,
-)
-DUPLICATE_AGE = Family(
-    "relay_duplicate_age_seconds",
-    "How long before a duplicate its first delivery had come",
-    ("endpoint",),
-    (1, 10, 60, 600, 3600, 6 * 3600, 86_400, 3 * 86_400),
-)
-HISTOGRAMS = (APPEND_SECONDS, FLUSH_EVENTS, CONFIRM_SECONDS, DUPLICATE_AGE)
 
-STORE_MEMORY = Family(
-    "relay_store_memory_ratio",
-    "Memory the store uses, as a part of what it may use",
-    is_ratio=True,
-)
-WAITING_EVENTS = Family("relay_waiting_events", "Events that wait for a flush")
-WAITING_BYTES = Family("relay_waiting_bytes", "Bytes of the events that wait for a flush")
-BODY_BYTES = Family("relay_body_bytes_in_hand", "Body bytes received and not yet stored")
-CONNECTIONS = Family("relay_connections", "Open connections of senders")
-PROCESSES = Family("relay_processes", "Gateway processes that take deliveries")
-GAUGES = (STORE_MEMORY, WAITING_EVENTS, WAITING_BYTES, BODY_BYTES, CONNECTIONS, PROCESSES)
+_WAYS: dict[Together, Callable[[float, float], float]] = {
+    "sum": operator.add,
+    "greatest": max,
+    "least": min,
+}
 
 
 class Spread(msgspec.Struct):
@@ -119,20 +82,20 @@ class Tally(msgspec.Struct):
     gauges: list[tuple[str, Labels, float]] = msgspec.field(default_factory=list)
 
 
-def total(tallies: Iterable[Tally]) -> Tally:
-    """Add up what several processes counted; of a ratio the greatest is taken."""
+def total(tallies: Iterable[Tally], families: Families) -> Tally:
+    """Put together what several processes counted, or several parts of one."""
     counters: dict[tuple[str, Labels], float] = {}
     spreads: dict[tuple[str, Labels], Spread] = {}
     gauges: dict[tuple[str, Labels], float] = {}
-    ratios = {family.name for family in GAUGES if family.is_ratio}
+    ways = {family.name: _WAYS[family.together] for family in families.gauges}
     for tally in tallies:
         for name, labels, value in tally.counters:
             counters[name, labels] = counters.get((name, labels), 0) + value
         for name, labels, spread in tally.histograms:
             spreads[name, labels] = _together(spreads.get((name, labels)), spread)
         for name, labels, value in tally.gauges:
-            before = gauges.get((name, labels), 0.0)
-            gauges[name, labels] = max(before, value) if name in ratios else before + value
+            before = gauges.get((name, labels))
+            gauges[name, labels] = value if before is None else ways[name](before, value)
     return Tally(
         counters=[(*key, value) for key, value in counters.items()],
         histograms=[(*key, spread) for key, spread in spreads.items()],
@@ -145,26 +108,26 @@ def lasting(tally: Tally) -> Tally:
     return Tally(counters=tally.counters, histograms=tally.histograms)
 
 
-def text(tally: Tally) -> bytes:
+def text(tally: Tally, families: Families) -> bytes:
     """Write a tally in the Prometheus text form."""
     registry = CollectorRegistry()
-    registry.register(_Shown(tally))
+    registry.register(_Shown(tally, families))
     return generate_latest(registry)
 
 
-def families(tally: Tally) -> Iterator[Metric]:
+def metrics_of(tally: Tally, families: Families) -> Iterator[Metric]:
     """Give every declared metric with its rows of the tally."""
-    for family in COUNTERS:
+    for family in families.counters:
         counter = CounterMetricFamily(family.name, family.help, labels=family.labels)
         for _, labels, value in _rows(tally.counters, family):
             counter.add_metric(labels, value)
         yield counter
-    for family in HISTOGRAMS:
+    for family in families.histograms:
         histogram = HistogramMetricFamily(family.name, family.help, labels=family.labels)
         for _, labels, spread in _rows(tally.histograms, family):
             histogram.add_metric(labels, _cumulative(family, spread), spread.total)
         yield histogram
-    for family in GAUGES:
+    for family in families.gauges:
         gauge = GaugeMetricFamily(family.name, family.help, labels=family.labels)
         for _, labels, value in _rows(tally.gauges, family):
             gauge.add_metric(labels, value)
@@ -172,11 +135,12 @@ def families(tally: Tally) -> Iterator[Metric]:
 
 
 class _Shown(Collector):
-    def __init__(self, tally: Tally) -> None:
+    def __init__(self, tally: Tally, families: Families) -> None:
         self._tally = tally
+        self._families = families
 
     def collect(self) -> Iterator[Metric]:
-        return families(self._tally)
+        return metrics_of(self._tally, self._families)
 
 
 def _rows(

@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from relay.listen import BACKLOG
-from relay.receive.answers import state
-from relay.receive.routes import Page, add_pages
+from relay.http.answers import state
+from relay.http.listen import BACKLOG
+from relay.http.pages import Page, add_pages
 
 SHUTDOWN_SECONDS = 0.5
 

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from relay.admin import serving_admin
-from relay.listen import bound
+from relay.http.admin import serving_admin
+from relay.http.listen import bound
 
 
 async def test_half_a_request_does_not_hold_up_the_end() -> None:

@@ -5,14 +5,15 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from relay.contract.tally import Tally, text
 from relay.metrics import Metrics
-from relay.metrics.tally import Tally, text
-from relay.processes.line import Line, Lines
-from relay.processes.messages import (
+from relay.metrics.families import GATEWAY, PROCESSES
+from relay.processes.messages import Begin
+from relay.supervise.line import Line, Lines
+from relay.supervise.messages import (
     Accepting,
     AskReady,
     AskTally,
-    Begin,
     Channel,
     Counted,
     Ready,
@@ -34,7 +35,7 @@ BEGIN = Begin(
 async def child_of(lines: Lines) -> AsyncIterator[tuple[Line, Channel]]:
     """Have a parent's line and the child's end of it within the block."""
     ours, theirs = socket.socketpair()
-    line, child = lines.open(await Channel.over(ours)), await Channel.over(theirs)
+    line, child = lines.open(await Channel.over(ours)), await Channel.over(theirs, Begin)
     try:
         yield line, child
     finally:
@@ -60,7 +61,7 @@ def stored(tally: Tally) -> float:
 
 async def test_a_child_hears_what_it_is_to_be() -> None:
     """The first message arrives whole, and the parent learns when deliveries are taken."""
-    async with child_of(Lines()) as (line, child):
+    async with child_of(Lines(GATEWAY, PROCESSES)) as (line, child):
         beginning = asyncio.create_task(line.begin(BEGIN))
 
         assert await child.receive() == BEGIN
@@ -77,7 +78,7 @@ def test_what_a_child_is_to_be_does_not_show_itself() -> None:
 
 async def test_a_child_that_ends_at_its_start_is_not_waited_for() -> None:
     """Its end is the answer."""
-    async with child_of(Lines()) as (line, child):
+    async with child_of(Lines(GATEWAY, PROCESSES)) as (line, child):
         beginning = asyncio.create_task(line.begin(BEGIN))
         child.close()
 
@@ -86,7 +87,7 @@ async def test_a_child_that_ends_at_its_start_is_not_waited_for() -> None:
 
 async def test_a_child_that_is_to_run_out_counts_no_longer() -> None:
     """From the moment it is asked to, whether it hears it or not."""
-    async with child_of(Lines()) as (line, child):
+    async with child_of(Lines(GATEWAY, PROCESSES)) as (line, child):
         await child.send(Accepting())
         await wait_until(lambda: line.is_accepting, description="it takes deliveries")
 
@@ -98,7 +99,7 @@ async def test_a_child_that_is_to_run_out_counts_no_longer() -> None:
 
 async def test_what_children_count_is_summed_up_and_never_falls() -> None:
     """Two that live, then one of them has gone, with what it said unasked as its last word."""
-    lines = Lines()
+    lines = Lines(GATEWAY, PROCESSES)
     async with child_of(lines) as (_, one), child_of(lines) as (_, other):
         answering = [
             asyncio.create_task(answer(one, 3, ready=True)),
@@ -116,7 +117,7 @@ async def test_what_children_count_is_summed_up_and_never_falls() -> None:
         async def is_counted() -> bool:
             tally = await lines.tally()
             assert stored(tally) >= 7
-            return stored(tally) == 9 and b"relay_processes 0.0" in text(tally)
+            return stored(tally) == 9 and b"relay_processes 0.0" in text(tally, GATEWAY)
 
         await wait_until(is_counted, description="the last word of the ended child counts")
         await finishing
@@ -125,7 +126,7 @@ async def test_what_children_count_is_summed_up_and_never_falls() -> None:
 
 async def test_a_child_that_hangs_holds_nobody_up() -> None:
     """Its last word counts, its neighbour's answer too, and it is asked only once."""
-    lines = Lines()
+    lines = Lines(GATEWAY, PROCESSES)
     async with child_of(lines) as (_, hanging), child_of(lines) as (_, other):
         answering = asyncio.create_task(answer(other, 4, ready=True))
         for channel in (hanging, other):
@@ -146,7 +147,7 @@ async def test_a_child_that_hangs_holds_nobody_up() -> None:
 
 async def test_ready_is_what_any_child_is() -> None:
     """None, one that is not, and then one that is."""
-    lines = Lines()
+    lines = Lines(GATEWAY, PROCESSES)
     assert not await lines.is_ready()
     async with child_of(lines) as (first, one), child_of(lines) as (second, other):
         answering = [
@@ -166,7 +167,7 @@ async def test_ready_is_what_any_child_is() -> None:
 
 async def test_a_word_to_a_child_that_has_gone_is_no_failure() -> None:
     """The end of the line says all that there is to say."""
-    lines = Lines()
+    lines = Lines(GATEWAY, PROCESSES)
     async with child_of(lines) as (line, child):
         child.close()
 

@@ -12,7 +12,7 @@ from contextlib import ExitStack, asynccontextmanager
 
 import structlog
 
-from relay.listen import bound, say_where
+from relay.http.listen import bound, say_where
 
 # As long as the last children of a gateway that was killed may take to notice.
 PATIENCE_SECONDS = 3.0

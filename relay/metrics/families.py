@@ -1,0 +1,64 @@
+"""What a gateway counts: names, labels and bounds, declared once for all its processes.
+
+Source: docs/reference/metrics.md.
+"""
+
+from relay.contract.tally import Families, Family
+
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+DELIVERIES = Family(
+    "relay_deliveries",
+    "Deliveries answered, by outcome: stored, duplicate, filtered, or a reason",
+    ("endpoint", "outcome"),
+)
+MISPLACED = Family(
+    "relay_misplaced_events",
+    "Events stored as unidentified because their endpoint has too many types",
+    ("endpoint",),
+)
+CHANGED_BODIES = Family(
+    "relay_changed_bodies",
+    "Known event ids that came with another body, which was dropped",
+    ("endpoint",),
+)
+CLOSED_CONNECTIONS = Family(
+    "relay_closed_connections", "Connections closed to make room for new ones", ("state",)
+)
+RESTARTS = Family("relay_process_restarts", "Gateway processes that ended and were started again")
+
+APPEND_SECONDS = Family(
+    "relay_append_seconds", "How long the store took for one flush", (), _SECONDS
+)
+FLUSH_EVENTS = Family(
+    "relay_flush_events", "How many events one flush carried", (), (1, 2, 4, 8, 16, 32, 64, 128)
+)
+CONFIRM_SECONDS = Family(
+    "relay_confirm_seconds",
+    "How long an event waited until the store had confirmed it",
+    ("endpoint",),
+    _SECONDS,
+)
+DUPLICATE_AGE = Family(
+    "relay_duplicate_age_seconds",
+    "How long before a duplicate its first delivery had come",
+    ("endpoint",),
+    (1, 10, 60, 600, 3600, 6 * 3600, 86_400, 3 * 86_400),
+)
+
+STORE_MEMORY = Family(
+    "relay_store_memory_ratio",
+    "Memory the store uses, as a part of what it may use",
+    together="greatest",
+)
+WAITING_EVENTS = Family("relay_waiting_events", "Events that wait for a flush")
+WAITING_BYTES = Family("relay_waiting_bytes", "Bytes of the events that wait for a flush")
+BODY_BYTES = Family("relay_body_bytes_in_hand", "Body bytes received and not yet stored")
+CONNECTIONS = Family("relay_connections", "Open connections of senders")
+PROCESSES = Family("relay_processes", "Gateway processes that take deliveries")
+
+GATEWAY = Families(
+    counters=(DELIVERIES, MISPLACED, CHANGED_BODIES, CLOSED_CONNECTIONS, RESTARTS),
+    histograms=(APPEND_SECONDS, FLUSH_EVENTS, CONFIRM_SECONDS, DUPLICATE_AGE),
+    gauges=(STORE_MEMORY, WAITING_EVENTS, WAITING_BYTES, BODY_BYTES, CONNECTIONS, PROCESSES),
+)
