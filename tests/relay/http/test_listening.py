@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
-from relay.http.listening import listening
 from relay.http import listening as module
+from relay.http.listening import listening
 from tests.servers import free_port
 
 
