@@ -12,6 +12,7 @@ from pathlib import Path
 
 import structlog
 
+from consumers.admin import answering
 from consumers.blocking import BlockingConnection
 from consumers.consumer import Consumer
 from consumers.crew import crew_for
@@ -19,6 +20,9 @@ from consumers.discover import POLL_SECONDS, Discovery
 from consumers.dispatch import Routes
 from consumers.handle import HandlerEnded
 from consumers.heartbeat import Heartbeat
+from consumers.metrics.families import PROCESSES, WORKER
+from consumers.metrics.gather import Gathering
+from consumers.metrics.lag import Lag
 from consumers.order.lanes import make_room
 from consumers.order.own import Ownership
 from consumers.order.reader import BLOCK_SECONDS as ORDER_BLOCK_SECONDS
@@ -41,6 +45,7 @@ from relay.contract.duties import Duties, cancel, frames
 from relay.contract.errors import RelayError
 from relay.contract.script import Script
 from relay.contract.surroundings import read_config_file
+from relay.contract.tally import Tally, total
 
 TICK_SECONDS = 0.5
 # What is sent at the end must not wait for ever for a store that is away.
@@ -124,6 +129,15 @@ class WorkerProcess:
             recover_soon=self._reader.recover_soon,
         )
         self._returns = Returns(us, routes=self._routes, tags=lambda: self._discovery.tags)
+        self._lag = Lag(us, routes=self._routes, tags=lambda: self._discovery.tags)
+        # Looked up only where somebody may ask.
+        self._is_watched = settings.worker.admin_port is not None
+        self._gathering = Gathering(
+            us,
+            list(zip(self._crews, house.rooms, strict=True)),
+            heartbeat=self._heartbeat,
+            lag=self._lag,
+        )
         self._trimmer = Trimmer(
             us,
             retention_seconds=settings.worker.retention_seconds,
@@ -162,6 +176,20 @@ class WorkerProcess:
         """The name under which this process reads."""
         return self._us.name
 
+    def is_live(self) -> bool:
+        """Tell whether others count on this process rightly: it beats, and its loop runs."""
+        return not self._heartbeat.has_ended and not self._heartbeat.is_stalled
+
+    async def is_ready(self) -> bool:
+        """Tell whether it reads, and the store has answered the last beat."""
+        reads = bool(self._readings) and not any(reading.done() for reading in self._readings)
+        return reads and self.is_live() and self._heartbeat.beats()
+
+    async def tally(self) -> Tally:
+        """Give all that this process has counted, and how things stand now."""
+        own = Tally(gauges=[(PROCESSES.name, (), float(await self.is_ready()))])
+        return total([self._gathering.tally(), own], WORKER)
+
     async def run(self, stop: asyncio.Event) -> None:
         """Work until told to stop, then leave nothing behind.
 
@@ -195,6 +223,8 @@ class WorkerProcess:
         self._intake.start("sweep", self._sweeper.run)
         self._duties.start("later", self._returns.run)
         self._duties.start("trim", self._trimmer.run)
+        if self._is_watched:
+            self._duties.start("lag", self._lag.run)
         self._duties.start("restore", self._restorer.run)
         for crew in self._crews:
             crew.start(self._lifespan.resources)
@@ -271,6 +301,7 @@ class WorkerProcess:
                 await self._settler.hand_back([entry for entry in rest if not entry.lane])
                 await self._ordered.hand_back([entry for entry in rest if entry.lane])
                 await self._leave_groups()
+                await self._lag.give_back()
         except (RedisError, OSError, TimeoutError) as error:
             # What is still pending is taken over when the heartbeat has expired.
             _log.warning("left_without_goodbye", error=type(error).__name__)
@@ -308,11 +339,13 @@ async def run_worker(worker: Worker, settings: Settings) -> None:
     Raises:
         ConfigurationFault: The declaration is faulty.
         WorkerFailed: A handler ended the process, or a part of it has ended by a fault.
+        OSError: The admin listener's address is not free.
     """
     process = WorkerProcess(worker, settings)
     ending = Ending()
     ending.listen()
-    await run_process(process, ending)
+    async with answering(settings.worker, process):
+        await run_process(process, ending)
 
 
 async def run_process(process: WorkerProcess, ending: Ending) -> None:

@@ -1,11 +1,12 @@
 """This process as a consumer of its group: where it reads, in which group, under which name."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
 
 from consumers.lease import UNBOUNDED, Lease
+from consumers.metrics.record import ProcessRecord
 from relay.contract.keys import Keys
 
 
@@ -19,6 +20,7 @@ class Consumer:
         group: The consumer group.
         name: Under which it reads in the group; its heartbeat goes by it.
         lease: Says what an entry that is read now is held by.
+        record: Counts what befalls entries, whichever handler they are for.
     """
 
     redis: Redis
@@ -26,6 +28,7 @@ class Consumer:
     group: str
     name: str
     lease: Callable[[], Lease] = lambda: UNBOUNDED
+    record: ProcessRecord = field(default_factory=ProcessRecord)
 
     async def seems_alive(self) -> bool:
         """Tell whether the store has our own heartbeat; else a missing one proves nothing."""

@@ -121,6 +121,16 @@ class Crew:
         self._idle.set()
 
     @property
+    def busy_lanes(self) -> int:
+        """How many runs are under way."""
+        return len(self._under_way)
+
+    @property
+    def in_flight(self) -> int:
+        """How many entries they are busy with."""
+        return sum(map(len, self._under_way.values()))
+
+    @property
     def left_running(self) -> int:
         """How many runs of the handler go on: threads, and coroutines that swallow cancellation."""
         return self._runner.in_threads + len(self._stuck)

@@ -31,6 +31,7 @@ from consumers.outcome import (
     Unreadable,
 )
 from consumers.worker import Handler
+from relay.contract.duties import frames
 from relay.contract.errors import RelayError, UnreadableEntry
 from relay.contract.printable import printable
 
@@ -263,7 +264,8 @@ class Runner:
         retryable = isinstance(
             error, (*self._handler.retry.on, TimeoutError, asyncio.CancelledError)
         )
-        return Failed(type(error).__name__, text[:MAX_ERROR_CHARACTERS], retryable)
+        where = tuple(frames(error))
+        return Failed(type(error).__name__, text[:MAX_ERROR_CHARACTERS], retryable, frames=where)
 
 
 async def _finished(result: Any) -> Any:  # noqa: ANN401 - whatever the user returns

@@ -84,6 +84,17 @@ class Heartbeat:
         """Tell whether the last beat reached the store."""
         return self._answering_since is not None
 
+    @property
+    def age_seconds(self) -> float | None:
+        """How long ago the last beat that reached the store was sent; none before the first."""
+        last = self._last_beat
+        return None if last is None else max(0.0, self._clock() - last)
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether the event loop has stood still for so long that it counts as dead."""
+        return self._clock() - self._last_tick >= STALL_DEAD_SECONDS
+
     def lease(self) -> Lease:
         """Give what an entry that is read now is held by.
 

@@ -1,6 +1,6 @@
 """How one run of a handler ended."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from math import isfinite
 from typing import Literal
@@ -69,11 +69,13 @@ class Failed:
         kind: The exception's class, for logs.
         error: Class and message, for the dead letter only: it may quote a payload.
         retryable: Whether the handler's policy retries this kind.
+        frames: Where it was raised, innermost last, for logs.
     """
 
     kind: str
     error: str
     retryable: bool = True
+    frames: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

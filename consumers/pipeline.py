@@ -5,18 +5,20 @@ import time
 from collections.abc import Callable, Sequence
 
 import msgspec
-import structlog
 
 from consumers.effects.commit import Effects
 from consumers.entry import HeldEntry
 from consumers.event import Event, Fields
 from consumers.handle import Runner
 from consumers.handle_batch import BatchRunner
+from consumers.metrics.record import Ending
 from consumers.outcome import DONE, Done, Failed, Outcome, Poisonous, Postponed, Skipped, Unreadable
-from consumers.retry import ACKNOWLEDGE, Decision, TryAgain, decide
+from consumers.retry import ACKNOWLEDGE, decide
 from consumers.rooms import Room
 from consumers.settle import Settler
+from consumers.telling import Whose, tell_failed_after_commit, tell_handled, tell_outcome
 from relay.contract import event as contract
+from relay.contract import logs
 from relay.contract.entry import checked, decode
 from relay.contract.errors import UnreadableEntry
 
@@ -26,8 +28,6 @@ NOT_AWAITED = (
     "has not: await them"
 )
 
-_log = structlog.get_logger("consumers.pipeline")
-
 
 class _Run(msgspec.Struct, frozen=True, gc=False):
     """An entry on its way through its handler.
@@ -35,12 +35,14 @@ class _Run(msgspec.Struct, frozen=True, gc=False):
     Args:
         entry: Pending under this process.
         began: When its first run in this group began, seconds since the epoch.
+        started: When this run began.
         effects: What its handler does in the store.
         event: What the handler is given, or why it is given nothing.
     """
 
     entry: HeldEntry
     began: float
+    started: float
     effects: Effects
     event: Event | Unreadable | Poisonous
 
@@ -58,6 +60,7 @@ async def process(entry: HeldEntry, room: Room, runner: Runner, settler: Settler
     outcome = await runner.run(run.event) if isinstance(run.event, Event) else run.event
     if outcome is DONE and not run.effects.asked_for_any and not entry.suspicion.takeovers:
         # Nearly every event: neither its age nor the policy matters, and there is no strike.
+        _note_done(run, room, settler)
         settler.acknowledge(entry, room)
     else:
         await _finish(run, outcome, room, settler)
@@ -97,13 +100,14 @@ def _prepared(
     entry: HeldEntry, settler: Settler, read: Callable[[Fields], contract.Event | Fields]
 ) -> _Run:
     effects = Effects(settler, entry)
-    began = entry.history.first_seen or time.time()
+    started = time.time()
+    began = entry.history.first_seen or started
     if entry.suspicion.is_poison:
-        return _Run(entry, began, effects, Poisonous(entry.suspicion.strikes))
+        return _Run(entry, began, started, effects, Poisonous(entry.suspicion.strikes))
     try:
         stored = read(entry.fields)
     except UnreadableEntry as error:
-        return _Run(entry, began, effects, Unreadable(str(error)))
+        return _Run(entry, began, started, effects, Unreadable(str(error)))
     event = Event(
         stored,
         entry_id=entry.origin_id,
@@ -112,7 +116,7 @@ def _prepared(
         first_seen=began,
         lease=entry.lease,
     )
-    return _Run(entry, began, effects, event)
+    return _Run(entry, began, started, effects, event)
 
 
 async def _finish(run: _Run, outcome: Outcome, room: Room, settler: Settler) -> None:
@@ -121,14 +125,16 @@ async def _finish(run: _Run, outcome: Outcome, room: Room, settler: Settler) -> 
     if run.effects.abandon() and isinstance(outcome, Done):
         outcome = Failed("RuntimeError", NOT_AWAITED)
     if isinstance(outcome, Done):
+        _note_done(run, room, settler)
         await settler.settle(entry, room, ACKNOWLEDGE)
         return
     if run.effects.committed:
         # The entry is settled already, with its effect: there is nothing to try again.
-        kind = outcome.kind if isinstance(outcome, Failed) else type(outcome).__name__
-        _log.warning("failed_after_commit", **_about(entry, room), error=kind)
+        _count(run, room, "handled")
+        tell_failed_after_commit(entry, _whose(room, settler), outcome)
         await settler.settle(entry, room, ACKNOWLEDGE)
         return
+    seconds = _count(run, room, _ending_of(outcome))
     decision = decide(
         outcome,
         # One that the handler postpones is a run, and uses up none of the policy's attempts.
@@ -136,35 +142,30 @@ async def _finish(run: _Run, outcome: Outcome, room: Room, settler: Settler) -> 
         age_seconds=time.time() - entry.stored_at_ms / 1000,
         policy=room.handler.retry,
     )
-    _tell(entry, room, outcome, decision)
+    tell_outcome(entry, _whose(room, settler), seconds, outcome, decision)
     await settler.settle(entry.seen(run.began), room, decision)
 
 
-def _tell(entry: HeldEntry, room: Room, outcome: Outcome, decision: Decision) -> None:
-    """Log what is worth a line; an event that is simply handled is not."""
-    about = _about(entry, room)
-    attempt = entry.history.attempts + 1
-    again_in_seconds = round(decision.delay_seconds, 3) if isinstance(decision, TryAgain) else None
-    match outcome:
-        case Skipped(why):
-            _log.info("event_skipped", **about, why=why)
-        case Postponed():
-            _log.info(
-                "attempt_postponed", **about, attempt=attempt, again_in_seconds=again_in_seconds
-            )
-        case Failed(kind):
-            _log.warning(
-                "attempt_failed",
-                **about,
-                attempt=attempt,
-                error=kind,
-                again_in_seconds=again_in_seconds,
-            )
+def _note_done(run: _Run, room: Room, settler: Settler) -> None:
+    seconds = _count(run, room, "handled")
+    if logs.debugging:
+        tell_handled(run.entry, _whose(room, settler), seconds)
 
 
-def _about(entry: HeldEntry, room: Room) -> dict[str, str]:
-    return {
-        "handler": room.handler.name,
-        "stream": entry.stream.key,
-        "entry_id": entry.entry_id,
-    }
+def _count(run: _Run, room: Room, ending: Ending) -> float:
+    """Count a run that has just ended, and give its seconds; what was not run took none."""
+    event = run.event
+    if not isinstance(event, Event):
+        return 0.0
+    received_at = event.received_at if event.attempt == 1 else None
+    return room.record.ran(run.entry.stream.tag, run.started, received_at, ending)
+
+
+def _ending_of(outcome: Outcome) -> Ending:
+    if isinstance(outcome, Skipped):
+        return "skipped"
+    return "postponed" if isinstance(outcome, Postponed) else "failed"
+
+
+def _whose(room: Room, settler: Settler) -> Whose:
+    return Whose(room.handler.name, settler.us.group)

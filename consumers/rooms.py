@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from consumers.ahead import ReadAhead
 from consumers.entry import HeldEntry
 from consumers.idle import IdleLanes
+from consumers.metrics.record import HandlerRecord
 from consumers.worker import Handler
 
 # Bodies of all held entries together. Each handler has its part: one that hangs with large events
@@ -28,6 +29,7 @@ class Room:
 
     def __init__(self, handler: Handler, house: "House") -> None:
         self.handler = handler
+        self.record = HandlerRecord(handler.name)
         self._house = house
         self._most_running = handler.most_running
         self._ahead = ReadAhead(handler.read_ahead)
@@ -39,6 +41,11 @@ class Room:
         self._leaving: set[tuple[str, str]] = set()
         self._held = 0
         self._held_bytes = 0
+
+    @property
+    def held(self) -> int:
+        """How many entries are read and not settled."""
+        return self._held
 
     @property
     def free(self) -> int:

@@ -18,6 +18,7 @@ from consumers.persist import passes, persist
 from consumers.retry import Acknowledge, Decision, SetAside, TryAgain
 from consumers.rooms import Room
 from consumers.suspects.strikes import Strikes
+from consumers.telling import about
 from consumers.waiting.later import LATER_SECONDS, put_off
 from relay.contract.connect import ResponseError
 from relay.contract.duties import cancel
@@ -74,7 +75,7 @@ class Settler:
             case TryAgain():
                 await self._store(entry, room, lambda: self._put_off(entry, room, decision))
             case SetAside():
-                await self._store(entry, room, lambda: self._set_aside(entry, decision))
+                await self._store(entry, room, lambda: self._set_aside(entry, room, decision))
 
     async def park(self, entry: HeldEntry, delay_seconds: float, error: str | None) -> bool:
         """Let an entry wait in the store.
@@ -102,9 +103,11 @@ class Settler:
         if decision.delay_seconds > LATER_SECONDS and not in_order:
             answer = await put_off(self._us, entry, decision.delay_seconds, history)
             if answer != "large":
-                self._owned(entry, stored=answer != "late")
+                if self._owned(entry, stored=answer != "late"):
+                    room.record.retried(entry.stream.tag, postponed=decision.postponed)
                 return
-        await self._park(entry, decision.delay_seconds, history)
+        if await self._park(entry, decision.delay_seconds, history):
+            room.record.retried(entry.stream.tag, postponed=decision.postponed)
         if in_order:
             # Also where that came late: it may have been stored, and the reply been lost.
             room.parked(entry, decision.delay_seconds)
@@ -228,7 +231,7 @@ class Settler:
             books.append(self._us.keys.strikes(*about))
         return books
 
-    async def _set_aside(self, entry: HeldEntry, verdict: SetAside) -> None:
+    async def _set_aside(self, entry: HeldEntry, room: Room, verdict: SetAside) -> None:
         history = entry.history
         if verdict.reason not in NO_ATTEMPT:
             history = history.after(verdict.error)
@@ -253,10 +256,12 @@ class Settler:
         if moved and moved[1]:
             _log.error("dead_letters_lost", stream=keys[1], letters=moved[1], bound="number")
         if self._owned(entry, stored=bool(moved)):
+            room.record.dead_lettered(entry.stream.tag, verdict.reason)
             _log.warning(
                 "event_dead_lettered",
-                stream=entry.stream.key,
-                entry_id=entry.entry_id,
+                **about(entry),
+                handler=room.handler.name,
+                group=self._us.group,
                 reason=verdict.reason,
                 attempts=history.attempts,
             )
@@ -271,7 +276,8 @@ class Settler:
     def _owned(self, entry: HeldEntry, *, stored: bool) -> bool:
         if not stored:
             # Another worker took it over meanwhile; its outcome counts, not ours.
-            _log.warning("outcome_late", stream=entry.stream.key, entry_id=entry.entry_id)
+            _log.warning("outcome_late", **about(entry), group=self._us.group)
+            self._us.record.late(entry.stream.tag)
             self.on_late(entry)
         return stored
 

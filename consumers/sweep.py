@@ -21,7 +21,9 @@ from consumers.refill import Refill
 from consumers.rooms import House, Room
 from consumers.skips import Skips
 from consumers.suspects.suspicion import read_suspicion
+from consumers.telling import about
 from consumers.turn import Turn
+from relay.contract import logs
 from relay.contract.connect import RedisError, ResponseError, text_of
 from relay.contract.duties import to_its_end
 from relay.contract.script import Script
@@ -205,12 +207,16 @@ class Sweeper:
         self, stream: Stream, room: Room, dead: str, start: str, page: int
     ) -> tuple[str | None, int]:
         """Take one page; give where the next one begins, if there is one, and how many came."""
-        about = (stream.tag, self._us.group)
-        keys = [stream.key, self._us.keys.attempts(*about), self._us.keys.strikes(*about)]
+        place = (stream.tag, self._us.group)
+        keys = [stream.key, self._us.keys.attempts(*place), self._us.keys.strikes(*place)]
         who = (self._us.group, self._us.name, dead, stream.book_name)
         last, taken = await _take(self._us.redis, keys, *who, MIN_IDLE_MS, start, page, PAGE_BYTES)
+        self._us.record.taken_over(stream.tag, len(taken))
         for one in taken:
-            room.put_claimed(_held(stream, *one, lease=self._us.lease()))
+            entry = _held(stream, *one, lease=self._us.lease())
+            if logs.debugging:
+                _log.debug("entry_taken_over", **about(entry), group=self._us.group, dead=dead)
+            room.put_claimed(entry)
         return None if last is None else f"({text_of(last)}", len(taken)
 
 

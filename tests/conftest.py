@@ -9,6 +9,7 @@ import structlog
 from hypothesis import settings
 from redis.asyncio import Redis
 
+from relay.contract import logs
 from relay.contract.connect import connect
 from tests.permanent import keys_without_end
 from tests.servers import NAMES, Durability, Server, find_binary
@@ -27,6 +28,8 @@ def logs_as_they_were(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     A logger that kept such a configuration would never be heard by a later test.
     """
     before, configure = structlog.get_config(), structlog.configure
+    monkeypatch.setattr(logs, "debugging", False)
+    monkeypatch.setattr(logs, "level", "info")
 
     def without_keeping(**settings: Any) -> None:
         configure(**settings | {"cache_logger_on_first_use": False})

@@ -85,7 +85,7 @@ async def _serve(connection: socket.socket) -> int:
 
 def _prepared(greeting: Greeting) -> Runner:
     sys.path[:] = greeting.path
-    configure_logs(greeting.log_format, also=[add_running_event])
+    configure_logs(greeting.log_format, log_level=greeting.log_level, also=[add_running_event])
     handler = Handler(
         pattern=Pattern("*", "*"),
         function=find_function(greeting.module, greeting.name),

@@ -20,6 +20,7 @@ from consumers.isolate.child import Child, ProcessDied, module_path, start_child
 from consumers.isolate.wire import Greeting, read_reply, written_call
 from consumers.outcome import Done, Failed, Outcome
 from consumers.worker import Handler
+from relay.contract import logs
 from relay.contract.logs import LogFormat
 from relay.contract.printable import printable
 
@@ -170,6 +171,7 @@ def _greeting(handler: Handler, log_format: LogFormat) -> Greeting:
         payload_at=handler.payload_at,
         retry=pickle.dumps(handler.retry),
         log_format=log_format,
+        log_level=logs.level,
     )
 
 

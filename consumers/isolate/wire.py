@@ -14,7 +14,7 @@ from consumers.event import Event
 from consumers.lease import Lease
 from consumers.outcome import Outcome
 from relay.contract import event as contract
-from relay.contract.logs import LogFormat
+from relay.contract.logs import LogFormat, LogLevel
 
 LENGTH_BYTES = 4
 KINDS = {kind.__name__: kind for kind in get_args(Outcome)}
@@ -30,6 +30,7 @@ class Greeting(msgspec.Struct, frozen=True):
         payload_at: Which part of the body its payload is.
         retry: The handler's policy, pickled: it names exceptions of the user's.
         log_format: What it logs in.
+        log_level: What it logs.
     """
 
     path: list[str]
@@ -38,6 +39,7 @@ class Greeting(msgspec.Struct, frozen=True):
     payload_at: str | None
     retry: bytes
     log_format: LogFormat
+    log_level: LogLevel = "info"
 
 
 class Call(msgspec.Struct, frozen=True):

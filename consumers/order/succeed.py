@@ -135,6 +135,7 @@ class Succession:
                 ids += await self._pending(owned.stream, name)
         owned.backlog = deque(sorted(ids, key=_order))
         if ids:
+            self._us.record.taken_over(owned.stream.tag, len(ids))
             _log.info("entries_inherited", stream=owned.stream.key, entries=len(ids))
 
     async def left_over(self, stream: Stream) -> set[str] | None:

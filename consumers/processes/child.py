@@ -14,7 +14,6 @@ import structlog
 
 from consumers.app import WorkerProcess, load_settings, run_process
 from consumers.calling.running import add_running_event
-from consumers.processes.line import AT_ONCE, UP, Line
 from consumers.starting.ending import Ending
 from consumers.starting.load import find_worker
 from relay.contract.display import warn
@@ -23,6 +22,19 @@ from relay.contract.explain import FAILED, explain
 from relay.contract.logs import configure_logs
 from relay.contract.loop import run
 from relay.contract.surroundings import with_running_dev
+from relay.supervise.messages import (
+    Accepting,
+    AskReady,
+    AskTally,
+    AtOnce,
+    Channel,
+    Counted,
+    Ready,
+    RunOut,
+)
+
+# What the parent knows at most too little of, when this process is killed.
+TELL_SECONDS = 1.0
 
 _log = structlog.get_logger("consumers.processes")
 
@@ -43,7 +55,7 @@ def main() -> int:
 
 def _work(parent: socket.socket, target: str) -> None:
     settings = load_settings(with_running_dev(os.environ, Path()))
-    configure_logs(settings.log_format, also=[add_running_event])
+    configure_logs(settings.log_format, log_level=settings.log_level, also=[add_running_event])
     # Before there is a loop: a user's module may run one while it is imported.
     worker = find_worker(target)
 
@@ -51,26 +63,41 @@ def _work(parent: socket.socket, target: str) -> None:
         ending = Ending()
         ending.listen()
         process = WorkerProcess(worker, settings)
-        line = await Line.over(parent)
-        listening = asyncio.create_task(_listen(line, ending), name="hear-parent")
-        process.on_started = lambda: line.say(UP)
+        channel = await Channel.over(parent)
+        talking = [
+            asyncio.create_task(_listen(channel, process, ending), name="hear-parent"),
+            asyncio.create_task(_tell(channel, process), name="tell-parent"),
+        ]
+        process.on_started = lambda: channel.say(Accepting())
         try:
             await run_process(process, ending)
         finally:
-            await cancel([listening])
-            line.close()
+            await cancel(talking)
+            await channel.send(Counted(await process.tally(), asked=False))
+            await channel.finish()
 
     run(work())
 
 
-async def _listen(line: Line, ending: Ending) -> None:
-    while word := await line.hear():
-        if word == AT_ONCE:
-            ending.hurry()
-        else:
-            ending.begin()
+async def _listen(channel: Channel, process: WorkerProcess, ending: Ending) -> None:
+    while (message := await channel.receive()) is not None:
+        match message:
+            case RunOut():
+                ending.begin()
+            case AtOnce():
+                ending.hurry()
+            case AskTally():
+                await channel.send(Counted(await process.tally(), asked=True))
+            case AskReady():
+                await channel.send(Ready(await process.is_ready()))
     # Whoever can no longer be told to end must not work on.
     ending.begin()
+
+
+async def _tell(channel: Channel, process: WorkerProcess) -> None:
+    while True:
+        await asyncio.sleep(TELL_SECONDS)
+        await channel.send(Counted(await process.tally(), asked=False))
 
 
 if __name__ == "__main__":

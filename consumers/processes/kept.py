@@ -6,9 +6,10 @@ from asyncio.subprocess import Process
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from consumers.processes.line import AT_ONCE, END, UP, Line
 from relay.contract.errors import RelayError
 from relay.supervise import KeptProcess, module_command, start_child
+from relay.supervise.line import Line, Lines
+from relay.supervise.messages import Channel
 
 CHILD = "consumers.processes.child"
 # What a child needs beyond its handlers' grace: to end its read, to end what is left of them, to
@@ -51,10 +52,12 @@ class KeptWorker:
     Args:
         name: Its name in logs.
         wanted: What its processes are to be.
+        lines: Knows all children of this parent.
     """
 
-    def __init__(self, name: str, wanted: Wanted) -> None:
+    def __init__(self, name: str, wanted: Wanted, lines: Lines) -> None:
         self._wanted = wanted
+        self._lines = lines
         self._line: Line | None = None
         self._process: Process | None = None
         self._up = False
@@ -66,6 +69,11 @@ class KeptWorker:
             grace_seconds=wanted.grace_seconds + END_SECONDS,
             starts=float("inf"),
         )
+
+    @property
+    def restarts(self) -> int:
+        """How often its process had ended by itself and was started again."""
+        return self._kept.restarts
 
     async def start(self) -> None:
         """Start it and return when it works.
@@ -83,20 +91,20 @@ class KeptWorker:
     async def stop(self) -> None:
         """Let it finish; return when it has ended, killed at the latest."""
         await self._kept.stop()
-        self._hang_up()
+        await self._hang_up()
 
     def hurry(self) -> None:
         """Have it end at once, if it ends already; it is killed where even that takes too long."""
         if self._line is not None and self._process is not None:
-            self._line.say(AT_ONCE)
+            self._line.hurry()
             asyncio.get_running_loop().call_later(END_SECONDS, _kill, self._process)
 
     async def _launch(self) -> Process:
         self._up = False
-        self._hang_up()
+        await self._hang_up()
         ours, theirs = socket.socketpair()
         with theirs:
-            self._line = await Line.over(ours)
+            self._line = self._lines.open(await Channel.over(ours))
             self._process = await start_child(
                 module_command(CHILD, str(theirs.fileno()), self._wanted.target),
                 environ=self._wanted.environ,
@@ -104,20 +112,21 @@ class KeptWorker:
             )
         return self._process
 
-    def _hang_up(self) -> None:
-        if self._line is not None:
-            self._line.close()
+    async def _hang_up(self) -> None:
+        line, self._line = self._line, None
+        if line is not None:
+            await line.finish()
 
     async def _wait_until_up(self, process: Process) -> None:
         """Wait as long as it takes: a user's module may load for minutes."""
-        if self._line is not None and await self._line.hear() == UP:
+        if self._line is not None and await self._line.begin():
             self._up = True
             return
         raise WorkerDidNotStart(await process.wait())
 
     async def _ask_to_end(self, process: Process) -> None:
         if self._up and self._line is not None:
-            self._line.say(END)
+            await self._line.run_out()
         else:
             # While it imports it hears nothing, and has nothing to finish.
             process.terminate()

@@ -12,36 +12,52 @@ from typing import Any
 
 import structlog
 
+from consumers.admin import answering
+from consumers.metrics.families import RESTARTS, WORKER
 from consumers.processes.changes import Changes
 from consumers.processes.kept import KeptWorker, Wanted, WorkerDidNotStart
 from consumers.starting.ending import Ending
+from relay.contract.config import WorkerSection
 from relay.contract.duties import cancel
+from relay.contract.tally import Tally, total
+from relay.supervise.line import Lines
 
 _log = structlog.get_logger("consumers.processes")
 
 
-async def run_processes(wanted: Wanted, processes: int, changes: Changes | None = None) -> None:
+async def run_processes(
+    wanted: Wanted,
+    processes: int,
+    changes: Changes | None = None,
+    section: WorkerSection | None = None,
+) -> None:
     """Run worker processes until SIGTERM or SIGINT; a second one ends them at once.
 
     Args:
         wanted: What each of them is.
         processes: How many.
         changes: Tells when they are to be started anew, if ever.
+        section: Says where health and metrics are asked for, if anywhere.
 
     Raises:
         WorkerDidNotStart: The first one did not come up; there are no others.
-        OSError: It could not be started.
+        OSError: It could not be started, or the admin listener's address is not free.
     """
     ending = Ending()
     ending.listen()
-    await _Parent(wanted, processes, ending).run(changes)
+    parent = _Parent(wanted, processes, ending)
+    async with answering(section or WorkerSection(), parent):
+        await parent.run(changes)
     ending.over()
 
 
 class _Parent:
     def __init__(self, wanted: Wanted, processes: int, ending: Ending) -> None:
         self._ending = ending
-        self._workers = [KeptWorker(f"worker-{number + 1}", wanted) for number in range(processes)]
+        self._lines = Lines(WORKER)
+        self._workers = [
+            KeptWorker(f"worker-{number + 1}", wanted, self._lines) for number in range(processes)
+        ]
         ending.on_hurry = self._hurry
 
     async def run(self, changes: Changes | None) -> None:
@@ -52,6 +68,20 @@ class _Parent:
             await self._ending.wished.wait()
         finally:
             await self._stop()
+
+    def is_live(self) -> bool:
+        """Tell whether what has ended is started again: as long as this process runs."""
+        return True
+
+    async def is_ready(self) -> bool:
+        """Tell whether any of them could handle an event now."""
+        return await self._lines.is_ready()
+
+    async def tally(self) -> Tally:
+        """Sum up what all have counted, those that have ended too."""
+        restarts = sum(worker.restarts for worker in self._workers)
+        own = Tally(counters=[(RESTARTS.name, (), restarts)])
+        return total([await self._lines.tally(), own], WORKER)
 
     def _hurry(self) -> None:
         for worker in self._workers:

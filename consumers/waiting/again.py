@@ -181,6 +181,7 @@ class Returns:
                     await tell_of_again(self._us.redis, keys, stream, group)
             await ours.keep()
         if moved:
+            self._us.record.given_again(tag, moved)
             _log.info("entries_given_again", stream=stream.key, entries=moved)
 
     def _later(self, tag: str) -> str:

@@ -21,7 +21,7 @@ from redis.asyncio import ConnectionPool
 
 from relay.contract.errors import ConfigurationFault
 from relay.contract.keys import Keys, is_name
-from relay.contract.logs import LogFormat
+from relay.contract.logs import LogFormat, LogLevel
 from relay.contract.patterns import Pattern, parse_pattern
 from relay.contract.surroundings import CONFIG_VARIABLE
 
@@ -91,6 +91,10 @@ class WorkerSection(Section):
 
     # How long running handlers may go on after SIGTERM.
     grace_seconds: Annotated[float, Field(ge=0)] = 25.0
+    # Where health and metrics are asked for. Off unless given: two workers on one machine must
+    # not fight for a default.
+    admin_host: str = "127.0.0.1"
+    admin_port: Annotated[int, Field(ge=0, le=65_535)] | None = None
     # How long settled events are kept, and how long a silent group still holds its streams.
     retention_seconds: Annotated[int, Field(ge=60, le=10 * 366 * 86_400)] = 7 * 86_400
 
@@ -107,6 +111,7 @@ class FileSettings(BaseSettings):
 
     prefix: Name = "relay"
     log_format: LogFormat = "auto"
+    log_level: LogLevel = "info"
     redis: RedisSection = RedisSection()
     worker: WorkerSection = WorkerSection()
     groups: dict[Name, list[PatternText]] = Field(default_factory=dict)

@@ -234,6 +234,10 @@ class Keys:
         """Hash: secrets that came by a handshake and wait for an operator."""
         return f"{self.prefix}:@secrets:pending"
 
+    def lease_metrics(self, group: str) -> str:
+        """String with TTL: who looks up what is shown of a group beside its counts."""
+        return f"{self.prefix}:@lease:metrics:{group}"
+
     @property
     def paused(self) -> str:
         """Hash: what is paused."""

@@ -9,6 +9,13 @@ from typing import Literal
 import structlog
 
 LogFormat = Literal["auto", "text", "json"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+# Looked at before a line is put together that is most often not wanted: a call that says nothing
+# costs as much as handling an event.
+debugging = False
+# What this process was told, for those that it starts.
+level: LogLevel = "info"
 
 
 class _Stderr:
@@ -31,14 +38,14 @@ class _Stderr:
 def configure_logs(
     log_format: LogFormat,
     *,
-    debug: bool = False,
+    log_level: LogLevel = "info",
     also: Sequence[structlog.typing.Processor] = (),
 ) -> None:
     """Send every log line to standard error.
 
     Args:
         log_format: ``auto`` is text on a terminal and JSON elsewhere.
-        debug: Also what helps only while looking for a fault.
+        log_level: What is less than this is left out.
         also: What adds to each line.
     """
     text = log_format == "text" or (log_format == "auto" and sys.stderr.isatty())
@@ -47,7 +54,8 @@ def configure_logs(
         if text
         else structlog.processors.JSONRenderer()
     )
-    level = logging.DEBUG if debug else logging.INFO
+    global debugging, level
+    debugging, level = log_level == "debug", log_level
     structlog.configure(
         processors=[
             *also,
@@ -55,7 +63,7 @@ def configure_logs(
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        wrapper_class=structlog.make_filtering_bound_logger(log_level),
         logger_factory=_Stderr,
         cache_logger_on_first_use=True,
     )

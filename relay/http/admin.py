@@ -18,17 +18,20 @@ from relay.http.pages import Page, add_pages
 SHUTDOWN_SECONDS = 0.5
 
 IsReady = Callable[[], Awaitable[bool]]
+IsLive = Callable[[], bool]
 
 
-def health(is_ready: IsReady) -> dict[str, Page]:
+def health(is_ready: IsReady, is_live: IsLive = lambda: True) -> dict[str, Page]:
     """Make ``/livez`` and ``/readyz``.
 
     Args:
-        is_ready: Tells whether a delivery could be answered 200 now.
+        is_ready: Tells whether the program could do its work now.
+        is_live: Tells whether it will by itself; where it answers at all, most often.
     """
 
     async def live() -> web.Response:
-        return state(200, {"alive": True})
+        answer = is_live()
+        return state(200 if answer else 503, {"alive": answer})
 
     async def ready() -> web.Response:
         answer = await is_ready()
@@ -39,14 +42,19 @@ def health(is_ready: IsReady) -> dict[str, Page]:
 
 @asynccontextmanager
 async def serving_admin(
-    sockets: Sequence[socket.socket], is_ready: IsReady, text: Callable[[], Awaitable[bytes]]
+    sockets: Sequence[socket.socket],
+    is_ready: IsReady,
+    text: Callable[[], Awaitable[bytes]],
+    *,
+    is_live: IsLive = lambda: True,
 ) -> AsyncIterator[None]:
     """Answer with health and ``/metrics`` within the block.
 
     Args:
         sockets: They listen.
-        is_ready: Tells whether a delivery could be answered 200 now.
+        is_ready: Tells whether the program could do its work now.
         text: Gives all metrics in the Prometheus text form.
+        is_live: Tells whether it will by itself.
     """
 
     async def metrics() -> web.Response:
@@ -54,7 +62,7 @@ async def serving_admin(
         return web.Response(body=await text(), headers=headers)
 
     app = web.Application()
-    add_pages(app, {**health(is_ready), "/metrics": metrics})
+    add_pages(app, {**health(is_ready, is_live), "/metrics": metrics})
     # Whoever stops in the middle of a request must not hold up the end.
     runner = web.AppRunner(
         app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, lingering_time=SHUTDOWN_SECONDS

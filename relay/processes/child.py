@@ -63,7 +63,7 @@ async def _run(parent: socket.socket) -> None:
 
 
 async def _serve(begin: Begin, channel: Channel, end: asyncio.Event) -> None:
-    configure_logs(begin.log_format)
+    configure_logs(begin.log_format, log_level=begin.log_level)
     settings, gateway = make_gateway(begin)
     sockets = [socket.socket(fileno=descriptor) for descriptor in begin.listening]
     talking = [

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from relay.app import Gateway
+from relay.contract import logs
 from relay.contract.logs import LogFormat
 from relay.contract.surroundings import read_config_file, with_running_dev
 from relay.processes.messages import Begin
@@ -53,6 +54,7 @@ class Configuration:
             options=dict(self.options),
             secrets=dict(self.secrets),
             log_format=log_format,
+            log_level=logs.level,
         )
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from relay.contract.logs import LogFormat
+from relay.contract.logs import LogFormat, LogLevel
 
 
 class Begin(msgspec.Struct, tag="begin", frozen=True, kw_only=True):
@@ -20,6 +20,7 @@ class Begin(msgspec.Struct, tag="begin", frozen=True, kw_only=True):
         options: What the command line said.
         secrets: Text of each file that holds a secret, by path.
         log_format: How it logs.
+        log_level: What it logs.
     """
 
     listening: list[int]
@@ -28,6 +29,7 @@ class Begin(msgspec.Struct, tag="begin", frozen=True, kw_only=True):
     options: dict[str, Any]
     secrets: dict[str, str]
     log_format: LogFormat
+    log_level: LogLevel = "info"
 
     def __repr__(self) -> str:
         return f"Begin(listening={self.listening})"

@@ -25,7 +25,7 @@ from relay.processes.crew import Crew
 from relay.processes.wishes import Wishes
 
 # The parent's own, which stay as they were at the start.
-FIXED_SETTINGS = ("host", "port", "admin_host", "admin_port", "log_format")
+FIXED_SETTINGS = ("host", "port", "admin_host", "admin_port", "log_format", "log_level")
 
 Read = Callable[[], Configuration]
 
@@ -47,7 +47,7 @@ async def serve(read: Read) -> None:
     wishes = Wishes()
     configuration = read()
     settings = configuration.settings
-    configure_logs(settings.log_format)
+    configure_logs(settings.log_format, log_level=settings.log_level)
     async with listening(settings.host, settings.port, "ingress") as sockets:
         crew = Crew(sockets, settings.log_format)
         async with _admin(crew, settings.admin_host, settings.admin_port):

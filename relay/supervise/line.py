@@ -26,6 +26,7 @@ from relay.supervise.messages import (
 TALLY_SECONDS = 0.5
 # A little more than a child gives its store.
 READY_SECONDS = 1.5
+LAST_WORDS_SECONDS = 0.5
 
 
 class Line:
@@ -61,12 +62,14 @@ class Line:
         self.is_accepting = False
         await self._channel.send(RunOut())
 
-    async def hurry(self) -> None:
+    def hurry(self) -> None:
         """Ask a child that ends to give what is in flight no more time."""
-        await self._channel.send(AtOnce())
+        self._channel.say(AtOnce())
 
-    def close(self) -> None:
-        """Let the child know that nobody talks to it any more."""
+    async def finish(self) -> None:
+        """Hear the last words of a child that has ended, and let go."""
+        # What it has started itself may hold its end open.
+        await asyncio.wait({self._listener}, timeout=LAST_WORDS_SECONDS)
         self._channel.close()
 
     async def count(self) -> None:
@@ -116,10 +119,11 @@ class Lines:
 
     Args:
         families: What they count.
-        processes: The gauge of how many take work; one that has no labels.
+        processes: The gauge of how many take work, one that has no labels; none where each child
+            counts itself.
     """
 
-    def __init__(self, families: Families, processes: Family) -> None:
+    def __init__(self, families: Families, processes: Family | None = None) -> None:
         self._families = families
         self._processes = processes
         self._open: set[Line] = set()
@@ -136,7 +140,9 @@ class Lines:
         await asyncio.gather(*(line.count() for line in self._open))
         # From here on without a pause, or a child that ends meanwhile would count twice.
         accepting = sum(line.is_accepting for line in self._open)
-        own = Tally(gauges=[(self._processes.name, (), accepting)])
+        own = Tally()
+        if self._processes is not None:
+            own.gauges.append((self._processes.name, (), accepting))
         return total([self._past, own, *(line.tally for line in self._open)], self._families)
 
     async def is_ready(self) -> bool:

@@ -59,6 +59,12 @@ class Ready(msgspec.Struct, tag="ready", frozen=True):
 Message = AskTally | AskReady | RunOut | AtOnce | Accepting | Counted | Ready
 
 
+def framed(message: msgspec.Struct) -> bytes:
+    """Write a message down as it goes over the socket."""
+    frame = msgspec.msgpack.encode(message)
+    return len(frame).to_bytes(_LENGTH_BYTES, "big") + frame
+
+
 class Channel:
     """One end of the socket.
 
@@ -88,14 +94,16 @@ class Channel:
 
     async def send(self, message: msgspec.Struct) -> None:
         """Send a message; to nobody where the other end has gone."""
-        if self._writer.is_closing():
-            return
-        frame = msgspec.msgpack.encode(message)
-        try:
-            self._writer.write(len(frame).to_bytes(_LENGTH_BYTES, "big") + frame)
+        self.say(message)
+        with suppress(OSError):  # what that means is said by the end of what is received
             await self._writer.drain()
-        except OSError:
-            pass  # what that means is said by the end of what is received
+
+    def say(self, message: msgspec.Struct) -> None:
+        """Do the same without waiting until there is room for more: for a few words."""
+        # uvloop says by a RuntimeError that the other end has closed it already.
+        if not self._writer.is_closing():
+            with suppress(OSError, RuntimeError):
+                self._writer.write(framed(message))
 
     async def receive(self) -> msgspec.Struct | None:
         """Wait for the next message; ``None`` where the other end has gone."""

@@ -105,7 +105,7 @@ async def _run_with(
     secret = find_secret(os.environ, directory)
     environ = {**os.environ, DEFAULT_SECRET_VARIABLE: secret.value}
     settings = _settings(server, wanted, environ)
-    configure_logs(settings.log_format)
+    configure_logs(settings.log_format, log_level=settings.log_level)
     worker = make_worker(wanted.worker, server.url, os.environ)
     async with _side_by_side(settings, environ, worker) as listening:
         announce(settings, listening, wanted.data_dir, wanted.redis_port, secret)

@@ -6,14 +6,18 @@ import sys
 
 import pytest
 
+from consumers.metrics.families import WORKER
 from consumers.processes import kept
 from consumers.processes.kept import KeptWorker, Wanted, WorkerDidNotStart
+from relay.supervise.line import Lines
+from relay.supervise.messages import Accepting, framed
 from tests.waiting import wait_until
 
 # Each is a child's program; the descriptor of the line is its first argument.
 BEGINS = "import os, signal, sys, time; line = int(sys.argv[1]); "
-HEARS_NOTHING = f"{BEGINS} os.write(line, b'u'); time.sleep(1000)"
-ENDS_WHEN_TOLD = f"{BEGINS} os.write(line, b'u'); os.read(line, 1)"
+UP = f"{BEGINS} os.write(line, {framed(Accepting())!r})"
+HEARS_NOTHING = f"{UP}; time.sleep(1000)"
+ENDS_WHEN_TOLD = f"{UP}; os.read(line, 1)"
 
 
 def keep(script: str, monkeypatch: pytest.MonkeyPatch, *, grace_seconds: float = 60) -> KeptWorker:
@@ -24,7 +28,7 @@ def keep(script: str, monkeypatch: pytest.MonkeyPatch, *, grace_seconds: float =
 
     monkeypatch.setattr(kept, "module_command", command)
     wanted = Wanted(target="handlers:worker", environ=os.environ, grace_seconds=grace_seconds)
-    return KeptWorker("worker-1", wanted)
+    return KeptWorker("worker-1", wanted, Lines(WORKER))
 
 
 async def test_what_ends_before_it_works_is_told_with_its_exit_code(
