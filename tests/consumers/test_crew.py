@@ -3,9 +3,10 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from redis.asyncio import Redis
 
 from consumers import crew as module
 from consumers.calling import breath
@@ -18,7 +19,7 @@ from consumers.retry import ACKNOWLEDGE, Acknowledge, Decision, SetAside, TryAga
 from consumers.rooms import Room
 from consumers.settle import Settler
 from consumers.worker import Batch, HandlerFunction
-from tests.consumers.making import fields_for, make_entry, make_handler, make_room
+from tests.consumers.making import fields_for, make_entry, make_handler, make_room, us
 from tests.waiting import wait_until
 
 
@@ -27,6 +28,7 @@ class Notes(Settler):
 
     def __init__(self) -> None:
         self.settled: list[tuple[str, Decision]] = []
+        self._us = us(cast("Redis", None))
 
     async def settle(self, entry: HeldEntry, room: Room, decision: Decision) -> None:
         """Take note, and give the place back."""
