@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from relay.contract import logs
 from relay.contract.connect import connect
+from tests import scanning
 from tests.permanent import keys_without_end
 from tests.servers import NAMES, Durability, Server, find_binary
 
@@ -19,6 +20,11 @@ settings.register_profile("relay", deadline=None, max_examples=100)
 settings.load_profile("relay")
 
 StartServer = Callable[..., Server]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have every test fail that logs a secret."""
+    scanning.pytest_configure(config)
 
 
 @pytest.fixture(autouse=True)

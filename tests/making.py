@@ -12,6 +12,7 @@ from relay.delivery import Delivery
 from relay.endpoint import Endpoint, Secret
 from relay.providers import PROVIDERS
 from relay.verify import examine_head
+from tests.canaries import IN_BODY, IN_HEADER
 from tests.signing import SECRET, signed
 
 NOW = 1_791_796_448
@@ -24,9 +25,10 @@ def make_event(**changes: Any) -> Event:
         "id": "evt_1",
         "source": "/webhooks/unipile",
         "type": "message.new",
-        "data": b'{"id":"evt_1","type":"message.new"}',
+        "data": b'{"id":"evt_1","type":"message.new","note":"%s"}' % IN_BODY.encode(),
         "received_at_ms": NOW_MS,
         "assurance": "body",
+        "headers": {"user-agent": IN_HEADER},
     }
     return Event(**(values | changes))
 
@@ -43,7 +45,7 @@ def make_identified(
     max_types: int = 1000,
 ) -> IdentifiedEvent:
     """Make an event that is ready to be appended."""
-    body = f"body of {event_id}".encode() if data is None else data
+    body = f"body of {event_id} {IN_BODY}".encode() if data is None else data
     return IdentifiedEvent(
         event=make_event(id=event_id, type=event_type, data=body, assurance=assurance),
         tag=tag,

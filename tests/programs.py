@@ -25,7 +25,7 @@ class Program:
 
     Args:
         process: The process.
-        log: Where its output goes.
+        log: Where its standard error goes; standard output goes beside it.
     """
 
     process: subprocess.Popen[bytes]
@@ -33,7 +33,9 @@ class Program:
 
     def output(self) -> str:
         """Give what it has said until now."""
-        return self.log.read_text("utf-8", "replace")
+        return "".join(
+            path.read_text("utf-8", "replace") for path in (self.log, printed_beside(self.log))
+        )
 
     def kill(self) -> None:
         """End it as a power cut would, with all its processes at once."""
@@ -83,6 +85,11 @@ class GatewayProgram(Program):
             return 0
 
 
+def printed_beside(log: Path) -> Path:
+    """Say where standard output goes: apart, since only standard error is a log."""
+    return log.with_suffix(".out")
+
+
 def children_of(pid: int) -> list[int]:
     """Give the ids of a process's children, oldest first."""
     listed = subprocess.run(
@@ -105,14 +112,14 @@ def start(arguments: list[str], directory: Path, name: str, **variables: str) ->
     log = directory / f"{name}.log"
     environ = {key: value for key, value in os.environ.items() if not key.startswith("RELAY_")}
     environ.pop("REDIS_URL", None)
-    with log.open("ab") as output:
+    with log.open("ab") as errors, printed_beside(log).open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, *arguments],
             cwd=directory,
             env=environ | variables,
             stdin=subprocess.DEVNULL,
             stdout=output,
-            stderr=output,
+            stderr=errors,
         )
     return Program(process, log)
 

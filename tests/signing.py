@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import time
 
+IN_HEADER = "canary-in-header-9c07"
 SECRET = "wes_testsecret_0000000000000000000"
 
 
@@ -26,5 +27,6 @@ def signature_header(body: bytes, timestamp: int | None = None, secret: str = SE
 
 
 def signed(body: bytes, timestamp: int | None = None, secret: str = SECRET) -> dict[str, str]:
-    """Give the headers of a signed delivery."""
-    return {"unipile-signature": signature_header(body, timestamp, secret)}
+    """Give the headers of a signed delivery, with one that is nobody's business."""
+    signature = signature_header(body, timestamp, secret)
+    return {"unipile-signature": signature, "authorization": f"Bearer {IN_HEADER}"}

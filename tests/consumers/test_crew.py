@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import pytest
-from redis.asyncio import Redis
 
 from consumers import crew as module
 from consumers.calling import breath
@@ -28,7 +27,7 @@ class Notes(Settler):
 
     def __init__(self) -> None:
         self.settled: list[tuple[str, Decision]] = []
-        self._us = us(cast("Redis", None))
+        self._us = us(cast("Any", None))
 
     async def settle(self, entry: HeldEntry, room: Room, decision: Decision) -> None:
         """Take note, and give the place back."""
