@@ -7,7 +7,7 @@ to ours. What a command prints to standard output is a result and no log.
 
 import logging
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -99,9 +99,9 @@ class Scanner(logging.Handler):
             scanner.look(text or "", f"standard error of {str(process.args)[:80]}")
             return out, errors
 
-        _base.BoundLoggerBase._process_event = process_event  # type: ignore[method-assign]
+        _base.BoundLoggerBase._process_event = process_event  # type: ignore[assignment,method-assign]
         subprocess.Popen.__init__ = popen  # type: ignore[assignment]
-        subprocess.Popen.communicate = communicate  # type: ignore[method-assign]
+        subprocess.Popen.communicate = communicate  # type: ignore[assignment,method-assign]
 
     def pytest_unconfigure(self) -> None:
         """Listen no more."""
@@ -113,9 +113,9 @@ class Scanner(logging.Handler):
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
-    ) -> Iterator[None]:
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Fail a test of which anything was found, once all of it has ended."""
-        report: pytest.TestReport = yield  # type: ignore[misc]
+        report = yield
         if call.when == "teardown":
             self.read_files()
             # Of programs, too, that have inherited it.
@@ -124,7 +124,7 @@ class Scanner(logging.Handler):
             if found and report.passed:
                 report.outcome = "failed"
                 report.longrepr = "\n".join(["a log holds what must never be logged:", *found[:20]])
-        return report  # type: ignore[return-value]
+        return report
 
 
 def pytest_configure(config: pytest.Config) -> None:
