@@ -15,7 +15,7 @@ import structlog
 from consumers.admin import answering
 from consumers.blocking import BlockingConnection
 from consumers.consumer import Consumer
-from consumers.crew import crew_for
+from consumers.crew import Crew, crew_for
 from consumers.discover import POLL_SECONDS, Discovery
 from consumers.dispatch import Routes
 from consumers.handle import HandlerEnded
@@ -102,7 +102,7 @@ class WorkerProcess:
         house = House(worker.wrapped_handlers(), make_room)
         self._routes = Routes(house.rooms)
         self._settler = Settler(us)
-        self._crews = [crew_for(room, self._settler, settings.log_format) for room in house.rooms]
+        self._crews = self._counted_crews(house, settings)
         self._discovery = Discovery(self._news, us, start=worker.start, routes=self._routes)
         self._reader = Reader(
             self._reads,
@@ -129,15 +129,6 @@ class WorkerProcess:
             recover_soon=self._reader.recover_soon,
         )
         self._returns = Returns(us, routes=self._routes, tags=lambda: self._discovery.tags)
-        self._lag = Lag(us, routes=self._routes, tags=lambda: self._discovery.tags)
-        # Looked up only where somebody may ask.
-        self._is_watched = settings.worker.admin_port is not None
-        self._gathering = Gathering(
-            us,
-            list(zip(self._crews, house.rooms, strict=True)),
-            heartbeat=self._heartbeat,
-            lag=self._lag,
-        )
         self._trimmer = Trimmer(
             us,
             retention_seconds=settings.worker.retention_seconds,
@@ -170,6 +161,20 @@ class WorkerProcess:
         )
         self._settler.on_late = ordered.came_late
         return ordered
+
+    def _counted_crews(self, house: House, settings: Settings) -> list[Crew]:
+        """Make a crew for each room, and what tells how they are doing."""
+        crews = [crew_for(room, self._settler, settings.log_format) for room in house.rooms]
+        # Looked up only where somebody may ask.
+        self._is_watched = settings.worker.admin_port is not None
+        self._lag = Lag(self._us, routes=self._routes, tags=lambda: self._discovery.tags)
+        self._gathering = Gathering(
+            self._us,
+            list(zip(crews, house.rooms, strict=True)),
+            heartbeat=self._heartbeat,
+            lag=self._lag,
+        )
+        return crews
 
     @property
     def consumer(self) -> str:

@@ -33,6 +33,11 @@ def make_event(**changes: Any) -> Event:
     return Event(**(values | changes))
 
 
+def body_of(event_id: str) -> bytes:
+    """Give the body of an event that was given none."""
+    return f"body of {event_id} {IN_BODY}".encode()
+
+
 def make_identified(
     event_id: str,
     event_type: str = "message.new",
@@ -45,7 +50,7 @@ def make_identified(
     max_types: int = 1000,
 ) -> IdentifiedEvent:
     """Make an event that is ready to be appended."""
-    body = f"body of {event_id} {IN_BODY}".encode() if data is None else data
+    body = body_of(event_id) if data is None else data
     return IdentifiedEvent(
         event=make_event(id=event_id, type=event_type, data=body, assurance=assurance),
         tag=tag,

@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 
 import consumers.settings
 import relay.settings
+from consumers.metrics.families import WORKER
 from consumers.processes.kept import END_SECONDS
 from consumers.retry import DeadReason, Retry
 from consumers.worker import Worker
@@ -144,12 +145,30 @@ def test_every_reason_is_described() -> None:
 def test_every_metric_is_described() -> None:
     """Each metric that is counted has a row."""
     text = page("docs/reference/metrics.md")
-    names = {
-        sample.name + ("_total" if sample.type == "counter" else "")
-        for sample in metrics_of(Tally(), GATEWAY)
-    }
+    names = metric_names()
 
     assert {name for name in names if f"`{name}`" not in text} == set()
+
+
+def metric_names() -> set[str]:
+    """Name every metric of both programs, as they are shown."""
+    return {
+        metric.name + ("_total" if metric.type == "counter" else "")
+        for families in (GATEWAY, WORKER)
+        for metric in metrics_of(Tally(), families)
+    }
+
+
+def test_rules_for_alerts_name_metrics_that_exist() -> None:
+    """A rule about a metric that nobody counts would be silent for ever."""
+    rules = YAML(typ="safe").load(page("deploy/prometheus/alerts.yml"))
+    known = {name + end for name in metric_names() for end in ("", "_bucket", "_sum", "_count")}
+    alerts = [rule for group in rules["groups"] for rule in group["rules"]]
+    used = {name for rule in alerts for name in re.findall(r"relay_\w+", rule["expr"])}
+
+    assert used - known == set()
+    assert all(rule["annotations"]["summary"] for rule in alerts)
+    assert len({rule["alert"] for rule in alerts}) == len(alerts)
 
 
 def test_every_log_event_is_described() -> None:

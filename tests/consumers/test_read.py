@@ -10,6 +10,7 @@ from consumers.blocking import BlockingConnection
 from consumers.entry import History
 from tests.consumers.making import US, append_events, make_handler, make_stream, numbered, pending
 from tests.consumers.reading import Reading, reading
+from tests.making import body_of
 from tests.servers import Server
 from tests.waiting import wait_until
 
@@ -42,7 +43,7 @@ async def test_an_entry_comes_with_everything_it_holds(server: Server, store: Re
         (entry,) = scene.came
 
     assert (entry.entry_id, entry.stream) == (entry_id, STREAM)
-    assert entry.fields[b"data"] == b"body of evt_1"
+    assert entry.fields[b"data"] == body_of("evt_1")
     assert entry.history == History()
 
 

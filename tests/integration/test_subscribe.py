@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from consumers import Event, Worker
 from tests.consumers.making import append_events
 from tests.consumers.working import running
+from tests.making import body_of
 from tests.servers import Server
 from tests.waiting import wait_until
 
@@ -71,7 +72,7 @@ async def test_events_are_read_and_acknowledged_with_redis_cli(store: Redis, cli
 
     assert made == ["OK"]
     assert field(read, "id") == ["evt_1", "evt_2"]
-    assert field(read, "data") == ["body of evt_1", "body of evt_2"]
+    assert field(read, "data") == [body_of("evt_1").decode(), body_of("evt_2").decode()]
     assert field(read, "assurance") == ["body", "body"]
     assert (acked, left[0]) == (["2"], "0")
 
@@ -133,7 +134,8 @@ async def test_events_are_read_and_acknowledged_with_redis_py(
         "receivedat": entries[0][1]["receivedat"],
         "assurance": "body",
         "relayversion": "1",
-        "data": "body of evt_1",
+        "headers": entries[0][1]["headers"],
+        "data": body_of("evt_1").decode(),
     }
     assert acked == 2
     assert client.xpending(STREAM, GROUP)["pending"] == 0
