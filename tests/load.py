@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
+from tests.canaries import IN_BODY
 from tests.signing import signed
 
 
@@ -33,7 +34,7 @@ class Answers:
 
 def body_of(event_id: str, event_type: str = "message.new") -> bytes:
     """Make an event's body."""
-    padding = "x" * 400
+    padding = IN_BODY.ljust(400, "x")
     return (
         f'{{"id":"{event_id}","type":"{event_type}","account_id":"acc_1",'
         f'"created_at":"2026-10-12T09:14:07.512Z","payload":{{"text":"{padding}"}}}}'

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import aiohttp
 
+from tests.canaries import IN_BODY
 from tests.chaos.records import Record
 from tests.chaos.rules import ACCOUNTS, TYPES
 from tests.signing import signed
@@ -111,7 +112,7 @@ class Senders:
 
 
 def _body_of(event_id: str, event_type: str, account: str) -> bytes:
-    padding = "x" * 400
+    padding = IN_BODY.ljust(400, "x")
     return (
         f'{{"id":"{event_id}","type":"{event_type}","account_id":"{account}",'
         f'"payload":{{"text":"{padding}"}}}}'

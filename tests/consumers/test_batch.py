@@ -6,6 +6,7 @@ import pytest
 from redis.asyncio import Redis
 
 from consumers import Event, Retry, Worker
+from tests.canaries import IN_MESSAGE
 from tests.consumers.making import (
     GROUP,
     append_events,
@@ -43,7 +44,7 @@ async def test_one_bad_event_does_not_fail_its_neighbours(server: Server, store:
     async def insert(events: list[Event]) -> None:
         runs.append([event.id for event in events])
         if "evt_50" in runs[-1]:
-            raise ValueError("all or nothing")
+            raise ValueError(IN_MESSAGE)
         inserted.extend(runs[-1])
 
     await append_events(store, numbered(100))

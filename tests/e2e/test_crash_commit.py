@@ -28,7 +28,7 @@ HANDLERS = """
     async def count(event: Event) -> None:
         await asyncio.sleep(0.01)
         if hash((event.id, event.attempt)) % 10 == 0:
-            raise ValueError("now and then")
+            raise ValueError("canary-in-message-e2f4")
         await event.commit(COUNT, [event.key("names"), event.key("sum")], [event.id])
         # Killed here, the process has not acknowledged anything by itself.
         await asyncio.sleep(0.02)

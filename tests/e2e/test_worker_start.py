@@ -28,7 +28,7 @@ FAILING = """
 
     @worker.resource
     async def pool(config):
-        raise ConnectionRefusedError("no database at postgres://me:secret@db/")
+        raise ConnectionRefusedError("no database at postgres://me:canary-in-message-e2f4@db/")
 
     @worker.on("unipile:*")
     async def handle(event: Event, pool: object) -> None:

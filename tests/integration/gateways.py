@@ -18,13 +18,17 @@ from relay.contract.entry import decode
 from relay.contract.event import Event
 from relay.http.listen import bound
 from relay.settings import Settings, build_endpoints
+from tests.canaries import IN_BODY
 from tests.servers import Server
 from tests.signing import SECRET, signed
 from tests.waiting import wait_until
 
 ENVIRON = {"UNIPILE_WEBHOOK_SECRET": SECRET}
 PATH = "/webhooks/unipile"
-BODY = b'{"id":"evt_1","type":"message.new","account_id":"acc_1","payload":{"text":"h\xc3\xa9"}}'
+BODY = (
+    b'{"id":"evt_1","type":"message.new","account_id":"acc_1","payload":{"text":"h\xc3\xa9 %s"}}'
+    % IN_BODY.encode()
+)
 Client = TestClient[Any, Any]
 
 

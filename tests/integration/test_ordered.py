@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from consumers import Event, GiveUp, Retry, Worker
 from consumers.order.key import lane_of
 from relay.contract.connect import text_of
+from tests.canaries import IN_MESSAGE
 from tests.consumers.making import (
     GROUP,
     KEYS,
@@ -134,7 +135,7 @@ async def test_a_dead_letter_lets_the_next_of_its_key_go_on(
 
     async def handle(event: Event) -> None:
         if event.id == "k0_1":
-            raise GiveUp("no use")
+            raise GiveUp(IN_MESSAGE)
         ordered.events.append(event)
 
     ordered.worker.on(f"{TAG}:*", order_by=key_of)(handle)

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from consumers import Event
 from consumers.app import WorkerFailed, WorkerProcess
 from relay.contract.connect import connect
+from tests.canaries import IN_MESSAGE
 from tests.consumers.making import (
     GROUP,
     KEYS,
@@ -340,7 +341,7 @@ async def test_a_part_that_ends_by_a_fault_ends_the_worker(
     process = WorkerProcess(handled.worker, settings_for(server.url))
 
     def fail(*_: object) -> None:
-        raise KeyError("what a sender wrote")
+        raise KeyError(IN_MESSAGE)
 
     setattr(getattr(process, part), step, fail)
     with pytest.raises(WorkerFailed, match=message), capture_logs() as logs:

@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 from consumers import Event, GiveUp, Retry
 from consumers.entry import read_history
 from relay.contract.connect import text_of
+from tests.canaries import IN_MESSAGE
 from tests.consumers.making import (
     GROUP,
     KEYS,
@@ -52,7 +53,7 @@ async def test_a_handler_that_fails_twice_and_then_works_is_run_three_times(
     async def handle(event: Event) -> None:
         handled.events.append(event)
         if event.attempt < 3:
-            raise ValueError(f"attempt {event.attempt}")
+            raise ValueError(f"attempt {event.attempt} {IN_MESSAGE}")
 
     await append_events(store, ["evt_1"])
     async with running(handled.worker, server.url):
@@ -75,7 +76,7 @@ async def test_a_handler_that_always_fails_does_not_hold_up_the_rest(
     async def handle(event: Event) -> None:
         handled.events.append(event)
         if event.id == "evt_3":
-            raise ValueError(f"attempt {event.attempt}")
+            raise ValueError(f"attempt {event.attempt} {IN_MESSAGE}")
 
     await append_events(store, numbered(20))
     async with running(handled.worker, server.url):
@@ -94,8 +95,8 @@ async def test_a_handler_that_always_fails_does_not_hold_up_the_rest(
         b"attempts_spent",
         b"4",
     )
-    assert letter[b"firsterror"] == b"ValueError: attempt 1"
-    assert letter[b"lasterror"] == b"ValueError: attempt 4"
+    assert letter[b"firsterror"] == f"ValueError: attempt 1 {IN_MESSAGE}".encode()
+    assert letter[b"lasterror"] == f"ValueError: attempt 4 {IN_MESSAGE}".encode()
     assert (await due_times(store), await histories(store)) == ({}, {})
 
 
@@ -107,7 +108,7 @@ async def test_giving_up_sets_an_event_aside_at_once(
     @handled.worker.on("unipile:*")
     def handle(event: Event) -> None:
         handled.events.append(event)
-        raise GiveUp("the account is gone")
+        raise GiveUp(f"the account is gone {IN_MESSAGE}")
 
     await append_events(store, ["evt_1"])
     async with running(handled.worker, server.url):
@@ -115,7 +116,10 @@ async def test_giving_up_sets_an_event_aside_at_once(
         await settled(store)
     (letter,) = await dead_letters(store)
 
-    assert (letter[b"reason"], letter[b"lasterror"]) == (b"gave_up", b"GiveUp: the account is gone")
+    assert (letter[b"reason"], letter[b"lasterror"]) == (
+        b"gave_up",
+        f"GiveUp: the account is gone {IN_MESSAGE}".encode(),
+    )
     assert handled.ids == ["evt_1"]
 
 
@@ -173,7 +177,7 @@ async def test_a_history_is_read_again_by_whoever_takes_the_entry(
     @handled.worker.on("unipile:*", retry=Retry(attempts=5, base_seconds=60, jitter=0))
     async def fail(event: Event) -> None:
         handled.events.append(event)
-        raise ValueError(f"attempt {event.attempt}")
+        raise ValueError(f"attempt {event.attempt} {IN_MESSAGE}")
 
     (entry_id,) = await append_events(store, ["evt_1"])
     for attempt in (1, 2, 3):
@@ -189,4 +193,4 @@ async def test_a_history_is_read_again_by_whoever_takes_the_entry(
 
     assert [event.attempt for event in handled.events] == [1, 2, 3]
     assert read_history(value).attempts == 3
-    assert read_history(value).first_error == "ValueError: attempt 1"
+    assert read_history(value).first_error == f"ValueError: attempt 1 {IN_MESSAGE}"

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from consumers import CallNext, Event
 from consumers.app import WorkerProcess
 from consumers.starting.lifespan import StartFailed
+from tests.canaries import IN_MESSAGE
 from tests.consumers.making import append_events, dead_letters, make_stream
 from tests.consumers.working import running, settings_for
 from tests.integration.workers import Handled, settled
@@ -94,7 +95,7 @@ async def test_a_worker_whose_start_fails_reads_nothing(
 
     @handled.worker.resource
     def pool() -> None:
-        raise ConnectionRefusedError("no database")
+        raise ConnectionRefusedError(f"no database {IN_MESSAGE}")
 
     @handled.worker.on("unipile:*")
     async def handle(event: Event, pool: str) -> None:

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from consumers import Event, Retry, RetryLater, Worker
 from consumers.trim import Trimmer
 from relay.append import Appender
+from tests.canaries import IN_MESSAGE
 from tests.consumers.making import (
     GROUP,
     KEYS,
@@ -76,7 +77,7 @@ async def test_an_event_put_off_for_days_comes_back_whole(
         if event.id == "evt_waits":
             counts.append((event.id, event.attempt, event.entry_id, event.data))
             if event.attempt < 3:
-                raise RetryLater(after=timedelta(days=3))
+                raise RetryLater(timedelta(days=3), IN_MESSAGE)
 
     (entry_id,) = await append_events(store, ["evt_waits"])
     async with running(handled.worker, server.url):
@@ -105,7 +106,7 @@ async def test_a_policys_long_delay_waits_elsewhere_and_counts(
     @handled.worker.on("unipile:*", retry=SLOW)
     async def handle(event: Event) -> None:
         handled.events.append(event)
-        raise ValueError(f"attempt {event.attempt}")
+        raise ValueError(f"attempt {event.attempt} {IN_MESSAGE}")
 
     (entry_id,) = await append_events(store, ["evt_1"])
     async with running(handled.worker, server.url):
@@ -119,7 +120,7 @@ async def test_a_policys_long_delay_waits_elsewhere_and_counts(
 
     assert [event.attempt for event in handled.events] == [1, 2, 3]
     assert (letter[b"attempts"], letter[b"entryid"]) == (b"3", entry_id.encode())
-    assert letter[b"firsterror"] == b"ValueError: attempt 1"
+    assert letter[b"firsterror"] == f"ValueError: attempt 1 {IN_MESSAGE}".encode()
     assert not {name for name in letter if name.startswith(b"@")}
     assert await histories(store) == {}
 
@@ -241,7 +242,7 @@ async def test_what_is_settled_goes_while_one_waits_for_days(
     async def handle(event: Event) -> None:
         handled.events.append(event)
         if event.id == "evt_waits" and event.attempt == 1:
-            raise RetryLater(after=timedelta(days=3))
+            raise RetryLater(timedelta(days=3), IN_MESSAGE)
 
     await append_events(store, ["evt_waits", *numbered(300)])
     async with running(handled.worker, server.url):
@@ -309,7 +310,7 @@ async def test_the_head_of_a_lane_waits_where_it_stands(
     async def handle(event: Event) -> None:
         handled.events.append(event)
         if event.id == "evt_waits" and event.attempt == 1:
-            raise RetryLater(after=timedelta(days=3))
+            raise RetryLater(timedelta(days=3), IN_MESSAGE)
 
     await append_in_lane(store, ["evt_waits", "evt_behind"], "one")
     async with running(handled.worker, server.url):

@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 
 from relay.contract import duties
 from relay.contract.duties import Duties, frames, to_its_end
+from tests.canaries import IN_MESSAGE
 from tests.waiting import wait_until
 
 
@@ -186,7 +187,7 @@ def test_frames_say_where_and_not_what() -> None:
     """The innermost frame comes last, and no message is among them."""
 
     def innermost() -> None:
-        raise ValueError("hidden")
+        raise ValueError(IN_MESSAGE)
 
     with pytest.raises(ValueError) as caught:
         innermost()
