@@ -17,6 +17,7 @@ from consumers.rooms import House
 from consumers.suspects.suspicion import Suspicion
 from consumers.sweep import Sweeper, _leave
 from consumers.turn import Turn
+from relay.contract import logs
 from relay.contract.connect import text_of
 from relay.contract.stream import Stream
 from tests.consumers.making import (
@@ -721,3 +722,19 @@ async def test_what_is_taken_over_as_the_worker_ends_is_heard_of(
         await sweeping
 
     assert [entry.entry_id for entry in scene.taken()] == [entry_id]
+
+
+async def test_each_entry_has_its_line_where_that_is_wanted(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose it is and who had it; it is counted in any case."""
+    (entry_id,) = await held_by(store, "dead")
+    monkeypatch.setattr(logs, "debugging", True)
+    scene = Scene(store)
+    with capture_logs() as lines:
+        await scene.sweeper.sweep()
+    (line,) = (line for line in lines if line["event"] == "entry_taken_over")
+
+    assert (line["entry_id"], line["event_id"]) == (entry_id, "evt_dead_message.new_0")
+    assert (line["dead"], line["group"]) == ("dead", GROUP)
+    assert [row[2] for row in scene.us.record.tally(GROUP).counters] == [1.0]
