@@ -60,7 +60,9 @@ async def process(entry: HeldEntry, room: Room, runner: Runner, settler: Settler
     outcome = await runner.run(run.event) if isinstance(run.event, Event) else run.event
     if outcome is DONE and not run.effects.asked_for_any and not entry.suspicion.takeovers:
         # Nearly every event: neither its age nor the policy matters, and there is no strike.
-        _note_done(run, room, settler)
+        seconds = room.record.ran(entry.stream.tag, run.started, _first_received(run), "handled")
+        if logs.debugging:
+            tell_handled(entry, _whose(room, settler), seconds)
         settler.acknowledge(entry, room)
     else:
         await _finish(run, outcome, room, settler)
@@ -125,7 +127,9 @@ async def _finish(run: _Run, outcome: Outcome, room: Room, settler: Settler) -> 
     if run.effects.abandon() and isinstance(outcome, Done):
         outcome = Failed("RuntimeError", NOT_AWAITED)
     if isinstance(outcome, Done):
-        _note_done(run, room, settler)
+        seconds = _count(run, room, "handled")
+        if logs.debugging:
+            tell_handled(entry, _whose(room, settler), seconds)
         await settler.settle(entry, room, ACKNOWLEDGE)
         return
     if run.effects.committed:
@@ -146,19 +150,17 @@ async def _finish(run: _Run, outcome: Outcome, room: Room, settler: Settler) -> 
     await settler.settle(entry.seen(run.began), room, decision)
 
 
-def _note_done(run: _Run, room: Room, settler: Settler) -> None:
-    seconds = _count(run, room, "handled")
-    if logs.debugging:
-        tell_handled(run.entry, _whose(room, settler), seconds)
-
-
 def _count(run: _Run, room: Room, ending: Ending) -> float:
     """Count a run that has just ended, and give its seconds; what was not run took none."""
-    event = run.event
-    if not isinstance(event, Event):
+    if not isinstance(run.event, Event):
         return 0.0
-    received_at = event.received_at if event.attempt == 1 else None
-    return room.record.ran(run.entry.stream.tag, run.started, received_at, ending)
+    return room.record.ran(run.entry.stream.tag, run.started, _first_received(run), ending)
+
+
+def _first_received(run: _Run) -> float | None:
+    """Say when an event was received that was run for the first time."""
+    entry = run.entry
+    return None if entry.history.attempts else int(entry.fields[b"receivedat"]) / 1000
 
 
 def _ending_of(outcome: Outcome) -> Ending:

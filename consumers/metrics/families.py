@@ -11,8 +11,40 @@ from relay.contract.tally import Families, Family
 OF_HANDLER = ("group", "handler", "endpoint")
 OF_ENDPOINT = ("group", "endpoint")
 # All of one kind: to compare a whole number takes longer.
-RUN_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-AGE_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 1800.0, 21600.0)
+RUN_BOUNDS = (
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    30.0,
+    60.0,
+)
+AGE_BOUNDS = (
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    15.0,
+    60.0,
+    300.0,
+    1800.0,
+    21600.0,
+)
 
 HANDLED = Family("relay_worker_handled", "Events whose handler returned", OF_HANDLER)
 FAILED = Family(

@@ -22,7 +22,7 @@ def record_at(*seconds: float) -> HandlerRecord:
 def test_a_run_is_counted_by_its_ending_and_timed(ending: Ending, counted: set[str]) -> None:
     """However it ended, it took its time; its event's age is that at its beginning."""
     record = record_at(1000.2)
-    seconds = record.ran("unipile", 1000.0, 999_000, first=True, ending=ending)
+    seconds = record.ran("unipile", 1000.0, 999.0, ending)
     found = samples(record.tally(GROUP))
 
     assert round(seconds, 6) == 0.2
@@ -37,7 +37,7 @@ def test_a_run_is_counted_by_its_ending_and_timed(ending: Ending, counted: set[s
 def test_what_is_skipped_was_not_run() -> None:
     """It takes no time, and says nothing of how long events wait."""
     record = record_at()
-    record.ran("unipile", 1000.0, 999_000, first=True, ending="skipped")
+    record.ran("unipile", 1000.0, 999.0, "skipped")
 
     assert samples(record.tally(GROUP)) == {f"skipped_total{OF_HANDLER}": 1.0}
 
@@ -45,8 +45,8 @@ def test_what_is_skipped_was_not_run() -> None:
 def test_an_events_age_is_counted_once() -> None:
     """A retry is late by its nature, and would hide how long events wait."""
     record = record_at(1000.2, 1060.2)
-    record.ran("unipile", 1000.0, 999_000, first=True, ending="failed")
-    record.ran("unipile", 1060.0, 999_000, first=False, ending="handled")
+    record.ran("unipile", 1000.0, 999.0, "failed")
+    record.ran("unipile", 1060.0, None, "handled")
     found = samples(record.tally(GROUP))
 
     assert found[f"run_seconds_count{OF_HANDLER}"] == 2.0
@@ -56,7 +56,7 @@ def test_an_events_age_is_counted_once() -> None:
 def test_a_clock_that_is_set_back_lowers_no_sum() -> None:
     """Prometheus would take it for a restart."""
     record = record_at(900.0)
-    record.ran("unipile", 1000.0, 2_000_000, first=True, ending="handled")
+    record.ran("unipile", 1000.0, 2000.0, "handled")
     found = samples(record.tally(GROUP))
 
     assert found[f"run_seconds_count{OF_HANDLER}"] == 1.0
