@@ -33,9 +33,8 @@ class Program:
 
     def output(self) -> str:
         """Give what it has said until now."""
-        return "".join(
-            path.read_text("utf-8", "replace") for path in (self.log, printed_beside(self.log))
-        )
+        paths = [path for path in (self.log, printed_beside(self.log)) if path.exists()]
+        return "".join(path.read_text("utf-8", "replace") for path in paths)
 
     def kill(self) -> None:
         """End it as a power cut would, with all its processes at once."""

@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
+from consumers.entry import History
 from consumers.event import Event
 from consumers.handle import Runner
 from consumers.outcome import GiveUp, RetryLater
@@ -56,8 +57,9 @@ async def handled(scene: Scene, function: Callable[..., Any], **options: Any) ->
     options = dict(options)
     event = {"account": "acc_1"} | options.pop("event", {})
     fields = options.pop("fields", None) or fields_for("evt_1", **event)
+    history = options.pop("history", None)
     scene.room = make_room(make_handler(function, **options))
-    entry = make_entry(scene.entry.entry_id, fields=fields)
+    entry = make_entry(scene.entry.entry_id, fields=fields, history=history)
     with capture_logs() as lines:
         await process(entry, scene.room, Runner(scene.room.handler), scene.settler)
         await scene.settler.flush()
@@ -106,6 +108,17 @@ async def test_each_outcome_moves_its_counters(
     await handled(scene, function, **options)
 
     assert counted(scene) == dict.fromkeys(moved, 1.0)
+
+
+async def test_only_the_first_run_says_how_long_events_wait(scene: Scene) -> None:
+    """A retry is late by its nature."""
+    found = []
+    for history in (History(), History(attempts=1)):
+        await handled(scene, succeed, history=history)
+        shown = samples(scene.room.record.tally(GROUP))
+        found.append({name.partition("{")[0] for name in shown if "_seconds_count" in name})
+
+    assert found == [{"run_seconds_count", "age_seconds_count"}, {"run_seconds_count"}]
 
 
 async def test_an_outcome_that_comes_late_is_counted_as_that_only(scene: Scene) -> None:

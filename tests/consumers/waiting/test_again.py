@@ -23,6 +23,7 @@ from tests.consumers.making import (
     pending,
     read_as,
 )
+from tests.consumers.metrics.counting import samples
 from tests.consumers.waiting_long import (
     HISTORY,
     given_again,
@@ -60,6 +61,18 @@ async def news(store: Redis) -> list[dict[bytes, bytes]]:
 
 
 # --- bringing back
+
+
+async def test_what_comes_back_is_counted(store: Redis) -> None:
+    """By the endpoint, whatever its type."""
+    await put_off(store, "evt_1", "evt_2")
+    await put_off(store, "evt_3", event_type="message.read")
+    returns = returns_for(store)
+    await returns.look()
+
+    assert samples(returns._us.record.tally(GROUP)) == {
+        'given_again_total{endpoint="unipile"}': 3.0
+    }
 
 
 async def test_what_is_due_is_given_to_its_group_again(store: Redis) -> None:
