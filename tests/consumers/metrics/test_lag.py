@@ -1,13 +1,17 @@
 """How far a group has come, looked up by one of its processes."""
 
+from types import SimpleNamespace
+
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from consumers.consumer import Consumer
 from consumers.dispatch import Routes
 from consumers.metrics import lag as module
 from consumers.metrics.lag import Lag
 from consumers.rooms import House
+from relay.contract.connect import NoPermissionError
 from relay.contract.stream import Stream
 from tests.consumers.making import (
     GROUP,
@@ -123,6 +127,24 @@ async def test_a_key_of_a_wrong_type_hides_nothing_else(store: Redis) -> None:
 
     assert found[f"unread{OF_HANDLER}"] == 2.0
     assert found[f"dead_letters{OF_ENDPOINT}"] == 1.0
+
+
+async def test_what_the_store_refuses_is_said_once(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user without XPENDING sees the rest all the same."""
+
+    async def many(*_: object) -> list[object]:
+        return [NoPermissionError("no permissions"), [b"2", b"3000"]]
+
+    monkeypatch.setattr(module, "_lag", SimpleNamespace(many=many))
+    lag = lag_of(us(store), make_stream("message.gone"), make_stream())
+    with capture_logs() as lines:
+        await lag.look()
+        await lag.look()
+
+    assert [(line["event"], line["duty"]) for line in lines] == [("skipped", "metrics")]
+    assert samples(lag.tally()) == {f"unread{OF_HANDLER}": 2.0, f"oldest_seconds{OF_HANDLER}": 3.0}
 
 
 async def test_it_is_looked_when_the_store_is_full(store: Redis) -> None:
