@@ -121,7 +121,7 @@ class Crew:
         self._idle.set()
 
     @property
-    def busy_lanes(self) -> int:
+    def running(self) -> int:
         """How many runs are under way."""
         return len(self._under_way)
 

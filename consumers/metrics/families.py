@@ -89,10 +89,12 @@ IN_FLIGHT = Family(
 HELD = Family(
     "relay_worker_held", "Events read and not settled, waiting ones too", ("group", "handler")
 )
-BUSY_LANES = Family(
-    "relay_worker_busy_lanes", "Runs of a handler that are under way", ("group", "handler")
+RUNNING = Family(
+    "relay_worker_running", "Runs of a handler that are under way", ("group", "handler")
 )
-LANES = Family("relay_worker_lanes", "How many runs at once there may be", ("group", "handler"))
+CONCURRENCY = Family(
+    "relay_worker_concurrency", "How many runs at once there may be", ("group", "handler")
+)
 UNREAD = Family(
     "relay_worker_unread",
     "Events that no worker of the group has read yet",
@@ -132,7 +134,7 @@ WORKER = Families(
     ),
     histograms=(RUN_SECONDS, AGE_SECONDS),
     gauges=(
-        *(IN_FLIGHT, HELD, BUSY_LANES, LANES, UNREAD, OLDEST, PARKED, DEAD_LETTERS),
+        *(IN_FLIGHT, HELD, RUNNING, CONCURRENCY, UNREAD, OLDEST, PARKED, DEAD_LETTERS),
         *(HEARTBEAT_AGE, STORE_REACHABLE, PROCESSES),
     ),
 )

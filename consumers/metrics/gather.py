@@ -47,8 +47,8 @@ class Gathering:
             labels = (self._group, room.handler.name)
             yield families.IN_FLIGHT.name, labels, crew.in_flight
             yield families.HELD.name, labels, room.held
-            yield families.BUSY_LANES.name, labels, crew.busy_lanes
-            yield families.LANES.name, labels, room.handler.concurrency
+            yield families.RUNNING.name, labels, crew.running
+            yield families.CONCURRENCY.name, labels, room.handler.concurrency
 
     def _of_process(self) -> Iterable[tuple[str, Labels, float]]:
         labels = (self._group,)

@@ -101,7 +101,7 @@ async def test_a_worker_shows_what_it_has_done(store: Redis, server: Server) -> 
     assert found[f"handled_total{handler}"] == 5.0
     assert found[f"run_seconds_count{handler}"] == 5.0
     assert found[f"age_seconds_count{handler}"] == 5.0
-    assert found[f'lanes{{handler="{note.__qualname__}"}}'] == 3.0
+    assert found[f'concurrency{{handler="{note.__qualname__}"}}'] == 3.0
     assert found["store_reachable"] == found["processes"] == 1.0
     assert f"unread{handler}" not in found
     assert live == 200
@@ -137,7 +137,7 @@ async def test_what_handlers_are_busy_with_is_shown(store: Redis, server: Server
         found = await admin.metrics()
         gate.set()
 
-    assert found[f"busy_lanes{name}"] == found[f"in_flight{name}"] == 2.0
+    assert found[f"running{name}"] == found[f"in_flight{name}"] == 2.0
 
 
 async def test_a_worker_whose_store_is_away_lives_and_is_not_ready(own_server: Server) -> None:
