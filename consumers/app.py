@@ -27,6 +27,7 @@ from consumers.order.lanes import make_room
 from consumers.order.own import Ownership
 from consumers.order.reader import BLOCK_SECONDS as ORDER_BLOCK_SECONDS
 from consumers.order.reader import OrderedReader
+from consumers.pausing import Pausing
 from consumers.read import BLOCK_SECONDS, Reader
 from consumers.rooms import House
 from consumers.settings import Settings
@@ -100,7 +101,7 @@ class WorkerProcess:
         # What brings entries in besides reading; ends with it.
         self._intake = Duties()
         house = House(worker.wrapped_handlers(), make_room)
-        self._routes = Routes(house.rooms)
+        self._routes = Routes(house.rooms, resting=house.resting)
         self._settler = Settler(us)
         self._crews = self._counted_crews(house, settings)
         self._discovery = Discovery(self._news, us, start=worker.start, routes=self._routes)
@@ -115,6 +116,8 @@ class WorkerProcess:
         self._ordered = self._ordered_reader(house)
         house.on_room += (self._reader.room_regained, self._ordered.room_regained)
         self._discovery.on_new = self._found_streams
+        self._pausing = self._obedience(house)
+        self._discovery.before_look = self._pausing.look
         matches = Matches(self._routes)
         self._discovery.on_looked = lambda: matches.say(self._discovery.types)
         self._parking = Parking(
@@ -134,6 +137,7 @@ class WorkerProcess:
             retention_seconds=settings.worker.retention_seconds,
             tags=lambda: self._discovery.tags,
             may_take_over=self._heartbeat.may_take_over,
+            pauses=lambda: self._pausing.pauses,
         )
         self._readings: list[asyncio.Task[None]] = []
         self._hurried = False
@@ -175,6 +179,17 @@ class WorkerProcess:
             lag=self._lag,
         )
         return crews
+
+    def _obedience(self, house: House) -> Pausing:
+        def review() -> None:
+            for crew in self._crews:
+                crew.review()
+
+        pausing = Pausing(
+            self._us, house=house, routes=self._routes, settler=self._settler, review=review
+        )
+        pausing.on_change = self._paused_or_resumed
+        return pausing
 
     @property
     def consumer(self) -> str:
@@ -224,6 +239,7 @@ class WorkerProcess:
             name = type(reader).__name__
             self._readings.append(asyncio.create_task(self._read(reader), name=name))
         self._duties.start("discover", self._discovery.run)
+        self._duties.start("pausing", self._pausing.run)
         self._intake.start("park", self._parking.run)
         self._intake.start("sweep", self._sweeper.run)
         self._duties.start("later", self._returns.run)
@@ -273,6 +289,12 @@ class WorkerProcess:
         self._reader.wake()
         self._ordered.found_streams()
 
+    def _paused_or_resumed(self, resumed: bool) -> None:  # noqa: FBT001 - it is called with it alone
+        if resumed:
+            # What was pending here and not in hand was left out of the last comparison.
+            self._reader.recover_soon()
+        self._found_streams()
+
     async def _read(self, reader: Reader | OrderedReader) -> None:
         # An entry that is read before the first beat would look like a dead process's.
         await asyncio.to_thread(self._heartbeat.wait_for_beat)
@@ -302,7 +324,7 @@ class WorkerProcess:
             async with asyncio.timeout(FAREWELL_SECONDS):
                 await self._settler.flush()
                 await self._settler.strikes.withdraw()
-                rest = [entry for rest in rests for entry in rest]
+                rest = [entry for rest in (*rests, self._pausing.left()) for entry in rest]
                 await self._settler.hand_back([entry for entry in rest if not entry.lane])
                 await self._ordered.hand_back([entry for entry in rest if entry.lane])
                 await self._leave_groups()

@@ -116,6 +116,10 @@ class Crew:
         ]
         return unstarted + self._drain() + ended
 
+    def review(self) -> None:
+        """Look again at what waits: streams of it may have been paused."""
+        self._room.line_up_anew(self._drain)
+
     def hurry(self) -> None:
         """Have `stop` wait no longer for running handlers."""
         self._idle.set()

@@ -6,7 +6,7 @@ into them again.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
 
@@ -55,6 +55,8 @@ class Discovery:
         # What exists, each as endpoint:type.
         self.types: set[str] = set()
         self.on_new: Callable[[], None] = lambda: None
+        # Called before each look: nothing may be read of a new stream that is paused.
+        self.before_look: Callable[[], Awaitable[None]] = _nothing
         self.on_looked: Callable[[], None] = lambda: None
 
     async def run(self) -> None:
@@ -68,6 +70,7 @@ class Discovery:
 
     async def look(self) -> None:
         """Find all streams once."""
+        await self.before_look()
         first_id = await self._first_id()
         known = {text_of(tag) for tag in await self._us.redis.smembers(self._us.keys.tags)}
         self.tags = known | {stream.tag for stream, _ in self._routes.streams.values()}
@@ -203,6 +206,10 @@ class Discovery:
         seconds, microseconds = await self._us.redis.time()
         self._began_ms = 1000 * seconds + microseconds // 1000
         return "$"
+
+
+async def _nothing() -> None:
+    """Do nothing."""
 
 
 def _before(ms: int) -> str:

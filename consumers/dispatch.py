@@ -3,9 +3,11 @@
 Knows which streams this process reads, as they come to be known.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from consumers.rooms import Room
+from relay.contract.paused import Pause
 from relay.contract.stream import Stream
 
 
@@ -16,10 +18,14 @@ class Routes:
     Args:
         rooms: One for each handler.
         streams: By key, in the order in which they became known.
+        resting: Keys of those that are paused; they stay known, and are left out of all else.
+        pauses: What is paused in this group.
     """
 
     rooms: list[Room]
     streams: dict[str, tuple[Stream, Room]] = field(default_factory=dict)
+    resting: set[str] = field(default_factory=set)
+    pauses: Sequence[Pause] = ()
 
     def room_for(self, stream: Stream) -> Room | None:
         """Give the room of the handler that a stream's events go to, if there is one."""
@@ -38,21 +44,48 @@ class Routes:
         if room is None:
             return False
         self.streams[stream.key] = (stream, room)
+        if self._is_paused(stream):
+            self.resting.add(stream.key)
         return True
 
     def remove(self, stream: Stream) -> None:
         """Stop reading a stream that is gone; it is found again if it comes back."""
         self.streams.pop(stream.key, None)
+        self.resting.discard(stream.key)
+
+    def rest(self, pauses: Sequence[Pause]) -> tuple[set[str], set[str]]:
+        """Take note of what is paused.
+
+        Args:
+            pauses: All that is paused in this group.
+
+        Returns:
+            The keys of the streams that are left out from now on, and of those that are not any
+            more.
+        """
+        self.pauses = pauses
+        before = set(self.resting)
+        now = {stream.key for stream, _ in self.streams.values() if self._is_paused(stream)}
+        # The same set, since the rooms look into it.
+        self.resting.clear()
+        self.resting |= now
+        return now - before, before - now
+
+    def _is_paused(self, stream: Stream) -> bool:
+        return any(pause.means(stream) for pause in self.pauses)
+
+    def _awake(self) -> list[tuple[Stream, Room]]:
+        return [each for each in self.streams.values() if each[0].key not in self.resting]
 
     @property
     def shared(self) -> list[tuple[Stream, Room]]:
         """The streams that all processes of the group read side by side."""
-        return [each for each in self.streams.values() if not is_ordered(*each)]
+        return [each for each in self._awake() if not is_ordered(*each)]
 
     @property
     def ordered(self) -> list[tuple[Stream, Room]]:
         """The streams that one process of the group reads at a time."""
-        return [each for each in self.streams.values() if is_ordered(*each)]
+        return [each for each in self._awake() if is_ordered(*each)]
 
     def by_tag(self, *, ordered: bool = False) -> dict[str, list[tuple[Stream, Room]]]:
         """Give the shared streams grouped by tag, and where it is wanted the ordered ones too."""

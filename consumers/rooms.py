@@ -123,8 +123,21 @@ class Room:
 
     def line_up(self, entry: HeldEntry) -> None:
         """Have an entry that is held wait for a lane, and a suspect for its turn besides."""
+        if entry.stream.key in self._house.resting:
+            self._house.hold_back(self, entry)
+            return
         (self._suspects if entry.suspicion.runs_alone else self._queue).append(entry)
         self._idle.wake()
+
+    def line_up_anew(self, drain: Callable[[], list[HeldEntry]]) -> None:
+        """Have everything that waits line up again, since some streams are paused now.
+
+        Args:
+            drain: Gives up what no lane has taken yet.
+        """
+        for entry in drain():
+            self.end_alone(entry)
+            self.line_up(entry)
 
     def line_up_again(self, entry: HeldEntry) -> None:
         """Have an entry wait again that was taken and not begun."""
@@ -220,6 +233,10 @@ class House:
         self._gone: set[tuple[str, str]] | None = None
         self._alone: HeldEntry | None = None
         self._last_alone: Room | None = None
+        # Keys of streams that are paused, and what was read of them and must go back.
+        self.resting: set[str] = set()
+        self.held_back: list[tuple[Room, HeldEntry]] = []
+        self.on_held_back: Callable[[], None] = lambda: None
         # Each is called when a place was given back.
         self.on_room: list[Callable[[], None]] = []
         self.rooms = [make_room(handler, self) for handler in handlers]
@@ -236,6 +253,12 @@ class House:
             yield gone
         finally:
             self._gone = None
+
+    def hold_back(self, room: Room, entry: HeldEntry) -> None:
+        """Take an entry of a paused stream out of its row; it keeps its place until it is gone."""
+        room.gives_up(entry)
+        self.held_back.append((room, entry))
+        self.on_held_back()
 
     def begin_alone(self, room: Room, suspect: HeldEntry) -> bool:
         """Give a suspect its turn, if no other has it; rooms that want one take turns."""

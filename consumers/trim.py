@@ -8,7 +8,7 @@ since it is worth less than the next event.
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,8 @@ from consumers.skips import Skips
 from consumers.turn import Turn
 from relay.contract.connect import NoPermissionError, ResponseError, text_of
 from relay.contract.held import meant, read_held
+from relay.contract.paused import Pause
+from relay.contract.stream import Stream
 
 WATCH_SECONDS = 2.0
 TRIM_EVERY_SECONDS = 30.0
@@ -72,6 +74,7 @@ class Trimmer:
             holds a stream.
         tags: Gives the tags known now.
         may_take_over: Says whether a missing heartbeat means death now.
+        pauses: Gives what is paused: a paused group holds its streams, however long it is silent.
     """
 
     def __init__(
@@ -81,11 +84,13 @@ class Trimmer:
         retention_seconds: int,
         tags: Callable[[], Iterable[str]],
         may_take_over: Callable[[], bool],
+        pauses: Callable[[], Sequence[Pause]] = tuple,
     ) -> None:
         self._us = us
         self._retention_seconds = retention_seconds
         self._tags = tags
         self._may_take_over = may_take_over
+        self._pauses = pauses
         self._skips = Skips("trim")
 
     async def run(self) -> None:
@@ -149,12 +154,19 @@ class Trimmer:
                 found: list[Any] = await self._us.redis.xinfo_groups(key)
             except ResponseError:
                 continue  # the stream is gone, or something else stands there
-            groups |= {text_of(group["name"]) for group in found}
-            floor = await self._floor(key, found, set(meant(configured, tag, event_type)))
+            there = {text_of(group["name"]) for group in found}
+            groups |= there
+            holding = set(meant(configured, tag, event_type))
+            holding |= self._paused(Stream(tag, event_type, key)) & there
+            floor = await self._floor(key, found, holding)
             removed += await self._remove(key, await self._before(floor, kept), ours)
         for group in groups:
             await self._trim_dead_letters(self._us.keys.dead(tag, group), ours)
         return removed
+
+    def _paused(self, stream: Stream) -> set[str]:
+        """Name the groups that are paused on a stream."""
+        return {pause.group for pause in self._pauses() if pause.means(stream)}
 
     async def _before(self, floor: Floor, kept: Kept) -> str:
         """Say before which entry a stream is trimmed."""
@@ -181,14 +193,14 @@ class Trimmer:
                 break
         return removed
 
-    async def _floor(self, key: str, groups: list[dict[str, Any]], configured: set[str]) -> Floor:
-        if configured - {text_of(group["name"]) for group in groups}:
+    async def _floor(self, key: str, groups: list[dict[str, Any]], holding: set[str]) -> Floor:
+        if holding - {text_of(group["name"]) for group in groups}:
             # One that is yet to be made has read nothing.
             return Floor("0-0", held=True)
         floors = []
         for group in groups:
             name = text_of(group["name"])
-            if name not in configured and not await self._is_active(key, group):
+            if name not in holding and not await self._is_active(key, group):
                 continue
             floors.append(after(text_of(group["last-delivered-id"])))
             if group["pending"]:

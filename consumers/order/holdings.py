@@ -74,15 +74,22 @@ class Holdings:
                 owned.room.stand_up()
 
     async def hand_over(self, owned: Owned) -> bool:
-        """Give a stream up that another process should have, once nothing of it is under way."""
+        """Give a stream up that another process should have, once nothing of it is under way.
+
+        And one that is paused: the next owner finds all of it in the store, in order.
+        """
+        owned.rests = owned.stream.key in self._routes.resting
+        if owned.rests:
+            owned.gives_way_until = None
+            if owned.room.send_all_away(owned.stream):
+                await self._give_up(owned)
+            return False
         if not owned.grant.wanted or _now() < owned.kept_until:
             return False
         if owned.gives_way_until is None:
             owned.gives_way_until = _now() + HAND_OVER_SECONDS
         if owned.room.send_all_away(owned.stream):
-            await self._ownership.give_up(owned.stream)
-            _log.info("stream_handed_over", stream=owned.stream.key, fence=owned.grant.fence)
-            self._forget(owned)
+            await self._give_up(owned)
         elif _now() >= owned.gives_way_until:
             # One handler must not keep the other keys waiting for as long as it takes.
             owned.gives_way_until, owned.kept_until = None, _now() + KEPT_SECONDS
@@ -115,6 +122,11 @@ class Holdings:
             _log.info("stream_owned", stream=stream.key, fence=grant.fence)
             lanes = cast("Lanes", room)
             self.owned[stream.key] = Owned(stream, lanes, grant, self._names(lanes))
+
+    async def _give_up(self, owned: Owned) -> None:
+        await self._ownership.give_up(owned.stream)
+        _log.info("stream_handed_over", stream=owned.stream.key, fence=owned.grant.fence)
+        self._forget(owned)
 
     def _names(self, room: Lanes) -> LaneOf:
         """Give the function that names lanes; one for each handler, which complains once."""

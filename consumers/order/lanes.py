@@ -241,6 +241,15 @@ class Lanes(Room):
             for lane in self._lanes.values():
                 self._line_up_lane(lane)
 
+    def line_up_anew(
+        self,
+        drain: Callable[[], list[HeldEntry]],  # noqa: ARG002 - what waits in order must stay there
+    ) -> None:
+        """Have nothing wait here of streams that are paused."""
+        for lane in list(self._lanes.values()):
+            if lane.waiting and lane.stream.key in self._house.resting:
+                self._rest(lane)
+
     def lose(self, stream: Stream) -> None:
         """Forget what is not being handled of a stream that has another owner now."""
         lost = self._surplus.pop(stream.key, [])
@@ -290,6 +299,9 @@ class Lanes(Room):
             if not lane.waiting or lane.busy is not None:
                 continue
             head = lane.waiting[0]
+            if head.stream.key in self._house.resting:
+                self._rest(lane)
+                continue
             # What has no order is begun like any other; its lease would stay lost for ever.
             if head.lane and head.lease.is_lost():
                 # Another may be handling it. The ordered reader finds out.
@@ -323,6 +335,16 @@ class Lanes(Room):
         waiting = list(lane.waiting)
         lane.waiting.clear()
         self._send_away(lane, *waiting)
+
+    def _rest(self, lane: Lane) -> None:
+        """Have what waits in a lane go back: its stream is paused."""
+        if lane.waiting[0].lane:
+            self._send_waiting_away(lane)
+            return
+        for entry in lane.waiting:
+            self._house.hold_back(self, entry)
+        lane.waiting.clear()
+        self._go_on(lane)
 
     def _go_on(self, lane: Lane) -> None:
         if lane.waiting:

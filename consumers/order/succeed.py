@@ -48,6 +48,7 @@ class Owned:
         has_news: Whether the store has told of an entry behind the last one.
         book_lost: Whether the lanes are not to be trusted, and all that is pending is taken.
         gives_way_until: Until when it is not read on, since another should have it; else none.
+        rests: Whether it is paused: nothing of it is read, and it is given up.
         kept_until: Before this it is not given up, whoever should have it; monotonic seconds.
         quiet_until: Not looked at before, since the store refuses; monotonic seconds.
         compare_at: When it is looked again whether something is left over; monotonic seconds.
@@ -63,6 +64,7 @@ class Owned:
     has_news: bool = False
     book_lost: bool = False
     gives_way_until: float | None = None
+    rests: bool = False
     kept_until: float = 0.0
     quiet_until: float = 0.0
     compare_at: float = 0.0
@@ -70,7 +72,7 @@ class Owned:
     @property
     def may_read(self) -> bool:
         """Whether entries may be taken from the store: none is missing, and it stays ours."""
-        gives_way = self.gives_way_until is not None
+        gives_way = self.rests or self.gives_way_until is not None
         return not (self.must_prepare or self.grant.gone or gives_way)
 
     def take_in(

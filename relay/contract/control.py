@@ -30,5 +30,14 @@ async def tell_of_again(redis: Redis, keys: Keys, stream: Stream, group: str) ->
     await _tell(redis, keys, about)
 
 
+async def tell_of_pauses(redis: Redis, keys: Keys, group: str) -> None:
+    """Wake the workers of a group: something was paused, or goes on.
+
+    Raises:
+        ResponseError: The store refuses it.
+    """
+    await _tell(redis, keys, {"what": "pauses", "group": group})
+
+
 async def _tell(redis: Redis, keys: Keys, fields: dict[str, str]) -> None:
     await redis.xadd(keys.control, fields, maxlen=CONTROL_ENTRIES, approximate=True)  # type: ignore[arg-type]
