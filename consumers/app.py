@@ -117,7 +117,6 @@ class WorkerProcess:
         house.on_room += (self._reader.room_regained, self._ordered.room_regained)
         self._discovery.on_new = self._found_streams
         self._pausing = self._obedience(house)
-        self._discovery.before_look = self._pausing.look
         matches = Matches(self._routes)
         self._discovery.on_looked = lambda: matches.say(self._discovery.types)
         self._parking = Parking(
@@ -132,13 +131,7 @@ class WorkerProcess:
             recover_soon=self._reader.recover_soon,
         )
         self._returns = Returns(us, routes=self._routes, tags=lambda: self._discovery.tags)
-        self._trimmer = Trimmer(
-            us,
-            retention_seconds=settings.worker.retention_seconds,
-            tags=lambda: self._discovery.tags,
-            may_take_over=self._heartbeat.may_take_over,
-            pauses=lambda: self._pausing.pauses,
-        )
+        self._trimmer = self._trimmer_for(settings.worker.retention_seconds)
         self._readings: list[asyncio.Task[None]] = []
         self._hurried = False
         # Called once everything is open, before anything is read.
@@ -189,7 +182,17 @@ class WorkerProcess:
             self._us, house=house, routes=self._routes, settler=self._settler, review=review
         )
         pausing.on_change = self._paused_or_resumed
+        self._discovery.before_look = pausing.look
         return pausing
+
+    def _trimmer_for(self, retention_seconds: int) -> Trimmer:
+        return Trimmer(
+            self._us,
+            retention_seconds=retention_seconds,
+            tags=lambda: self._discovery.tags,
+            may_take_over=self._heartbeat.may_take_over,
+            pauses=lambda: self._pausing.pauses,
+        )
 
     @property
     def consumer(self) -> str:

@@ -220,11 +220,19 @@ def test_groups_are_shown_with_what_they_have_yet_to_do(server: Server, two_grou
         "stream": STREAM,
         "unread": 1 if counts else None,
         "pending": 2,
+        "in_flight": 1,
         "parked": 1,
+        "laned": 0,
+        "left_behind": 0,
+        "later": 0,
         "dead": 1,
         "oldest_seconds": None,
         "alive": 1,
         "gone": 0,
+        "paused": False,
+        "pauses": [],
+        "configured": False,
+        "abandoned": False,
     }
 
 

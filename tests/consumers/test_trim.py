@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from consumers.trim import DEAD_LETTER_SECONDS, Trimmer, after, order
 from relay.contract.duties import Duties
 from relay.contract.patterns import parse_pattern
+from relay.contract.paused import Pause
 from relay.contract.script import Script
 from relay.hold import Holder
 from tests.consumers.making import (
@@ -47,6 +48,7 @@ def trimmer_for(
     tags: tuple[str, ...] = (TAG,),
     retention_seconds: int = RETENTION_SECONDS,
     may_take_over: bool = True,
+    pauses: tuple[Pause, ...] = (),
 ) -> Trimmer:
     """Make a trimmer with the default retention of seven days."""
     return Trimmer(
@@ -54,6 +56,7 @@ def trimmer_for(
         retention_seconds=retention_seconds,
         tags=lambda: tags,
         may_take_over=lambda: may_take_over,
+        pauses=lambda: pauses,
     )
 
 
@@ -243,6 +246,22 @@ async def test_a_busy_worker_holds_what_it_has_not_read(store: Redis) -> None:
     await trimmer.trim(short=False)
 
     assert alive == unsure == entry_ids[NODE:]
+    assert await left(store) == []
+
+
+@pytest.mark.redis
+async def test_a_paused_group_holds_however_long_it_is_silent(store: Redis) -> None:
+    """On the streams that are paused; one that was never made there holds nothing."""
+    entry_ids = await stored(store, age_ms=30 * DAY_MS)
+    await read(store, NODE, consumer="gone")
+    pattern = parse_pattern(f"{TAG}:{TYPE}")
+    pauses = tuple(Pause(group=group, pattern=pattern) for group in (GROUP, "nobody"))
+    await trimmer_for(store, retention_seconds=0, pauses=pauses).trim(short=True)
+    paused = await left(store)
+    elsewhere = (Pause(group=GROUP, pattern=parse_pattern("*:email.*")),)
+    await trimmer_for(store, retention_seconds=0, pauses=elsewhere).trim(short=True)
+
+    assert paused == entry_ids[NODE:]
     assert await left(store) == []
 
 

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from consumers import Event, Rate, Retry, RetryLater, Worker
 from consumers.app import WorkerProcess
-from consumers.operations.pause import pause, resume
+from consumers.operations.groups.pause import pause, resume
 from relay.contract.patterns import parse_pattern
 from tests.consumers.making import (
     GROUP,

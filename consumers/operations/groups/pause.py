@@ -18,7 +18,7 @@ from relay.contract.script import Script
 
 MAX_REASON_CHARACTERS = 500
 
-_pause = Script("consumers.operations", "pause")
+_pause = Script("consumers.operations.groups", "pause")
 
 
 @dataclass(frozen=True, slots=True)

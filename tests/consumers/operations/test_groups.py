@@ -1,19 +1,21 @@
 """What can be seen of consumer groups."""
 
-from dataclasses import asdict
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
-from consumers.groups import GroupState, look
+from consumers.operations.groups.look import look
+from consumers.operations.groups.pause import pause
+from consumers.operations.groups.state import GroupState
+from relay.contract.patterns import parse_pattern
+from relay.hold import Holder
 from tests.consumers.making import (
     GROUP,
     KEYS,
     TAG,
     TYPE,
     append_events,
-    in_books,
     make_stream,
     pending,
     read_as,
@@ -30,15 +32,16 @@ async def state_of(store: Redis, group: str = GROUP, event_type: str = TYPE) -> 
     """Give what is seen of one group on one stream."""
     (found,) = [
         state
-        for state in await look(store, KEYS)
-        if (state.group, state.event_type) == (group, event_type)
+        for state in (await look(store, KEYS)).states
+        if (state.group, state.stream.book_name) == (group, event_type)
     ]
     return found
 
 
 def counted(state: GroupState, *names: str) -> dict[str, Any]:
-    """Give some of the columns."""
-    return {name: asdict(state)[name] for name in names}
+    """Give some of the columns; of consumers how many there are."""
+    values = {name: getattr(state, name) for name in names}
+    return {name: len(v) if isinstance(v, list) else v for name, v in values.items()}
 
 
 async def unless_uncounted(store: Redis, unread: int) -> int | None:
@@ -60,7 +63,7 @@ async def test_a_group_that_has_not_begun_has_everything_to_read(store: Redis) -
         "gone": 0,
     }
     assert state.oldest_ms is not None
-    assert (state.tag, state.stream) == (TAG, STREAM.key)
+    assert state.stream == STREAM
     assert len(entry_ids) == 3
 
 
@@ -114,12 +117,12 @@ async def test_a_parked_event_still_counts_as_unsettled(store: Redis) -> None:
     """Its consumer is the books' and not a process."""
     await append_events(store, ["evt_1"])
     (entry_id,) = await read_as(store, "@park")
-    await store.zadd(KEYS.park(TAG, GROUP), {in_books(entry_id): 1.0})
     state = await state_of(store)
 
-    assert counted(state, "pending", "parked", "alive", "gone") == {
+    assert counted(state, "pending", "parked", "in_flight", "alive", "gone") == {
         "pending": 1,
         "parked": 1,
+        "in_flight": 0,
         "alive": 0,
         "gone": 0,
     }
@@ -138,8 +141,8 @@ async def test_what_waits_long_is_counted_and_what_is_given_again_has_a_row(
     await returns_for(store).look()
     own, again = await state_of(store), await state_of(store, event_type=f"@again:{TYPE}")
 
-    assert counted(waiting, "pending", "parked") == {"pending": 0, "parked": 2}
-    assert counted(own, "unread", "parked") == {"unread": 0, "parked": 0}
+    assert counted(waiting, "pending", "later") == {"pending": 0, "later": 2}
+    assert counted(own, "unread", "later") == {"unread": 0, "later": 0}
     assert counted(again, "unread", "pending") == {
         "unread": await unless_uncounted(store, 2),
         "pending": 0,
@@ -170,17 +173,11 @@ async def test_a_consumer_lives_if_it_beats_or_was_active_within_a_minute(
     await read_as(store, "worker")
     if beats:
         await store.set(KEYS.alive(GROUP, "worker"), "1", px=60_000)
-    told = store.xinfo_consumers
-
-    async def told_later(*arguments: Any) -> Any:
-        return [
-            consumer | {"idle": consumer["idle"] + idle_ms} for consumer in await told(*arguments)
-        ]
-
-    monkeypatch.setattr(store, "xinfo_consumers", told_later)
+    monkeypatch.setattr("consumers.operations.groups.look.ACTIVE_MS", 60_000 - idle_ms)
     state = await state_of(store)
 
-    assert (state.alive, state.gone) == (alive, 1 - alive)
+    assert (len(state.alive), len(state.gone)) == (alive, 1 - alive)
+    assert (state.in_flight, state.left_behind) == (alive, 1 - alive)
 
 
 async def test_groups_are_sorted_and_a_stream_that_is_gone_is_passed_over(store: Redis) -> None:
@@ -190,12 +187,111 @@ async def test_groups_are_sorted_and_a_stream_that_is_gone_is_passed_over(store:
         for group in (GROUP, "billing"):
             await store.xgroup_create(make_stream(event_type).key, group, id="0")
     await store.delete(make_stream("gone").key)
-    found = [(state.group, state.event_type) for state in await look(store, KEYS)]
+    seen = await look(store, KEYS)
+    found = [(state.group, state.stream.event_type) for state in seen.states]
 
     assert found == [("billing", "a"), ("billing", "b"), (GROUP, "a"), (GROUP, "b")]
+    assert seen.troubles == []
 
 
 async def test_an_empty_store_has_no_groups(store: Redis) -> None:
     """Looking makes nothing."""
-    assert await look(store, KEYS) == []
+    assert (await look(store, KEYS)).states == []
     assert await store.dbsize() == 0
+
+
+async def test_what_waits_behind_another_is_told_from_what_is_in_flight(store: Redis) -> None:
+    """An ordered stream's lanes are in the books' hands."""
+    await append_events(store, ["evt_1", "evt_2"])
+    await read_as(store, "@lane")
+
+    assert counted(await state_of(store), "pending", "laned", "in_flight") == {
+        "pending": 2,
+        "laned": 2,
+        "in_flight": 0,
+    }
+
+
+async def test_a_group_without_living_consumers_is_abandoned_where_it_holds_something(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not where it is done, and not if one lives that reads another stream."""
+    monkeypatch.setattr("consumers.operations.groups.look.ACTIVE_MS", 0)
+    await append_events(store, ["evt_1"])
+    await append_events(store, ["evt_2"], "done")
+    await read_as(store, "gone")
+    (entry_id,) = await read_as(store, "gone", make_stream("done"))
+    await store.xack(make_stream("done").key, GROUP, entry_id)
+    here, there = await state_of(store), await state_of(store, event_type="done")
+    await store.set(KEYS.alive(GROUP, "gone"), "1", px=60_000)
+
+    assert (here.abandoned, there.abandoned) == (True, False)
+    assert not (await state_of(store)).abandoned
+
+
+async def test_a_pause_and_the_configuration_are_shown_where_they_apply(store: Redis) -> None:
+    """Both say of which streams they speak."""
+    for event_type in (TYPE, "email.new"):
+        await append_events(store, [f"evt_{event_type}"], event_type)
+        await store.xgroup_create(make_stream(event_type).key, GROUP, id="0")
+    paused = await pause(store, KEYS, GROUP, parse_pattern("*:email.*"), by="me", reason="why")
+    await Holder(store, KEYS, {GROUP: [parse_pattern(f"*:{TYPE}")]}).confirm(TAG)
+    one, other = await state_of(store), await state_of(store, event_type="email.new")
+
+    assert (one.pauses, one.configured) == ((), True)
+    assert (other.pauses, other.configured) == ((paused.pause,), False)
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        KEYS.stream(TAG, "spoiled"),
+        KEYS.dead(TAG, GROUP),
+        KEYS.later(TAG, GROUP),
+        KEYS.again(TAG, GROUP, TYPE),
+        KEYS.groups(TAG),
+        KEYS.paused,
+        KEYS.streams("other"),
+    ],
+)
+async def test_a_key_of_a_wrong_type_is_named_and_the_rest_is_seen(
+    store: Redis, spoiled: str
+) -> None:
+    """Nothing else is hidden by it."""
+    await append_events(store, ["evt_1"])
+    await read_as(store, "worker")
+    await append_events(store, ["evt_2"], "spoiled")
+    await store.sadd(KEYS.tags, "other")
+    await store.delete(spoiled)
+    await store.set(spoiled, "something else", px=60_000)
+    seen = await look(store, KEYS)
+
+    assert [(trouble.key, trouble.error) for trouble in seen.troubles] == [(spoiled, "WRONGTYPE")]
+    assert [state.stream.key for state in seen.states] == [STREAM.key]
+    assert seen.states[0].in_flight == 1
+
+
+async def test_a_thousand_streams_are_looked_at_in_a_few_round_trips(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And none is left out at the end of a page."""
+    pipeline = store.pipeline(transaction=False)
+    names = [f"t{number:04}" for number in range(1001)]
+    pipeline.sadd(KEYS.tags, TAG)
+    for name in names:
+        pipeline.hset(KEYS.streams(TAG), name, "1 0-1")
+        pipeline.xgroup_create(make_stream(name).key, GROUP, id="0", mkstream=True)
+    await pipeline.execute()
+    trips = 0
+    pipelined = store.pipeline
+
+    def counting(**options: Any) -> Any:
+        nonlocal trips
+        trips += 1
+        return pipelined(**options)
+
+    monkeypatch.setattr(store, "pipeline", counting)
+    seen = await look(store, KEYS)
+
+    assert [state.stream.event_type for state in seen.states] == names
+    assert trips < 40

@@ -1,0 +1,1 @@
+"""What an operator sees of consumer groups and does to them."""
