@@ -2,8 +2,11 @@
 
 import signal
 import sys
+from importlib import import_module
 
 INTERRUPTED = 130
+# What a program needs that runs until it is told to end, and no command that only looks.
+NEEDED = {"serve": "relay.processes.parent", "dev": "relay.commands.dev.parts"}
 
 
 def main() -> None:
@@ -24,6 +27,8 @@ def _import_and_run() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from relay.commands import app  # noqa: PLC0415
 
+    for needed in {NEEDED[word] for word in sys.argv[1:2] if word in NEEDED}:
+        import_module(needed)
     if interruptible:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     app()

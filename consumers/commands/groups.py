@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from consumers.commands.options import AsJson, RedisUrl, opened
-from consumers.operations.ask import Trouble
 from consumers.operations.groups.look import Seen, look
 from consumers.operations.groups.state import GroupState
+from relay.contract.ask import Trouble
 from relay.contract.display import show, time_text, warn
 from relay.contract.explain import CommandFailed
 from relay.contract.loop import run

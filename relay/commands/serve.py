@@ -6,8 +6,6 @@ import typer
 
 from relay.commands.options import AdminPort, Port, RedisUrl
 from relay.contract.loop import run
-from relay.processes.configuration import read_configuration
-from relay.processes.parent import serve as serve_processes
 
 
 def register(app: typer.Typer) -> None:
@@ -42,4 +40,8 @@ def serve(
         "redis": None if redis_url is None else {"url": redis_url},
     }
     options = {name: value for name, value in said.items() if value is not None}
+    # Only this command needs the gateway; importing it would double the time of the others.
+    from relay.processes.configuration import read_configuration  # noqa: PLC0415
+    from relay.processes.parent import serve as serve_processes  # noqa: PLC0415
+
     run(serve_processes(lambda: read_configuration(options)))

@@ -10,7 +10,6 @@ from typing import TypeVar
 from pydantic_settings import SettingsConfigDict
 from redis.asyncio import Redis
 
-from relay.app import load_settings
 from relay.contract.config import FileSettings
 from relay.contract.connect import connect
 from relay.contract.keys import Keys
@@ -78,6 +77,9 @@ def gateway_settings(
     Raises:
         ConfigurationFault: All faults together.
     """
+    # What only looks into the store need not wait for the gateway to be imported.
+    from relay.app import load_settings  # noqa: PLC0415
+
     redis = None if redis_url is None else {"url": redis_url}
     return load_settings(environ, redis=redis, **options)
 

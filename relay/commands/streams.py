@@ -1,14 +1,16 @@
 """``relay streams``: what each stream holds."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import typer
 
 from relay.commands import catalog
 from relay.commands.options import AsJson, RedisUrl
-from relay.commands.store import Store, environment, opened, store_settings
+from relay.commands.store import environment, opened, store_settings
+from relay.contract.ask import Asker
 from relay.contract.config import FileSettings
-from relay.contract.connect import ResponseError, text_of
+from relay.contract.connect import text_of
 from relay.contract.display import show, time_text
 from relay.contract.loop import run
 from relay.contract.patterns import parse_pattern
@@ -35,12 +37,21 @@ def streams(redis_url: RedisUrl = None, as_json: AsJson = False) -> None:
 
 async def _rows(settings: FileSettings) -> list[dict[str, object]]:
     async with opened(settings) as store:
+        asker = Asker(store.redis)
         found = await catalog.streams(store, [parse_pattern("*:*")])
-        return [await _row(store, stream) for stream in found]
+        keys = [stream.key for stream in found]
+        # What was deleted since it was registered has nothing, and so has what is no stream; and
+        # managed servers may not permit to ask for the memory.
+        held = await asker.each(keys, lambda p, at: p.xinfo_stream(keys[at]))
+        groups = await asker.each(keys, lambda p, at: p.xinfo_groups(keys[at]))
+        sizes = await asker.each(keys, lambda p, at: p.memory_usage(keys[at]))
+    told = zip(found, held, groups, sizes, strict=True)
+    return [_row(stream, each or {}, own or [], size) for stream, each, own, size in told]
 
 
-async def _row(store: Store, stream: Stream) -> dict[str, object]:
-    held = await _held(store, stream.key)
+def _row(
+    stream: Stream, held: Mapping[str, Any], groups: Sequence[Mapping[str, Any]], size: int | None
+) -> dict[str, object]:
     return {
         "endpoint": stream.endpoint,
         "tag": stream.tag,
@@ -49,32 +60,9 @@ async def _row(store: Store, stream: Stream) -> dict[str, object]:
         "entries": held.get("length", 0),
         "first": _time_of(held.get("first-entry")),
         "last": _time_of(held.get("last-entry")),
-        "bytes": await _bytes(store, stream.key),
-        "groups": await _groups(store, stream.key),
+        "bytes": size,
+        "groups": sorted(text_of(group["name"]) for group in groups),
     }
-
-
-async def _held(store: Store, key: str) -> dict[str, Any]:
-    try:
-        return dict(await store.redis.xinfo_stream(key))
-    except ResponseError:
-        return {}  # registered, and deleted since, or something else stands there
-
-
-async def _groups(store: Store, key: str) -> list[str]:
-    try:
-        groups = await store.redis.xinfo_groups(key)
-    except ResponseError:
-        return []
-    return sorted(text_of(group["name"]) for group in groups)
-
-
-async def _bytes(store: Store, key: str) -> int | None:
-    try:
-        size = await store.redis.memory_usage(key)
-    except ResponseError:  # managed servers may not permit it
-        return None
-    return None if size is None else int(size)
 
 
 def _time_of(entry: Any) -> str | None:  # noqa: ANN401 - as redis-py gives it

@@ -7,18 +7,20 @@ is ASCII only. Nothing here knows what the rows mean.
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from relay.contract.printable import printable
 
-# Into a file or a pipe a line is never wrapped: grep and cut want one row per line.
-UNWRAPPED_COLUMNS = 10_000
+# A table that fills no screen is drawn to fit the terminal, which takes a ms for each row. Longer
+# ones are not, and none in a file or a pipe: grep and cut want one row per line.
+DRAWN_ROWS = 200
 
 Row = Mapping[str, object]
 
@@ -38,8 +40,11 @@ def show(
         show_json([dict(row) for row in rows])
     elif not rows:
         tell(empty)
-    else:
+    elif sys.stdout.isatty() and len(rows) <= DRAWN_ROWS:
         _console().print(_table(rows, columns))
+    else:
+        for line in _lines(rows, columns):
+            print(line)  # noqa: T201
 
 
 def show_line(row: Row, columns: Sequence[str], *, as_json: bool) -> None:
@@ -88,20 +93,38 @@ def warn(text: str) -> None:
 
 
 def _console() -> Console:
-    width = None if sys.stdout.isatty() else UNWRAPPED_COLUMNS
-    return Console(file=sys.stdout, width=width, markup=False, highlight=False, emoji=False)
+    return Console(file=sys.stdout, markup=False, highlight=False, emoji=False)
 
 
 def _table(rows: Sequence[Row], columns: Sequence[str]) -> Table:
-    table = Table(box=SIMPLE_HEAD if sys.stdout.isatty() else None, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in columns:
-        numbers = all(isinstance(row.get(name), int | float | None) for row in rows)
         table.add_column(
-            Text(name.replace("_", " ")), justify="right" if numbers else "left", overflow="fold"
+            Text(name.replace("_", " ")),
+            justify="right" if _are_numbers(rows, name) else "left",
+            overflow="fold",
         )
     for row in rows:
         table.add_row(*(Text(_shown(row.get(name))) for name in columns))
     return table
+
+
+def _lines(rows: Sequence[Row], columns: Sequence[str]) -> Iterator[str]:
+    """Write a table out, each row on one line however long it is."""
+    texts = [[name.replace("_", " ") for name in columns]]
+    texts += [[_shown(row.get(name)) for name in columns] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(*texts, strict=True)]
+    right = [_are_numbers(rows, name) for name in columns]
+    for line in texts:
+        cells = []
+        for text, width, at_right in zip(line, widths, right, strict=True):
+            gap = " " * (width - cell_len(text))
+            cells.append(gap + text if at_right else text + gap)
+        yield "  ".join(cells).rstrip()
+
+
+def _are_numbers(rows: Sequence[Row], name: str) -> bool:
+    return all(isinstance(row.get(name), int | float | None) for row in rows)
 
 
 def _shown(value: object) -> str:

@@ -22,6 +22,8 @@ def printable(text: object, limit: int = 200) -> str:
     """
     raw = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
     cut = raw if len(raw) <= limit else raw[:limit] + "…"
+    if cut.isascii() and cut.isprintable():
+        return cut  # nearly every value, and tables have thousands
     return "".join(_written(character) for character in cut)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from consumers.operations.ask import Asker
+from relay.contract.ask import Asker
 from relay.contract.connect import text_of
 from relay.contract.held import HeldGroups, read_held
 from relay.contract.keys import Keys

@@ -10,9 +10,9 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from consumers.operations.ask import Asker, Trouble
 from consumers.operations.groups.find import Found, find_groups, held_groups
 from consumers.operations.groups.state import ConsumerState, GroupState
+from relay.contract.ask import Asker, Trouble
 from relay.contract.connect import text_of
 from relay.contract.held import HeldGroups, meant
 from relay.contract.keys import Keys

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from consumers.operations.ask import Asker, Trouble
 from consumers.operations.groups.find import registered
 from consumers.operations.groups.look import look
 from consumers.operations.groups.state import GroupState
 from consumers.operations.progress import Progress, Report, unheard
+from relay.contract.ask import Asker, Trouble
 from relay.contract.connect import text_of
 from relay.contract.errors import RelayError
 from relay.contract.keys import Keys, endpoint_of

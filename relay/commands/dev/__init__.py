@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from relay.commands.dev.parts import Wanted, run_all
 from relay.commands.options import AdminPort, Port
 from relay.contract.logs import configure_logs
 from relay.contract.loop import run
@@ -43,5 +42,8 @@ def dev(
     once and kept in the data directory. A relay.toml in this directory counts too, but for the
     store. Ctrl-C stops everything; the events stay.
     """
+    # Only this command needs the gateway; importing it would double the time of the others.
+    from relay.commands.dev.parts import Wanted, run_all  # noqa: PLC0415
+
     configure_logs("auto")
     run(run_all(Wanted(port, admin_port, redis_port, data_dir, worker)))
