@@ -100,9 +100,10 @@ async def _remove(
             return removal
         removal.refuse_if_used(force=wish.force)
         agree(f"Remove {wish.group} from {len(removal.states)} streams?", yes=yes)
-        # A person takes their time: somebody may have come meanwhile.
-        removal = await wish.planned(redis, keys)
-        removal.refuse_if_used(force=wish.force)
+        if not yes:
+            # A person takes their time: somebody may have come meanwhile.
+            removal = await wish.planned(redis, keys)
+            removal.refuse_if_used(force=wish.force)
         await remove(redis, keys, removal, report=shown("let go", as_json=as_json))
         return removal
 

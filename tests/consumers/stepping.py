@@ -19,6 +19,7 @@ from consumers.event import Event
 from consumers.handle import Runner
 from consumers.lease import Lease
 from consumers.outcome import GiveUp
+from consumers.pausing import Pausing
 from consumers.pipeline import process
 from consumers.read import Reader
 from consumers.rooms import House
@@ -155,7 +156,8 @@ class SteppedWorker:
         declared = make_handler(self._handle, pattern="unipile:*", **handler)
         house = House([declared])
         (self.room,) = house.rooms
-        routes = Routes(house.rooms)
+        self.house, self.routes = house, Routes(house.rooms, resting=house.resting)
+        routes = self.routes
         for stream in streams:
             routes.add(stream)
         self.settler = Settler(self.us)
@@ -177,6 +179,14 @@ class SteppedWorker:
             may_take_over=lambda: True,
             recover_soon=recover_soon,
         )
+        self.pausing = Pausing(
+            self.us,
+            house=house,
+            routes=routes,
+            settler=self.settler,
+            review=lambda: self.room.line_up_anew(self.room.drain),
+        )
+        self.pausing.on_change = lambda resumed: recover_soon() if resumed else None
         self.running: list[HeldEntry] = []
 
     async def read(self) -> None:
@@ -202,6 +212,12 @@ class SteppedWorker:
     async def take_due(self) -> None:
         """Look for parked entries once."""
         await self._tried(self.parking.look)
+
+    async def obey(self) -> None:
+        """Look once what is paused, and give back what waits of it."""
+        await self._tried(self.pausing.look)
+        if self.house.held_back:
+            await self._tried(self.pausing._hand_back)
 
     async def _tried(self, look: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -235,7 +251,7 @@ class SteppedWorker:
 
     async def hand_back(self) -> None:
         """Give up what is in hand, as at the end of a process."""
-        entries = [*self.room.drain(), *self.running]
+        entries = [*self.room.drain(), *self.running, *self.pausing.left()]
         self.running.clear()
         try:
             await self.settler.flush()

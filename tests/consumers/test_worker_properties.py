@@ -23,6 +23,8 @@ from consumers.entry import HeldEntry
 from consumers.retry import Retry
 from consumers.suspects.suspicion import POISON_STRIKES
 from relay.contract.connect import connect, text_of
+from relay.contract.patterns import parse_pattern
+from relay.contract.paused import Pause
 from relay.contract.stream import Stream
 from tests.consumers.making import (
     GROUP,
@@ -177,6 +179,7 @@ class Lives(RuleBasedStateMachine):
         """See whether a worker knows what it should of an entry."""
         owner, books = await self._known_of(entry)
         if owner == worker.name:
+            assert entry.stream.key not in worker.routes.resting, "what is paused does not begin"
             assert bool(books) == bool(entry.history.attempts), "what failed before is known"
         assert entry.history.attempts <= self.failures[_event_id(entry)]
         assert entry.history.attempts < ATTEMPTS
@@ -209,6 +212,24 @@ class Lives(RuleBasedStateMachine):
                 self.failures[event_id] += 1
             case "gave up":
                 self.gave_up.add(event_id)
+
+    @rule(
+        stream=st.sampled_from(STREAMS), pauses=st.booleans(), coming=st.tuples(troubles, troubles)
+    )
+    def be_paused_or_resumed(
+        self,
+        stream: Stream,
+        pauses: bool,  # noqa: FBT001 - drawn
+        coming: tuple[list[Trouble | None], ...],
+    ) -> None:
+        """An operator pauses a stream or has it go on, and each worker hears of it, or does not."""
+        pause = Pause(group=GROUP, pattern=parse_pattern(f"*:{stream.event_type}"))
+        if pauses:
+            self._do(self.store.hset(KEYS.paused, pause.field, "{}"))
+        else:
+            self._do(self.store.hdel(KEYS.paused, pause.field))
+        for slot, trouble in zip(SLOTS, coming, strict=True):
+            self._step(slot, trouble, SteppedWorker.obey)
 
     @rule(slot=slots, politely=st.booleans(), coming=troubles)
     def be_replaced(
@@ -289,7 +310,10 @@ class Lives(RuleBasedStateMachine):
             self._loop.close()
 
     async def _bring_to_its_end(self) -> None:
+        await self.store.delete(KEYS.paused)
         for worker in self.workers.values():
+            while worker.house.held_back or worker.routes.resting:
+                await worker.obey()
             await self.store.set(KEYS.alive(GROUP, worker.name), "1", px=LONG_MS)
         for _ in range(ROUNDS):
             for worker in self.workers.values():
