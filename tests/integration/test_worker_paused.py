@@ -230,6 +230,21 @@ async def _again(store: Redis) -> bool:
     return bool(await given_again(store))
 
 
+async def test_what_was_read_unheard_before_a_pause_is_found_when_it_is_resumed(
+    server: Server, store: Redis, handled: Handled
+) -> None:
+    """Its reply was lost, so it is pending under the worker and not in its hands."""
+    take_note(handled)
+    async with paused(store, handled, server, f"{TAG}:{TYPE}") as process:
+        await append_events(store, numbered(3))
+        await read_as(store, process.consumer)
+        await resume(store, KEYS, GROUP)
+        await handled.until(*numbered(3))
+        await settled(store)
+
+    assert sorted(handled.ids) == ["evt_0", "evt_1", "evt_2", "evt_before"]
+
+
 async def test_the_dead_workers_entries_are_left_until_it_is_resumed(
     server: Server, store: Redis, handled: Handled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
