@@ -96,7 +96,9 @@ async def test_a_paused_stream_is_not_read_and_goes_on_when_it_is_resumed(
             await handled.until(*numbered(20))
         await settled(store)
 
-    assert (meanwhile, held) == (["evt_other"], {})
+    assert meanwhile == ["evt_other"]
+    # A read that blocked when the pause came may have been given some, and has handed them back.
+    assert set(held.values()) <= {"@park"}
     assert sorted(handled.ids) == sorted(["evt_before", "evt_other", *numbered(20)])
     assert [line for line in logs if line["event"] == "group_resumed"] == [
         {
