@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from redis.asyncio import Redis
 
-from consumers.commands.agree import Yes, agree
+from consumers.commands.confirm import confirm
 from consumers.commands.groups import refuse_troubles
 from consumers.commands.options import AsJson, RedisUrl, opened
 from consumers.commands.progress import shown
@@ -38,6 +38,7 @@ Force = Annotated[
         "then it has everything to read.",
     ),
 ]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would go; change nothing.")]
 
 
@@ -99,7 +100,7 @@ async def _remove(
         if dry_run:
             return removal
         removal.refuse_if_used(force=wish.force)
-        agree(f"Remove {wish.group} from {len(removal.states)} streams?", yes=yes)
+        confirm(f"Remove {wish.group} from {len(removal.states)} streams?", yes=yes)
         if not yes:
             # A person takes their time: somebody may have come meanwhile.
             removal = await wish.planned(redis, keys)

@@ -229,12 +229,16 @@ def test_a_person_is_asked_and_may_say_no(
     server: Server, client: Redis, all_gone: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is changed then."""
-    monkeypatch.setattr("consumers.commands.agree.sys", _Terminal)
+    monkeypatch.setattr("consumers.commands.confirm.is_terminal", lambda: True)
     monkeypatch.setattr("typer.confirm", lambda *_, **__: False)
     refused = command(server, "remove", GROUP).exception
+    before = len(list(client.xinfo_groups(STREAM)))
+    monkeypatch.setattr("typer.confirm", lambda *_, **__: True)
+    done(server, "remove", GROUP)
 
-    assert "Nothing was changed" in str(refused)
-    assert len(list(client.xinfo_groups(STREAM))) == 1
+    assert "Nothing was done" in str(refused)
+    assert before == 1
+    assert client.xinfo_groups(STREAM) == []
 
 
 def test_the_lines_of_the_how_to_page_run(server: Server, client: Redis, all_gone: None) -> None:
@@ -252,14 +256,3 @@ def test_the_lines_of_the_how_to_page_run(server: Server, client: Redis, all_gon
         "remove",
     ]
     assert client.xinfo_groups(STREAM) == []
-
-
-class _Terminal:
-    """Stands for a system whose standard input is a terminal."""
-
-    class stdin:  # noqa: N801 - as it is called there
-        """A terminal."""
-
-        @staticmethod
-        def isatty() -> bool:
-            return True
