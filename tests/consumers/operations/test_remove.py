@@ -135,8 +135,10 @@ async def test_pending_entries_go_by_pages(store: Redis) -> None:
     await remove(store, KEYS, await planned(store))
     stats: Any = await store.info("commandstats")
 
-    assert stats["cmdstat_xack"]["calls"] == 3
-    assert stats["cmdstat_xgroup|destroy"]["calls"] == 1
+    # Servers before 7.0 do not tell the sub-commands apart.
+    destroyed = stats.get("cmdstat_xgroup|destroy") or stats["cmdstat_xgroup"]
+    assert stats["cmdstat_xack"]["calls"] == 3 + 1
+    assert destroyed["calls"] == 1
 
 
 async def test_only_one_endpoints_part_is_removed(store: Redis) -> None:
