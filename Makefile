@@ -115,6 +115,10 @@ bench-order: setup  ## order per key while events fail and the reading process i
 bench-slot: setup  ## a handler with one slot beside forty idle streams runs at its full rate
 	@exec $(BIN)/python -m bench.holds.slot $(ARGS)
 
+.PHONY: bench-commands
+bench-commands: setup  ## operators' commands over a million entries: a second each, no command over 10 ms
+	@exec $(BIN)/python -m bench.holds.commands $(ARGS)
+
 bench-long: setup  ## long handlers run once, through a store that is away or full
 	@exec $(BIN)/python -m bench.holds.long $(ARGS)
 
