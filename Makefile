@@ -131,8 +131,5 @@ bench-redrive: setup  ## 100,000 dead letters looked at, redriven, dropped: no c
 bench-replay: setup  ## a replay of 100,000 entries, killed twice: each handled again once, no command over 10 ms
 	@exec $(BIN)/python -m bench.holds.replay $(ARGS)
 
-bench-commands: setup  ## operators' commands over a million entries: a second each, no command over 10 ms
-	@exec $(BIN)/python -m bench.holds.commands $(ARGS)
-
 clean:  ## removes what the targets made
 	rm -rf $(VENV) .bench .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist

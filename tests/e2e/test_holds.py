@@ -147,10 +147,12 @@ def test_dead_letters_are_looked_at_redriven_and_dropped(tmp_path: Path) -> None
     assert verdicts["each letter is given back once, and the rest is dropped"]
     assert code == (0 if all(verdicts.values()) else 1)
     assert line["letters"] == 500
+
+
 def test_every_command_is_run_and_judged(tmp_path: Path) -> None:
     """Over a few thousand entries; how fast this machine is, is not for a test to say."""
     options = ("--entries=3000", "--streams=20", "--waiting=100", "--letters=50", "--rounds=1")
     _, verdicts, lines = run("commands", tmp_path, *options)
 
-    assert len(of_kind(lines, "run")) == 8
-    assert len(verdicts) == 15
+    assert len(of_kind(lines, "run")) == 11
+    assert len(verdicts) == 21
