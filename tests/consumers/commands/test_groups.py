@@ -24,11 +24,11 @@ STREAM = make_stream().key
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "pause-and-remove-groups.md"
 
 
-def command(server: Server, *arguments: str) -> Result:
-    """Run a sub-command of ``relay groups`` against a server."""
+def command(server: Server, *arguments: str, of: str = "groups") -> Result:
+    """Run a sub-command of ``relay groups``, or of another, against a server."""
     app = typer.Typer()
     register(app)
-    return CliRunner().invoke(app, ["groups", *arguments, "--redis-url", server.url])
+    return CliRunner().invoke(app, [of, *arguments, "--redis-url", server.url])
 
 
 def done(server: Server, *arguments: str) -> Result:
@@ -165,7 +165,10 @@ def test_a_group_is_removed_with_all_that_is_its_own(
     result = done(server, "remove", GROUP, "--yes")
     groups: Any = client.xinfo_groups(STREAM)
 
+    letters = command(server, "list", "--group", GROUP, of="dead")
+
     assert "Nothing was changed" in dry.stdout
+    assert "evt_0" in letters.stdout
     assert f"with it goes {KEYS.park(TAG, GROUP)}" in dry.stdout
     assert "1 dead letters stay" in result.stdout
     assert [text_of(group["name"]) for group in groups] == ["billing"]
