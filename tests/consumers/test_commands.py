@@ -231,7 +231,7 @@ def test_groups_are_shown_with_what_they_have_yet_to_do(server: Server, two_grou
         "gone": 0,
         "paused": False,
         "pauses": [],
-        "configured": False,
+        "configured": True,
         "abandoned": False,
     }
 
