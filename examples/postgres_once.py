@@ -5,7 +5,7 @@ event finds the identity and changes nothing.
 
     pip install 'psycopg[binary,pool]'
     export DATABASE_URL=postgresql://…
-    python examples/postgres_once.py                    # makes the tables
+    python -m examples.postgres_once                    # makes the tables
     relay worker examples.postgres_once:worker
 """
 
@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator
 import psycopg
 from psycopg_pool import AsyncConnectionPool
 
-from consumers import Event, Worker
+from consumers import Event, Retry, Worker
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS handled (
@@ -47,7 +47,7 @@ async def pool() -> AsyncIterator[AsyncConnectionPool]:
         yield pool
 
 
-@worker.on("unipile:message.*")
+@worker.on("unipile:message.*", retry=Retry(attempts=20), timeout_seconds=10)
 async def count_message(event: Event, pool: AsyncConnectionPool) -> None:
     """Count a message for its account."""
     # Committed at the end of the block, or rolled back by an exception.
