@@ -1,0 +1,109 @@
+"""Local services that the examples talk to: they fail as told, and remember what was asked."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request.
+
+    Args:
+        path: Without the query.
+        query: Its parameters.
+        headers: With names in lower case.
+        json: The body, if there was one.
+    """
+
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    json: Any
+
+
+@dataclass
+class Service:
+    """Answers with what was put into `failures`, and when that is used up with `answer`.
+
+    Args:
+        url: Its address, with a slash at the end.
+        asked: What it was asked, oldest first.
+        failures: Status and headers of the next answers; where a status is 0 the connection is
+            closed without an answer.
+    """
+
+    url: str = ""
+    asked: list[Asked] = field(default_factory=list)
+    failures: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+
+    def fail(self, *statuses: int, **headers: str) -> None:
+        """Have the next answers be failures."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.failures += [(status, named) for status in statuses]
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request."""
+        body = await request.json() if request.can_read_body else None
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        asked = Asked(request.path, dict(request.query), headers, body)
+        self.asked.append(asked)
+        if not self.failures:
+            return web.json_response(self.answer(asked))
+        status, headers = self.failures.pop(0)
+        if not status:
+            assert request.transport is not None
+            request.transport.abort()
+        return web.Response(status=status or 500, headers=headers, text="says too much")
+
+    def answer(self, asked: Asked) -> Any:
+        """Give what a good answer holds."""
+        return {}
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        """Answer within the block."""
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self.handle)
+        async with TestServer(app, host="127.0.0.1") as server:
+            self.url = str(server.make_url("/"))
+            yield
+
+
+@dataclass
+class Sender(Service):
+    """The sender's API: chats and their messages in pages, the latest first.
+
+    Args:
+        messages: All that it has.
+        cursors: Whether pages have cursors, or offsets.
+    """
+
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    cursors: bool = True
+
+    def answer(self, asked: Asked) -> Any:
+        """Give a page."""
+        parts = asked.path.strip("/").split("/")
+        if parts[-1] == "chats":
+            latest: dict[str, str] = {}
+            for message in self.messages:
+                at = latest.get(message["chat_id"], "")
+                latest[message["chat_id"]] = max(at, message["timestamp"])
+            chats = [{"id": id_, "last_message_timestamp": at} for id_, at in latest.items()]
+            return self._page(chats, "last_message_timestamp", asked.query)
+        found = [message for message in self.messages if message["chat_id"] == parts[3]]
+        return self._page(found, "timestamp", asked.query)
+
+    def _page(self, items: list[Any], at: str, query: Mapping[str, str]) -> Any:
+        after, before = query.get("after", ""), query.get("before", "~")
+        wanted = [item for item in items if after < item[at] < before]
+        wanted.sort(key=lambda item: item[at], reverse=True)
+        start = int(query.get("cursor", query.get("offset", "0")))
+        end = start + int(query["limit"])
+        page = {"data": wanted[start:end]}
+        return page | ({"next_cursor": str(end)} if self.cursors and end < len(wanted) else {})
