@@ -1,5 +1,6 @@
 """Local services that the examples talk to: they fail as told, and remember what was asked."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -35,11 +36,16 @@ class Service:
         asked: What it was asked, oldest first.
         failures: Status and headers of the next answers; where a status is 0 the connection is
             closed without an answer.
+        answering: Cleared while nothing is answered.
     """
 
     url: str = ""
     asked: list[Asked] = field(default_factory=list)
     failures: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    answering: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.answering.set()
 
     def fail(self, *statuses: int, **headers: str) -> None:
         """Have the next answers be failures."""
@@ -52,6 +58,7 @@ class Service:
         headers = {name.lower(): value for name, value in request.headers.items()}
         asked = Asked(request.path, dict(request.query), headers, body)
         self.asked.append(asked)
+        await self.answering.wait()
         if not self.failures:
             return web.json_response(self.answer(asked))
         status, headers = self.failures.pop(0)

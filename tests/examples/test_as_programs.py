@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from relay.providers.examples import example
+from relay.contract.examples import example
 from tests.conftest import StartServer
 from tests.examples.conftest import Database
 from tests.examples.services import Sender, Service
