@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from consumers import Event
-from consumers.testing import Arrival, run_handler, run_worker, unipile_event
+from consumers.testing import Memory, run_handler, run_worker, unipile_event
 from examples.alert_on_disconnect import TABLES, watch, worker
 from tests.examples.conftest import Database
 from tests.examples.services import Service
@@ -35,17 +35,19 @@ def told(chat: Service) -> list[str]:
     return [word for asked in chat.asked for word in words if word in asked.json["text"]]
 
 
-def one_by_one(*events: Event) -> list[Arrival]:
-    """Have each come when the one before has been handled."""
-    return [Arrival(event, float(60 * number)) for number, event in enumerate(events)]
+async def hear(*events: Event) -> None:
+    """Run the worker over each, when the one before has been handled."""
+    memory = Memory()
+    for event in events:
+        result = await run_worker(worker, [event], memory=memory)
+        result.assert_all_handled()
 
 
 async def test_a_disconnect_and_the_recovery_are_told_once_each(chat: Service) -> None:
     """However often the sender says so."""
     events = [status("disconnected", n) for n in range(3)]
     events += [status("running", n) for n in range(5, 8)]
-    result = await run_worker(worker, one_by_one(*events))
-    result.assert_all_handled()
+    await hear(*events)
 
     assert told(chat) == ["disconnected", "running again"]
 
@@ -72,8 +74,7 @@ async def test_it_is_rather_told_twice_than_never(chat: Service) -> None:
 async def test_what_is_over_when_it_is_heard_of_is_no_alarm(chat: Service) -> None:
     """The time of a status decides, and not the order of arrival."""
     events = [status("running", 5), status("disconnected", 0), status("running", 6)]
-    result = await run_worker(worker, one_by_one(*events))
-    result.assert_all_handled()
+    await hear(*events)
 
     assert told(chat) == []
 
@@ -81,7 +82,7 @@ async def test_what_is_over_when_it_is_heard_of_is_no_alarm(chat: Service) -> No
 async def test_a_repeat_counts_as_the_latest_status(chat: Service) -> None:
     """A recovery from before the repeat, heard of late, does not end the alarm."""
     events = [status("disconnected", 0), status("disconnected", 10), status("running", 5)]
-    await run_worker(worker, one_by_one(*events))
+    await hear(*events)
 
     assert told(chat) == ["disconnected"]
 
@@ -89,7 +90,7 @@ async def test_a_repeat_counts_as_the_latest_status(chat: Service) -> None:
 async def test_accounts_have_nothing_to_do_with_each_other(chat: Service) -> None:
     """Each has a status of its own; another kind of failure is news."""
     events = [status("disconnected", 0), status("disconnected", 0, "acc_2"), status("errored", 1)]
-    await run_worker(worker, one_by_one(*events))
+    await hear(*events)
 
     assert told(chat) == ["disconnected", "disconnected", "errored"]
 
