@@ -55,7 +55,8 @@ async def note(
     """Note a status, and give the gap that it begins or ends, once both its ends are known."""
     values = {"account": account, "at": at, "running": running}
     await connection.execute(NOTE, values)
-    # Before looking: of two ends that are noted at the same moment, one sees the other.
+    # Before looking: of two ends that are noted at the same moment, one sees the other, or both
+    # do; then both fill the gap, which costs time and nothing else.
     await connection.commit()
     row = await (await connection.execute(FIND, values)).fetchone()
     return Gap(account, row[0] - MARGIN, row[1] + MARGIN) if row else None

@@ -1,10 +1,11 @@
 """Local services that the examples talk to: they fail as told, and remember what was asked."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -37,12 +38,14 @@ class Service:
         failures: Status and headers of the next answers; where a status is 0 the connection is
             closed without an answer.
         answering: Cleared while nothing is answered.
+        fails_after: How many requests are answered before the failures begin.
     """
 
     url: str = ""
     asked: list[Asked] = field(default_factory=list)
     failures: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     answering: asyncio.Event = field(default_factory=asyncio.Event)
+    fails_after: int = 0
 
     def __post_init__(self) -> None:
         self.answering.set()
@@ -56,20 +59,20 @@ class Service:
         """Answer a request."""
         body = await request.json() if request.can_read_body else None
         headers = {name.lower(): value for name, value in request.headers.items()}
-        asked = Asked(request.path, dict(request.query), headers, body)
+        asked = Asked(request.rel_url.raw_path, dict(request.query), headers, body)
         self.asked.append(asked)
         await self.answering.wait()
-        if not self.failures:
-            return web.json_response(self.answer(asked))
+        if not self.failures or len(self.asked) <= self.fails_after:
+            return self.answer(asked)
         status, headers = self.failures.pop(0)
         if not status:
             assert request.transport is not None
             request.transport.abort()
         return web.Response(status=status or 500, headers=headers, text="says too much")
 
-    def answer(self, asked: Asked) -> Any:
-        """Give what a good answer holds."""
-        return {}
+    def answer(self, asked: Asked) -> web.Response:
+        """Answer as a service does that works."""
+        return web.json_response({})
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
@@ -88,14 +91,26 @@ class Sender(Service):
     Args:
         messages: All that it has.
         cursors: Whether pages have cursors, or offsets.
+        gone: A chat that is deleted after the chats were listed.
+        after_first: Called when the first answer is made.
     """
 
     messages: list[dict[str, Any]] = field(default_factory=list)
     cursors: bool = True
+    gone: str = ""
+    after_first: Callable[[], None] = lambda: None
 
-    def answer(self, asked: Asked) -> Any:
+    def answer(self, asked: Asked) -> web.Response:
         """Give a page."""
         parts = asked.path.strip("/").split("/")
+        if parts[-1] == "messages" and unquote(parts[3]) == self.gone:
+            return web.Response(status=404)
+        page = self._list(parts, asked)
+        if len(self.asked) == 1:
+            self.after_first()
+        return web.json_response(page)
+
+    def _list(self, parts: list[str], asked: Asked) -> Any:
         if parts[-1] == "chats":
             latest: dict[str, str] = {}
             for message in self.messages:
@@ -103,7 +118,8 @@ class Sender(Service):
                 latest[message["chat_id"]] = max(at, message["timestamp"])
             chats = [{"id": id_, "last_message_timestamp": at} for id_, at in latest.items()]
             return self._page(chats, "last_message_timestamp", asked.query)
-        found = [message for message in self.messages if message["chat_id"] == parts[3]]
+        chat = unquote(parts[3])
+        found = [message for message in self.messages if message["chat_id"] == chat]
         return self._page(found, "timestamp", asked.query)
 
     def _page(self, items: list[Any], at: str, query: Mapping[str, str]) -> Any:
