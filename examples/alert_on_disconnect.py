@@ -11,8 +11,9 @@ it speaks. Whether that one has spoken already is remembered by `event.once`.
 """
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from html import escape
 
 import aiohttp
@@ -20,7 +21,7 @@ import msgspec
 import psycopg
 from psycopg_pool import AsyncConnectionPool
 
-from consumers import Event, GiveUp, Retry, Worker
+from consumers import Event, Retry, Worker
 
 # An account that nobody has spoken of yet counts as running: it is no news that it runs.
 TABLES = """
@@ -33,13 +34,12 @@ CREATE TABLE IF NOT EXISTS account_status (
 """
 KNOW = "INSERT INTO account_status (account) VALUES (%(account)s) ON CONFLICT DO NOTHING"
 MOVE = """
-UPDATE account_status SET
-    changed_by = CASE WHEN status = %(status)s THEN changed_by ELSE %(event)s END,
-    status = %(status)s,
-    seen_at = %(at)s
+UPDATE account_status SET status = %(status)s, seen_at = %(at)s,
+    changed_by = CASE WHEN status = %(status)s THEN changed_by ELSE %(event)s END
 WHERE account = %(account)s AND seen_at <= %(at)s
 """
 CHANGED_BY = "SELECT changed_by FROM account_status WHERE account = %(account)s"
+Tell = Callable[[str], Awaitable[None]]
 
 # What was before this worker's first start is no alarm any more.
 worker = Worker(group="account-alerts", start="now")
@@ -58,7 +58,7 @@ class Status(msgspec.Struct):
 
 
 class Body(msgspec.Struct):
-    """The part of an event's body that is read."""
+    """What is read of an event's body."""
 
     payload: Status
     account_name: str | None = None
@@ -73,36 +73,32 @@ async def pool() -> AsyncIterator[AsyncConnectionPool]:
 
 
 @worker.resource
-async def chat() -> AsyncIterator[aiohttp.ClientSession]:
-    """Open one client in a process."""
+async def tell() -> AsyncIterator[Tell]:
+    """Give what posts a text to the chat's webhook."""
+    url = os.environ["CHAT_WEBHOOK_URL"]
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
-        yield session
+        yield partial(post, session, url)
 
 
 @worker.on("unipile:account.status.*", retry=Retry(attempts=12), timeout_seconds=30)
-async def watch(
-    event: Event, body: Body, pool: AsyncConnectionPool, chat: aiohttp.ClientSession
-) -> None:
+async def watch(event: Event, body: Body, pool: AsyncConnectionPool, tell: Tell) -> None:
     """Note an account's status, and tell the chat if this event has changed it."""
-    if event.account is None:
-        raise GiveUp("a status of no account")
-    status = event.type.rpartition(".")[2]
+    account, status = event.account or "", event.type.rpartition(".")[2]
     at = body.payload.timestamp
-    values = {"account": event.account, "status": status, "at": at, "event": event.identity}
+    values = {"account": account, "status": status, "at": at, "event": event.identity}
     async with pool.connection() as connection:
         await connection.execute(KNOW, values)
         await connection.execute(MOVE, values)
         row = await (await connection.execute(CHANGED_BY, values)).fetchone()
     if row == (event.identity,):
         # After a crash in the middle it is said twice: better than never.
-        await event.once("tell").run(tell, chat, text_of(event.account, status, body))
+        await event.once("tell").run(tell, text_of(account, status, body))
 
 
-async def tell(chat: aiohttp.ClientSession, text: str) -> None:
-    """Post a text to the chat's webhook."""
-    url = os.environ["CHAT_WEBHOOK_URL"]
+async def post(session: aiohttp.ClientSession, url: str, text: str) -> None:
+    """Post a text."""
     try:
-        async with chat.post(url, json={"text": text}, allow_redirects=False) as response:
+        async with session.post(url, json={"text": text}, allow_redirects=False) as response:
             status = response.status
     except aiohttp.ClientError as error:
         # Its message may quote the URL, which is a secret, and errors are kept and shown.

@@ -1,7 +1,7 @@
 """Inserts messages into PostgreSQL many at a time; one that does not fit stops no other.
 
-What cannot be a row is given up at once. Where the database refuses a batch, its rows are tried
-one by one, so that only the one to blame is given up. A failure of the database itself fails all.
+What cannot be a row is given up. Where the database refuses a batch, its rows are tried one by one,
+so that only the one to blame is given up. A failure of the database itself fails all of them.
 
     pip install 'psycopg[binary,pool]'
     export DATABASE_URL=postgresql://…
@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS inbox (
     PRIMARY KEY (account, message)
 );
 """
-# One statement, one round trip, however many rows; those that are there already are left alone.
+# One statement for any number of rows; those that are there already are left alone.
 INSERT = """
 INSERT INTO inbox (account, message, chat, sent_at, text)
 SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[])
@@ -51,7 +51,7 @@ class Message(msgspec.Struct):
 
 
 class Body(msgspec.Struct):
-    """The part of an event's body that is read."""
+    """What is read of an event's body."""
 
     payload: Message
 
@@ -75,7 +75,7 @@ async def pool() -> AsyncIterator[AsyncConnectionPool]:
 async def insert(events: list[Event], pool: AsyncConnectionPool) -> list[Exception | None]:
     """Insert a row for each event that has one, and say of each what came of it."""
     rows = [row_of(event) for event in events]
-    good = [row for row in rows if not isinstance(row, Exception)]
+    good = [row for row in rows if not isinstance(row, GiveUp)]
     async with pool.connection() as connection:
         try:
             # A savepoint: what fails within is undone, and the connection can be used on.
@@ -83,7 +83,7 @@ async def insert(events: list[Event], pool: AsyncConnectionPool) -> list[Excepti
                 await insert_rows(connection, good)
         except psycopg.DataError:
             return [await alone(connection, row) for row in rows]
-    return [row if isinstance(row, Exception) else None for row in rows]
+    return [row if isinstance(row, GiveUp) else None for row in rows]
 
 
 async def alone(connection: psycopg.AsyncConnection[Any], row: Row | GiveUp) -> GiveUp | None:
@@ -109,11 +109,10 @@ async def insert_rows(connection: psycopg.AsyncConnection[Any], rows: Sequence[R
 def row_of(event: Event) -> Row | GiveUp:
     """Make an event's row, or say why it has none."""
     try:
-        message = msgspec.json.decode(event.unpacked(), type=Body).payload
+        kept = msgspec.json.decode(event.unpacked(), type=Body).payload
     except ValueError:
         return GiveUp("the body is no message with id, chat_id and timestamp")
-    account, text = event.account or "", message.text or ""
-    return account, message.id, message.chat_id, message.timestamp, text
+    return event.account or "", kept.id, kept.chat_id, kept.timestamp, kept.text or ""
 
 
 if __name__ == "__main__":

@@ -7,7 +7,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 MODULES = sorted(
-    path for folder in ("relay", "consumers", "bench") for path in ROOT.glob(f"{folder}/**/*.py")
+    path
+    for folder in ("relay", "consumers", "bench", "examples")
+    for path in ROOT.glob(f"{folder}/**/*.py")
 )
 
 

@@ -194,6 +194,16 @@ async def send(url: str, bodies: list[bytes]) -> None:
                 assert response.status == 200
 
 
+def test_an_example_can_be_read_at_one_go() -> None:
+    """None of their files is long."""
+    lines = {
+        file.name: len(file.read_text("utf-8").splitlines())
+        for file in (ROOT / "examples").rglob("*.py")
+    }
+
+    assert {name: count for name, count in lines.items() if count > 120} == {}
+
+
 def test_every_example_is_listed() -> None:
     """The page names each, with its target, and what is run above is all of them."""
     page = (ROOT / "examples" / "README.md").read_text("utf-8")

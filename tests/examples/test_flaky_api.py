@@ -1,6 +1,5 @@
 """The example that calls a flaky API."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import aiohttp
@@ -15,7 +14,7 @@ TOKEN = "secret-token"
 
 
 @pytest.fixture
-async def crm(service: Service, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Service]:
+def crm(service: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
     """The API, which the example finds in its environment."""
     monkeypatch.setenv("CRM_URL", f"{service.url}api/")
     monkeypatch.setenv("CRM_TOKEN", TOKEN)
