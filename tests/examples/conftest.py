@@ -9,7 +9,6 @@ import pytest
 from tests.examples.services import Service
 from tests.postgres import find_binaries, postgres
 
-pytest_plugins = ["consumers.testing.plugin"]
 Database = psycopg.Connection[tuple[Any, ...]]
 EMPTY = "DROP SCHEMA public CASCADE; CREATE SCHEMA public"
 

@@ -74,18 +74,18 @@ async def test_every_example_does_what_it_is_for(
     tmp_path: Path,
 ) -> None:
     """A gateway takes deliveries; each example's worker has its effect once."""
-    service, sender = Service(), Sender()
+    crm, chat, sender = Service(), Service(), Sender()
     sender.messages = [message("m1", -31), message("m2", -15), message("m3", 0)]
-    service.fail(503, retry_after="1")
+    crm.fail(503, retry_after="1")
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(service.serving())
-        await stack.enter_async_context(sender.serving())
+        for service in (crm, chat, sender):
+            await stack.enter_async_context(service.serving())
         variables = {
             "DATABASE_URL": os.environ["DATABASE_URL"],
             "PYTHONPATH": str(ROOT),
-            "CRM_URL": f"{service.url}crm/",
+            "CRM_URL": f"{crm.url}api/",
             "CRM_TOKEN": "secret-token",
-            "CHAT_WEBHOOK_URL": f"{service.url}hook/secret-path",
+            "CHAT_WEBHOOK_URL": f"{chat.url}secret-path",
             "UNIPILE_API_URL": sender.url,
             "UNIPILE_API_KEY": "secret-key",
         }
@@ -97,14 +97,14 @@ async def test_every_example_does_what_it_is_for(
         await send(program.url, events()[:2])
         # What is over when it is heard of is no alarm, and streams have no order among them.
         await wait_until(
-            lambda: bool(effects(database, service, workers)["alert_on_disconnect"]),
+            lambda: bool(effects(database, crm, chat, workers)["alert_on_disconnect"]),
             description="the account is known to be disconnected",
         )
         await send(program.url, events()[2:])
         for name, expected in EXPECTED.items():
             await wait_until(
                 lambda name=name, expected=expected: (  # type: ignore[misc]
-                    effects(database, service, workers)[name] == expected
+                    effects(database, crm, chat, workers)[name] == expected
                 ),
                 deadline_seconds=30,
                 description=f"{name} has had its effect:\n{workers[name].output()[-3000:]}",
@@ -114,7 +114,7 @@ async def test_every_example_does_what_it_is_for(
         ended = [each.process.wait(20) for each in workers.values()]
         said = "".join(each.output() for each in workers.values())
 
-    assert effects(database, service, workers) == EXPECTED
+    assert effects(database, crm, chat, workers) == EXPECTED
     assert ended == [0] * len(workers)
     assert "attempt_failed" not in said
     assert [word for word in (SECRET_TEXT, "secret-", "Traceback") if word in said] == []
@@ -131,15 +131,17 @@ EXPECTED = {
 }
 
 
-def effects(database: Database, service: Service, workers: dict[str, Program]) -> dict[str, Any]:
+def effects(
+    database: Database, crm: Service, chat: Service, workers: dict[str, Program]
+) -> dict[str, Any]:
     """Say what each example has done until now."""
 
     def ask(query: str) -> list[tuple[Any, ...]]:
         return database.execute(query.encode()).fetchall()
 
     printed = re.findall(r"type=(\S+)", workers["print_events"].output())
-    told = [asked.json["text"] for asked in service.asked if asked.path.startswith("/hook")]
-    forwarded = {asked.json["id"] for asked in service.asked if asked.path == "/crm/messages"}
+    told = [asked.json["text"] for asked in chat.asked]
+    forwarded = {asked.json["id"] for asked in crm.asked}
     return {
         "print_events": sorted(set(printed)),
         "postgres_once": ask("SELECT received FROM messages"),
