@@ -66,15 +66,17 @@ async def crm() -> AsyncIterator[aiohttp.ClientSession]:
 )
 async def forward(event: Event, message: Message, crm: aiohttp.ClientSession) -> None:
     """Send a message to the API."""
-    async with crm.post(
-        "messages",
-        data=msgspec.json.encode(message),
-        # The same for each run of this event, and for no other event.
-        headers={"idempotency-key": event.identity, "content-type": "application/json"},
+    # The same key for each run of this event, and for no other event.
+    headers = {"idempotency-key": event.identity, "content-type": "application/json"}
+    body = msgspec.json.encode(message)
+    try:
         # A redirect would take the token along.
-        allow_redirects=False,
-    ) as response:
-        judge(response.status, response.headers.get("retry-after"))
+        async with crm.post(
+            "messages", data=body, headers=headers, allow_redirects=False
+        ) as response:
+            judge(response.status, response.headers.get("retry-after"))
+    except TimeoutError:
+        raise Unavailable("no answer in time") from None
 
 
 def judge(status: int, retry_after: str | None) -> None:

@@ -1,11 +1,13 @@
 """The example that fetches what came while an account was disconnected."""
 
+import os
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, Unpack
 
+import psycopg
 import pytest
 
 from consumers import Event
@@ -62,7 +64,7 @@ async def sender(
     monkeypatch.setenv("UNIPILE_API_KEY", "secret-key")
     sender = Sender(cursors=request.param == "cursors")
     sender.messages = [message(f"m{n}", 50 * n, f"c{n % 3}/@") for n in range(1, 8)]
-    sender.messages.append(message("old", -500, "c9"))
+    sender.messages += [message(f"old{n}", -500 - n, f"old{n}") for n in range(5)]
     async with sender.serving():
         monkeypatch.setenv("UNIPILE_API_URL", sender.url)
         yield sender
@@ -108,7 +110,7 @@ async def test_what_was_missed_is_stored_beside_what_webhooks_bring(
 
     assert stored(database) == [*ALL, "new"]
     assert {asked.headers["x-api-key"] for asked in sender.asked} == {"secret-key"}
-    assert "/chats/c9/messages" not in " ".join(asked.path for asked in sender.asked)
+    assert "/chats/old" not in " ".join(asked.path for asked in sender.asked)
 
 
 @pytest.mark.parametrize("order", [[0, 1], [1, 0]])
@@ -122,6 +124,32 @@ async def test_the_gap_is_found_by_whichever_end_comes_last(
         await run_worker(worker, [events[number]], memory=memory)
 
     assert stored(database) == ALL
+
+
+async def test_of_two_ends_that_are_noted_at_once_one_sees_the_other(
+    database: Database, sender: Sender
+) -> None:
+    """The first is seen as soon as it is noted, before its transaction has ended."""
+    address = os.environ["DATABASE_URL"]
+    async with (
+        await psycopg.AsyncConnection.connect(address) as one,
+        await psycopg.AsyncConnection.connect(address) as other,
+    ):
+        first = await gaps.note(one, ACCOUNT, START, running=False)
+        second = await gaps.note(other, ACCOUNT, START + timedelta(hours=1), running=True)
+
+    assert first is None
+    assert second is not None
+
+
+async def test_the_chats_are_listed_until_they_are_too_old(
+    database: Database, sender: Sender
+) -> None:
+    """Twice, to see those that have moved; four chats or less on two pages."""
+    await fill_gap()
+    listed = [asked for asked in sender.asked if asked.path.endswith("/chats")]
+
+    assert len(listed) == 4
 
 
 async def test_an_account_that_runs_all_the_time_has_no_gap(
@@ -178,18 +206,19 @@ async def test_a_long_gap_is_filled_in_many_runs(
     assert set(pages(sender).values()) == {1}
 
 
+@pytest.mark.parametrize(("step", "number"), [("store", 3), ("go_on", 7)])
 async def test_a_process_that_dies_between_storing_and_noting_has_lost_nothing(
-    database: Database, sender: Sender, monkeypatch: pytest.MonkeyPatch
+    database: Database, sender: Sender, monkeypatch: pytest.MonkeyPatch, step: str, number: int
 ) -> None:
     """Both are undone, and the next run fetches that page again and no other."""
-    go_on, notes = lists.go_on, count(1)
+    done, numbers = getattr(lists, step), count(1)
 
-    async def die_once(connection: Any, gap: gaps.Gap, chat: str, position: Any) -> None:
-        if next(notes) == 7:
+    async def die_once(*arguments: Any) -> None:
+        if next(numbers) == number:
             raise Crash
-        await go_on(connection, gap, chat, position)
+        await done(*arguments)
 
-    monkeypatch.setattr(lists, "go_on", die_once)
+    monkeypatch.setattr(lists, step, die_once)
     result = await fill_gap(crash_before_ack=1, redeliver=True)
 
     assert stored(database) == ALL

@@ -57,11 +57,12 @@ async def test_an_api_that_asks_for_time_is_given_it(
 @pytest.mark.parametrize("status", [500, 502, 408, 409, 302, 0])
 async def test_a_failure_that_may_be_over_soon_is_tried_again(crm: Service, status: int) -> None:
     """Also where the connection ends without an answer."""
-    crm.fail(status)
+    crm.fail(status, location="/elsewhere")
     run = await run_handler(worker, forward, unipile_event())
 
     run.assert_retried()
     assert run.failed
+    assert len(crm.asked) == 1
 
 
 @pytest.mark.parametrize("status", [400, 404, 422])
@@ -101,6 +102,7 @@ async def test_an_api_that_is_silent_is_not_waited_for_long(
     crm.answering.set()
 
     run.assert_retried()
+    assert run.error == "Unavailable: no answer in time"
     assert handler.timeout_seconds is not None
     assert handler.timeout_seconds > 10
 
