@@ -126,7 +126,8 @@ class Sender(Service):
         after, before = query.get("after", ""), query.get("before", "~")
         wanted = [item for item in items if after < item[at] < before]
         wanted.sort(key=lambda item: item[at], reverse=True)
-        start = int(query.get("cursor", query.get("offset", "0")))
+        # Each kind knows nothing of the other's.
+        start = int(query.get("cursor", "at-0")[3:] if self.cursors else query.get("offset", "0"))
         end = start + int(query["limit"])
         page = {"data": wanted[start:end]}
-        return page | ({"next_cursor": str(end)} if self.cursors and end < len(wanted) else {})
+        return page | ({"next_cursor": f"at-{end}"} if self.cursors and end < len(wanted) else {})
