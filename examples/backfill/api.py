@@ -17,7 +17,6 @@ PAGE_SIZE = 100
 BUSY_SECONDS, LONGEST_SECONDS = 60, 3600
 # Until somebody has authenticated the account again, or put another key in place.
 LOCKED_OUT_SECONDS = 300
-ItemT = TypeVar("ItemT")
 Position = dict[str, str]
 
 
@@ -25,20 +24,27 @@ class Unavailable(Exception):
     """The API failed in a way that may be over soon."""
 
 
-class Message(msgspec.Struct):
-    """A message, in the form that webhooks and lists have in common."""
+class Item(msgspec.Struct):
+    """What every list is made of."""
 
     id: str
+
+
+class Message(Item):
+    """A message, in the form that webhooks and lists have in common."""
+
     chat_id: str
     timestamp: datetime
     text: str | None = None
 
 
-class Chat(msgspec.Struct):
+class Chat(Item):
     """A chat, and when its last message came."""
 
-    id: str
     last_message_timestamp: datetime | None = None
+
+
+ItemT = TypeVar("ItemT", bound=Item)
 
 
 class Page(msgspec.Struct, Generic[ItemT]):
@@ -55,9 +61,12 @@ class Page(msgspec.Struct, Generic[ItemT]):
         """
         if self.next_cursor:
             return {"cursor": self.next_cursor}
-        if "cursor" in position or len(self.data) < PAGE_SIZE:
+        # Where offsets mean nothing, the same page would come for ever.
+        again = bool(self.data) and self.data[0].id == position.get("first")
+        if "cursor" in position or again or len(self.data) < PAGE_SIZE:
             return None
-        return {"offset": str(int(position.get("offset", "0")) + len(self.data))}
+        offset = int(position.get("offset", "0")) + len(self.data)
+        return {"offset": str(offset), "first": self.data[0].id}
 
 
 def time_of(at: datetime) -> str:
@@ -86,6 +95,7 @@ async def _page(
     api: aiohttp.ClientSession, path: str, kind: type[Page[Any]], query: dict[str, str]
 ) -> Page[Any]:
     params = {"limit": str(PAGE_SIZE), **query}
+    params.pop("first", None)  # ours
     async with api.get(path, params=params, allow_redirects=False) as response:
         _judge(response.status, response.headers.get("retry-after", ""))
         # A chat that was deleted meanwhile has no messages.
