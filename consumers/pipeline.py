@@ -60,9 +60,7 @@ async def process(entry: HeldEntry, room: Room, runner: Runner, settler: Settler
     outcome = await runner.run(run.event) if isinstance(run.event, Event) else run.event
     if outcome is DONE and not run.effects.asked_for_any and not entry.suspicion.takeovers:
         # Nearly every event: neither its age nor the policy matters, and there is no strike.
-        seconds = room.record.ran(entry.stream.tag, run.started, _first_received(run), "handled")
-        if logs.debugging:
-            tell_handled(entry, _whose(room, settler), seconds)
+        _note_handled(run, room, settler)
         settler.acknowledge(entry, room)
     else:
         await _finish(run, outcome, room, settler)
@@ -127,9 +125,7 @@ async def _finish(run: _Run, outcome: Outcome, room: Room, settler: Settler) -> 
     if run.effects.abandon() and isinstance(outcome, Done):
         outcome = Failed("RuntimeError", NOT_AWAITED)
     if isinstance(outcome, Done):
-        seconds = _count(run, room, "handled")
-        if logs.debugging:
-            tell_handled(entry, _whose(room, settler), seconds)
+        _note_handled(run, room, settler)
         await settler.settle(entry, room, ACKNOWLEDGE)
         return
     if run.effects.committed:
@@ -148,6 +144,12 @@ async def _finish(run: _Run, outcome: Outcome, room: Room, settler: Settler) -> 
     )
     tell_outcome(entry, _whose(room, settler), seconds, outcome, decision)
     await settler.settle(entry.seen(run.began), room, decision)
+
+
+def _note_handled(run: _Run, room: Room, settler: Settler) -> None:
+    seconds = _count(run, room, "handled")
+    if logs.debugging:
+        tell_handled(run.entry, _whose(room, settler), seconds)
 
 
 def _count(run: _Run, room: Room, ending: Ending) -> float:
