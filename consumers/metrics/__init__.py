@@ -3,5 +3,5 @@
 ``record`` counts while events are handled, ``lag`` looks up what only the store knows, ``gather``
 puts both together, and ``families`` says what each is called.
 
-Source: docs/adr/0021.
+Source: docs/adr/0020.
 """

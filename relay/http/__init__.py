@@ -2,5 +2,5 @@
 
 Sockets and what is to be shown come in; nothing here knows what a program is for.
 
-Source: docs/adr/0021.
+Source: docs/adr/0020.
 """
