@@ -91,22 +91,22 @@ class Event:
     @property
     def id(self) -> str:
         """The sender's event id."""
-        return self.stored.id
+        return self.stored.id if self._fields is None else self._fields[b"id"].decode()
 
     @property
     def type(self) -> str:
         """The event type; names the stream."""
-        return self.stored.type
+        return self.stored.type if self._fields is None else self._fields[b"type"].decode()
 
     @property
     def source(self) -> str:
         """``/webhooks/<endpoint>``."""
-        return self.stored.source
+        return self.stored.source if self._fields is None else self._fields[b"source"].decode()
 
     @property
     def endpoint(self) -> str:
         """The endpoint that received it."""
-        return self.stored.source.rpartition("/")[2]
+        return self.source.rpartition("/")[2]
 
     @property
     def account(self) -> str | None:

@@ -5,6 +5,7 @@ import threading
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from consumers import crew as module
@@ -20,6 +21,12 @@ from consumers.settle import Settler
 from consumers.worker import Batch, HandlerFunction
 from tests.consumers.making import fields_for, make_entry, make_handler, make_room, us
 from tests.waiting import wait_until
+
+
+class Number(msgspec.Struct):
+    """A payload."""
+
+    number: int
 
 
 class Notes(Settler):
@@ -401,6 +408,29 @@ async def test_a_part_that_cannot_be_read_matters_to_those_who_ask_for_it() -> N
     assert decisions["1-0"] == Acknowledge()
     assert isinstance(decisions["2-0"], SetAside)
     assert decisions["2-0"].reason == "unreadable"
+
+
+@pytest.mark.parametrize(
+    "part", [{b"headers": b"[]"}, {b"account": b"\xff"}], ids=["headers", "account"]
+)
+async def test_a_part_that_cannot_be_read_ends_no_lane_where_nobody_asks_for_it(
+    part: dict[bytes, bytes],
+) -> None:
+    """A line about the event needs its id; that the body does not fit is said like any other."""
+
+    async def handle(event: Event, payload: Number) -> None:
+        """Take a number."""
+
+    scene = Scene(handle)
+    scene.room.put(make_entry("1-0", fields=fields_for(data=b"{}") | part))
+    scene.crew.start()
+    await wait_until(lambda: bool(scene.settled), description="it has ended")
+    await scene.crew.stop(1)
+    ((_, decision),) = scene.notes.settled
+
+    assert isinstance(decision, SetAside)
+    assert decision.reason == "invalid_payload"
+    assert scene.crew.failure is None
 
 
 async def test_a_handler_that_never_waits_leaves_others_their_turn(

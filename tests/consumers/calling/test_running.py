@@ -10,7 +10,7 @@ from consumers.calling.running import add_running_event
 from consumers.handle import Runner
 from relay.contract.logs import configure_logs
 from tests.consumers.handling import run
-from tests.consumers.making import make_handler, make_seen
+from tests.consumers.making import fields_for, make_handler, make_seen
 
 
 def about(**line: object) -> dict[str, object]:
@@ -55,6 +55,19 @@ async def test_a_line_keeps_what_it_says_itself() -> None:
             "account": "a\\x1b[2J",
         }
     ]
+
+
+async def test_a_line_does_not_fail_for_a_part_that_cannot_be_read() -> None:
+    """The handler has not asked for it, and its line says the rest."""
+    lines: list[dict[str, object]] = []
+
+    async def handle(event: Event) -> None:
+        lines.append(about())
+
+    fields = fields_for() | {b"account": b"\xff"}
+    await Runner(make_handler(handle)).run(Event(fields, entry_id="1-0", attempt=1))
+
+    assert lines == [{"event_id": "evt_1", "event_type": "message.new", "attempt": 1}]
 
 
 async def test_a_handlers_logger_writes_it(capsys: pytest.CaptureFixture[str]) -> None:
