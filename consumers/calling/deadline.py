@@ -77,6 +77,7 @@ class Deadline:
         self._overdue: asyncio.TimerHandle | None = None
 
     def __enter__(self) -> Self:
+        self._cancelling = self._task.cancelling()
         self.ends_at = self._task.get_loop().time() + self._deadlines.limit_seconds
         self._deadlines.running[self] = None
         self._deadlines.watch()
@@ -98,7 +99,6 @@ class Deadline:
 
     def expire(self) -> None:
         """Cancel the run, and have it reported where it goes on all the same."""
-        self._cancelling = self._task.cancelling()
         self._task.cancel()
         loop = asyncio.get_running_loop()
         self._overdue = loop.call_later(OVERDUE_SECONDS, self._deadlines.say_overdue, self._given)

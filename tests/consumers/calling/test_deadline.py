@@ -77,6 +77,24 @@ async def test_who_is_cancelled_by_others_as_well_stays_cancelled() -> None:
     assert task.cancelled()
 
 
+async def test_who_is_over_its_time_while_it_is_being_cancelled_stays_cancelled() -> None:
+    """A handler that cleans up at a worker's end has not failed, and its event goes to another."""
+    deadlines = Deadlines(0.01, lambda _: None)
+
+    async def body() -> None:
+        try:
+            await hang()
+        finally:
+            await hang()
+
+    task = asyncio.create_task(run(deadlines, body))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait({task})
+
+    assert task.cancelled()
+
+
 async def test_one_that_swallows_its_end_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else it would go on unseen; what it returns in the end counts."""
     monkeypatch.setattr(module, "OVERDUE_SECONDS", 0.0)
