@@ -128,14 +128,11 @@ class Runner:
         try:
             once = self._in_time if self._is_async else self._watched
             returned = await once(task, given)
-            if task.cancelling() and not self.stopping:
-                await _forget_cancellation()
         except TimeoutError as error:
             return self.judge(error, self._over_time()), None
         except asyncio.CancelledError as error:
             if self.stopping:
                 raise  # no attempt
-            await _forget_cancellation()
             return self.judge(error), None
         except (SystemExit, KeyboardInterrupt) as error:
             # asyncio would end the loop on the spot, and with it what the neighbours have done.
@@ -147,6 +144,8 @@ class Runner:
             return DONE, returned
         finally:
             running.reset(mark)
+            if task.cancelling() and not self.stopping:
+                await _forget_cancellation(task)
 
     def judge(self, error: BaseException, otherwise: str = "") -> Outcome:
         """Say what an exception of a handler means.
@@ -285,11 +284,8 @@ async def _finished(result: Any) -> Any:  # noqa: ANN401 - whatever the user ret
     return result
 
 
-async def _forget_cancellation() -> None:
+async def _forget_cancellation(task: asyncio.Task[Any]) -> None:
     """Let the lane go on: its task was cancelled by its handler, not by us."""
-    task = asyncio.current_task()
-    if task is None or not task.cancelling():
-        return
     # One that the handler did not wait for would end the lane, unheard, where it waits next.
     with suppress(asyncio.CancelledError):
         await asyncio.sleep(0)

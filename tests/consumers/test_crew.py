@@ -220,7 +220,12 @@ async def test_a_handler_that_swallows_every_cancellation_keeps_its_entry(
     assert left == 1
 
 
-async def test_a_handler_that_cancels_its_lane_and_returns_does_not_end_it() -> None:
+@pytest.mark.parametrize(
+    "error", [None, ValueError, TimeoutError], ids=["returns", "error", "time-out"]
+)
+async def test_a_handler_that_cancels_its_lane_does_not_end_it(
+    error: type[Exception] | None,
+) -> None:
     """The lane would end unseen where it waits next, and with the last one the handler stands."""
     handled: list[str] = []
 
@@ -229,6 +234,8 @@ async def test_a_handler_that_cancels_its_lane_and_returns_does_not_end_it() -> 
         lane = asyncio.current_task()
         assert lane is not None
         lane.cancel()
+        if error is not None:
+            raise error
 
     scene = Scene(handle, concurrency=1)
     scene.put(2)
