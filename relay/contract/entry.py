@@ -16,6 +16,8 @@ from relay.contract.event import Assurance, Event
 
 CONTRACT_VERSION = "1"
 _VERSION = CONTRACT_VERSION.encode()
+# So many fit into any reader's number; what else writes to a stream keeps to no such bound.
+MAX_TIME_DIGITS = 19
 
 # As in the entry -> as in the event.
 _ASSURANCES: dict[bytes, Assurance] = {name.encode(): name for name in get_args(Assurance)}
@@ -149,6 +151,8 @@ def _check(fields: Mapping[bytes, bytes]) -> None:
     for name in _TEXTS_OF_ALL:
         fields[name].decode()
     int(fields[b"receivedat"])
+    if len(fields[b"receivedat"]) > MAX_TIME_DIGITS:
+        raise UnreadableEntry("receivedat is no time")
     fields[b"data"]
 
 

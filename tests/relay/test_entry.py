@@ -104,6 +104,7 @@ def test_a_missing_field_is_named(name: str, read: Callable[[Any], object]) -> N
         ("relayversion", b"2"),
         ("assurance", b"perhaps"),
         ("receivedat", b"yesterday"),
+        ("receivedat", b"9" * 400),
         ("id", b"\xff"),
         ("source", b"\xff"),
         ("type", b"\xff"),
