@@ -65,6 +65,8 @@ class Heartbeat:
 
     def start(self) -> None:
         """Begin to beat."""
+        # Until now nothing has ticked: what was opened before may have taken minutes.
+        self.tick()
         self._thread.start()
 
     def tick(self) -> None:
@@ -93,7 +95,8 @@ class Heartbeat:
     @property
     def is_stalled(self) -> bool:
         """Whether the event loop has stood still for so long that it counts as dead."""
-        return self._clock() - self._last_tick >= STALL_DEAD_SECONDS
+        begun = self._thread.ident is not None
+        return begun and self._clock() - self._last_tick >= STALL_DEAD_SECONDS
 
     def lease(self) -> Lease:
         """Give what an entry that is read now is held by.

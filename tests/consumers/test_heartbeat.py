@@ -329,6 +329,21 @@ async def test_a_stalled_event_loop_is_reported_once_and_again_after_it_recovere
     assert False not in beats
 
 
+async def test_a_start_up_that_takes_minutes_is_no_stall(
+    clock: Clock, beats: list[bool], logs: list[EventDict]
+) -> None:
+    """Nothing ticks before the first beat, and whoever asks meanwhile must not end the process."""
+    heartbeat = Heartbeat(f"redis://127.0.0.1:{free_port()}/0", KEY, clock)
+    clock.now += 301
+    before = heartbeat.is_stalled
+    heartbeat.start()
+    await more(beats, 1, good=False)
+    heartbeat.stop()
+
+    assert not before
+    assert "event_loop_stalled" not in names(logs)
+
+
 @pytest.mark.redis
 async def test_a_loop_that_stands_still_for_minutes_is_as_good_as_dead(
     started: Heartbeat, store: Redis, clock: Clock, beats: list[bool], logs: list[EventDict]
