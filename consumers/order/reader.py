@@ -254,6 +254,7 @@ class OrderedReader:
 
     async def _advance(self, owned: Owned) -> bool:
         """Take over what is left of the backlog, or read on."""
+        owned.room.adapt()
         free = owned.room.free
         if not owned.may_read or not free:
             return False

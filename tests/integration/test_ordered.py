@@ -8,7 +8,8 @@ import pytest
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
-from consumers import Event, GiveUp, Retry, Worker
+from consumers import Event, GiveUp, Retry, Worker, ahead, rooms
+from consumers.ahead import ReadAhead
 from consumers.order.key import lane_of
 from relay.contract.connect import text_of
 from tests.canaries import IN_MESSAGE
@@ -106,6 +107,30 @@ async def test_each_keys_events_are_handled_in_their_order(
 
     assert by_key(ordered.ids) == {f"k{key}": list(range(20)) for key in range(20)}
     assert await store.exists(KEYS.lane(TAG, GROUP, TYPE), KEYS.park(TAG, GROUP)) == 0
+
+
+async def test_a_quick_ordered_handler_has_more_read_ahead_than_a_slow_one(
+    server: Server, store: Redis, ordered: Ordered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is declared, so its speed decides, as where there is no order."""
+    seen: list[int] = []
+
+    class Watched(ReadAhead):
+        def adapt(self) -> None:
+            super().adapt()
+            seen.append(self.entries)
+
+    monkeypatch.setattr(ahead, "LEAST", 1)
+    monkeypatch.setattr(ahead, "MOMENT_SECONDS", 0.01)
+    monkeypatch.setattr(rooms, "ReadAhead", Watched)
+    ordered.declare()
+    ids = keyed(20, 20)
+    await append_events(store, ids)
+    async with running(ordered.worker, server.url):
+        await ordered.until(*ids)
+
+    assert max(seen) > 1
+    assert by_key(ordered.ids) == {f"k{key}": list(range(20)) for key in range(20)}
 
 
 async def test_what_is_behind_a_failing_event_waits_in_the_store(
