@@ -106,7 +106,7 @@ class GaveUp:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """The entry is not in the contract's form, so no handler saw it.
+    """The entry is not in the contract's form, or not in a part that its handler asked for.
 
     Args:
         error: What is wrong with it.

@@ -32,7 +32,7 @@ DEAD_LETTERS_KEPT = 100_000
 DEAD_LETTERS_KEPT_MS = 30 * 86_400_000
 REFUSED_PAUSE_SECONDS = 15.0
 DEAD_LETTER_FIELDS = 1000
-# What is set aside for these reasons was not run.
+# What is set aside for these reasons was not run, or not to an end that is the handler's doing.
 NO_ATTEMPT = ("unreadable", "poison")
 
 _park = Script("consumers", "order/fenced", "waiting/park")
