@@ -138,6 +138,8 @@ class Room:
         for entry in drain():
             self.end_alone(entry)
             self.line_up(entry)
+        # One that stood back for a suspect that is held back now.
+        self._house.wake_suspects()
 
     def line_up_again(self, entry: HeldEntry) -> None:
         """Have an entry wait again that was taken and not begun."""
@@ -274,8 +276,12 @@ class House:
         """End a suspect's turn; nothing happens if it has none."""
         if self._alone is entry:
             self._alone = None
-            for room in self.rooms:
-                room.wake_suspects()
+            self.wake_suspects()
+
+    def wake_suspects(self) -> None:
+        """Have every room look whether it is a suspect's turn."""
+        for room in self.rooms:
+            room.wake_suspects()
 
     def holds(self, stream_key: str, entry_id: str) -> bool:
         """Tell whether an entry is in this process's hands."""

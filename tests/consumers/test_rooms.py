@@ -9,6 +9,8 @@ from consumers.entry import HeldEntry
 from consumers.rooms import House
 from consumers.suspects.suspicion import Suspicion
 from consumers.worker import Batch
+from relay.contract.duties import cancel
+from relay.contract.stream import Stream
 from tests.consumers.making import make_entry, make_handler, make_room, make_stream
 from tests.waiting import wait_until
 
@@ -182,9 +184,11 @@ async def test_an_entry_claimed_while_it_is_handled_has_no_second_run(kept: bool
 # --- suspects
 
 
-def suspect(entry_id: str, takeovers: int = 2, strikes: int = 0) -> HeldEntry:
+def suspect(
+    entry_id: str, takeovers: int = 2, strikes: int = 0, stream: Stream | None = None
+) -> HeldEntry:
     """Make an entry that was taken over before."""
-    return make_entry(entry_id, suspicion=Suspicion(takeovers, strikes))
+    return make_entry(entry_id, stream=stream, suspicion=Suspicion(takeovers, strikes))
 
 
 async def test_one_suspect_at_a_time_is_given_out_and_others_beside_it() -> None:
@@ -217,6 +221,29 @@ async def test_the_suspects_of_all_handlers_share_one_turn() -> None:
     assert not waiting.done()
     one.let_go(first)
     assert await waiting is second
+
+
+async def test_a_suspect_has_its_turn_where_the_one_before_it_is_paused() -> None:
+    """It stood back for another room's, which nobody runs now."""
+    house = House([make_handler(pattern="a:*"), make_handler(pattern="b:*")])
+    one, other = house.rooms
+    first, second = suspect("1-0"), suspect("2-0")
+    one.put(first)
+    one.let_go(await one.take())
+    lanes = [asyncio.create_task(room.take()) for room in (one, other)]
+    await asyncio.sleep(0)
+    one.put(second)
+
+    def pause() -> None:
+        house.resting.add(third.stream.key)
+        other.line_up_anew(other.drain)
+
+    third = suspect("3-0", stream=make_stream("paused"))
+    asyncio.get_running_loop().call_soon(pause)
+    other.put(third)
+
+    assert await asyncio.wait_for(lanes[0], 5) is second
+    await cancel(lanes)
 
 
 async def test_rooms_with_suspects_take_turns() -> None:
