@@ -188,8 +188,12 @@ class Discovery:
         )
 
     async def _create_group(self, stream: Stream, first_id: str) -> bool | None:
-        """Create the group; false where it exists, none where the stream does not."""
-        answer = await _make_group(self._us.redis, [stream.key], self._us.group, first_id)
+        """Create the group; false where it exists, none where the stream does not.
+
+        Also makes this process one of its consumers, so that it is seen to live before it reads.
+        """
+        who = (self._us.group, first_id, self._us.name)
+        answer = await _make_group(self._us.redis, [stream.key], *who)
         if answer == b"gone":
             return None
         return bool(answer == b"made")

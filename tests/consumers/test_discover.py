@@ -21,10 +21,12 @@ from tests.consumers.making import (
     TAG,
     TYPE,
     append_events,
+    consumers_of,
     full,
     make_handler,
     make_stream,
     read_as,
+    us,
 )
 from tests.consumers.reading import Reading
 from tests.consumers.waiting_long import make_again
@@ -80,6 +82,18 @@ async def test_streams_that_a_handler_is_for_are_joined(server: Server, store: R
 
     assert list(scene.routes.streams) == [make_stream("message.new").key]
     assert await group_is_at(store, "email.new") is None
+
+
+async def test_a_worker_is_a_consumer_of_what_it_joins_before_it_is_given_anything(
+    server: Server, store: Redis
+) -> None:
+    """Else nobody could see that it lives where it has nothing to read, or may not."""
+    await append_events(store, ["evt_1"])
+    scene = scene_for(server, store)
+    async with full(store):
+        await scene.discovery.look()
+
+    assert await consumers_of(store) == {us(store).name}
 
 
 async def test_all_partitions_of_an_endpoint_are_joined(server: Server, store: Redis) -> None:

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from consumers import Event, Rate, Retry, RetryLater, Worker
 from consumers.app import WorkerProcess
 from consumers.operations.groups.pause import pause, resume
+from consumers.operations.groups.remove import plan_removal
 from relay.contract.patterns import parse_pattern
 from tests.consumers.making import (
     GROUP,
@@ -126,6 +127,21 @@ async def test_a_worker_that_starts_finds_what_is_paused(
         await handled.until(*numbered(5))
 
     assert seen == ["evt_other"]
+
+
+async def test_a_worker_that_started_while_paused_stands_in_the_way_of_a_removal(
+    server: Server, store: Redis, handled: Handled
+) -> None:
+    """It would make the group again and handle everything; nor is the group an abandoned one."""
+    take_note(handled)
+    await append_events(store, ["evt_1"])
+    await pause(store, KEYS, GROUP)
+    async with running(handled.worker, server.url) as process:
+        await wait_until(lambda: bool(process._routes.resting), description="it has joined")
+        removal = await plan_removal(store, KEYS, GROUP)
+
+    assert removal.living == [process.consumer]
+    assert [state.abandoned for state in removal.states] == [False]
 
 
 async def test_another_groups_pause_is_none_of_ours(
