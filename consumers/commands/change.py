@@ -15,6 +15,7 @@ from consumers.operations.dead.books import Choice
 from consumers.operations.dead.plan import Plan
 from consumers.operations.dead.tally import Result
 from consumers.operations.pace import Pace
+from consumers.operations.select import Selection
 from relay.contract.display import show, show_json, tell, warn
 from relay.contract.keys import Keys
 from relay.contract.logs import configure_logs
@@ -86,11 +87,10 @@ async def change(kind: Change, filters: Filters, how: How) -> None:
         if how.dry_run or not plan.letters:
             _end(plan, None, how)
             return
-        go_on = _command(kind, filters, how, str(plan.until))
+        bounded = replace(choice.selection, until=str(plan.until))
         confirm(f"{kind.name.capitalize()} {plan.letters} letters?", yes=how.yes)
         if not how.as_json:
-            warn(f"If this is interrupted, go on with: {go_on}")
-        bounded = replace(choice.selection, until=str(plan.until))
+            warn(f"If this is interrupted, go on with: {_command(kind, filters, how, bounded)}")
         result = await _act(kind, redis, keys, replace(choice, selection=bounded), how)
     _end(plan, result, how)
 
@@ -104,11 +104,17 @@ async def _act(kind: Change, redis: Redis, keys: Keys, choice: Choice, how: How)
     return result
 
 
-def _command(kind: Change, filters: Filters, how: How, until: str) -> str:
-    """Write the command that goes on where this one stops; a password is not for the terminal."""
-    limit = "" if how.limit is None else f" --limit {how.limit}"
+def _command(kind: Change, filters: Filters, how: How, meant: Selection) -> str:
+    """Write the command that goes on where this one stops; a password is not for the terminal.
+
+    "2h" would mean another time by then, and leave out what has become older meanwhile.
+    """
+    words = filters.words(until=meant.until, since=meant.since if filters.since else None)
     rate = "" if how.rate is None else f" --rate {how.rate:g}"
-    return f"relay dead {kind.name} {filters.words(until=until)}{limit}{rate} --yes"
+    command = f"relay dead {kind.name} {words}{rate} --yes"
+    if how.limit is None:
+        return command
+    return f"{command} --limit {how.limit} (less by what was {kind.done} until then)"
 
 
 def _show_plan(kind: Change, plan: Plan) -> None:

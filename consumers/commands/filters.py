@@ -68,11 +68,17 @@ class Filters:
             raise CommandFailed(str(error), exit_code=WRONG_USAGE) from None
         return Choice(endpoint=self.endpoint, group=self.group, selection=selection, limit=limit)
 
-    def words(self, *, until: str) -> str:
-        """Write them as they are typed, with another bound."""
+    def words(self, *, until: str, since: str | None = None) -> str:
+        """Write them as they are typed, with other bounds.
+
+        Args:
+            until: The last letter that is meant.
+            since: The first one; where left out, as it was typed.
+        """
         words: list[str] = []
+        bounded = replace(self, until=until, since=since or self.since)
         for field in fields(self):
-            value = getattr(replace(self, until=until), field.name)
+            value = getattr(bounded, field.name)
             option = SEVERAL.get(field.name, field.name)
             for one in [value] if isinstance(value, str) else value or []:
                 words += [f"--{option}", one]

@@ -122,6 +122,20 @@ def test_a_yes_redrives_and_says_how_to_go_on(
     assert (client.xlen(DEAD), client.xlen(AGAIN)) == (2, 6)
 
 
+def test_how_to_go_on_means_the_same_letters_also_later(server: Server, client: Redis) -> None:
+    """How long ago is another time by then, and a limit holds for both runs together."""
+    until = newest(client)
+    result = fine(server, "redrive", "--since", "1d", "--yes", "--limit", "2")
+    (said,) = [line for line in result.stderr.splitlines() if "go on with" in line]
+    command = re.fullmatch(r".*: relay dead redrive --since (\d+)-0 --until (\S+) (.*)", said)
+    day_ms = 1000 * client.time()[0] - int(command[1]) if command else 0
+
+    assert command is not None
+    assert 86_300_000 < day_ms < 86_500_000
+    assert command[2] == until
+    assert command[3] == "--yes --limit 2 (less by what was redriven until then)"
+
+
 def test_what_is_left_is_named_afterwards(server: Server, client: Redis) -> None:
     """Each letter with why."""
     bad = KEYS.again(TAG, GROUP, TYPE)

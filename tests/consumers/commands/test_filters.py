@@ -71,6 +71,12 @@ def test_they_are_written_as_they_are_typed_with_another_bound() -> None:
     )
 
 
+def test_a_time_that_was_typed_gives_way_to_the_letter_it_means() -> None:
+    """So that it means the same when it is typed again."""
+    assert Filters(since="2h").words(since="7-0", until="9-9") == "--since 7-0 --until 9-9"
+    assert Filters(since="2h").words(until="9-9") == "--since 2h --until 9-9"
+
+
 def test_every_filter_is_written() -> None:
     """None is forgotten where a command is told to go on."""
     every: dict[str, Any] = {name: ["x"] for name in ("types", "event_ids", "letters")}
