@@ -9,7 +9,9 @@
 --          and value in turn; a body is empty
 -- Cost: one XRANGE for each few letters, as many as likely fit into what is left of the bytes.
 
-local MOST_AT_ONCE = 64
+-- What comes next may be a thousand times as large as what came before: sixty-four bodies of 1 MiB
+-- would keep the server for a third of a second.
+local MOST_AT_ONCE = 4
 
 local found = redis.call('TYPE', KEYS[1])['ok']
 if found ~= 'stream' and found ~= 'none' then
@@ -37,8 +39,8 @@ local function take(id, flat)
   letters[seen] = { id, size, #flat / 2, kept }
 end
 
--- Few at first: nobody knows yet how large they are.
-local count = 2
+-- One at first: nobody knows yet how large they are.
+local count = 1
 while seen < most and bytes < enough_bytes do
   count = math.min(count, most - seen)
   local page = redis.call(command, KEYS[1], from, to, 'COUNT', count)

@@ -115,7 +115,7 @@ async def pages(redis: Redis, book: Book, part: Range) -> AsyncIterator[list[Dea
         part: What of it.
 
     Yields:
-        Letters without their bodies, at most 128 KiB with them, or one letter.
+        Letters without their bodies: with them 128 KiB, and at most four letters more.
 
     Raises:
         ResponseError: What stands there is no stream.

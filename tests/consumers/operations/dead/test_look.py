@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from consumers.operations.dead import letters as reading
 from consumers.operations.dead import look as module
 from consumers.operations.dead.books import Choice
-from consumers.operations.dead.letters import DeadLetter
+from consumers.operations.dead.letters import Book, DeadLetter, Range, pages
 from consumers.operations.dead.look import count_letters, find_letters, list_letters
 from consumers.operations.select import Selection
 from relay.contract.connect import ResponseError
@@ -67,6 +67,17 @@ async def test_large_letters_come_in_smaller_pages(store: Redis) -> None:
     assert await listed(store) == numbered(12)[::-1]
     statistics: Any = await store.info("commandstats")
     assert statistics["cmdstat_evalsha"]["calls"] >= 4
+
+
+async def test_a_page_ends_soon_where_large_letters_follow_small_ones(store: Redis) -> None:
+    """How large the next ones are is not known, so that few are read at once."""
+    large = (letter_for(each, data=b"x" * 200_000) for each in numbered(20))
+    await set_aside(store, *numbered(8), *large)
+    book = Book.of(KEYS, TAG, GROUP)
+    found = [page async for page in pages(store, book, Range())]
+
+    assert sum(map(len, found)) == 28
+    assert max(sum(letter.size_bytes > 200_000 for letter in page) for page in found) <= 4
 
 
 @pytest.mark.parametrize(
