@@ -11,6 +11,7 @@ from consumers.operations.insist import insist
 from consumers.operations.replay.book import Book, Heading, StreamState, begin_book, read_books
 from consumers.operations.replay.plan import PlannedStream, ReplayPlan, plan_replay
 from consumers.operations.replay.wanted import ReplayRefused, Wanted, name_of, parts_of
+from consumers.operations.select import LAST_NUMBER, in_order
 from relay.contract.keys import Keys
 
 
@@ -46,7 +47,7 @@ async def start_replay(
         raise ReplayRefused("Nothing can be replayed: see the plan.")
     name = name_of(plan.wanted.group, said or _words(plan.wanted))
     books, _ = await insist(partial(read_books, redis, keys, name, plan.tags))
-    if not anew and any(is_unfinished(book, books.values()) for book in books.values()):
+    if not anew and _has_not_ended(list(books.values())):
         raise ReplayRefused(
             f"The same replay was begun and has not ended. Go on with it: "
             f"relay replay --resume {name} (or begin it once more: --anew)"
@@ -74,7 +75,7 @@ async def complete(redis: Redis, keys: Keys, name: str, books: dict[str, Book]) 
     Raises:
         ReplayRefused: Another run began meanwhile.
     """
-    newest = max(books.values(), key=lambda book: book.heading.began_ms).heading
+    newest = _newest(books.values())
     former = {tag: book for tag, book in books.items() if book.heading.run != newest.run}
     for tag in former:
         del books[tag]
@@ -83,24 +84,34 @@ async def complete(redis: Redis, keys: Keys, name: str, books: dict[str, Book]) 
     # deleted, and what became of its streams is not known any more.
     if not missing or any(book.was_begun for book in books.values()):
         return
-    plan = await plan_replay(redis, keys, newest.wanted, tags=missing)
+    # What arrived since it began is none of it, though the group may have read that by now.
+    began = f"{newest.began_ms}-{LAST_NUMBER}"
+    until = min(newest.wanted.until, began, key=in_order)
+    wanted = msgspec.structs.replace(newest.wanted, until=until)
+    plan = await plan_replay(redis, keys, wanted, tags=missing)
     await _begin_all(redis, keys, name, newest, plan.streams, former)
     books |= await read_books(redis, keys, name, missing)
 
 
-def is_unfinished(book: Book, books: Iterable[Book]) -> bool:
-    """Tell whether a book's run has something left to do.
+def _newest(books: Iterable[Book]) -> Heading:
+    return max(books, key=lambda book: book.heading.began_ms).heading
 
-    Args:
-        book: One of a replay.
-        books: All of that replay, which share a limit.
-    """
-    heading = book.heading
-    of_run = [each for each in books if each.heading.run == heading.run]
-    copied = sum(state.copied for each in of_run for _, state in each.streams.values())
-    if heading.wanted.limit is not None and copied >= heading.wanted.limit:
+
+def _has_not_ended(books: Sequence[Book]) -> bool:
+    """Tell whether the newest run has something left to do; former ones have been given up."""
+    if not books:
         return False
-    return any(state.next for _, state in book.streams.values())
+    newest = _newest(books)
+    streams = [
+        state
+        for book in books
+        if book.heading.run == newest.run
+        for _, state in book.streams.values()
+    ]
+    limit = newest.wanted.limit
+    if limit is not None and sum(state.copied for state in streams) >= limit:
+        return False
+    return any(state.next for state in streams)
 
 
 async def _begin_all(

@@ -32,6 +32,7 @@ from tests.consumers.operations.replay.making import (
     planned,
     stored,
 )
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.redis
 
@@ -227,6 +228,42 @@ async def test_what_was_begun_in_one_tag_only_is_begun_in_the_others(store: Redi
 
     assert result.copied == 2
     assert await copied(store, KEYS.again("github", GROUP, TYPE)) == ["evt_2"]
+
+
+async def test_what_arrived_since_a_replay_began_is_none_of_it_in_any_tag(store: Redis) -> None:
+    """Nor where its book is written only when somebody goes on, and the group has read more."""
+    await stored(store, ["evt_1"])
+    await stored(store, ["evt_2"], TYPE, "github")
+    name = await begun(store)
+    books = await read_books(store, KEYS, name, [TAG])
+    await store.delete(KEYS.replay("github", *parts_of(name)))
+
+    async def a_moment_has_passed() -> bool:
+        seconds, microseconds = await store.time()
+        return 1000 * seconds + microseconds // 1000 > books[TAG].heading.began_ms
+
+    await wait_until(a_moment_has_passed, description="the next millisecond")
+    await stored(store, ["evt_3"], TYPE, "github")
+
+    await continue_replay(store, KEYS, name)
+
+    assert await copied(store, KEYS.again("github", GROUP, TYPE)) == ["evt_2"]
+
+
+async def test_a_former_run_in_another_tag_does_not_keep_a_replay_from_being_over(
+    store: Redis,
+) -> None:
+    """It was given up when the same was begun anew, where its tag had nothing more to give."""
+    await stored(store, ["evt_1"])
+    await stored(store, ["evt_2"], TYPE, "github")
+    await begun(store)
+    await store.xtrim(make_stream(TYPE, "github").key, maxlen=0)
+    name = await start_replay(store, KEYS, await planned(store), anew=True)
+    await continue_replay(store, KEYS, name)
+
+    again = await begun(store)
+
+    assert again == name
 
 
 async def test_a_book_that_was_lost_half_way_is_not_begun_again(store: Redis) -> None:
