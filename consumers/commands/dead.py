@@ -72,9 +72,10 @@ def list_(
     else:
         shown.show_counts(found.rows, str(by), as_json=as_json)
     if found.go_on_until:
+        how = "" if by is None else f" --by {by}"
         warn(
             f"{found.looked_at} letters were looked at, and there are more: "
-            f"relay dead list {filters.words(until=found.go_on_until)}"
+            f"relay dead list {filters.words(until=found.go_on_until)}{how}"
         )
 
 

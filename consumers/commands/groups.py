@@ -1,5 +1,6 @@
 """``relay groups``: how far each consumer group has come."""
 
+import shlex
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from relay.contract.ask import Trouble
 from relay.contract.display import show, time_text, warn
 from relay.contract.explain import CommandFailed
 from relay.contract.loop import run
-from relay.contract.paused import Pause
+from relay.contract.paused import EVERYTHING, Pause
 from relay.contract.printable import printable
 
 COLUMNS = (
@@ -128,9 +129,14 @@ def pause_line(pause: Pause) -> str:
 
 def _paused(pauses: Sequence[Pause]) -> list[str]:
     return [
-        f"{pause_line(pause)}. It goes on with: relay groups resume {pause.group}"
+        f"{pause_line(pause)}. It goes on with: relay groups resume {pause.group}{_named(pause)}"
         for pause in pauses
     ]
+
+
+def _named(pause: Pause) -> str:
+    """Name a pause for the shell; without its pattern the group's others would end with it."""
+    return "" if pause.pattern == EVERYTHING else f" {shlex.quote(printable(pause.pattern))}"
 
 
 def _pinning(seen: Seen) -> list[str]:

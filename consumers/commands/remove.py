@@ -91,9 +91,7 @@ async def _remove(
     async with opened(redis_url) as (redis, keys):
         removal = await wish.planned(redis, keys)
         if removal.is_empty:
-            raise CommandFailed(
-                f"There is nothing of a group {printable(wish.group)!r}; see: relay groups"
-            )
+            raise CommandFailed(_nothing_of(removal))
         if not as_json:
             _show(removal)
         refuse_troubles(removal.troubles)
@@ -107,6 +105,13 @@ async def _remove(
             removal.refuse_if_used(force=wish.force)
         await remove(redis, keys, removal, report=shown("let go", as_json=as_json))
         return removal
+
+
+def _nothing_of(removal: Removal) -> str:
+    group = printable(removal.group)
+    if removal.dead:
+        return f"There is nothing of a group {group!r} but its dead letters: add --with-dead"
+    return f"There is nothing of a group {group!r}; see: relay groups"
 
 
 def _say_what_is_in_the_way(removal: Removal, *, force: bool) -> None:

@@ -232,9 +232,11 @@ def test_a_list_that_looks_too_long_stops_unless_it_is_told_not_to(
         pipeline.xadd(DEAD, letter_for(f"more_{number}"))
     pipeline.execute()
     stopped = fine(server, "list", "--id", "evt_1")
+    counted = fine(server, "list", "--by", "type")
     through = fine(server, "list", "--id", "evt_1", "--all")
 
     assert "64 letters were looked at" in stopped.stderr
+    assert re.search(r": relay dead list --until \S+ --by type\n", counted.stderr)
     assert "evt_1" not in stopped.stdout
     assert "evt_1" in through.stdout
 

@@ -75,10 +75,20 @@ def test_a_pause_is_told_and_shown_with_its_reason(server: Server, client: Redis
     assert "1 streams wait; 1 consumers live" in first.stdout
     assert "paused already" in second.stdout
     assert client.hgetall(KEYS.paused) == value
-    assert "CRM is \\x1b[31mdown. It goes on with: relay groups resume crm" in shown.stderr
+    assert (
+        "CRM is \\x1b[31mdown. It goes on with: relay groups resume crm 'unipile:*'\n"
+        in shown.stderr
+    )
     assert row["paused"]
     assert row["pauses"][0]["reason"] == "CRM is \x1b[31mdown"
     assert row["pauses"][0]["since"]
+
+
+def test_a_pause_of_everything_needs_no_pattern_to_go_on(server: Server, client: Redis) -> None:
+    """There is none to name that would end less."""
+    done(server, "pause", GROUP)
+
+    assert "It goes on with: relay groups resume crm\n" in done(server).stderr
 
 
 def test_a_pause_of_what_is_not_there_is_made_and_warned_of(server: Server, client: Redis) -> None:
@@ -185,8 +195,10 @@ def test_dead_letters_go_only_where_that_is_said(
     """They are found also when the group is on no stream any more."""
     client.xadd(KEYS.dead(TAG, GROUP), {"id": "evt_0"})
     done(server, "remove", GROUP, "--yes")
+    again = command(server, "remove", GROUP, "--yes").exception
     told = document(server, "remove", GROUP, "--with-dead", "--yes")
 
+    assert "nothing of a group 'crm' but its dead letters: add --with-dead" in str(again)
     assert told["books"] == [KEYS.dead(TAG, GROUP)]
     assert (told["dead"], told["done"]) == (1, True)
     assert client.exists(KEYS.dead(TAG, GROUP)) == 0
