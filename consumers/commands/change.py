@@ -19,6 +19,7 @@ from consumers.operations.select import Selection
 from relay.contract.display import show, show_json, tell, warn
 from relay.contract.keys import Keys
 from relay.contract.logs import configure_logs
+from relay.contract.printable import printable
 
 PARTS = ("tag", "group", "type", "reason", "letters")
 FIRST = ("letter", "group", "type", "id", "error")
@@ -126,6 +127,11 @@ def _show_plan(kind: Change, plan: Plan) -> None:
         show(_parts(plan), PARTS, as_json=False)
         tell("The first of them:")
         show([row(letter) for letter in plan.first], FIRST, as_json=False)
+    for tag, group, event_type in plan.unread:
+        tell(
+            f"{printable(group)} does not read {printable(event_type)} in {tag} now: what it is "
+            "given back waits until its worker runs, and does not go after 30 days."
+        )
     for problem, count in plan.left:
         tell(f"{count} are left as they are: {PROBLEMS[problem]}.")
 
@@ -146,6 +152,7 @@ def _end(plan: Plan, result: Result | None, how: How) -> None:
         "parts": _parts(plan),
         "first": [row(letter) for letter in plan.first],
         "left": dict(plan.left),
+        "unread": [list(place) for place in plan.unread],
         "done": 0 if result is None else result.done,
     }
     if result is not None:

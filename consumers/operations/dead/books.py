@@ -56,7 +56,7 @@ async def find_books(redis: Redis, keys: Keys, choice: Choice) -> list[Book]:
     for tag in await tags_of_choice(redis, keys, choice):
         groups = {choice.group} if choice.group else await _groups(redis, keys, tag)
         books = [Book.of(keys, tag, group) for group in sorted(groups)]
-        lengths = await _ask(redis, "xlen", [book.key for book in books])
+        lengths = await ask(redis, "xlen", [book.key for book in books])
         for book, length in zip(books, lengths, strict=True):
             if isinstance(length, Exception):
                 raise length
@@ -75,13 +75,13 @@ async def _groups(redis: Redis, keys: Keys, tag: str) -> set[str]:
     types, _ = await insist(partial(redis.hkeys, keys.streams(tag)))
     configured, _ = await insist(partial(redis.hkeys, keys.groups(tag)))
     streams = [keys.stream(tag, text_of(name)) for name in types]
-    replies = await _ask(redis, "xinfo_groups", streams)
+    replies = await ask(redis, "xinfo_groups", streams)
     # Where it is no list, the stream is registered and gone.
     rows = [row for reply in replies if isinstance(reply, list) for row in reply]
     return {text_of(name) for name in [*configured, *(row["name"] for row in rows)]}
 
 
-async def _ask(redis: Redis, what: str, names: Sequence[str]) -> list[Any]:
+async def ask(redis: Redis, what: str, names: Sequence[str]) -> list[Any]:
     """Ask the same of many keys in bounded round trips; give an exception where one refuses."""
     replies: list[Any] = []
     for start in range(0, len(names), AT_ONCE):

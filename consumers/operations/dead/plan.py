@@ -2,16 +2,18 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from redis.asyncio import Redis
 
-from consumers.operations.dead.books import Choice
+from consumers.operations.dead.books import Choice, ask
 from consumers.operations.dead.choose import Bounded, Judge, Problem, bounded, choose
 from consumers.operations.dead.fit import judge_of, nothing_wrong
 from consumers.operations.dead.letters import DeadLetter
 from consumers.operations.progress import Progress, Report, unheard
 from consumers.operations.select import in_order
+from relay.contract.connect import text_of
 from relay.contract.keys import Keys
 
 # So many are shown one by one.
@@ -49,6 +51,8 @@ class Plan:
         parts: Which, the most first.
         first: The oldest few of them.
         left: How many it could not be done to, and why.
+        unread: Tag, group and type where the group does not read the type's stream (any more): what
+            is given back there waits for a worker, and no longer ends by itself.
     """
 
     until: str | None
@@ -56,6 +60,7 @@ class Plan:
     parts: Sequence[Part]
     first: Sequence[DeadLetter]
     left: Sequence[tuple[Problem, int]]
+    unread: Sequence[tuple[str, str, str]] = ()
 
 
 async def plan_redrive(
@@ -73,7 +78,8 @@ async def plan_redrive(
         ResponseError: What stands at the key of a group's dead letters is no stream.
     """
     books = await bounded(redis, keys, choice)
-    return await _plan(redis, books, choice, await judge_of(redis, keys, books), report)
+    plan = await _plan(redis, books, choice, await judge_of(redis, keys, books), report)
+    return replace(plan, unread=await _unread(redis, keys, plan.parts))
 
 
 async def plan_drop(redis: Redis, keys: Keys, choice: Choice, *, report: Report = unheard) -> Plan:
@@ -105,6 +111,19 @@ async def _plan(
         first=first,
         left=left.most_common(),
     )
+
+
+async def _unread(redis: Redis, keys: Keys, parts: Sequence[Part]) -> list[tuple[str, str, str]]:
+    places = sorted({(part.tag, part.group, part.event_type) for part in parts})
+    streams = [keys.stream(tag, event_type) for tag, _, event_type in places]
+    replies = await ask(redis, "xinfo_groups", streams)
+    # Where it is no list, the stream is registered and gone.
+    groups = [{text_of(row["name"]) for row in _rows(reply)} for reply in replies]
+    return [place for place, names in zip(places, groups, strict=True) if place[1] not in names]
+
+
+def _rows(reply: Any) -> list[Any]:  # noqa: ANN401 - rows, or what the store refused with
+    return reply if isinstance(reply, list) else []
 
 
 def _kind(letter: DeadLetter) -> tuple[str, str, str, str]:

@@ -48,14 +48,18 @@ async def registered(asker: Asker, keys: Keys, tags: Sequence[str]) -> list[Stre
 async def find_groups(
     asker: Asker, keys: Keys, tags: Sequence[str], *, group: str | None = None
 ) -> list[Found]:
-    """Find the groups of the streams of some tags, and what they are given again."""
+    """Find the groups of the streams of some tags, and what they are given again.
+
+    What is given again to a group that no stream has any more is found where it is named.
+    """
     streams = await registered(asker, keys, tags)
     found = await _groups_of(asker, streams, group)
     types: dict[str, list[str]] = {}
     for stream in streams:
         types.setdefault(stream.tag, []).append(stream.event_type)
     again: dict[str, Stream] = {}
-    for name, tag in sorted({(one.group, one.stream.tag) for one in found}):
+    named = {(group, tag) for tag in types} if group else set[tuple[str, str]]()
+    for name, tag in sorted({(one.group, one.stream.tag) for one in found} | named):
         given = {keys.again(tag, name, event_type): event_type for event_type in types[tag]}
         for key in await asker.there(given):
             again[key] = Stream(tag, given[key], key, again=True)

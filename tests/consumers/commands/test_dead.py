@@ -136,6 +136,19 @@ def test_how_to_go_on_means_the_same_letters_also_later(server: Server, client: 
     assert command[3] == "--yes --limit 2 (less by what was redriven until then)"
 
 
+def test_a_plan_says_where_nobody_would_read_what_is_given_back(
+    server: Server, client: Redis
+) -> None:
+    """It would wait, and no longer end by itself as a dead letter does."""
+    warning = f"{GROUP} does not read {TYPE} in {TAG} now: what it is given back waits until"
+    before = words(fine(server, "redrive", "--dry-run").stdout)
+    client.xgroup_create(KEYS.stream(TAG, TYPE), GROUP, mkstream=True)
+    after = words(fine(server, "redrive", "--dry-run").stdout)
+
+    assert warning in before
+    assert "does not read" not in after
+
+
 def test_what_is_left_is_named_afterwards(server: Server, client: Redis) -> None:
     """Each letter with why."""
     bad = KEYS.again(TAG, GROUP, TYPE)
@@ -178,6 +191,7 @@ def test_programs_get_one_document(server: Server, client: Redis, options: list[
         ],
         "first": None,
         "left": {},
+        "unread": [[TAG, GROUP, TYPE]],
         "named": None,
         "done": done,
     }

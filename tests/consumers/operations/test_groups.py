@@ -229,6 +229,18 @@ async def test_a_group_without_living_consumers_is_abandoned_where_it_holds_some
     assert not (await state_of(store)).abandoned
 
 
+async def test_what_a_group_is_given_again_is_found_also_where_it_is_on_no_stream(
+    store: Redis,
+) -> None:
+    """Letters may be redriven after it was removed; its name is needed, nothing else tells."""
+    await append_events(store, ["evt_1"])
+    again = KEYS.again(TAG, GROUP, TYPE)
+    await store.xgroup_create(again, GROUP, id="0", mkstream=True)
+    seen = await look(store, KEYS, group=GROUP)
+
+    assert [state.stream.key for state in seen.states] == [again]
+
+
 async def test_a_pause_and_the_configuration_are_shown_where_they_apply(store: Redis) -> None:
     """Both say of which streams they speak."""
     for event_type in (TYPE, "email.new"):
