@@ -113,7 +113,8 @@ class Asked:
     @property
     def words(self) -> list[str]:
         """What names the replay: the same when the same is typed again."""
-        options = [f"{name}={value}" for name, value in self.said.items() if value is not None]
+        said = {**self.said, "--limit": self.limit}
+        options = [f"{name}={value}" for name, value in said.items() if value is not None]
         return [*sorted(self.patterns), *options, *sorted(f"--id={each}" for each in self.ids)]
 
     def wanted(self, now_ms: int) -> Wanted:
@@ -151,7 +152,7 @@ class How:
 
 
 def _check(asked: Asked, how: How) -> None:
-    narrowed = asked.group or asked.words or asked.limit
+    narrowed = asked.group or asked.words
     if how.resume and (narrowed or how.anew or how.dry_run):
         raise CommandFailed(
             "--resume goes on with what was asked for then: only --rate goes with it.",

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
 
 import msgspec
@@ -49,8 +50,8 @@ async def start_replay(
     books, _ = await insist(partial(read_books, redis, keys, name, plan.tags))
     if not anew and _has_not_ended(list(books.values())):
         raise ReplayRefused(
-            f"The same replay was begun and has not ended. Go on with it: "
-            f"relay replay --resume {name} (or begin it once more: --anew)"
+            f"The same replay was begun at {_began(books.values())} and has not ended. Go on with "
+            f"it: relay replay --resume {name} (or begin it once more, as it is meant now: --anew)"
         )
     seconds, microseconds = await redis.time()
     heading = Heading(
@@ -95,6 +96,12 @@ async def complete(redis: Redis, keys: Keys, name: str, books: dict[str, Book]) 
 
 def _newest(books: Iterable[Book]) -> Heading:
     return max(books, key=lambda book: book.heading.began_ms).heading
+
+
+def _began(books: Iterable[Book]) -> str:
+    """Say when: "2h" meant another time then, and what is gone on with is what was meant."""
+    at = datetime.fromtimestamp(_newest(books).began_ms / 1000, UTC)
+    return at.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _has_not_ended(books: Sequence[Book]) -> bool:

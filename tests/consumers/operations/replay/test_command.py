@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from consumers.commands import register, replayed
 from consumers.operations.replay import ReplayRefused
+from relay.contract.display import time_text
 from relay.contract.explain import CommandFailed
 from tests.consumers.making import GROUP, KEYS, TAG, TYPE, append_events, make_stream, numbered
 from tests.consumers.operations.replay.making import AGAIN, copied, stored
@@ -101,7 +102,7 @@ async def test_without_a_yes_nothing_is_done(store: Redis, server: Server) -> No
 
 
 async def test_the_same_words_mean_the_same_replay(store: Redis, server: Server) -> None:
-    """Also where what they mean changes by the second."""
+    """Also where what they mean changes by the second; it is said when they were typed first."""
     await stored(store, numbered(3))
     one = await document(server, GROUP, "--since", "2h", "--yes", "--limit", "1")
     book = KEYS.replay(TAG, GROUP, one["id"].partition(":")[2])
@@ -109,12 +110,15 @@ async def test_the_same_words_mean_the_same_replay(store: Redis, server: Server)
     heading["wanted"]["limit"] = None
     await store.hset(book, "@heading", json.dumps(heading))
 
-    refused = await command(server, GROUP, "--since", "2h", "--yes")
+    refused = await command(server, GROUP, "--since", "2h", "--limit", "1", "--yes")
+    whole = await document(server, GROUP, "--since", "2h", "--yes")
+    anew = await document(server, GROUP, "--since", "2h", "--limit", "1", "--yes", "--anew")
 
     assert isinstance(refused.exception, ReplayRefused)
     assert f"--resume {one['id']}" in str(refused.exception)
-    anew = await document(server, GROUP, "--since", "2h", "--yes", "--anew")
-    assert anew["replayed"] == 3
+    assert str(time_text(heading["began_ms"]))[:19] in str(refused.exception)
+    assert (whole["id"] != one["id"], whole["replayed"]) == (True, 3)
+    assert (anew["id"], anew["replayed"]) == (one["id"], 1)
 
 
 async def test_options_choose_what_is_replayed(store: Redis, server: Server) -> None:
