@@ -7,8 +7,7 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -45,8 +44,10 @@ from relay.contract.connect import RedisError, connect, place_of
 from relay.contract.duties import Duties, cancel, frames
 from relay.contract.errors import RelayError
 from relay.contract.script import Script
-from relay.contract.surroundings import read_config_file
 from relay.contract.tally import Tally, total
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TICK_SECONDS = 0.5
 # What is sent at the end must not wait for ever for a store that is away.
@@ -58,20 +59,6 @@ LAST_READ_SECONDS = 2.0
 
 _leave = Script("consumers", "leave")
 _log = structlog.get_logger("consumers.app")
-
-
-def load_settings(environ: Mapping[str, str], **options: object) -> Settings:
-    """Read the settings from where the program was started.
-
-    Args:
-        environ: Environment variables.
-        options: What the command line said; ``None`` means it said nothing.
-
-    Raises:
-        ConfigurationFault: All faults, each in a sentence.
-    """
-    given = {name: value for name, value in options.items() if value is not None}
-    return Settings.load(environ, read_config_file(environ, Path()), given)
 
 
 class WorkerFailed(RelayError):
@@ -364,7 +351,7 @@ async def run_worker(worker: Worker, settings: Settings) -> None:
 
     Args:
         worker: What the user declared.
-        settings: Built by `load_settings`.
+        settings: What the operator wants.
 
     Raises:
         ConfigurationFault: The declaration is faulty.

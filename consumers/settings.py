@@ -5,9 +5,13 @@ The gateway's own settings may stand in the same file and are passed over here.
 Source: docs/reference/configuration.md.
 """
 
+from collections.abc import Mapping
+from pathlib import Path
+
 from pydantic_settings import SettingsConfigDict
 
 from relay.contract.config import ENV_PREFIX, FileSettings
+from relay.contract.surroundings import read_config_file
 
 
 class Settings(FileSettings):
@@ -16,3 +20,17 @@ class Settings(FileSettings):
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="ignore", frozen=True
     )
+
+
+def load_settings(environ: Mapping[str, str], **options: object) -> Settings:
+    """Read the settings from where the program was started.
+
+    Args:
+        environ: Environment variables.
+        options: What the command line said; ``None`` means it said nothing.
+
+    Raises:
+        ConfigurationFault: All faults, each in a sentence.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    return Settings.load(environ, read_config_file(environ, Path()), given)

@@ -21,7 +21,7 @@ from relay.contract.config import unknown_variables
 from relay.contract.connect import COMMAND_TIMEOUT_SECONDS, connect
 from relay.contract.duties import Duties
 from relay.contract.keys import made_at, tags_of
-from relay.contract.surroundings import read_config_file, with_running_dev
+from relay.contract.surroundings import with_running_dev
 from relay.endpoint import Endpoint
 from relay.hold import Holder
 from relay.http.admin import health, serving_admin
@@ -36,7 +36,7 @@ from relay.receive.connections import Connections
 from relay.receive.drain import CUT_SECONDS, DRAIN_IDLE_SECONDS, run_out
 from relay.receive.refusals import RefusalLog
 from relay.receive.routes import Ingress, add_routes
-from relay.settings import Settings, build_endpoints, build_rates
+from relay.settings import Settings, build_endpoints, build_rates, load_settings
 
 # What a gateway opens beside senders' connections: logs, listeners, the store, the parent.
 OWN_FILES = 64
@@ -176,18 +176,6 @@ def create_app(
         ConfigurationFault: Settings or secrets are wrong, all of them named.
     """
     return _ingress(_build(settings, environ))
-
-
-def load_settings(environ: Mapping[str, str], **options: object) -> Settings:
-    """Read the settings from where the program was started.
-
-    Args:
-        environ: Environment variables.
-        options: What the command line said; ``None`` means it said nothing.
-    """
-    toml = read_config_file(environ, Path())
-    given = {name: value for name, value in options.items() if value is not None}
-    return Settings.load(environ, toml, given)
 
 
 def warn_of_settings(settings: Settings, environ: Mapping[str, str]) -> None:

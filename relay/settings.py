@@ -22,6 +22,7 @@ from relay.contract.config import (
 )
 from relay.contract.errors import ConfigurationFault
 from relay.contract.patterns import parse_pattern
+from relay.contract.surroundings import read_config_file
 from relay.endpoint import ChangedBody, Endpoint, Secret
 from relay.providers import PROVIDERS
 from relay.rate import Rate
@@ -153,6 +154,20 @@ class Settings(FileSettings):
         if faults:
             raise ConfigurationFault(faults)
         return settings
+
+
+def load_settings(environ: Mapping[str, str], **options: object) -> Settings:
+    """Read the settings from where the program was started.
+
+    Args:
+        environ: Environment variables.
+        options: What the command line said; ``None`` means it said nothing.
+
+    Raises:
+        ConfigurationFault: All faults together.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    return Settings.load(environ, read_config_file(environ, Path()), given)
 
 
 def read_secret_file(path: Path) -> str:

@@ -28,7 +28,8 @@ from bench.holds.workers import KEYS, fill, stream
 from bench.processes import Program, running
 from bench.store import Store, store
 from consumers import Event, Worker
-from consumers.app import WorkerProcess, load_settings
+from consumers.app import WorkerProcess
+from consumers.settings import load_settings
 
 _STREAM = stream("replayed")
 _GROUPS = ("bench", "other")

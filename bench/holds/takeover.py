@@ -22,7 +22,8 @@ from bench.holds.judging import judge, options
 from bench.holds.record import Record
 from bench.store import Store, store
 from consumers import Event, Worker
-from consumers.app import WorkerProcess, load_settings
+from consumers.app import WorkerProcess
+from consumers.settings import load_settings
 from relay.contract.keys import Keys, member
 
 _KEYS = Keys()

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from redis.asyncio import Redis
 
-from consumers.app import load_settings
+from consumers.settings import load_settings
 from relay.contract.connect import connect
 from relay.contract.keys import Keys
 from relay.contract.surroundings import with_running_dev

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from consumers.app import load_settings, run_worker
+from consumers.app import run_worker
 from consumers.calling.running import add_running_event
 from consumers.commands.options import RedisUrl
 from consumers.processes.changes import Changes, roots_of
 from consumers.processes.kept import Wanted, WorkerDidNotStart
 from consumers.processes.parent import run_processes
-from consumers.settings import Settings
+from consumers.settings import Settings, load_settings
 from consumers.starting.load import find_worker, split_target
 from relay.contract.explain import WRONG_USAGE, explain
 from relay.contract.logs import LogLevel, configure_logs

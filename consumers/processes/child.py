@@ -12,8 +12,9 @@ from pathlib import Path
 
 import structlog
 
-from consumers.app import WorkerProcess, load_settings, run_process
+from consumers.app import WorkerProcess, run_process
 from consumers.calling.running import add_running_event
+from consumers.settings import load_settings
 from consumers.starting.ending import Ending
 from consumers.starting.load import find_worker
 from relay.contract.display import warn

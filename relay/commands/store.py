@@ -14,7 +14,7 @@ from relay.contract.config import FileSettings
 from relay.contract.connect import connect
 from relay.contract.keys import Keys
 from relay.contract.surroundings import read_config_file, with_running_dev
-from relay.settings import Settings
+from relay.settings import Settings, load_settings
 
 # Looking at a large stream takes the server longer than appending to it.
 COMMAND_SECONDS = 10.0
@@ -77,9 +77,6 @@ def gateway_settings(
     Raises:
         ConfigurationFault: All faults together.
     """
-    # What only looks into the store need not wait for the gateway to be imported.
-    from relay.app import load_settings  # noqa: PLC0415
-
     redis = None if redis_url is None else {"url": redis_url}
     return load_settings(environ, redis=redis, **options)
 

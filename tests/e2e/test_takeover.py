@@ -90,7 +90,8 @@ HANDLERS = """
 PHOENIX = """
     import asyncio, os, signal
     import handlers
-    from consumers.app import load_settings, run_worker
+    from consumers.app import run_worker
+    from consumers.settings import load_settings
 
     child = 0
     signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))

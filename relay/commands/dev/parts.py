@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from relay.app import Listening, load_settings, serving
+from relay.app import Listening, serving
 from relay.commands.dev.secret import find_secret
 from relay.commands.dev.words import announce
 from relay.commands.dev.worker import make_worker
@@ -20,7 +20,7 @@ from relay.contract.errors import RelayError
 from relay.contract.explain import CommandFailed
 from relay.contract.logs import configure_logs
 from relay.embedded import DataDirectory, EmbeddedServer
-from relay.settings import DEFAULT_SECRET_VARIABLE, Settings
+from relay.settings import DEFAULT_SECRET_VARIABLE, Settings, load_settings
 from relay.supervise import KeptProcess
 
 # Senders of a trial are on this machine; nobody waits longer for a Ctrl-C.
