@@ -5,10 +5,10 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-import structlog
 from redis.exceptions import ClusterDownError, ReadOnlyError, TryAgainError
 
 from relay.contract.connect import OutOfMemoryError, RedisError, ResponseError
+from relay.contract.logs import Logger
 
 FIRST_PAUSE_SECONDS = 0.05
 LAST_PAUSE_SECONDS = 2.0
@@ -18,7 +18,7 @@ PASSING_WORDS = ("BUSY ", "MISCONF", "NOREPLICAS", "READONLY", "OOM ")
 
 ReplyT = TypeVar("ReplyT")
 
-_log = structlog.get_logger("consumers.settle")
+_log = Logger("consumers.settle")
 
 
 def _say_waiting(error: str) -> None:

@@ -6,13 +6,12 @@ there. A type that nobody reads is registered again by the gateway, with its nex
 
 from collections.abc import Iterable
 
-import structlog
-
 from consumers.consumer import Consumer
+from relay.contract.logs import Logger
 from relay.contract.script import Script
 
 _register = Script("relay.contract", "register")
-_log = structlog.get_logger("consumers.registration")
+_log = Logger("consumers.registration")
 
 
 async def restore_types(us: Consumer, tag: str, types: Iterable[str]) -> None:

@@ -78,7 +78,6 @@ async def change(kind: Change, filters: Filters, how: How) -> None:
     Raises:
         CommandFailed: Something typed cannot be understood, or nobody has agreed.
     """
-    configure_logs("auto")
     async with opened(how.redis_url) as (redis, keys):
         choice = filters.choice(now_ms=await now_ms(redis), limit=how.limit)
         report = shown("to be " + kind.done, as_json=how.as_json)
@@ -97,6 +96,8 @@ async def change(kind: Change, filters: Filters, how: How) -> None:
 
 
 async def _act(kind: Change, redis: Redis, keys: Keys, choice: Choice, how: How) -> Result:
+    # What only looks logs nothing.
+    configure_logs("auto")
     report = shown(kind.done, as_json=how.as_json)
     result = await kind.act(redis, keys, choice, pace=Pace(how.rate), report=report)
     if not how.as_json:

@@ -10,11 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from relay.contract.printable import printable
 
@@ -41,7 +37,14 @@ def show(
     elif not rows:
         tell(empty)
     elif sys.stdout.isatty() and len(rows) <= DRAWN_ROWS:
-        _console().print(_table(rows, columns))
+        # What draws takes as long to import as all the rest, and programs need no drawing.
+        from relay.contract.drawn import draw  # noqa: PLC0415
+
+        draw(
+            [name.replace("_", " ") for name in columns],
+            [[_shown(row.get(name)) for name in columns] for row in rows],
+            right=[_are_numbers(rows, name) for name in columns],
+        )
     else:
         for line in _lines(rows, columns):
             print(line)  # noqa: T201
@@ -90,23 +93,6 @@ def tell(text: str) -> None:
 def warn(text: str) -> None:
     """Say our own words on standard error, so that they never mix with a command's result."""
     print(text, file=sys.stderr, flush=True)  # noqa: T201
-
-
-def _console() -> Console:
-    return Console(file=sys.stdout, markup=False, highlight=False, emoji=False)
-
-
-def _table(rows: Sequence[Row], columns: Sequence[str]) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in columns:
-        table.add_column(
-            Text(name.replace("_", " ")),
-            justify="right" if _are_numbers(rows, name) else "left",
-            overflow="fold",
-        )
-    for row in rows:
-        table.add_row(*(Text(_shown(row.get(name))) for name in columns))
-    return table
 
 
 def _lines(rows: Sequence[Row], columns: Sequence[str]) -> Iterator[str]:

@@ -11,9 +11,8 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
-import structlog
-
 from relay.contract.connect import UNKNOWN_OUTCOME
+from relay.contract.logs import Logger
 
 FIRST_PAUSE_SECONDS = 0.1
 LAST_PAUSE_SECONDS = 5.0
@@ -24,7 +23,7 @@ CANCEL_AGAIN_SECONDS = 0.25
 
 ResultT = TypeVar("ResultT")
 
-_log = structlog.get_logger("relay.duties")
+_log = Logger("relay.duties")
 
 
 class Duties:

@@ -6,13 +6,12 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-import structlog
-
 from relay.contract.duties import frames
+from relay.contract.logs import Logger
 
 ResultT = TypeVar("ResultT")
 
-_log = structlog.get_logger("relay.loop")
+_log = Logger("relay.loop")
 
 
 def run(coroutine: Coroutine[Any, Any, ResultT]) -> ResultT:

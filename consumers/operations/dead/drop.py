@@ -2,7 +2,6 @@
 
 from functools import partial
 
-import structlog
 from redis.asyncio import Redis
 
 from consumers.operations.dead.books import Choice
@@ -13,10 +12,11 @@ from consumers.operations.insist import insist
 from consumers.operations.pace import Pace
 from consumers.operations.progress import Report, unheard
 from relay.contract.keys import Keys
+from relay.contract.logs import Logger
 
 CALL = 256
 
-_log = structlog.get_logger("consumers.operations.dead")
+_log = Logger("consumers.operations.dead")
 
 
 async def drop(

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 
-import structlog
 from redis.asyncio import Redis
 
 from consumers.operations.dead.books import Choice
@@ -23,6 +22,7 @@ from consumers.operations.progress import Report, unheard
 from relay.contract.connect import RedisError, ResponseError
 from relay.contract.control import tell_of_again
 from relay.contract.keys import Keys
+from relay.contract.logs import Logger
 from relay.contract.script import Script
 from relay.contract.stream import Stream
 
@@ -33,7 +33,7 @@ BYTES_PER_CALL = 256 * 1024
 GONE, MOVED = 0, 1
 
 _redrive = Script("consumers", "operations/dead/redrive")
-_log = structlog.get_logger("consumers.operations.dead")
+_log = Logger("consumers.operations.dead")
 
 
 async def redrive(
