@@ -4,6 +4,8 @@ import signal
 import sys
 from importlib import import_module
 
+from relay.contract.importing import importing
+
 INTERRUPTED = 130
 # What a program needs that runs until it is told to end, and no command that only looks.
 NEEDED = {"serve": "relay.processes.parent", "dev": "relay.commands.dev.parts"}
@@ -21,16 +23,11 @@ def main() -> None:
 
 
 def _import_and_run() -> None:
-    # Importing takes a while, has nothing to clean up, and can swallow a Ctrl-C raised within it.
-    interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if interruptible:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from relay.commands import app  # noqa: PLC0415
+    with importing():
+        from relay.commands import app  # noqa: PLC0415
 
-    for needed in {NEEDED[word] for word in sys.argv[1:2] if word in NEEDED}:
-        import_module(needed)
-    if interruptible:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for needed in {NEEDED[word] for word in sys.argv[1:2] if word in NEEDED}:
+            import_module(needed)
     app()
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-import typer
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
@@ -18,7 +17,6 @@ from consumers.metrics.families import WORKER
 from consumers.processes.kept import END_SECONDS
 from consumers.retry import DeadReason, Retry
 from consumers.worker import Worker
-from relay.commands import app
 from relay.contract import errors
 from relay.contract.entry import encode
 from relay.contract.event import Event
@@ -26,6 +24,7 @@ from relay.contract.keys import Keys
 from relay.contract.tally import Tally, metrics_of
 from relay.identify import KEPT_HEADERS
 from relay.metrics.families import GATEWAY
+from tests.commanding import every_command
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/*.md")])
@@ -201,19 +200,15 @@ def _logged(tree: ast.AST) -> set[str]:
 def test_every_command_and_option_is_described() -> None:
     """Each stands in the reference of commands."""
     text = page("docs/reference/commands.md")
-    commands = typer.main.get_command(app)
     missing = []
-    for name, command in commands.commands.items():  # type: ignore[attr-defined]
-        parts = getattr(command, "commands", {"": command})
-        for part, leaf in parts.items():
-            words = f"relay {name} {part}".strip()
-            row = next((row for row in text.splitlines() if row.startswith(f"## `{words}")), "")
-            options = [option for parameter in leaf.params for option in parameter.opts]
-            missing += [
-                f"{words} {option}"
-                for option in options
-                if option.startswith("--") and option != "--help" and option not in row
-            ]
+    for words, leaf in every_command().items():
+        row = next((row for row in text.splitlines() if row.startswith(f"## `{words}")), "")
+        options = [option for parameter in leaf.params for option in parameter.opts]
+        missing += [
+            f"{words} {option}"
+            for option in options
+            if option.startswith("--") and option != "--help" and option not in row
+        ]
 
     assert missing == []
 

@@ -2,15 +2,29 @@
 
 import typer
 
-from consumers.commands import dead, groups, pause, remove, replay, worker
+from consumers.commands.later import add_later
+
+# What stands in the list of commands; the rest of a command's help stands with it.
+COMMANDS = {
+    "worker": (
+        "consumers.commands.worker:worker",
+        "Run the handlers of a Worker until SIGTERM or Ctrl-C.",
+    ),
+    "replay": (
+        "consumers.commands.replay:replay",
+        "Give events of the past to one group again; no other group sees them.",
+    ),
+    "groups": (
+        "consumers.commands.groups:app",
+        "See how far consumer groups have come; pause, resume and remove them.",
+    ),
+    "dead": (
+        "consumers.commands.dead:app",
+        "Look at events that could not be handled, and mend them.",
+    ),
+}
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to ``relay``; called through its entry point."""
-    app.command("worker")(worker.worker)
-    app.command("replay")(replay.replay)
-    groups.app.command("pause")(pause.pause_group)
-    groups.app.command("resume")(pause.resume_group)
-    groups.app.command("remove")(remove.remove_group)
-    app.add_typer(groups.app, name="groups")
-    app.add_typer(dead.app, name="dead")
+    add_later(app, COMMANDS)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from consumers.commands.later import add_later
 from consumers.commands.options import AsJson, RedisUrl, opened
 from consumers.operations.groups.look import Seen, look
 from consumers.operations.groups.state import GroupState
@@ -38,6 +39,22 @@ NAMED = 3
 OnlyGroup = Annotated[str | None, typer.Option("--group", help="Only this group.")]
 
 app = typer.Typer(help="See how far consumer groups have come; pause, resume and remove them.")
+# Only these need what pausing and removing take.
+OTHERS = {
+    "pause": (
+        "consumers.commands.pause:pause_group",
+        "Have the handlers of a group begin no new run, on all streams or on some.",
+    ),
+    "resume": (
+        "consumers.commands.pause:resume_group",
+        "Have the handlers of a group go on, at once.",
+    ),
+    "remove": (
+        "consumers.commands.remove:remove_group",
+        "Remove a group from its streams, with all that its books hold.",
+    ),
+}
+add_later(app, OTHERS)
 
 
 @app.callback(invoke_without_command=True)

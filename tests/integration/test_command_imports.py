@@ -1,0 +1,67 @@
+"""What commands import: importing is most of what a command does, and users wait for it."""
+
+import subprocess
+import sys
+
+import pytest
+
+from consumers.commands import COMMANDS
+from consumers.commands.dead import app as dead
+from consumers.commands.groups import OTHERS
+from consumers.commands.groups import app as groups
+from tests.commanding import every_command
+
+# Each takes about as long to import as everything that a command needs.
+HEAVY = {"aiohttp", "structlog", "rich.table", "prometheus_client", "consumers.app", "relay.app"}
+NOWHERE = ["--redis-url", "redis://127.0.0.1:1/0"]
+PROGRAM = """
+import sys
+from relay.__main__ import main
+try:
+    main()
+except SystemExit:
+    print(*sys.modules)
+"""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "--help",
+        "streams",
+        "tail",
+        "groups",
+        "groups pause crm",
+        "groups remove crm --dry-run",
+        "dead list",
+        "dead redrive --dry-run",
+        "replay crm --dry-run",
+    ],
+)
+def test_a_command_that_looks_imports_neither_gateway_nor_workers(command: str) -> None:
+    """Nor what they alone need; it comes as far as to ask the store, which is not there."""
+    where = [] if command == "--help" else NOWHERE
+
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *command.split(), *where],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert HEAVY & set(done.stdout.split()) == set(), done.stderr
+    assert where == [] or "Redis cannot be reached" in done.stderr
+
+
+def test_the_list_of_commands_says_what_each_says_itself() -> None:
+    """What is written down beside a command that is not imported yet is its own first sentence."""
+    listed = {f"relay {name}": summary for name, (_, summary) in COMMANDS.items()}
+    listed |= {f"relay groups {name}": summary for name, (_, summary) in OTHERS.items()}
+    own = {words: command.get_short_help_str(200) for words, command in every_command().items()}
+    # What has commands says what they do together.
+    own |= {
+        f"relay {name}": str(app.info.help) for name, app in (("groups", groups), ("dead", dead))
+    }
+
+    assert listed == {words: own[words] for words in listed}
