@@ -5,9 +5,9 @@ the bound of the whole run: what comes behind it is met neither by this run nor 
 after an interruption, if that is given the same bound.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from redis.asyncio import Redis
 
@@ -20,7 +20,20 @@ from relay.contract.keys import Keys
 Problem = Literal[
     "invalid_type", "unknown_type", "unreadable", "too_many_fields", "wrong_key", "gone"
 ]
-Judge = Callable[[DeadLetter], Problem | None]
+
+
+class Judge(Protocol):
+    """Says which letters have to be left as they are."""
+
+    def of_letter(self, letter: DeadLetter) -> Problem | None:
+        """Say why a letter has to be left; none where nothing stands in the way."""
+
+    def of_type(self, tag: str, event_type: str) -> Problem | None:
+        """Say the same of every letter of a type that is in the form of an entry."""
+
+    @property
+    def wants_entries(self) -> bool:
+        """Whether a letter must be in the form of an entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +86,7 @@ async def choose(
         redis: Client with redis-py's retries off.
         books: From `bounded`.
         choice: Which of their letters, and how many at most.
-        judge: Says why a letter has to be left as it is; none where nothing stands in the way.
+        judge: Says which of them have to be left as they are.
     """
     room = choice.limit
     for one in books:
@@ -81,16 +94,17 @@ async def choose(
         async for page in pages(redis, one.book, part):
             if room == 0:
                 return
-            chosen = _of_page(one.book, page, choice, judge)
+            chosen = of_page(one.book, page, choice, judge)
             if room is not None:
                 chosen = _at_most(room, chosen)
                 room -= len(chosen.letters)
             yield chosen
 
 
-def _of_page(book: Book, page: Sequence[DeadLetter], choice: Choice, judge: Judge) -> Chosen:
+def of_page(book: Book, page: Sequence[DeadLetter], choice: Choice, judge: Judge) -> Chosen:
+    """Give what a page of letters holds for an operation, whatever its limit."""
     meant = [each for each in page if choice.selection.matches(each.letter_id, each.fields)]
-    judged = [(letter, judge(letter)) for letter in meant]
+    judged = [(letter, judge.of_letter(letter)) for letter in meant]
     return Chosen(
         book=book,
         letters=[letter for letter, problem in judged if problem is None],

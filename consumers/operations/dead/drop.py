@@ -6,7 +6,7 @@ from redis.asyncio import Redis
 
 from consumers.operations.dead.books import Choice
 from consumers.operations.dead.choose import Chosen, bounded, choose
-from consumers.operations.dead.fit import nothing_wrong
+from consumers.operations.dead.fit import Anything
 from consumers.operations.dead.tally import Result, Tally
 from consumers.operations.insist import insist
 from consumers.operations.pace import Pace
@@ -45,7 +45,7 @@ async def drop(
     tally = Tally(report)
     books = await bounded(redis, keys, choice)
     try:
-        async for page in choose(redis, books, choice, nothing_wrong):
+        async for page in choose(redis, books, choice, Anything()):
             await _remove(redis, page, pace or Pace(None), tally)
     finally:
         done = tally.result

@@ -5,7 +5,7 @@ from functools import partial
 
 from redis.asyncio import Redis
 
-from consumers.operations.dead.choose import Bounded, Judge, Problem
+from consumers.operations.dead.choose import Bounded, Problem
 from consumers.operations.dead.letters import DeadLetter
 from consumers.operations.insist import insist
 from relay.contract.connect import text_of
@@ -17,7 +17,52 @@ from relay.contract.keys import EVENT_TYPE, Keys
 MOST_FIELDS = 3950
 
 
-async def judge_of(redis: Redis, keys: Keys, books: Collection[Bounded]) -> Judge:
+class Fit:
+    """Judges whether a letter can be given to a handler again.
+
+    Args:
+        types: The registered types of each tag. Workers find what is given again by them, so that
+            a letter of another type would wait unread.
+    """
+
+    wants_entries = True
+
+    def __init__(self, types: Mapping[str, Collection[str]]) -> None:
+        self._types = types
+
+    def of_letter(self, letter: DeadLetter) -> Problem | None:
+        """Judge one, which has all fields that a reader looks at."""
+        if letter.field_count > MOST_FIELDS:
+            return "too_many_fields"
+        problem = self.of_type(letter.book.tag, letter.text("type"))
+        if problem == "invalid_type":
+            return problem
+        try:
+            decode(letter.fields)
+        except UnreadableEntry:
+            return "unreadable"
+        return problem
+
+    def of_type(self, tag: str, event_type: str) -> Problem | None:
+        """Judge all of a type that can be read."""
+        if EVENT_TYPE.fullmatch(event_type) is None:
+            return "invalid_type"
+        return None if event_type in self._types[tag] else "unknown_type"
+
+
+class Anything:
+    """Finds nothing wrong: every letter can be dropped."""
+
+    wants_entries = False
+
+    def of_letter(self, letter: DeadLetter) -> None:
+        """Find nothing wrong with a letter."""
+
+    def of_type(self, tag: str, event_type: str) -> None:
+        """Find nothing wrong with a type."""
+
+
+async def judge_of(redis: Redis, keys: Keys, books: Collection[Bounded]) -> Fit:
     """Give what says why a letter cannot be redriven.
 
     Args:
@@ -29,28 +74,4 @@ async def judge_of(redis: Redis, keys: Keys, books: Collection[Bounded]) -> Judg
     for tag in {one.book.tag for one in books}:
         names, _ = await insist(partial(redis.hkeys, keys.streams(tag)))
         types[tag] = {text_of(name) for name in names}
-    return partial(problem_of, types=types)
-
-
-def problem_of(letter: DeadLetter, *, types: Mapping[str, Collection[str]]) -> Problem | None:
-    """Say why a letter cannot be redriven.
-
-    Args:
-        letter: With all fields that a reader looks at.
-        types: The registered types of each tag. Workers find what is given again by them, so that
-            a letter of another type would wait unread.
-    """
-    event_type = letter.text("type")
-    if letter.field_count > MOST_FIELDS:
-        return "too_many_fields"
-    if EVENT_TYPE.fullmatch(event_type) is None:
-        return "invalid_type"
-    try:
-        decode(letter.fields)
-    except UnreadableEntry:
-        return "unreadable"
-    return None if event_type in types[letter.book.tag] else "unknown_type"
-
-
-def nothing_wrong(_: DeadLetter) -> None:
-    """Every letter can be dropped."""
+    return Fit(types)

@@ -30,7 +30,7 @@ JUDGED = (
     *("attempts", "lasterror"),
 )
 
-_letters = Script("consumers", "operations/dead/letters")
+_letters = Script("consumers", "operations/dead/walk", "operations/dead/letters")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -106,6 +106,18 @@ class Range:
     first: int = PAGE
 
 
+def read_letter(book: Book, raw: Sequence[Any]) -> DeadLetter:
+    """Read what a script tells of a letter."""
+    letter_id, size_bytes, field_count, flat = raw
+    return DeadLetter(
+        book=book,
+        letter_id=text_of(letter_id),
+        fields=dict(zip(flat[::2], flat[1::2], strict=True)),
+        size_bytes=size_bytes,
+        field_count=field_count,
+    )
+
+
 async def pages(redis: Redis, book: Book, part: Range) -> AsyncIterator[list[DeadLetter]]:
     """Read a book page by page, through a store that is away for a while.
 
@@ -127,7 +139,7 @@ async def pages(redis: Redis, book: Book, part: Range) -> AsyncIterator[list[Dea
         about: list[str | float] = [command, begin, end, most, BYTES_PER_PAGE, *part.names]
         reply, _ = await insist(partial(_letters, redis, [book.key], *about))
         behind = text_of(reply[0])
-        yield [_letter(book, raw) for raw in reply[1]]
+        yield [read_letter(book, raw) for raw in reply[1]]
         begin, most = f"({behind}" if behind else "", PAGE
 
 
@@ -150,15 +162,4 @@ async def whole(redis: Redis, book: Book, letter_id: str) -> DeadLetter | None:
         fields=fields,
         size_bytes=sum(len(name) + len(value) for name, value in fields.items()),
         field_count=len(fields),
-    )
-
-
-def _letter(book: Book, raw: Sequence[Any]) -> DeadLetter:
-    letter_id, size_bytes, field_count, flat = raw
-    return DeadLetter(
-        book=book,
-        letter_id=text_of(letter_id),
-        fields=dict(zip(flat[::2], flat[1::2], strict=True)),
-        size_bytes=size_bytes,
-        field_count=field_count,
     )

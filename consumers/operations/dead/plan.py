@@ -8,8 +8,17 @@ from typing import Any
 from redis.asyncio import Redis
 
 from consumers.operations.dead.books import Choice, ask
-from consumers.operations.dead.choose import Bounded, Judge, Problem, bounded, choose
-from consumers.operations.dead.fit import judge_of, nothing_wrong
+from consumers.operations.dead.choose import (
+    Bounded,
+    Chosen,
+    Judge,
+    Problem,
+    bounded,
+    choose,
+    of_page,
+)
+from consumers.operations.dead.count import Counts, can_count, count_page
+from consumers.operations.dead.fit import Anything, judge_of
 from consumers.operations.dead.letters import DeadLetter
 from consumers.operations.progress import Progress, Report, unheard
 from consumers.operations.select import in_order
@@ -85,32 +94,101 @@ async def plan_redrive(
 async def plan_drop(redis: Redis, keys: Keys, choice: Choice, *, report: Report = unheard) -> Plan:
     """Say what `drop` would do, as `plan_redrive` does; every letter can be dropped."""
     books = await bounded(redis, keys, choice)
-    return await _plan(redis, books, choice, nothing_wrong, report)
+    return await _plan(redis, books, choice, Anything(), report)
 
 
 async def _plan(
     redis: Redis, books: Sequence[Bounded], choice: Choice, judge: Judge, report: Report
 ) -> Plan:
-    parts: Counter[tuple[str, str, str, str]] = Counter()
-    left: Counter[Problem] = Counter()
-    first: list[DeadLetter] = []
-    seen = 0
-    async for page in choose(redis, books, choice, judge):
-        seen += page.seen
-        first += page.letters[: SHOWN - len(first)]
-        left.update(problem for _, problem in page.left)
-        parts.update(_kind(letter) for letter in page.letters)
-        report(Progress(seen=seen, done=parts.total(), left=left.total()))
-    return Plan(
-        until=max((one.until for one in books), key=in_order, default=None),
-        letters=parts.total(),
-        parts=[
-            Part(tag=tag, group=group, event_type=event_type, reason=reason, letters=count)
-            for (tag, group, event_type, reason), count in parts.most_common()
-        ],
-        first=first,
-        left=left.most_common(),
-    )
+    sums = _Sums(judge, report)
+    if choice.limit is None and can_count(choice.selection):
+        for one in books:
+            await _count(redis, one, choice, sums)
+    else:
+        async for page in choose(redis, books, choice, judge):
+            sums.add(page)
+    return sums.plan(max((one.until for one in books), key=in_order, default=None))
+
+
+async def _count(redis: Redis, one: Bounded, choice: Choice, sums: "_Sums") -> None:
+    """Add up a whole book, most of it on the server."""
+    selection = replace(choice.selection, until=one.until)
+    begin = selection.since
+    while begin:
+        page = await count_page(
+            redis,
+            one.book,
+            replace(selection, since=begin),
+            first=sums.room,
+            readable=sums.judge.wants_entries,
+        )
+        sums.count(one, page, choice)
+        begin = page.behind
+
+
+class _Sums:
+    """Adds up what pages hold.
+
+    Args:
+        judge: Says what is left as it is.
+        report: Is told after each page.
+    """
+
+    def __init__(self, judge: Judge, report: Report) -> None:
+        self.judge = judge
+        self._report = report
+        self._seen = 0
+        self._parts: Counter[tuple[str, str, str, str]] = Counter()
+        self._left: Counter[Problem] = Counter()
+        self._first: list[DeadLetter] = []
+
+    @property
+    def room(self) -> int:
+        """How many letters are still to be shown one by one."""
+        return SHOWN - len(self._first)
+
+    def add(self, page: Chosen) -> None:
+        """Add what was judged letter by letter."""
+        self._left.update(problem for _, problem in page.left)
+        self._parts.update(_kind(letter) for letter in page.letters)
+        self._end_page(page.seen, page.letters)
+
+    def count(self, one: Bounded, page: Counts, choice: Choice) -> None:
+        """Add what the server has counted, and judge the rest."""
+        tag, group = one.book.tag, one.book.group
+        first: list[DeadLetter] = []
+        for kind in page.kinds:
+            if not choice.selection.means_type(kind.event_type):
+                continue
+            if problem := self.judge.of_type(tag, kind.event_type):
+                self._left[problem] += kind.letters
+            else:
+                self._parts[tag, group, kind.event_type, kind.reason] += kind.letters
+                first += kind.first
+        rest = of_page(one.book, page.doubtful, choice, self.judge)
+        self._left.update(problem for _, problem in rest.left)
+        self._parts.update(_kind(letter) for letter in rest.letters)
+        first += rest.letters
+        self._end_page(page.seen, sorted(first, key=lambda each: in_order(each.letter_id)))
+
+    def plan(self, until: str | None) -> Plan:
+        """Give all of it."""
+        return Plan(
+            until=until,
+            letters=self._parts.total(),
+            parts=[
+                Part(tag=tag, group=group, event_type=event_type, reason=reason, letters=count)
+                for (tag, group, event_type, reason), count in self._parts.most_common()
+            ],
+            first=self._first,
+            left=self._left.most_common(),
+        )
+
+    def _end_page(self, seen: int, letters: Sequence[DeadLetter]) -> None:
+        self._seen += seen
+        self._first += letters[: self.room]
+        done, left = self._parts.total(), self._left.total()
+        self._report(Progress(seen=self._seen, done=done, left=left))
 
 
 async def _unread(redis: Redis, keys: Keys, parts: Sequence[Part]) -> list[tuple[str, str, str]]:
