@@ -23,32 +23,49 @@ if problem then return problem end
 -- As many as can be given to a group again; far more than any that is plain.
 local MOST_VALUES = 7900
 
--- Remembers for each value what a check says of it: many are the same in every letter.
-local function remembered(check)
-  return setmetatable({}, { __index = function(known, value)
-    local answer = check(value)
-    known[value] = answer
-    return answer
-  end })
-end
+local find, byte = string.find, string.byte
 
-local texts = remembered(function(value) return not string.find(value, '[\128-\255]') end)
-local numbers = remembered(function(value)
-  return #value < 16 and string.find(value, '^%d+$') ~= nil
-end)
-local objects = remembered(function(value)
-  if not texts[value] or not string.find(value, '^{.*}$') then return false end
-  return string.gsub(string.sub(value, 2, -2) .. ',', '"[^"\\%c]*":"[^"\\%c]*",', '') == ''
-end)
-
--- What a reader of an entry looks at, and which values are plain.
-local PLAIN = {
-  id = texts, source = texts, type = texts, time = texts, datacontenttype = texts,
-  datacontentencoding = texts, account = texts, query = texts, traceparent = texts,
-  originaltype = texts, batchid = texts, entryid = texts, reason = texts, headers = objects,
-  receivedat = numbers, batchindex = numbers, batchsize = numbers, relayversion = { ['1'] = true },
+-- Values that are the same in many letters are looked at once.
+local texts = setmetatable({}, { __index = function(known, value)
+  local plain = find(value, '^[^\128-\255]*$') ~= nil
+  known[value] = plain
+  return plain
+end })
+local SAME = {
+  source = texts, type = texts, datacontenttype = texts, datacontentencoding = texts,
+  account = texts, originaltype = texts, reason = texts, relayversion = { ['1'] = true },
   assurance = { body = true, sender = true, none = true },
 }
+
+local function is_text(value) return find(value, '^[^\128-\255]*$') ~= nil end
+
+local function is_number(value) return #value < 16 and find(value, '^%d+$') ~= nil end
+
+-- An object of texts, as the gateway writes it: {"name":"value","name":"value"}
+local function is_object(value)
+  if byte(value) ~= 123 then return false end
+  local at = 2
+  while true do
+    local _, last = find(value, '^"[]-~#-[ !]*":"[]-~#-[ !]*"', at)
+    local behind = last and byte(value, last + 1)
+    if behind == 125 then return last + 1 == #value end
+    if behind ~= 44 then return false end
+    at = last + 2
+  end
+end
+
+local OWN = {
+  id = is_text, entryid = is_text, time = is_text, query = is_text, traceparent = is_text,
+  batchid = is_text, headers = is_object, receivedat = is_number, batchindex = is_number,
+  batchsize = is_number,
+}
+
+-- What is asked for by name; the others are looked at in passing.
+local KEPT = { 'id', 'source', 'type', 'receivedat', 'assurance', 'relayversion', 'data',
+  'account', 'reason', 'lasterror' }
+local NEEDED = 7 -- the first so many of them, in every entry
+local is_kept = {}
+for _, name in ipairs(KEPT) do is_kept[name] = true end
 
 local samples, judges = tonumber(ARGV[5]), ARGV[6] == '1'
 local account, reason, text, id_count = ARGV[7], ARGV[8], ARGV[9], tonumber(ARGV[10])
@@ -56,30 +73,42 @@ local ids = {}
 for i = 11, 10 + id_count do ids[ARGV[i]] = true end
 local wanted = names_from(11 + id_count)
 
-local function is_plain(fields, count)
-  if count > MOST_VALUES or not (fields.id and fields.source and fields.type and fields.receivedat
-    and fields.assurance and fields.relayversion and fields.data) then return false end
-  for name, value in pairs(fields) do
-    local plain = PLAIN[name]
-    if plain and not plain[value] then return false end
+-- One table for all letters: making one for each takes longer than all that is done with it.
+local fields = {}
+
+-- Reads a letter into `fields`, and gives its bytes and whether it is plain.
+local function read(flat)
+  for i = 1, #KEPT do fields[KEPT[i]] = nil end
+  local size, plain = 0, #flat <= MOST_VALUES
+  for i = 1, #flat, 2 do
+    local name, value = flat[i], flat[i + 1]
+    size = size + #name + #value
+    if is_kept[name] then fields[name] = value end
+    if judges then
+      local same, own = SAME[name], OWN[name]
+      if (same and not same[value]) or (own and not own(value)) then plain = false end
+    end
   end
-  return true
+  for i = 1, NEEDED do
+    if not fields[KEPT[i]] then plain = false end
+  end
+  return size, plain
 end
 
 -- Says yes, no, or nothing where that cannot be said here.
-local function is_meant(id, fields)
+local function is_meant(id)
   if account ~= '' and fields.account ~= account then return false end
   if reason ~= '' and fields.reason ~= reason then return false end
   if id_count > 0 and not ids[id] and not ids[fields.id or ''] then return false end
   if text == '' then return true end
   local found = fields.lasterror or ''
-  if string.find(found, '[\128-\255]') then return nil end
-  return string.find(string.lower(found), text, 1, true) ~= nil
+  if find(found, '[\128-\255]') then return nil end
+  return find(string.lower(found), text, 1, true) ~= nil
 end
 
 local kinds, by_kind, doubtful, seen = {}, {}, {}, 0
 
-local function kind_of(fields)
+local function kind_of()
   local event_type, why = fields.type or '', fields.reason or ''
   local of_type = by_kind[event_type] or {}
   by_kind[event_type] = of_type
@@ -92,20 +121,15 @@ local function kind_of(fields)
 end
 
 local function take(id, flat)
-  local fields, size = {}, 0
-  for i = 1, #flat, 2 do
-    local name, value = flat[i], flat[i + 1]
-    size = size + #name + #value
-    fields[name] = value
-  end
+  local size, plain = read(flat)
   seen = seen + 1
-  local meant = is_meant(id, fields)
+  local meant = is_meant(id)
   if meant == false then return size end
-  if meant == nil or (judges and not is_plain(fields, #flat)) then
+  if meant == nil or (judges and not plain) then
     doubtful[#doubtful + 1] = told(id, size, flat, wanted)
     return size
   end
-  local kind = kind_of(fields)
+  local kind = kind_of()
   kind[3] = kind[3] + 1
   if #kind[4] < samples then kind[4][#kind[4] + 1] = told(id, size, flat, wanted) end
   return size

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from consumers.operations.dead.letters import JUDGED, Book, DeadLetter, read_letter
 from consumers.operations.insist import insist
-from consumers.operations.select import Selection
+from consumers.operations.select import Selection, behind, in_order
 from relay.contract.connect import text_of
 from relay.contract.script import Script
 
@@ -85,11 +85,13 @@ async def count_page(
     about += [(selection.error or "").lower(), len(selection.ids), *sorted(selection.ids)]
     call = partial(_count, redis, [book.key], *about, *JUDGED)
     (last, seen, kinds, doubtful), _ = await insist(call)
+    last_id = text_of(last)
+    is_last = not last_id or in_order(last_id) >= in_order(selection.until)
     return Counts(
         seen=seen,
         kinds=[_kind(book, raw) for raw in kinds],
         doubtful=[read_letter(book, raw) for raw in doubtful],
-        behind=f"({text_of(last)}" if last else "",
+        behind="" if is_last else behind(last_id),
     )
 
 

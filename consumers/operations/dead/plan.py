@@ -19,14 +19,17 @@ from consumers.operations.dead.choose import (
 )
 from consumers.operations.dead.count import Counts, can_count, count_page
 from consumers.operations.dead.fit import Anything, judge_of
-from consumers.operations.dead.letters import DeadLetter
+from consumers.operations.dead.letters import Book, DeadLetter
 from consumers.operations.progress import Progress, Report, unheard
-from consumers.operations.select import in_order
+from consumers.operations.select import Selection, in_order
 from relay.contract.connect import text_of
 from relay.contract.keys import Keys
 
 # So many are shown one by one.
 SHOWN = 5
+
+# Tag, group, type and reason.
+_Kind = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,29 +103,30 @@ async def plan_drop(redis: Redis, keys: Keys, choice: Choice, *, report: Report 
 async def _plan(
     redis: Redis, books: Sequence[Bounded], choice: Choice, judge: Judge, report: Report
 ) -> Plan:
-    sums = _Sums(judge, report)
-    if choice.limit is None and can_count(choice.selection):
+    sums = _Sums(choice, judge, report)
+    if can_count(choice.selection):
         for one in books:
-            await _count(redis, one, choice, sums)
+            await _count(redis, one, choice.selection, sums)
     else:
-        async for page in choose(redis, books, choice, judge):
-            sums.add(page)
+        await _walk(redis, books, choice, sums)
     return sums.plan(max((one.until for one in books), key=in_order, default=None))
 
 
-async def _count(redis: Redis, one: Bounded, choice: Choice, sums: "_Sums") -> None:
-    """Add up a whole book, most of it on the server."""
-    selection = replace(choice.selection, until=one.until)
-    begin = selection.since
-    while begin:
-        page = await count_page(
-            redis,
-            one.book,
-            replace(selection, since=begin),
-            first=sums.room,
-            readable=sums.judge.wants_entries,
-        )
-        sums.count(one, page, choice)
+async def _walk(redis: Redis, books: Sequence[Bounded], choice: Choice, sums: "_Sums") -> None:
+    """Add up letter by letter."""
+    async for page in choose(redis, books, choice, sums.judge):
+        sums.add(page)
+
+
+async def _count(redis: Redis, one: Bounded, selection: Selection, sums: "_Sums") -> None:
+    """Add up a book, most of it on the server; the page that the limit ends in, here."""
+    begin, readable = selection.since, sums.judge.wants_entries
+    while begin and sums.room != 0:
+        part = replace(selection, since=begin, until=one.until)
+        page = await count_page(redis, one.book, part, first=sums.to_show, readable=readable)
+        if not sums.count(one.book, page):
+            await _walk(redis, [one], Choice(selection=part, limit=sums.room), sums)
+            return
         begin = page.behind
 
 
@@ -130,46 +134,55 @@ class _Sums:
     """Adds up what pages hold.
 
     Args:
+        choice: Which letters are meant.
         judge: Says what is left as it is.
         report: Is told after each page.
     """
 
-    def __init__(self, judge: Judge, report: Report) -> None:
+    def __init__(self, choice: Choice, judge: Judge, report: Report) -> None:
         self.judge = judge
+        self._choice = choice
         self._report = report
         self._seen = 0
-        self._parts: Counter[tuple[str, str, str, str]] = Counter()
+        self._parts: Counter[_Kind] = Counter()
         self._left: Counter[Problem] = Counter()
         self._first: list[DeadLetter] = []
 
     @property
-    def room(self) -> int:
+    def to_show(self) -> int:
         """How many letters are still to be shown one by one."""
         return SHOWN - len(self._first)
 
+    @property
+    def room(self) -> int | None:
+        """How many letters may still be meant; none where there is no limit."""
+        limit = self._choice.limit
+        return None if limit is None else limit - self._parts.total()
+
     def add(self, page: Chosen) -> None:
         """Add what was judged letter by letter."""
-        self._left.update(problem for _, problem in page.left)
-        self._parts.update(_kind(letter) for letter in page.letters)
-        self._end_page(page.seen, page.letters)
+        self._end_page(page, Counter(_kind(letter) for letter in page.letters), Counter())
 
-    def count(self, one: Bounded, page: Counts, choice: Choice) -> None:
-        """Add what the server has counted, and judge the rest."""
-        tag, group = one.book.tag, one.book.group
-        first: list[DeadLetter] = []
+    def count(self, book: Book, page: Counts) -> bool:
+        """Add what the server has counted and judge the rest; false where that is too much."""
+        parts: Counter[_Kind] = Counter()
+        left: Counter[Problem] = Counter()
+        rest = of_page(book, page.doubtful, self._choice, self.judge)
+        first = list(rest.letters)
+        parts.update(_kind(letter) for letter in rest.letters)
         for kind in page.kinds:
-            if not choice.selection.means_type(kind.event_type):
+            if not self._choice.selection.means_type(kind.event_type):
                 continue
-            if problem := self.judge.of_type(tag, kind.event_type):
-                self._left[problem] += kind.letters
+            if problem := self.judge.of_type(book.tag, kind.event_type):
+                left[problem] += kind.letters
             else:
-                self._parts[tag, group, kind.event_type, kind.reason] += kind.letters
+                parts[book.tag, book.group, kind.event_type, kind.reason] += kind.letters
                 first += kind.first
-        rest = of_page(one.book, page.doubtful, choice, self.judge)
-        self._left.update(problem for _, problem in rest.left)
-        self._parts.update(_kind(letter) for letter in rest.letters)
-        first += rest.letters
-        self._end_page(page.seen, sorted(first, key=lambda each: in_order(each.letter_id)))
+        if self.room is not None and parts.total() > self.room:
+            return False
+        first.sort(key=lambda letter: in_order(letter.letter_id))
+        self._end_page(replace(rest, letters=first, seen=page.seen), parts, left)
+        return True
 
     def plan(self, until: str | None) -> Plan:
         """Give all of it."""
@@ -184,11 +197,19 @@ class _Sums:
             left=self._left.most_common(),
         )
 
-    def _end_page(self, seen: int, letters: Sequence[DeadLetter]) -> None:
-        self._seen += seen
-        self._first += letters[: self.room]
-        done, left = self._parts.total(), self._left.total()
-        self._report(Progress(seen=self._seen, done=done, left=left))
+    def _end_page(
+        self,
+        page: Chosen,
+        parts: Counter[_Kind],
+        left: Counter[Problem],
+    ) -> None:
+        self._seen += page.seen
+        self._first += page.letters[: self.to_show]
+        self._parts.update(parts)
+        self._left.update(left)
+        self._left.update(problem for _, problem in page.left)
+        done, left_alone = self._parts.total(), self._left.total()
+        self._report(Progress(seen=self._seen, done=done, left=left_alone))
 
 
 async def _unread(redis: Redis, keys: Keys, parts: Sequence[Part]) -> list[tuple[str, str, str]]:
@@ -204,5 +225,5 @@ def _rows(reply: Any) -> list[Any]:  # noqa: ANN401 - rows, or what the store re
     return reply if isinstance(reply, list) else []
 
 
-def _kind(letter: DeadLetter) -> tuple[str, str, str, str]:
+def _kind(letter: DeadLetter) -> _Kind:
     return letter.book.tag, letter.book.group, letter.text("type"), letter.text("reason")

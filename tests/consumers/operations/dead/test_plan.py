@@ -129,6 +129,26 @@ async def test_the_server_counts_what_is_counted_letter_by_letter(
     assert all(letters for _, letters, *_ in counted[:3])
 
 
+@pytest.mark.parametrize("limit", [1, 5, 21, 22, 60, 10_000])
+async def test_a_limit_ends_a_plan_where_it_would_end_the_run(
+    store: Redis, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    """Within a page as well, and over several books."""
+    await odd_letters(store)
+    await set_aside(store, "evt_a", "evt_b", group="billing")
+    monkeypatch.setattr(count, "PAGE", 7)
+    choices = [
+        Choice(limit=limit, selection=selection)
+        for selection in (Selection(), Selection(account="acc_2"), Selection(types=("other*",)))
+    ]
+    counted = [await plan_redrive(store, KEYS, choice) for choice in choices]
+    monkeypatch.setattr(plan, "can_count", lambda _: False)
+    one_by_one = [await plan_redrive(store, KEYS, choice) for choice in choices]
+
+    assert [sums(each)[:3] for each in counted] == [sums(each)[:3] for each in one_by_one]
+    assert [each.first for each in counted] == [each.first for each in one_by_one]
+
+
 async def test_letters_that_are_counted_do_not_travel(store: Redis) -> None:
     """None but as many of the first as are asked for."""
     ids = await set_aside(store, *(f"evt_{number}" for number in range(50)))
