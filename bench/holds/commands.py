@@ -40,7 +40,8 @@ class Case:
     """One command.
 
     Args:
-        arguments: What follows ``relay``; ``{round}`` is the number of the run.
+        arguments: What follows ``relay``; ``{round}`` is the number of the run, ``{last}`` that of
+            the newest dead letter.
         prepare: Makes for each run what the command will take away.
         answers: Whether it must answer within a second; else it only must not hold the server.
     """
@@ -52,7 +53,7 @@ class Case:
     @property
     def name(self) -> str:
         """How it is called in what is said."""
-        return f"relay {' '.join(self.arguments)}".replace("-{round}", "")
+        return f"relay {' '.join(self.arguments)}".replace("-{round}", "").replace("_{last}", "")
 
 
 def _make_silent(client: Redis, given: Namespace, number: int) -> None:
@@ -70,18 +71,31 @@ def _pause(client: Redis, given: Namespace, number: int) -> None:  # noqa: ARG00
     client.hset(_KEYS.paused, "billing *:*", "{}")
 
 
+_LARGE = f"{_TAG}:{_TYPE}"
+
 CASES = (
+    Case(("check",)),
+    Case(("tail", _LARGE, "--from", "0", "--count", "100")),
     Case(("streams",)),
     Case(("groups",)),
     Case(("groups", "pause", "billing", "--reason", "bench")),
     Case(("groups", "resume", "billing"), _pause),
     Case(("dead", "list")),
     Case(("dead", "list", "--by", "reason")),
+    Case(("dead", "list", "--account", "nobody")),
+    Case(("dead", "list", "--error", "nothing of the kind")),
+    Case(("dead", "show", "evt_{last}")),
     Case(("dead", "redrive", "--group", _GROUP, "--dry-run")),
-    Case(("replay", _GROUP, f"{_TAG}:{_TYPE}", "--since", "1h", "--dry-run")),
+    Case(("dead", "redrive", "--account", "nobody", "--limit", "100", "--dry-run")),
+    Case(("dead", "redrive", "--error", "timeout", "--dry-run")),
+    Case(("dead", "drop", "--group", _GROUP, "--dry-run")),
+    Case(("replay", _GROUP, _LARGE, "--since", "1h", "--dry-run")),
+    Case(("replay", _GROUP, _LARGE, "--account", "nobody", "--dry-run")),
+    Case(("replay", _GROUP, _LARGE, "--id", "evt_{last}", "--dry-run")),
     Case(("groups", "remove", "silent-{round}", "--dry-run"), _make_silent),
     Case(("groups", "remove", "silent-{round}", "--yes")),
-    Case(("groups", "remove", "burdened-{round}", "--yes"), _make_burdened, answers=False),
+    Case(("groups", "remove", "burdened-{round}", "--dry-run"), _make_burdened),
+    Case(("groups", "remove", "burdened-{round}", "--yes"), answers=False),
 )
 
 
@@ -139,7 +153,9 @@ def _judge(record: Record, case: Case, runs: list[Run]) -> None:
 def _run(redis: Store, case: Case, given: Namespace, number: int) -> Run:
     case.prepare(redis.client, given, number)
     redis.client.slowlog_reset()
-    arguments = [argument.format(round=number) for argument in case.arguments]
+    arguments = [
+        argument.format(round=number, last=given.letters - 1) for argument in case.arguments
+    ]
     command = [sys.executable, "-m", "relay", *arguments, "--redis-url", redis.url]
     started = time.monotonic()
     done = subprocess.run(
@@ -175,10 +191,10 @@ def _fill(client: Redis, given: Namespace) -> dict[str, int]:
     return {"entries": given.entries, "streams": given.streams, "letters": given.letters}
 
 
-def _append(client: Redis, stream: str, count: int, kind: str = _TYPE) -> None:
+def _append(client: Redis, stream: str, count: int, reason: str = "") -> None:
     fill = client.register_script(_FILL)
     for start in range(0, count, _PAGE):
-        fill(keys=[stream], args=[min(_PAGE, count - start), kind, _DATA, start])
+        fill(keys=[stream], args=[min(_PAGE, count - start), _TYPE, _DATA, start, reason])
 
 
 def _park(client: Redis, count: int) -> None:
