@@ -14,8 +14,8 @@
 --          4 those that only somebody else can judge; letters as `told` gives them
 -- Cost: as letters.lua.
 --
--- What is counted is meant and in the form of an entry without any doubt: plain ASCII, and JSON
--- that holds no escape. Everything else is given back.
+-- What is counted is meant without any doubt, and in the form that a worker takes. Everything else
+-- is given back.
 
 local problem = wrong_type()
 if problem then return problem end
@@ -23,49 +23,18 @@ if problem then return problem end
 -- As many as can be given to a group again; far more than any that is plain.
 local MOST_VALUES = 7900
 
-local find, byte = string.find, string.byte
+local find = string.find
 
--- Values that are the same in many letters are looked at once.
-local texts = setmetatable({}, { __index = function(known, value)
-  local plain = find(value, '^[^\128-\255]*$') ~= nil
-  known[value] = plain
-  return plain
-end })
-local SAME = {
-  source = texts, type = texts, datacontenttype = texts, datacontentencoding = texts,
-  account = texts, originaltype = texts, reason = texts, relayversion = { ['1'] = true },
-  assurance = { body = true, sender = true, none = true },
-}
-
-local function is_text(value) return find(value, '^[^\128-\255]*$') ~= nil end
-
-local function is_number(value) return #value < 16 and find(value, '^%d+$') ~= nil end
-
--- An object of texts, as the gateway writes it: {"name":"value","name":"value"}
-local function is_object(value)
-  if byte(value) ~= 123 then return false end
-  local at = 2
-  while true do
-    local _, last = find(value, '^"[]-~#-[ !]*":"[]-~#-[ !]*"', at)
-    local behind = last and byte(value, last + 1)
-    if behind == 125 then return last + 1 == #value end
-    if behind ~= 44 then return false end
-    at = last + 2
-  end
-end
-
-local OWN = {
-  id = is_text, entryid = is_text, time = is_text, query = is_text, traceparent = is_text,
-  batchid = is_text, headers = is_object, receivedat = is_number, batchindex = is_number,
-  batchsize = is_number,
-}
-
--- What is asked for by name; the others are looked at in passing.
+-- Fields that every entry has, and those that are asked for by name.
 local KEPT = { 'id', 'source', 'type', 'receivedat', 'assurance', 'relayversion', 'data',
   'account', 'reason', 'lasterror' }
-local NEEDED = 7 -- the first so many of them, in every entry
 local is_kept = {}
 for _, name in ipairs(KEPT) do is_kept[name] = true end
+local ASSURANCES = { body = true, sender = true, none = true }
+
+local function is_text(value) return value and not find(value, '[\128-\255]') end
+
+local function is_number(value) return value and #value < 16 and find(value, '^%d+$') end
 
 local samples, judges = tonumber(ARGV[5]), ARGV[6] == '1'
 local account, reason, text, id_count = ARGV[7], ARGV[8], ARGV[9], tonumber(ARGV[10])
@@ -76,23 +45,25 @@ local wanted = names_from(11 + id_count)
 -- One table for all letters: making one for each takes longer than all that is done with it.
 local fields = {}
 
--- Reads a letter into `fields`, and gives its bytes and whether it is plain.
+-- Reads a letter into `fields`, and gives its bytes.
 local function read(flat)
   for i = 1, #KEPT do fields[KEPT[i]] = nil end
-  local size, plain = 0, #flat <= MOST_VALUES
+  local size = 0
   for i = 1, #flat, 2 do
     local name, value = flat[i], flat[i + 1]
     size = size + #name + #value
     if is_kept[name] then fields[name] = value end
-    if judges then
-      local same, own = SAME[name], OWN[name]
-      if (same and not same[value]) or (own and not own(value)) then plain = false end
-    end
   end
-  for i = 1, NEEDED do
-    if not fields[KEPT[i]] then plain = false end
-  end
-  return size, plain
+  return size
+end
+
+-- Says whether a worker takes the letter's entry without any doubt: by what it looks at when it
+-- reads, and by not having found the rest unreadable.
+local function is_plain(count)
+  return count <= MOST_VALUES and fields.reason ~= 'unreadable'
+    and fields.relayversion == '1' and ASSURANCES[fields.assurance or ''] and fields.data
+    and is_text(fields.id) and is_text(fields.source) and is_text(fields.type)
+    and is_number(fields.receivedat)
 end
 
 -- Says yes, no, or nothing where that cannot be said here.
@@ -121,11 +92,11 @@ local function kind_of()
 end
 
 local function take(id, flat)
-  local size, plain = read(flat)
+  local size = read(flat)
   seen = seen + 1
   local meant = is_meant(id)
   if meant == false then return size end
-  if meant == nil or (judges and not plain) then
+  if meant == nil or (judges and not is_plain(#flat)) then
     doubtful[#doubtful + 1] = told(id, size, flat, wanted)
     return size
   end

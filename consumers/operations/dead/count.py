@@ -1,7 +1,8 @@
 """Counts dead letters on the server, so that a plan for a hundred thousand takes half a second.
 
-What the server cannot judge without doubt it gives back, to be judged here. What it counts would
-be judged the same here.
+What the server cannot judge without doubt it gives back, to be judged here. What it counts has all
+that a worker looks at when it reads an entry, and no worker has called it unreadable. Another
+program's letter can still have an optional field that cannot be read: only the run finds that.
 """
 
 from collections.abc import Sequence

@@ -10,45 +10,44 @@ from consumers.operations.dead import count, plan
 from consumers.operations.dead.books import Choice
 from consumers.operations.dead.letters import Book
 from consumers.operations.dead.plan import Plan, plan_drop, plan_redrive
+from consumers.operations.dead.redrive import redrive
 from consumers.operations.select import FIRST_ID, LAST_ID, Selection
 from tests.consumers.making import GROUP, KEYS, TAG, TYPE
 from tests.consumers.operations.dead.setting_aside import letter_for, register, set_aside
 
 pytestmark = pytest.mark.redis
 
-# What stands in headers, numbers and texts, plain or not, readable or not.
+# Optional fields that cannot be read: a worker that meets them says so.
+UNREADABLE: list[dict[bytes, bytes]] = [
+    {b"headers": b'{"a":"b",}'},
+    {b"headers": b'{"a":1}'},
+    {b"headers": b'{"a":"\xff"}'},
+    {b"headers": b""},
+    {b"batchindex": b"x"},
+    {b"account": b"\xff"},
+    {b"time": b"\xff"},
+    {b"query": b"\xff"},
+]
 ODD: list[dict[bytes, bytes]] = [
     {},
     {b"headers": b'{"user-agent":"a"}'},
-    {b"headers": b'{"user-agent":"a","x-id":"{},:"}'},
-    {b"headers": b"{}"},
-    {b"headers": b'{"a":"b",}'},
-    {b"headers": b'{"a":"b""c":"d"}'},
-    {b"headers": b'{"a":1}'},
-    {b"headers": b'{"a":{"b":"c"}}'},
-    {b"headers": b'{"a":"\\u00e4"}'},
-    {b"headers": '{"a":"ä"}'.encode()},
-    {b"headers": b'{"a":"\xff"}'},
-    {b"headers": b'{"a":"\n"}'},
-    {b"headers": b'"a":"b"'},
-    {b"headers": b""},
+    {b"headers": '{"a":"\xe4"}'.encode()},
     {b"receivedat": b"x"},
     {b"receivedat": b"-5"},
     {b"receivedat": b" 7 "},
     {b"receivedat": b"9" * 5000},
     {b"receivedat": b""},
-    {b"batchindex": b"x"},
     {b"batchindex": b"3"},
     {b"relayversion": b"2"},
     {b"assurance": b"some"},
     {b"id": b"\xff"},
-    {b"account": "kontö".encode()},
+    {b"id": "\xe4".encode()},
+    {b"source": b"\xff"},
+    {b"account": "kont\xf6".encode()},
     {b"account": b"acc_2"},
     {b"account": b""},
-    {b"time": b"\xff"},
-    {b"query": b"\xff"},
     {b"reason": b"poison"},
-    {b"reason": b"\xff"},
+    {b"reason": b"unreadable"},
     {b"type": b"other.type"},
     {b"type": b"other type"},
     {b"type": b"unheard.of"},
@@ -59,12 +58,13 @@ ODD: list[dict[bytes, bytes]] = [
     {b"lasterror": "\u017fo late, too: TIMEOUT".encode()},
     {b"lasterror": "\u212aelvin: too LATE in \xdf".encode()},
     {b"extra": b"\xff"},
+    *({**fields, b"reason": b"unreadable"} for fields in UNREADABLE),
 ]
 MISSING = [b"id", b"source", b"type", b"receivedat", b"assurance", b"relayversion", b"data"]
 SELECTIONS = [
     Selection(),
     Selection(account="acc_2"),
-    Selection(account="kontö"),
+    Selection(account="kont\xf6"),
     Selection(account=""),
     Selection(reason="poison"),
     Selection(error="Late"),
@@ -147,6 +147,19 @@ async def test_a_limit_ends_a_plan_where_it_would_end_the_run(
 
     assert [sums(each)[:3] for each in counted] == [sums(each)[:3] for each in one_by_one]
     assert [each.first for each in counted] == [each.first for each in one_by_one]
+
+
+@pytest.mark.parametrize("fields", UNREADABLE)
+async def test_what_only_the_run_finds_unreadable_is_left_by_it(
+    store: Redis, fields: dict[bytes, bytes]
+) -> None:
+    """Another program's letter may say that a handler failed, and yet hold what none can read."""
+    await set_aside(store, letter_for("evt_1", fields), "evt_2")
+    planned = await plan_redrive(store, KEYS, Choice(group=GROUP))
+    result = await redrive(store, KEYS, Choice(group=GROUP))
+
+    assert (planned.letters, planned.left) == (2, [])
+    assert (result.done, result.left) == (1, {"unreadable": 1})
 
 
 async def test_letters_that_are_counted_do_not_travel(store: Redis) -> None:
