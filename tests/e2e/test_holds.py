@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bench.holds.commands import CASES
 from bench.lines import of_kind, read
 from tests.servers import find_binary
 
@@ -154,5 +155,5 @@ def test_every_command_is_run_and_judged(tmp_path: Path) -> None:
     options = ("--entries=3000", "--streams=20", "--waiting=100", "--letters=50", "--rounds=1")
     _, verdicts, lines = run("commands", tmp_path, *options)
 
-    assert len(of_kind(lines, "run")) == 11
-    assert len(verdicts) == 21
+    assert [line["command"] for line in of_kind(lines, "run")] == [case.name for case in CASES]
+    assert len(verdicts) == sum(1 + case.answers for case in CASES)
