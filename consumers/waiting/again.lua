@@ -1,6 +1,6 @@
 -- Moves entries whose long wait is over into the stream that their group reads again.
 --
--- Part two of two, after member.lua.
+-- Part three of three, after member.lua and group.lua.
 --
 -- KEYS  1 stream of what waits long, 2 sorted set of their due times, 3 hash of histories,
 --       4 stream of what the group is given again of one type
@@ -20,13 +20,6 @@ if problem then return problem end
 -- once a script has written, the rest of it passes.
 redis.call('XTRIM', KEYS[1], 'MINID', '0')
 
-local made
-local function make_group()
-  if made ~= nil then return end
-  local reply = redis.pcall('XGROUP', 'CREATE', KEYS[4], ARGV[1], '0', 'MKSTREAM')
-  made = reply.ok and true or false
-end
-
 -- Gives what the entry held at first and its history; what was added stands at the end.
 local function taken_apart(flat)
   if flat[#flat - 1] ~= '@history' then return flat, '' end
@@ -43,7 +36,7 @@ local function move(id)
   local bytes = 0
   for _, part in ipairs(entry[2]) do bytes = bytes + #part end
   local fields, history = taken_apart(entry[2])
-  make_group()
+  make_group(KEYS[4], ARGV[1])
   local new = redis.call('XADD', KEYS[4], '*', unpack(fields))
   if history ~= '' then redis.call('HSET', KEYS[3], member(new, ARGV[2]), history) end
   redis.call('XDEL', KEYS[1], id)

@@ -38,7 +38,7 @@ REMIND_PAGE = 16
 # So many entries leave a stream in one step.
 TIDY_STEP = 1000
 
-_again = Script("consumers", "waiting/member", "waiting/again")
+_again = Script("consumers", "waiting/member", "waiting/group", "waiting/again")
 _remind = Script("consumers", "waiting/member", "waiting/remind")
 _tidy = Script("consumers", "waiting/member", "waiting/tidy")
 _log = structlog.get_logger("consumers.waiting.again")

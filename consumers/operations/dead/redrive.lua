@@ -1,5 +1,7 @@
 -- Gives dead letters of one type back to their group, in one step.
 --
+-- Part three of three, after member.lua and group.lua.
+--
 -- KEYS  1 stream of dead letters, 2 stream of what their group is given again of that type
 -- ARGV  1 group, 2 after how many bytes to stop, then the letters' ids
 -- Returns  1 for each id that was seen to 1 where the letter was moved, 0 where it is gone, or 2
@@ -16,21 +18,10 @@ local MOST_VALUES = 7900
 -- What setting aside has added stands at the end, in this order.
 local ADDED = { entryid = 1, reason = 2, attempts = 3, lasterror = 4, firsterror = 5 }
 
-for _, key in ipairs(KEYS) do
-  local found = redis.call('TYPE', key)['ok']
-  if found ~= 'stream' and found ~= 'none' then
-    return redis.error_reply('WRONGTYPE ' .. key .. ' is not a stream')
-  end
-end
+local problem = wrong_type({ 'stream', 'stream' })
+if problem then return problem end
 
 redis.call('XTRIM', KEYS[1], 'MINID', '0')
-
-local made
-local function make_group()
-  if made ~= nil then return end
-  local reply = redis.pcall('XGROUP', 'CREATE', KEYS[2], ARGV[1], '0', 'MKSTREAM')
-  made = reply.ok and true or false
-end
 
 -- Takes off what was added, but for where the entry stood at first. What the event itself has of
 -- the same names stands before it.
@@ -53,7 +44,7 @@ local function move(id)
   if #entry[2] > MOST_VALUES then return 2, 0 end
   local bytes = 0
   for _, part in ipairs(entry[2]) do bytes = bytes + #part end
-  make_group()
+  make_group(KEYS[2], ARGV[1])
   redis.call('XADD', KEYS[2], '*', unpack(as_it_was(entry[2])))
   redis.call('XDEL', KEYS[1], id)
   return 1, bytes

@@ -32,7 +32,7 @@ BYTES_PER_CALL = 256 * 1024
 # What the script says of a letter.
 GONE, MOVED = 0, 1
 
-_redrive = Script("consumers", "operations/dead/redrive")
+_redrive = Script("consumers", "waiting/member", "waiting/group", "operations/dead/redrive")
 _log = Logger("consumers.operations.dead")
 
 

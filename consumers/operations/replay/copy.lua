@@ -1,7 +1,7 @@
 -- Copies a page of a stream to what one group is given again, and notes in the same step how far
 -- it has come.
 --
--- Part three of three, after member.lua and entries.lua.
+-- Part four of four, after member.lua, group.lua and entries.lua.
 --
 -- KEYS  1 stream, 2 the group's stream of what it is given again, 3 the replay's book
 -- ARGV  1 group, 2 field of the stream in the book, 3 the run, 4 the state that the caller knows,
@@ -48,13 +48,6 @@ local function is_ahead()
   return false
 end
 
-local made
-local function make_group()
-  if made ~= nil then return end
-  local reply = redis.pcall('XGROUP', 'CREATE', KEYS[2], ARGV[1], '0', 'MKSTREAM')
-  made = reply.ok and true or false
-end
-
 -- Gives the fields of a copy, which tells where the first one stood.
 local function copy_of(entry)
   local fields = {}
@@ -74,7 +67,7 @@ local function copy(entry, bytes)
     state.large = state.large + 1
     return 0
   end
-  make_group()
+  make_group(KEYS[2], ARGV[1])
   local id = redis.pcall('XADD', KEYS[2], '*', unpack(fields))
   if type(id) == 'table' then return 0, id.err end
   state.newest, state.unmarked = id, state.unmarked + 1

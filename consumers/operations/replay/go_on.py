@@ -47,7 +47,13 @@ RENEW_SECONDS = 3600.0
 Why = Literal["memory", "handlers"]
 Waiting = Callable[[Why], None]
 
-_copy = Script("consumers", "waiting/member", "operations/replay/entries", "operations/replay/copy")
+_copy = Script(
+    "consumers",
+    "waiting/member",
+    "waiting/group",
+    "operations/replay/entries",
+    "operations/replay/copy",
+)
 
 
 class StoreTooFull(ReplayRefused):
