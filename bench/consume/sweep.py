@@ -12,6 +12,7 @@ from typing import Any
 
 from bench.consume.turn import Ground, take
 from bench.consume.workers import HUNDRED, MANY, ONE, Contender
+from bench.failures import ProgramFailed
 from bench.lines import Line
 from bench.quiet import undisturbed
 from bench.statistic import spread
@@ -172,7 +173,16 @@ class _Tries:
         self.others: list[float] = []
 
     def rate_of(self, settings: Settings) -> float:
-        """Measure; a rate at which something is lost is none."""
+        """Measure; a rate at which something is lost, or that takes too long, is none."""
+        try:
+            return self._rate_of(settings)
+        except ProgramFailed:
+            # Some defaults poll twice a second, and with one event in flight that is the rate.
+            self._events = self._events or _LOOK_EVENTS
+            self._way.keep({"kind": "try", "settings": settings, "faults": ["not in time"]})
+            return 0.0
+
+    def _rate_of(self, settings: Settings) -> float:
         way = self._way
         if not self._events:
             rate = self._take(settings, _LOOK_EVENTS)["events_per_second"]
