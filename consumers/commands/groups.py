@@ -159,12 +159,13 @@ def _named(pause: Pause) -> str:
 def _pinning(seen: Seen) -> list[str]:
     """Say of each group that nobody runs what it keeps from being trimmed."""
     lines = []
-    for group in sorted({state.group for state in seen.states if state.abandoned}):
-        states = [state for state in seen.states if state.group == group and state.abandoned]
+    for name in sorted({state.group for state in seen.states if state.abandoned}):
+        states = [state for state in seen.states if state.group == name and state.abandoned]
         count = sum(state.unsettled for state in states)
         at_least = "at least " if any(state.unread is None for state in states) else ""
         oldest_seconds = max(state.oldest_ms or 0 for state in states) // 1000
         names = ", ".join(printable(state.stream.key) for state in states[:NAMED])
+        group = printable(name)  # any program may name one, and not as we would
         more = f" and {len(states) - NAMED} more" if len(states) > NAMED else ""
         lines.append(
             f"{group} has no living consumer and has not settled {at_least}{count} events, the "

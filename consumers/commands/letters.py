@@ -42,7 +42,7 @@ def show_whole(letter: DeadLetter, *, as_json: bool) -> None:
         return
     for name, value in document.items():
         lines = _lines(str(value)) if name in {"data", "headers"} else [printable(value, WHOLE)]
-        tell(f"{name:<20} {lines[0]}")
+        tell(f"{printable(name):<20} {lines[0]}")
         for line in lines[1:]:
             tell(f"{'':<20} {line}")
 

@@ -291,6 +291,20 @@ def test_a_body_of_deep_or_strange_json_is_shown_as_it_is(
         assert "data" in capsys.readouterr().out
 
 
+def test_no_name_of_a_field_reaches_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever writes into a stream may name fields as they like."""
+    letter = DeadLetter(
+        book=Book(TAG, GROUP, DEAD),
+        letter_id="1-0",
+        fields={"\x1b[31m\r\u202e".encode(): b"x"},
+        size_bytes=1,
+        field_count=1,
+    )
+    show_whole(letter, as_json=False)
+
+    assert "\\x1b[31m\\x0d\\u202e" in capsys.readouterr().out
+
+
 def test_a_bad_time_is_explained(server: Server, client: Redis) -> None:
     """Before anything is looked at."""
     result = relay(server, "redrive", "--since", "lately", "--yes")

@@ -149,6 +149,15 @@ def test_an_abandoned_group_is_named_with_what_it_pins(
     assert row["left_behind"] == 1
 
 
+def test_no_name_of_a_group_reaches_the_terminal(server: Server, client: Redis) -> None:
+    """Any program may make one, with whatever is in its name."""
+    client.xgroup_create(STREAM, "\x1b[31mbilling", id="0")
+    result = done(server)
+
+    assert "\\x1b[31mbilling has no living consumer" in result.stderr
+    assert "\x1b" not in result.output
+
+
 def test_a_key_of_a_wrong_type_is_named_behind_the_rest(server: Server, client: Redis) -> None:
     """The exit code says that a problem was found."""
     client.hset(KEYS.streams(TAG), "spoiled", "2 1-0")
