@@ -81,9 +81,15 @@ class Crew:
 
     @property
     def failure(self) -> BaseException | None:
-        """What ended a lane, if one ended: a bug, or a handler that ends the process."""
+        """What ended a lane, if one ended: a bug, or a handler that ends the process.
+
+        One that was cancelled while an outcome was stored has ended as well: whether it is stored
+        is not known, and the entry would be held for ever.
+        """
         for lane in self._lanes:
-            if lane.done() and not lane.cancelled():
+            if lane.cancelled():
+                return None if self._runner.stopping else asyncio.CancelledError()
+            if lane.done():
                 return lane.exception()
         return None
 
@@ -143,7 +149,14 @@ class Crew:
         lane = asyncio.current_task()
         assert lane is not None  # noqa: S101 - a task runs this
         while True:
-            entries = await self._take()
+            try:
+                if self._breath.is_due():
+                    await asyncio.sleep(0)
+                entries = await self._take()
+            except asyncio.CancelledError:
+                if not self._runner.forgives(lane):
+                    raise
+                continue
             self._under_way[lane] = entries
             try:
                 # A suspect comes by itself, also where a handler is given several.
@@ -156,8 +169,6 @@ class Crew:
                 del self._under_way[lane]
                 if self._is_ending and not self._under_way:
                     self._idle.set()
-            if self._breath.is_due():
-                await asyncio.sleep(0)
 
     async def _see_suspect_through(self, entries: list[HeldEntry]) -> None:
         suspect, strikes = entries[0], self._settler.strikes

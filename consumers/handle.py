@@ -147,6 +147,22 @@ class Runner:
             if task.cancelling() and not self.stopping:
                 await _forget_cancellation(task)
 
+    def forgives(self, task: asyncio.Task[Any]) -> bool:
+        """Let a task go on that was cancelled between two runs, unless that is its end.
+
+        A handler may leave behind what cancels its task later: a timer, or another task. With its
+        last lane the handler would stand still, and nobody would hear of it.
+
+        Args:
+            task: Has just caught its cancellation.
+        """
+        if self.stopping:
+            return False
+        while task.cancelling():
+            task.uncancel()
+        _log.warning("stray_cancellation", handler=self._handler.name)
+        return True
+
     def judge(self, error: BaseException, otherwise: str = "") -> Outcome:
         """Say what an exception of a handler means.
 

@@ -1,5 +1,6 @@
 """Entries and handler in, how their run ended out: the pipeline's story, without a store."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -93,6 +94,10 @@ class Performer:
     def stopping(self) -> None:
         """Take note that what is cancelled from now on is no failure of the handler."""
         self._runner.stopping = True
+
+    def forgives(self, task: asyncio.Task[Any]) -> bool:
+        """Let a task go on that was cancelled between two runs, unless that is its end."""
+        return self._runner.forgives(task)
 
     async def stop(self) -> None:
         """Leave nothing behind that can be ended."""

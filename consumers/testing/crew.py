@@ -77,8 +77,15 @@ class MemoryCrew:
         await self.performer.stop()
 
     async def _lane(self) -> None:
+        lane = asyncio.current_task()
+        assert lane is not None  # noqa: S101 - a task runs this
         while True:
-            entries = await self._take()
+            try:
+                entries = await self._take()
+            except asyncio.CancelledError:
+                if not self.performer.forgives(lane):
+                    raise
+                continue
             try:
                 await self._see_through(self, entries)
             finally:

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from consumers import crew as module
 from consumers.calling import breath
@@ -19,7 +20,7 @@ from consumers.retry import ACKNOWLEDGE, Acknowledge, Decision, SetAside, TryAga
 from consumers.rooms import Room
 from consumers.settle import Settler
 from consumers.worker import Batch, HandlerFunction
-from tests.consumers.making import fields_for, make_entry, make_handler, make_room, us
+from tests.consumers.making import do_nothing, fields_for, make_entry, make_handler, make_room, us
 from tests.waiting import wait_until
 
 
@@ -246,6 +247,52 @@ async def test_a_handler_that_cancels_its_lane_does_not_end_it(
 
     assert handled == ["evt_1", "evt_2"]
     assert lanes == [False]
+
+
+async def test_a_lane_that_is_cancelled_while_it_waits_goes_on() -> None:
+    """A timer that a handler left behind strikes when nothing runs; the events to come need it."""
+    scene = Scene(do_nothing, concurrency=1)
+    scene.crew.start()
+    scene.put(1)
+    await wait_until(lambda: len(scene.settled) == 1, description="it waits for the next")
+    with capture_logs() as logs:
+        scene.crew._lanes[0].cancel()
+        scene.put(1)
+        await wait_until(lambda: len(scene.settled) == 2, description="that came to its end")
+    await scene.crew.stop(0)
+
+    assert [(line["event"], line["log_level"]) for line in logs] == [
+        ("stray_cancellation", "warning")
+    ]
+    assert all(lane.cancelled() for lane in scene.crew._lanes)
+
+
+async def test_a_lane_that_is_cancelled_while_it_stores_an_outcome_is_a_failure() -> None:
+    """Its entry would be held by a process that lives, and never be settled."""
+
+    async def handle(event: Event) -> None:
+        raise ValueError
+
+    class Slow(Notes):
+        """Does not come to store anything."""
+
+        begun = asyncio.Event()
+
+        async def settle(self, entry: HeldEntry, room: Room, decision: Decision) -> None:
+            self.begun.set()
+            await asyncio.Event().wait()
+
+    scene = Scene(handle, concurrency=1)
+    scene.crew._settler = Slow()
+    scene.put(1)
+    scene.crew.start()
+    await Slow.begun.wait()
+    scene.crew._lanes[0].cancel()
+    await wait_until(scene.crew._lanes[0].done, description="it has ended")
+    failure = scene.crew.failure
+    await scene.crew.stop(0)
+
+    assert isinstance(failure, asyncio.CancelledError)
 
 
 async def test_what_ends_a_lane_is_known_and_the_end_does_not_wait_for_it() -> None:

@@ -56,6 +56,21 @@ async def test_retries_come_when_they_are_due() -> None:
     assert result.elapsed_seconds == 127
 
 
+async def test_a_timer_that_a_handler_left_behind_does_not_end_it() -> None:
+    """As in a worker: what comes later is handled all the same."""
+
+    async def handle(event: Event) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().call_later(5, task.cancel)
+
+    arrivals = [Arrival(make_event(id=each), number * 60.0) for number, each in enumerate("ab")]
+    result = await played(handle, arrivals, concurrency=1)
+
+    assert [run.event.id for run in result.runs] == ["a", "b"]
+    result.assert_all_handled()
+
+
 async def test_what_is_due_together_comes_back_by_its_age() -> None:
     """As the store gives it, whatever failed first."""
 
