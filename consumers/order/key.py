@@ -42,6 +42,8 @@ def lane_of(order_by: OrderBy) -> LaneOf:
         nonlocal complained
         try:
             key = key_of(Event(decode(fields), entry_id=entry_id, attempt=1))
+            # Within: Python writes out no number of more than 4,300 digits.
+            text = "" if key is None else str(key)
         except UnreadableEntry:
             return _name(b"")
         except Exception as error:  # noqa: BLE001 - the edge: a user's function may raise anything
@@ -49,7 +51,7 @@ def lane_of(order_by: OrderBy) -> LaneOf:
                 complained = True
                 _log.error("order_key_failed", error=type(error).__name__)
             return _name(b"")
-        return _name(b"" if key is None else str(key).encode("utf-8", "replace"))
+        return _name(text.encode("utf-8", "replace"))
 
     return name
 

@@ -72,6 +72,17 @@ def test_a_function_that_raises_is_said_once_and_stops_nothing() -> None:
     assert [line["event"] for line in said] == ["order_key_failed"]
 
 
+def test_a_number_that_is_too_long_to_be_written_stops_nothing() -> None:
+    """Reading would end with it."""
+    number: Any = 10**5000
+    name = lane_of(lambda _: number)
+    with capture_logs() as said:
+        lane = name("1-0", fields_for())
+
+    assert lane == lane_of(lambda _: None)("1-0", fields_for())
+    assert [(line["event"], line["error"]) for line in said] == [("order_key_failed", "ValueError")]
+
+
 @pytest.mark.parametrize("key", [object(), ["a"], b"a"], ids=["object", "list", "bytes"])
 def test_a_function_that_gives_no_text_is_said_once_and_loses_no_order(key: Any) -> None:
     """Some objects are told by their place in memory, so that no two events had a key in common."""
