@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any
+from typing import Any, get_args
 
 import structlog
 
@@ -24,6 +24,7 @@ from consumers.outcome import (
     Failed,
     GaveUp,
     GiveUp,
+    GiveUpReason,
     Outcome,
     Postponed,
     RetryLater,
@@ -269,7 +270,9 @@ class Runner:
                 event_id=printable(event.id),
                 at=printable(error.place),
             )
-        return GaveUp(_text_of(error), error.reason)
+        # A part of the stream contract, and a label of metrics: no place for a handler's own words.
+        reason = error.reason if error.reason in get_args(GiveUpReason) else GiveUp.reason
+        return GaveUp(_text_of(error), reason)
 
     def _over_time(self) -> str:
         return f"no end within {self._handler.timeout_seconds} s"

@@ -23,6 +23,12 @@ class Unspeakable(Exception):
         raise RuntimeError("no")
 
 
+class OwnReason(GiveUp):
+    """Gives a reason that is none of the contract's."""
+
+    reason: Any = None
+
+
 class UnspeakableTimeout(TimeoutError):
     """The same, as a time-out."""
 
@@ -168,6 +174,7 @@ async def test_a_generator_that_a_wrapper_gives_is_a_failure(
     [
         (ValueError("no"), Failed("ValueError", "ValueError: no")),
         (GiveUp("useless"), GaveUp("GiveUp: useless")),
+        (OwnReason("useless"), GaveUp("OwnReason: useless")),
         (TimeoutError("theirs"), Failed("TimeoutError", "TimeoutError: theirs")),
         (
             asyncio.CancelledError(),
@@ -175,7 +182,7 @@ async def test_a_generator_that_a_wrapper_gives_is_a_failure(
         ),
         (Unspeakable(), Failed("Unspeakable", "Unspeakable: (its message cannot be read)")),
     ],
-    ids=["error", "give up", "time-out", "cancelled from inside", "broken __str__"],
+    ids=["error", "give up", "reason", "time-out", "cancelled from inside", "broken __str__"],
 )
 async def test_what_a_handler_raises_becomes_its_outcome(
     kind: int, error: BaseException, outcome: Outcome
