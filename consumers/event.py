@@ -260,6 +260,7 @@ class Event:
 
         Raises:
             ValueError: A key may lie in another slot, or is not the group's.
+            TypeError: An argument is neither text nor bytes nor a number.
             LeaseLost: The event is in other hands by now, or settled: nothing ran.
             redis.exceptions.ResponseError: The script failed; the event is not settled.
             RuntimeError: The event is committed already or not from a store, or the handler is no

@@ -128,11 +128,12 @@ class Effects:
 
         Raises:
             ValueError: A key is not one that it may touch.
+            TypeError: An argument is nothing that can be sent.
             RuntimeError: The event is committed already.
             LeaseLost: The event is in other hands by now, or settled: nothing ran.
             ResponseError: The script failed; the event is not settled.
         """
-        self.check_commit(keys)
+        self.check_commit(keys, args)
         us, entry = self._settler.us, self._entry
         books = (us.keys.attempts, us.keys.strikes)
         own = [entry.stream.key, *(book(entry.stream.tag, us.group) for book in books)]
@@ -148,17 +149,25 @@ class Effects:
         self.committed = True
         return reply[0] if reply else None
 
-    def check_commit(self, keys: Sequence[str]) -> None:
+    def check_commit(self, keys: Sequence[str], args: Sequence[object]) -> None:
         """Refuse a commit that must not be tried.
 
         Raises:
             ValueError: A key is not one that it may touch.
+            TypeError: An argument is nothing that can be sent.
             RuntimeError: The event is committed already.
         """
         if self.committed:
             raise RuntimeError("the event is committed already: put all effects into one script")
         for key in keys:
             self._check(key)
+        for arg in args:
+            # The client's refusal would look like a store that is away, which is waited for.
+            if isinstance(arg, bool) or not isinstance(arg, str | bytes | int | float):
+                raise TypeError(
+                    f"an argument of event.commit is a text, bytes or a number, no "
+                    f"{type(arg).__name__}"
+                )
 
     def _check(self, key: str) -> None:
         """Refuse a key of another slot, which a cluster would, and one of the relay's own."""

@@ -152,7 +152,7 @@ class MemoryEffects(Effects):
         self, script: str, keys: Sequence[str], args: Sequence[str | bytes | float]
     ) -> Any:  # noqa: ANN401 - whatever the stand-in gives
         """Have the stand-in do what the script would; see `consumers.effects.commit.Effects`."""
-        self.check_commit(keys)
+        self.check_commit(keys, args)
         if self._around.on_commit is None:
             self.missed_store = NeedsStore(
                 "event.commit runs Lua in a store, and here is none: say what the script does by "

@@ -160,6 +160,16 @@ async def test_keys_that_a_commit_may_not_touch_are_refused(
     assert await pending(scene.store) == {scene.entry.entry_id: "us"}
 
 
+@pytest.mark.parametrize("arg", [None, True, ["a"]], ids=["none", "bool", "list"])
+async def test_an_argument_that_cannot_be_sent_is_refused_at_once(scene: Scene, arg: Any) -> None:
+    """Taken for a store that is away, it would be tried to the end of the handler's time."""
+    async with asyncio.timeout(10):
+        with pytest.raises(TypeError, match="a text, bytes or a number"):
+            await event_of(scene).commit("return 1", [], [arg])
+
+    assert await pending(scene.store) == {scene.entry.entry_id: "us"}
+
+
 async def test_a_key_of_the_users_own_with_the_same_tag_is_taken(scene: Scene) -> None:
     """It lies in the same slot."""
     key = "mine:{unipile}:balance"

@@ -362,6 +362,18 @@ async def test_a_commit_that_could_touch_another_slot_is_refused() -> None:
     assert "may lie in another slot" in run.error
 
 
+async def test_a_commit_of_what_cannot_be_sent_is_refused() -> None:
+    """As by a worker."""
+
+    async def handle(event: Event) -> None:
+        nothing: Any = None
+        await event.commit("return 1", args=[nothing])
+
+    run = await run_handler(declared(handle), handle, make_event(), on_commit=print)
+
+    assert run.error.startswith("TypeError: an argument of event.commit")
+
+
 async def test_a_failed_assertion_says_what_happened() -> None:
     """With the handler's own exception as its cause."""
     run = await ran(fail, make_event(id="evt_a"))
