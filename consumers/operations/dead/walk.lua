@@ -6,6 +6,8 @@
 -- What comes next may be a thousand times as large as what came before: sixty-four bodies of 1 MiB
 -- would keep the server for a third of a second.
 local MOST_AT_ONCE = 4
+-- Nothing can stand behind it, and a server refuses to look there.
+local LAST_ID = '18446744073709551615-18446744073709551615'
 
 local function wrong_type()
   local found = redis.call('TYPE', KEYS[1])['ok']
@@ -26,7 +28,7 @@ local function walk(command, from, to, most, enough_bytes, take)
       last = entry[1]
       bytes = bytes + take(last, entry[2])
     end
-    if #page < count then return '' end
+    if #page < count or (command == 'XRANGE' and last == LAST_ID) then return '' end
     seen, from = seen + #page, '(' .. last
     local fitting = math.floor((enough_bytes - bytes) / (bytes / seen + 1))
     count = math.max(1, math.min(fitting, MOST_AT_ONCE))

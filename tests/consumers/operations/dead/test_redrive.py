@@ -15,7 +15,7 @@ from consumers.operations.dead.plan import plan_redrive
 from consumers.operations.dead.redrive import redrive
 from consumers.operations.pace import Pace
 from consumers.operations.progress import Progress
-from consumers.operations.select import Selection
+from consumers.operations.select import LAST_ID, Selection
 from relay.contract.connect import RedisError, connect, text_of
 from tests.consumers.making import (
     GROUP,
@@ -104,6 +104,18 @@ async def test_letters_keep_their_order_and_their_types(store: Redis) -> None:
     assert await ids_again(store, event_type="a") == [f"evt_{n}" for n in range(0, 200, 2)]
     assert await ids_again(store, event_type="b") == [f"evt_{n}" for n in range(1, 200, 2)]
     assert result.done == 200
+
+
+async def test_a_letter_with_the_last_possible_id_is_moved(store: Redis) -> None:
+    """A server refuses to look behind it."""
+    await set_aside(store, "evt_1", group="billing")
+    await store.xadd(KEYS.dead(TAG, GROUP), letter_for("evt_2"), id=LAST_ID)
+    await store.hset(KEYS.groups(TAG), GROUP, '1 ["*:*"]')
+    plan = await plan_redrive(store, KEYS, Choice(group=GROUP))
+    result = await redrive(store, KEYS, Choice(group=GROUP))
+
+    assert (plan.letters, result.done) == (1, 1)
+    assert await ids_again(store) == ["evt_2"]
 
 
 async def test_only_what_is_chosen_is_moved(store: Redis) -> None:
