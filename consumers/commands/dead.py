@@ -24,6 +24,7 @@ from consumers.operations.dead.redrive import redrive
 from relay.contract.display import warn
 from relay.contract.explain import CommandFailed
 from relay.contract.loop import run
+from relay.contract.printable import printable
 
 app = typer.Typer(
     no_args_is_help=True, help="Look at events that could not be handled, and mend them."
@@ -96,7 +97,10 @@ def show_letter(
         more = "; there are more to look through: add --all" if found.go_on_until else ""
         raise CommandFailed(f"No dead letter has the id {letter!r}; see: relay dead list{more}")
     if len(letters) > 1:
-        places = ", ".join(f"{one.book.tag} {one.book.group} {one.letter_id}" for one in letters)
+        places = ", ".join(
+            f"{printable(one.book.tag)} {printable(one.book.group)} {one.letter_id}"
+            for one in letters
+        )
         raise CommandFailed(f"Several have it ({places}): add --endpoint, --group or take the id")
     shown.show_whole(letters[0], as_json=as_json)
 

@@ -305,6 +305,18 @@ def test_no_name_of_a_field_reaches_the_terminal(capsys: pytest.CaptureFixture[s
     assert "\\x1b[31m\\x0d\\u202e" in capsys.readouterr().out
 
 
+def test_no_name_of_a_group_reaches_the_terminal(server: Server, client: Redis) -> None:
+    """Any program may make one, with whatever is in its name."""
+    group = "\x1b[31mbilling"
+    client.xgroup_create(KEYS.stream(TAG, TYPE), group, id="0", mkstream=True)
+    for name in (group, GROUP):
+        client.xadd(KEYS.dead(TAG, name), letter_for("evt_twice"))
+    result = relay(server, "show", "evt_twice")
+
+    assert "\\x1b[31mbilling" in str(result.exception)
+    assert "\x1b" not in str(result.exception)
+
+
 def test_a_bad_time_is_explained(server: Server, client: Redis) -> None:
     """Before anything is looked at."""
     result = relay(server, "redrive", "--since", "lately", "--yes")
