@@ -83,8 +83,8 @@ class Crew:
     def failure(self) -> BaseException | None:
         """What ended a lane, if one ended: a bug, or a handler that ends the process.
 
-        One that was cancelled while an outcome was stored has ended as well: whether it is stored
-        is not known, and the entry would be held for ever.
+        One that was cancelled between a suspect's run and its end has ended as well: its entry
+        would be held for ever.
         """
         for lane in self._lanes:
             if lane.cancelled():
@@ -164,11 +164,18 @@ class Crew:
                     await self._see_suspect_through(entries)
                 else:
                     await self._process(entries)
+            except asyncio.CancelledError:
+                # What is decided is stored aside; of a suspect nobody knows how far it came.
+                if entries[0].suspicion.runs_alone or not self._runner.forgives(lane):
+                    raise
             finally:
                 # Also where the handler ended this lane: nobody would wait for it in vain.
-                del self._under_way[lane]
-                if self._is_ending and not self._under_way:
-                    self._idle.set()
+                self._has_ended(lane)
+
+    def _has_ended(self, lane: asyncio.Task[None]) -> None:
+        del self._under_way[lane]
+        if self._is_ending and not self._under_way:
+            self._idle.set()
 
     async def _see_suspect_through(self, entries: list[HeldEntry]) -> None:
         suspect, strikes = entries[0], self._settler.strikes

@@ -149,7 +149,7 @@ class Runner:
                 await _forget_cancellation(task)
 
     def forgives(self, task: asyncio.Task[Any]) -> bool:
-        """Let a task go on that was cancelled between two runs, unless that is its end.
+        """Let a task go on that was cancelled outside of a run, unless that is its end.
 
         A handler may leave behind what cancels its task later: a timer, or another task. With its
         last lane the handler would stand still, and nobody would hear of it.

@@ -290,18 +290,37 @@ class Settler:
             await persist(step)
         except ResponseError as error:
             _say_refused(entry.stream, error)
-            aside = asyncio.create_task(self._store_later(entry, room, step), name="settle-later")
-            self._refused.add(aside)
-            aside.add_done_callback(self._refused.discard)
+            self._store_aside(entry, room, step, REFUSED_PAUSE_SECONDS)
+        except asyncio.CancelledError:
+            # By what a handler has left behind, or at the end, which gives up what is aside.
+            self._store_aside(entry, room, step, 0.0)
+            raise
         else:
             room.let_go(entry)
 
+    def _store_aside(
+        self,
+        entry: HeldEntry,
+        room: Room,
+        step: Callable[[], Awaitable[object]],
+        pause_seconds: float,
+    ) -> None:
+        later = self._store_later(entry, room, step, pause_seconds)
+        aside = asyncio.create_task(later, name="settle-later")
+        self._refused.add(aside)
+        aside.add_done_callback(self._refused.discard)
+
     async def _store_later(
-        self, entry: HeldEntry, room: Room, step: Callable[[], Awaitable[object]]
+        self,
+        entry: HeldEntry,
+        room: Room,
+        step: Callable[[], Awaitable[object]],
+        pause_seconds: float,
     ) -> None:
         """Try again until somebody has mended what stands in the way; the entry keeps its place."""
         while True:
-            await asyncio.sleep(REFUSED_PAUSE_SECONDS)
+            await asyncio.sleep(pause_seconds)
+            pause_seconds = REFUSED_PAUSE_SECONDS
             try:
                 await persist(step)
             except ResponseError:

@@ -96,7 +96,7 @@ class Performer:
         self._runner.stopping = True
 
     def forgives(self, task: asyncio.Task[Any]) -> bool:
-        """Let a task go on that was cancelled between two runs, unless that is its end."""
+        """Let a task go on that was cancelled outside of a run, unless that is its end."""
         return self._runner.forgives(task)
 
     async def stop(self) -> None:

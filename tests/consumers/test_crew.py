@@ -19,6 +19,8 @@ from consumers.outcome import GiveUp
 from consumers.retry import ACKNOWLEDGE, Acknowledge, Decision, SetAside, TryAgain
 from consumers.rooms import Room
 from consumers.settle import Settler
+from consumers.suspects.strikes import Strikes
+from consumers.suspects.suspicion import Suspicion
 from consumers.worker import Batch, HandlerFunction
 from tests.consumers.making import do_nothing, fields_for, make_entry, make_handler, make_room, us
 from tests.waiting import wait_until
@@ -267,32 +269,63 @@ async def test_a_lane_that_is_cancelled_while_it_waits_goes_on() -> None:
     assert all(lane.cancelled() for lane in scene.crew._lanes)
 
 
-async def test_a_lane_that_is_cancelled_while_it_stores_an_outcome_is_a_failure() -> None:
-    """Its entry would be held by a process that lives, and never be settled."""
+class Slow(Notes):
+    """Does not come to the end of storing anything."""
 
-    async def handle(event: Event) -> None:
-        raise ValueError
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = asyncio.Event()
 
-    class Slow(Notes):
-        """Does not come to store anything."""
+    async def settle(self, entry: HeldEntry, room: Room, decision: Decision) -> None:
+        """Begin."""
+        self.begun.set()
+        await asyncio.Event().wait()
 
-        begun = asyncio.Event()
 
-        async def settle(self, entry: HeldEntry, room: Room, decision: Decision) -> None:
-            self.begun.set()
-            await asyncio.Event().wait()
+async def fail(event: Event) -> None:
+    """Fail whatever comes."""
+    raise ValueError
 
-    scene = Scene(handle, concurrency=1)
-    scene.crew._settler = Slow()
+
+async def test_a_lane_that_is_cancelled_while_it_stores_an_outcome_goes_on() -> None:
+    """The settler sees to the outcome, and the events to come need the lane."""
+    scene = Scene(fail, concurrency=1)
+    slow = scene.crew._settler = Slow()
     scene.put(1)
     scene.crew.start()
-    await Slow.begun.wait()
+    await slow.begun.wait()
+    slow.begun.clear()
+    scene.crew._lanes[0].cancel()
+    scene.room.put(make_entry("2-0"))
+    await asyncio.wait_for(slow.begun.wait(), 10)
+    failure = scene.crew.failure
+    await scene.crew.stop(0)
+
+    assert failure is None
+
+
+async def test_a_lane_that_is_cancelled_with_a_suspect_in_hand_is_a_failure() -> None:
+    """Its entry would be held by a process that lives, and never be settled."""
+    scene = Scene(fail, concurrency=1)
+    slow = scene.crew._settler = Slow()
+    slow.strikes = Unmarked(slow.us, lambda _: None)
+    scene.room.put(make_entry(suspicion=Suspicion(takeovers=2)))
+    scene.crew.start()
+    await slow.begun.wait()
     scene.crew._lanes[0].cancel()
     await wait_until(scene.crew._lanes[0].done, description="it has ended")
     failure = scene.crew.failure
     await scene.crew.stop(0)
 
     assert isinstance(failure, asyncio.CancelledError)
+
+
+class Unmarked(Strikes):
+    """Writes no strike."""
+
+    async def mark(self, entry: HeldEntry, room: Room) -> bool:
+        """Let it run."""
+        return True
 
 
 async def test_what_ends_a_lane_is_known_and_the_end_does_not_wait_for_it() -> None:

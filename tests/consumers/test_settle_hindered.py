@@ -223,6 +223,29 @@ async def test_a_refused_outcome_frees_the_lane_and_is_stored_when_it_can_be(
     assert (await pending(scene.store)).get(scene.entry.entry_id) != US
 
 
+@pytest.mark.parametrize("decision", [TryAgain(0.0, "E"), SetAside("gave_up", "E")])
+async def test_an_outcome_is_stored_although_its_task_is_cancelled(
+    scene: Scene, decision: Decision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A handler may have left something behind that cancels the task just then."""
+    begun = asyncio.Event()
+
+    async def hang(step: Callable[[], Awaitable[object]]) -> object:
+        monkeypatch.undo()
+        begun.set()
+        return await asyncio.Event().wait()
+
+    monkeypatch.setattr(settle, "persist", hang)
+    held = scene.room.free
+    lane = asyncio.create_task(scene.settler.settle(scene.entry, scene.room, decision))
+    await begun.wait()
+    lane.cancel()
+    await wait_until(lambda: scene.room.free > held, description="it is stored")
+
+    assert lane.cancelled()
+    assert (await pending(scene.store)).get(scene.entry.entry_id) != US
+
+
 async def test_a_refused_acknowledgement_is_sent_again(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
