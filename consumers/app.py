@@ -335,7 +335,8 @@ class WorkerProcess:
 
     async def _leave_groups(self) -> None:
         who = (self._us.group, self._us.name)
-        calls = [([stream.key], who) for stream, _ in self._routes.streams.values()]
+        joined = self._discovery.joined.union(self._routes.streams)
+        calls = [([key], who) for key in sorted(joined)]
         await _leave.many(self._us.redis, calls)
 
 

@@ -52,6 +52,8 @@ class Discovery:
         self._began_ms: int | None = None
         self._skips = Skips("discover")
         self.tags: set[str] = set()
+        # Keys of streams of whose group this process may be a consumer, read or not yet.
+        self.joined: set[str] = set()
         # What exists, each as endpoint:type.
         self.types: set[str] = set()
         self.on_new: Callable[[], None] = lambda: None
@@ -193,6 +195,8 @@ class Discovery:
         Also makes this process one of its consumers, so that it is seen to live before it reads.
         """
         who = (self._us.group, first_id, self._us.name)
+        # Noted first: the end may come before the answer.
+        self.joined.add(stream.key)
         answer = await _make_group(self._us.redis, [stream.key], *who)
         if answer == b"gone":
             return None

@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from consumers import Event
+from consumers import Event, discover
 from consumers.app import WorkerFailed, WorkerProcess
 from relay.contract.connect import connect
 from tests.canaries import IN_MESSAGE
@@ -172,6 +172,27 @@ async def test_stops_leave_no_names_behind(server: Server, store: Redis, handled
         await settled(store)
 
     assert await consumers_of(store) <= {"@park", "@left"}
+
+
+async def test_an_end_in_the_middle_of_the_first_look_leaves_no_name_behind(
+    server: Server, store: Redis, handled: Handled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a consumer by then, and reads nothing yet."""
+    looks = asyncio.Event()
+
+    async def hang(*_: object) -> None:
+        looks.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(discover, "count_unread", hang)
+    handled.worker.on("unipile:*")(do_nothing)
+    await append_events(store, ["evt_1"])
+    async with running(handled.worker, server.url):
+        await looks.wait()
+        before = await consumers_of(store)
+
+    assert len(before) == 1
+    assert await consumers_of(store) == {"@left"}
 
 
 @pytest.mark.parametrize("hurried", ["before the end", "while it waits"])
