@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from contextvars import ContextVar
 from typing import Any, cast
 
 import msgspec
@@ -518,6 +519,24 @@ async def test_a_part_that_cannot_be_read_ends_no_lane_where_nobody_asks_for_it(
     assert isinstance(decision, SetAside)
     assert decision.reason == "invalid_payload"
     assert scene.crew.failure is None
+
+
+async def test_a_context_variable_lasts_longer_than_a_run() -> None:
+    """The page says so: one that is left set is seen by whoever comes next."""
+    last = ContextVar("last", default="")
+    seen: list[str] = []
+
+    async def handle(event: Event) -> None:
+        seen.append(last.get())
+        last.set(event.entry_id)
+
+    scene = Scene(handle, concurrency=1)
+    scene.put(2)
+    scene.crew.start()
+    await wait_until(lambda: len(seen) == 2, description="both have run")
+    await scene.crew.stop(1)
+
+    assert seen == ["", "1-0"]
 
 
 async def test_a_handler_that_never_waits_leaves_others_their_turn(
