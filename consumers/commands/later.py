@@ -36,9 +36,9 @@ def _later(target: str) -> type[TyperCommand]:
             self,
             info_name: str | None,
             args: list[str],
-            parent: Any = None,  # noqa: ANN401
-            **extra: Any,  # noqa: ANN401
-        ) -> Any:  # noqa: ANN401
+            parent: Any = None,  # noqa: ANN401 - click has no public types here
+            **extra: Any,  # noqa: ANN401 - passed on
+        ) -> Any:  # noqa: ANN401 - as above
             """Begin to run the command itself, which the context belongs to from then on."""
             return self.real.make_context(info_name, args, parent, **extra)
 
@@ -49,7 +49,7 @@ def _nothing() -> None:
     """Stand where typer wants a function of a command; it is never called."""
 
 
-def _real(target: str, name: str) -> Any:  # noqa: ANN401
+def _real(target: str, name: str) -> Any:  # noqa: ANN401 - as above
     module, _, attribute = target.partition(":")
     with importing():
         found = getattr(import_module(module), attribute)
