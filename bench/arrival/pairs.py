@@ -51,10 +51,10 @@ def relay(place: Place) -> Iterator[Pair]:
     """Have ``relay serve`` and ``relay worker`` within the block."""
     own = place.own(RELAY)
     starts, command = own / "starts", str(Path(sys.executable).parent / "relay")
-    words, cores = [command, "worker", f"{_PROGRAMS}.relay:worker"], place.cores.servers
-    with place.store(RELAY) as redis, gateway(own, redis.port, on_cores=cores) as serve:
+    words = [command, "worker", f"{_PROGRAMS}.relay:worker"]
+    with place.store(RELAY) as redis, gateway(own, redis.port) as serve:
         variables = _variables(starts) | {"REDIS_URL": redis.url}
-        with running("worker", words, own, cores, variables) as worker:
+        with running("worker", words, own, (), variables) as worker:
             worker.wait_for(starts.exists, "that it starts")
             yield Pair(RELAY, serve.port, "", starts, (serve.pid, worker.pid), redis)
 
@@ -63,11 +63,11 @@ def relay(place: Place) -> Iterator[Pair]:
 def bare(place: Place) -> Iterator[Pair]:
     """Have the reader of the bare pair within the block; its other half is the sender itself."""
     own = place.own(BARE)
-    starts, cores = own / "starts", place.cores.servers
+    starts = own / "starts"
     with place.store(BARE) as redis:
         redis.client.xgroup_create(_STREAM, _GROUP, id="0", mkstream=True)
         words = [sys.executable, "-m", f"{_PROGRAMS}.bare", redis.url, _STREAM, _GROUP]
-        with running("reader", words, own, cores, _variables(starts)) as reader:
+        with running("reader", words, own, (), _variables(starts)) as reader:
             reader.wait_for(starts.exists, "that it starts")
             yield Pair(BARE, redis.port, _STREAM, starts, (reader.pid,), redis)
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import uvloop
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from relay.contract.connect import connect, place_of, text_of
 from tests.servers import Server
@@ -77,3 +78,41 @@ def test_a_connection_that_broke_unseen_is_a_lost_connection(server: Server) -> 
 def test_a_place_holds_nothing_of_who_goes_there(url: str, place: str) -> None:
     """It is for logs, and a URL may hold a password."""
     assert place_of(url) == place
+
+
+@pytest.mark.redis
+async def test_a_write_that_is_not_taken_ends_in_its_time(own_server: Server) -> None:
+    """A store that stands still must not hold up whoever writes more than fits in between."""
+    client = connect(own_server.url, role="test", timeout_seconds=0.5)
+    await client.ping()
+    own_server.fall_asleep()
+    try:
+        with pytest.raises(RedisTimeoutError):
+            await asyncio.wait_for(client.set("k", b"x" * 64 * 1024 * 1024), 20)
+    finally:
+        own_server.restart()
+
+    assert await client.ping()
+    await client.aclose()
+
+
+@pytest.mark.redis
+async def test_a_write_makes_no_task(server: Server) -> None:
+    """Each would cost the event loop two turns."""
+    client = connect(server.url, role="test")
+    await client.ping()
+    made: list[object] = []
+    loop = asyncio.get_running_loop()
+
+    def counting(running: asyncio.AbstractEventLoop, coroutine: Any, **how: Any) -> Any:
+        made.append(coroutine)
+        return asyncio.Task(coroutine, loop=running, **how)
+
+    loop.set_task_factory(counting)
+    try:
+        await client.ping()
+    finally:
+        loop.set_task_factory(None)
+    await client.aclose()
+
+    assert made == []
