@@ -2,25 +2,24 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
 from consumers.effects.commit import Effects
 from consumers.entry import HeldEntry
-from consumers.event import Event, Fields
+from consumers.event import Event
 from consumers.handle import Runner
 from consumers.handle_batch import BatchRunner
 from consumers.metrics.record import Ending
 from consumers.outcome import DONE, Done, Failed, Outcome, Poisonous, Postponed, Skipped, Unreadable
+from consumers.prepare import Read, prepare
 from consumers.retry import ACKNOWLEDGE, decide
 from consumers.rooms import Room
 from consumers.settle import Settler
 from consumers.telling import Whose, tell_failed_after_commit, tell_handled, tell_outcome
-from relay.contract import event as contract
 from relay.contract import logs
 from relay.contract.entry import checked, decode
-from relay.contract.errors import UnreadableEntry
 
 # Else an event would count as done of which an effect never happened.
 NOT_AWAITED = (
@@ -96,27 +95,11 @@ async def process_batch(
     )
 
 
-def _prepared(
-    entry: HeldEntry, settler: Settler, read: Callable[[Fields], contract.Event | Fields]
-) -> _Run:
+def _prepared(entry: HeldEntry, settler: Settler, read: Read) -> _Run:
     effects = Effects(settler, entry)
     started = time.time()
     began = entry.history.first_seen or started
-    if entry.suspicion.is_poison:
-        return _Run(entry, began, started, effects, Poisonous(entry.suspicion.strikes))
-    try:
-        stored = read(entry.fields)
-    except UnreadableEntry as error:
-        return _Run(entry, began, started, effects, Unreadable(str(error)))
-    event = Event(
-        stored,
-        entry_id=entry.origin_id,
-        attempt=entry.history.attempts + 1,
-        effects=effects,
-        first_seen=began,
-        lease=entry.lease,
-    )
-    return _Run(entry, began, started, effects, event)
+    return _Run(entry, began, started, effects, prepare(entry, effects, began, read))
 
 
 async def _finish(run: _Run, outcome: Outcome, room: Room, settler: Settler) -> None:

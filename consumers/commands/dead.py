@@ -105,46 +105,34 @@ def show_letter(
     shown.show_whole(letters[0], as_json=as_json)
 
 
-@app.command("redrive")
-@filtered
-def redrive_(
-    filters: Filters,
-    *,
-    dry_run: DryRun = False,
-    yes: Yes = False,
-    rate: Rate = None,
-    limit: Most = None,
-    redis_url: RedisUrl = None,
-    as_json: AsJson = False,
-) -> None:
-    """Give dead letters back to their own group, whose workers handle them as new.
+def _command(what: Change, text: str) -> None:
+    """Add a command that changes letters; what it takes is the same for all of them."""
 
-    Each is moved in one step. After an interruption the command that is said at the start goes on
-    with what is left, without what has failed again meanwhile.
-    """
-    how = How(
-        dry_run=dry_run, yes=yes, as_json=as_json, limit=limit, rate=rate, redis_url=redis_url
-    )
-    run(change(REDRIVE, filters, how))
+    @app.command(what.name, help=text)
+    @filtered
+    def change_letters(
+        filters: Filters,
+        *,
+        dry_run: DryRun = False,
+        yes: Yes = False,
+        rate: Rate = None,
+        limit: Most = None,
+        redis_url: RedisUrl = None,
+        as_json: AsJson = False,
+    ) -> None:
+        how = How(
+            dry_run=dry_run, yes=yes, as_json=as_json, limit=limit, rate=rate, redis_url=redis_url
+        )
+        run(change(what, filters, how))
 
 
-@app.command("drop")
-@filtered
-def drop_(
-    filters: Filters,
-    *,
-    dry_run: DryRun = False,
-    yes: Yes = False,
-    rate: Rate = None,
-    limit: Most = None,
-    redis_url: RedisUrl = None,
-    as_json: AsJson = False,
-) -> None:
-    """Remove dead letters for good."""
-    how = How(
-        dry_run=dry_run, yes=yes, as_json=as_json, limit=limit, rate=rate, redis_url=redis_url
-    )
-    run(change(DROP, filters, how))
+_command(
+    REDRIVE,
+    "Give dead letters back to their own group, whose workers handle them as new.\n\n"
+    "Each is moved in one step. After an interruption the command that is said at the start goes "
+    "on with what is left, without what has failed again meanwhile.",
+)
+_command(DROP, "Remove dead letters for good.")
 
 
 async def _list(

@@ -13,11 +13,11 @@ from consumers.handle import Runner
 from consumers.handle_batch import BatchRunner
 from consumers.outcome import Done, Failed, Outcome, Poisonous, Skipped, Unreadable
 from consumers.pipeline import NOT_AWAITED
+from consumers.prepare import prepare
 from consumers.retry import Acknowledge, Decision, decide
 from consumers.testing.memory import MemoryEffects, Surroundings
 from consumers.worker import Handler
-from relay.contract.entry import decode
-from relay.contract.errors import UnreadableEntry
+from relay.contract.entry import checked, decode
 
 # What the run that is under way has raised.
 _raised: ContextVar[list[BaseException]] = ContextVar("raised")
@@ -107,7 +107,8 @@ class Performer:
         """Make of an entry what its handler is given."""
         effects = MemoryEffects(self._around, self._settler, entry)
         began = entry.history.first_seen or self._around.now()
-        return Attempt(entry, effects, self._event(entry, effects, began), began)
+        read = checked if self._batch is None else decode
+        return Attempt(entry, effects, prepare(entry, effects, began, read), began)
 
     async def perform(self, attempts: Sequence[Attempt]) -> list[Ended]:
         """Run the handler on several events at once, or on one.
@@ -135,24 +136,6 @@ class Performer:
         if self._batch is not None:
             return await self._batch.run_batch(events)
         return [await self._runner.run(event) for event in events]
-
-    def _event(
-        self, entry: HeldEntry, effects: MemoryEffects, began: float
-    ) -> Event | Unreadable | Poisonous:
-        if entry.suspicion.is_poison:
-            return Poisonous(entry.suspicion.strikes)
-        try:
-            stored = decode(entry.fields)
-        except UnreadableEntry as error:
-            return Unreadable(str(error))
-        return Event(
-            stored,
-            entry_id=entry.origin_id,
-            attempt=entry.history.attempts + 1,
-            effects=effects,
-            first_seen=began,
-            lease=entry.lease,
-        )
 
 
 def judged(
