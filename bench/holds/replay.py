@@ -6,20 +6,19 @@ and no command may keep the server from the others. The best of three rounds cou
 since this machine does other things too.
 """
 
-import asyncio
 import json
 import random
 import re
 import sys
 import time
 from argparse import Namespace
-from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.failures import ProgramFailed
+from bench.holds.counting import count_runs
 from bench.holds.jobs import Channel, Job, job
 from bench.holds.judging import judge, options
 from bench.holds.record import Record
@@ -27,9 +26,7 @@ from bench.holds.takeover import ALLOWED_MS
 from bench.holds.workers import KEYS, fill, stream
 from bench.processes import Program, running
 from bench.store import Store, store
-from consumers import Event, Worker
-from consumers.app import WorkerProcess
-from consumers.settings import load_settings
+from consumers import Worker
 
 _STREAM = stream("replayed")
 _GROUPS = ("bench", "other")
@@ -193,24 +190,13 @@ def _stopped(worker: Job[tuple[int, int]]) -> tuple[int, int]:
 
 def work(channel: Channel, url: str, group: str) -> tuple[int, int]:
     """Run a worker until told to stop; give how many events it handled, and in how many runs."""
-    seen: Counter[str] = Counter()
     worker = Worker(group=group)
-
-    @worker.on(f"{_STREAM.tag}:*")
-    async def handle(event: Event) -> None:
-        seen[event.id] += 1
 
     @worker.on_startup
     def say() -> None:
         channel.say("started")
 
-    async def run() -> None:
-        stop = asyncio.Event()
-        asyncio.get_running_loop().add_reader(channel.fileno(), stop.set)
-        await WorkerProcess(worker, load_settings({"REDIS_URL": url})).run(stop)
-
-    asyncio.run(run())
-    return len(seen), seen.total()
+    return count_runs(channel, url, worker, f"{_STREAM.tag}:*")
 
 
 def main() -> int:

@@ -5,11 +5,9 @@ question: no step of taking over may keep the others from the server. The best o
 counts, since this machine does other things too.
 """
 
-import asyncio
 import sys
 import time
 from argparse import Namespace
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +15,12 @@ from typing import Any
 
 from redis import Redis
 
+from bench.holds.counting import count_runs
 from bench.holds.jobs import Channel, job
 from bench.holds.judging import judge, options
 from bench.holds.record import Record
 from bench.store import Store, store
-from consumers import Event, Worker
-from consumers.app import WorkerProcess
-from consumers.settings import load_settings
+from consumers import Worker
 from relay.contract.keys import Keys, member
 
 _KEYS = Keys()
@@ -164,20 +161,7 @@ def _fields(consumer: str, start: int, count: int) -> Iterator[dict[Any, Any]]:
 
 def work(channel: Channel, url: str) -> tuple[int, int]:
     """Run a worker until told to stop; give how many events it handled, and in how many runs."""
-    seen: Counter[str] = Counter()
-    worker = Worker(group=_GROUP)
-
-    @worker.on(f"{_TAG}:*")
-    async def handle(event: Event) -> None:
-        seen[event.id] += 1
-
-    async def run() -> None:
-        stop = asyncio.Event()
-        asyncio.get_running_loop().add_reader(channel.fileno(), stop.set)
-        await WorkerProcess(worker, load_settings({"REDIS_URL": url})).run(stop)
-
-    asyncio.run(run())
-    return len(seen), seen.total()
+    return count_runs(channel, url, Worker(group=_GROUP), f"{_TAG}:*")
 
 
 def main() -> int:
