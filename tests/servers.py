@@ -1,6 +1,7 @@
 """Real servers for tests: started on a free loopback port, stopped by their process id."""
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -8,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -49,10 +50,28 @@ def find_binary(name: str) -> Path | None:
 
 
 def free_port() -> int:
-    """Give a loopback port that nobody listens on."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Give a loopback port that nobody listens on, and that is not given again.
+
+    It is below those that the kernel gives to outgoing connections, and of this process's share
+    where tests run beside each other: nobody takes it before the program does.
+    """
+    for port in _PORTS:
+        with closing(socket.socket()) as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError("every port of this process's share was given")
+
+
+def _own_ports() -> Iterator[int]:
+    """Give the ports of this process's share in no order."""
+    share = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    shares = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    # The system's own randomness: property tests set the seed of the common one.
+    drawn = range(10_000 + share, 32_000, shares)
+    return iter(random.SystemRandom().sample(drawn, len(drawn)))
+
+
+_PORTS = _own_ports()
 
 
 class Server:
