@@ -174,7 +174,7 @@ class Runner:
         if isinstance(error, EndedElsewhere):
             return error.outcome
         if isinstance(error, UnreadableEntry):
-            return Unreadable(str(error))
+            return Unreadable(str(error), attempted=True)
         if isinstance(error, GiveUp):
             return self._gave_up(error)
         if isinstance(error, RetryLater):

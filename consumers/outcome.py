@@ -110,9 +110,11 @@ class Unreadable:
 
     Args:
         error: What is wrong with it.
+        attempted: Its handler was run, and asked for the part.
     """
 
     error: str
+    attempted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,10 +127,12 @@ class SetAside:
     Args:
         reason: Why, as a stable word.
         error: The last error.
+        attempted: A run of the handler led to this; none did where it was not given the event.
     """
 
     reason: DeadReason
     error: str
+    attempted: bool = True
 
 
 Decision = Acknowledge | TryAgain | SetAside
@@ -158,12 +160,13 @@ def decide(
             return ACKNOWLEDGE
         case GaveUp(error, reason):
             return SetAside(reason, error)
-        case Unreadable(error):
-            return SetAside("unreadable", error)
+        case Unreadable(error, attempted):
+            return SetAside("unreadable", error, attempted)
         case Postponed():
             return _after_postponing(outcome, age_seconds, policy)
         case Poisonous(strikes):
-            return SetAside("poison", f"{strikes} strikes: processes died while it ran alone")
+            error = f"{strikes} strikes: processes died while it ran alone"
+            return SetAside("poison", error, attempted=False)
         case Failed(error=error):
             return _after_failure(outcome, attempt, age_seconds, policy, chance)
 

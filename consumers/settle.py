@@ -32,8 +32,6 @@ DEAD_LETTERS_KEPT = 100_000
 DEAD_LETTERS_KEPT_MS = 30 * 86_400_000
 REFUSED_PAUSE_SECONDS = 15.0
 DEAD_LETTER_FIELDS = 1000
-# What is set aside for these reasons was not run, or not to an end that is the handler's doing.
-NO_ATTEMPT = ("unreadable", "poison")
 
 _park = Script("consumers", "order/fenced", "waiting/park")
 _dead = Script("consumers", "dead")
@@ -233,7 +231,7 @@ class Settler:
 
     async def _set_aside(self, entry: HeldEntry, room: Room, verdict: SetAside) -> None:
         history = entry.history
-        if verdict.reason not in NO_ATTEMPT:
+        if verdict.attempted:
             history = history.after(verdict.error)
         # A foreign entry may have more fields than a script can pass on.
         # One that was given again is told by the id that it had at first.

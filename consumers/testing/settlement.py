@@ -10,7 +10,6 @@ from consumers.heartbeat import DEAD_SECONDS
 from consumers.outcome import Done, Poisonous
 from consumers.retry import Acknowledge, SetAside, TryAgain
 from consumers.rooms import Room
-from consumers.settle import NO_ATTEMPT
 from consumers.suspects.suspicion import Suspicion
 from consumers.testing.attempt import Attempt, Ended, judged
 from consumers.testing.clock import MovedClock
@@ -172,7 +171,7 @@ class Settlement:
 
     def _set_aside(self, entry: HeldEntry, room: Room, decision: SetAside) -> None:
         history = entry.history
-        if decision.reason not in NO_ATTEMPT:
+        if decision.attempted:
             history = history.after(decision.error)
         event = self._open.pop(_key(entry))
         letter = DeadLetter(

@@ -363,7 +363,7 @@ async def test_an_idle_process_that_does_not_end_is_killed(
         Skipped("why"),
         Failed("ValueError", "ValueError: no", retryable=False),
         GaveUp("GiveUp: useless"),
-        Unreadable("form"),
+        Unreadable("form", attempted=True),
     ],
 )
 def test_an_outcome_comes_back_as_it_was(outcome: Outcome) -> None:

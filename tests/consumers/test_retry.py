@@ -32,13 +32,14 @@ def test_what_is_done_or_not_taken_is_acknowledged(outcome: Outcome) -> None:
     ("outcome", "verdict"),
     [
         (GaveUp("GiveUp: x"), SetAside("gave_up", "GiveUp: x")),
-        (Unreadable("no id"), SetAside("unreadable", "no id")),
+        (Unreadable("no id"), SetAside("unreadable", "no id", attempted=False)),
+        (Unreadable("no text", attempted=True), SetAside("unreadable", "no text")),
         (
             Failed("KeyError", "KeyError: k", retryable=False),
             SetAside("not_retryable", "KeyError: k"),
         ),
     ],
-    ids=["gave up", "unreadable", "not retryable"],
+    ids=["gave up", "unreadable", "unreadable in a part", "not retryable"],
 )
 def test_what_another_attempt_cannot_mend_is_set_aside_at_once(
     outcome: Outcome, verdict: SetAside

@@ -258,9 +258,11 @@ async def test_a_single_attempts_error_is_the_first_and_the_last(scene: Scene) -
     assert letter[b"firsterror"] == letter[b"lasterror"] == b"GiveUp: x"
 
 
-async def test_an_unreadable_entry_was_never_attempted(scene: Scene) -> None:
-    """No handler saw it."""
-    await scene.settler.settle(scene.entry, scene.room, SetAside("unreadable", "no id"))
+async def test_an_entry_that_was_not_run_was_not_attempted(scene: Scene) -> None:
+    """No handler saw it; nor has its error happened in a run."""
+    await scene.settler.settle(
+        scene.entry, scene.room, SetAside("unreadable", "no id", attempted=False)
+    )
     (letter,) = await dead_letters(scene.store)
 
     assert (letter[b"attempts"], letter[b"lasterror"]) == (b"0", b"no id")

@@ -19,7 +19,15 @@ from consumers.retry import Retry
 from consumers.waiting.later import LATER_SECONDS
 from relay.contract import logs
 from tests.canaries import IN_MESSAGE
-from tests.consumers.making import GROUP, TYPE, fields_for, make_entry, make_handler, make_room
+from tests.consumers.making import (
+    GROUP,
+    TYPE,
+    dead_letters,
+    fields_for,
+    make_entry,
+    make_handler,
+    make_room,
+)
 from tests.consumers.metrics.counting import samples
 from tests.consumers.settling import Scene
 
@@ -108,6 +116,33 @@ async def test_each_outcome_moves_its_counters(
     await handled(scene, function, **options)
 
     assert counted(scene) == dict.fromkeys(moved, 1.0)
+
+
+async def ask_for_headers(event: Event) -> None:
+    """Read a part that an event need not have."""
+    assert event.headers
+
+
+@pytest.mark.parametrize(
+    ("before", "part", "attempts"),
+    [
+        (0, {b"headers": b"[]"}, 1),
+        (2, {b"headers": b"[]"}, 3),
+        (0, {b"receivedat": b"x"}, 0),
+        (2, {b"receivedat": b"x"}, 2),
+    ],
+    ids=["asked-for", "asked-for-again", "whole", "whole-again"],
+)
+async def test_a_letter_counts_the_run_that_asked_for_what_cannot_be_read(
+    scene: Scene, before: int, part: dict[bytes, bytes], attempts: int
+) -> None:
+    """The handler ran until there; of an entry that it is not given there is no run."""
+    options = {"fields": fields_for() | part, "history": History(before)}
+    await handled(scene, ask_for_headers, **options)
+    (letter,) = await dead_letters(scene.store)
+
+    assert letter[b"reason"] == b"unreadable"
+    assert letter[b"attempts"] == b"%d" % attempts
 
 
 async def test_only_the_first_run_says_how_long_events_wait(scene: Scene) -> None:
