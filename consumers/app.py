@@ -34,6 +34,7 @@ from consumers.settle import Settler
 from consumers.starting.ending import Ending
 from consumers.starting.lifespan import Lifespan
 from consumers.starting.matches import Matches
+from consumers.starting.process import run_process
 from consumers.sweep import Sweeper
 from consumers.trim import Trimmer
 from consumers.waiting.again import Returns
@@ -356,6 +357,7 @@ async def run_worker(worker: Worker, settings: Settings) -> None:
 
     Raises:
         ConfigurationFault: The declaration is faulty.
+        StartFailed: A resource or a start-up hook failed; nothing was read.
         WorkerFailed: A handler ended the process, or a part of it has ended by a fault.
         OSError: The admin listener's address is not free.
     """
@@ -364,22 +366,3 @@ async def run_worker(worker: Worker, settings: Settings) -> None:
     ending.listen()
     async with answering(settings.worker, process):
         await run_process(process, ending)
-
-
-async def run_process(process: WorkerProcess, ending: Ending) -> None:
-    """Run a worker process until it is to end, and end with it whatever its handlers do.
-
-    Args:
-        process: Not yet running.
-        ending: Says when, and whether at once.
-
-    Raises:
-        WorkerFailed: A handler ended the process, or a part of it has ended by a fault.
-    """
-    ending.on_hurry = process.hurry
-    await process.run(ending.wished)
-    ending.over()
-    if process.left_running:
-        _log.warning("handlers_left_behind", handlers=process.left_running)
-        # The interpreter would wait for them at its exit, however long they hang.
-        os._exit(0)

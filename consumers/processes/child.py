@@ -12,11 +12,12 @@ from pathlib import Path
 
 import structlog
 
-from consumers.app import WorkerProcess, run_process
+from consumers.app import WorkerProcess
 from consumers.calling.running import add_running_event
 from consumers.settings import load_settings
 from consumers.starting.ending import Ending
 from consumers.starting.load import find_worker
+from consumers.starting.process import run_process
 from relay.contract.display import warn
 from relay.contract.duties import cancel, frames
 from relay.contract.explain import FAILED, explain
@@ -70,12 +71,14 @@ def _work(parent: socket.socket, target: str) -> None:
             asyncio.create_task(_tell(channel, process), name="tell-parent"),
         ]
         process.on_started = lambda: channel.say(Accepting())
-        try:
-            await run_process(process, ending)
-        finally:
+
+        async def farewell() -> None:
             await cancel(talking)
-            await channel.send(Counted(await process.tally(), asked=False))
+            # Not sent: a parent that hears nothing must not keep this process.
+            channel.say(Counted(await process.tally(), asked=False))
             await channel.finish()
+
+        await run_process(process, ending, farewell)
 
     run(work())
 
