@@ -11,6 +11,9 @@ import aiohttp
 from tests.canaries import IN_BODY
 from tests.signing import signed
 
+# Of a message as it is usual.
+CHARACTERS = 400
+
 
 @dataclass
 class Answers:
@@ -32,9 +35,11 @@ class Answers:
         return len(self.entries)
 
 
-def body_of(event_id: str, event_type: str = "message.new") -> bytes:
-    """Make an event's body."""
-    padding = IN_BODY.ljust(400, "x")
+def body_of(
+    event_id: str, event_type: str = "message.new", *, characters: int = CHARACTERS
+) -> bytes:
+    """Make an event's body, with a text of so many characters."""
+    padding = IN_BODY.ljust(characters, "x")
     return (
         f'{{"id":"{event_id}","type":"{event_type}","account_id":"acc_1",'
         f'"created_at":"2026-10-12T09:14:07.512Z","payload":{{"text":"{padding}"}}}}'
@@ -43,7 +48,12 @@ def body_of(event_id: str, event_type: str = "message.new") -> bytes:
 
 @asynccontextmanager
 async def sending(
-    url: Callable[[], str], *, connections: int = 32, keep: bool = True, name: str = "evt"
+    url: Callable[[], str],
+    *,
+    connections: int = 32,
+    keep: bool = True,
+    name: str = "evt",
+    characters: int = CHARACTERS,
 ) -> AsyncIterator[Answers]:
     """Send distinct events within the block, each again until it is answered 200.
 
@@ -54,17 +64,19 @@ async def sending(
         connections: How many send at once.
         keep: Connections are kept for the next event; else each has a new one.
         name: What the events' ids begin with.
+        characters: How long their texts are.
 
     Yields:
         The answers as they come.
     """
     stop, answers = asyncio.Event(), Answers()
     ids = (f"{name}_{number:07}" for number in itertools.count())
+    bodies = ((event_id, body_of(event_id, characters=characters)) for event_id in ids)
     timeout = aiohttp.ClientTimeout(total=10)
     connector = aiohttp.TCPConnector(limit=connections, force_close=not keep)
     async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
         senders = [
-            asyncio.create_task(_sender(session, stop, url, ids, answers))
+            asyncio.create_task(_sender(session, stop, url, bodies, answers))
             for _ in range(connections)
         ]
         try:
@@ -78,22 +90,26 @@ async def _sender(
     session: aiohttp.ClientSession,
     stop: asyncio.Event,
     url: Callable[[], str],
-    ids: Iterator[str],
+    bodies: Iterator[tuple[str, bytes]],
     answers: Answers,
 ) -> None:
     while not stop.is_set():
-        event_id = next(ids)
-        while not await deliver(session, url(), event_id, answers):
+        event_id, body = next(bodies)
+        while not await deliver(session, url(), event_id, answers, body):
             if stop.is_set():
                 return
             await asyncio.sleep(0.02)
 
 
 async def deliver(
-    session: aiohttp.ClientSession, url: str, event_id: str, answers: Answers
+    session: aiohttp.ClientSession,
+    url: str,
+    event_id: str,
+    answers: Answers,
+    body: bytes | None = None,
 ) -> bool:
     """Send one event once; tell whether it was answered 200."""
-    body = body_of(event_id)
+    body = body or body_of(event_id)
     try:
         async with session.post(url, data=body, headers=signed(body)) as answer:
             await answer.read()

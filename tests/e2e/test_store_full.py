@@ -16,6 +16,8 @@ pytestmark = pytest.mark.e2e
 MIB = 1024 * 1024
 # In a much smaller store, the doubling of one hash table takes more than the 15 % kept free.
 ROOM_BYTES = 32 * MIB
+# So that a busy machine fills it as well.
+CHARACTERS = 4000
 STREAM = "relay:{unipile}:message.new"
 
 HANDLERS = """
@@ -42,7 +44,8 @@ async def test_ingress_stops_and_recovers_by_itself(
     (tmp_path / "handlers.py").write_text(HANDLERS)
     with gateway(tmp_path, server.url) as program:
         async with AsyncExitStack() as load:
-            answers = await load.enter_async_context(sending(lambda: program.url))
+            load_of = sending(lambda: program.url, characters=CHARACTERS)
+            answers = await load.enter_async_context(load_of)
             await wait_until(
                 lambda: answers.statuses.get(503, 0) > 0,
                 deadline_seconds=40,
