@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.servers import free_port
 from tests.signing import SECRET
 
-START_SECONDS = 20.0
+START_SECONDS = 40.0
 STOP_SECONDS = 20.0
 
 

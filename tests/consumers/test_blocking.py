@@ -38,13 +38,13 @@ async def test_a_command_without_a_connection_is_a_lost_connection(server: Serve
 
 async def test_a_blocked_command_is_ended_from_outside(server: Server, store: Redis) -> None:
     """It returns like one whose time is over, and the connection stays."""
-    connection = BlockingConnection(server.url, "read", 5.0)
+    connection = BlockingConnection(server.url, "read", 60.0)
     await connection.open()
-    command = ("XREAD", "BLOCK", 4000, "STREAMS", STREAM.key, "0")
+    command = ("XREAD", "BLOCK", 60_000, "STREAMS", STREAM.key, "0")
     blocked = asyncio.create_task(connection.execute(*command))
     await asyncio.sleep(0)
     await connection.unblock(store)
 
-    assert await asyncio.wait_for(blocked, 2) is None
+    assert await asyncio.wait_for(blocked, 20) is None
     assert text_of(await connection.execute("PING")) == "PONG"
     await connection.aclose()

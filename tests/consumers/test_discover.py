@@ -183,6 +183,13 @@ async def test_what_is_given_again_is_found_where_its_types_stream_is_gone(
     assert list(scene.routes.streams) == [make_again().key]
 
 
+@pytest.fixture
+def rare_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the next look come after the test."""
+    monkeypatch.setattr("consumers.discover.POLL_SECONDS", 60)
+
+
+@pytest.mark.usefixtures("rare_looks")
 async def test_news_of_what_is_given_again_ends_the_wait(server: Server, store: Redis) -> None:
     """Long before the next look."""
     await append_events(store, ["evt_1"])
@@ -192,9 +199,7 @@ async def test_news_of_what_is_given_again_ends_the_wait(server: Server, store: 
         await store.xadd(make_again().key, {"id": "evt_0"})
         await tell_of_again(store, KEYS, make_again(), GROUP)
         await wait_until(
-            lambda: make_again().key in scene.routes.streams,
-            deadline_seconds=5,
-            description="it is joined",
+            lambda: make_again().key in scene.routes.streams, description="it is joined"
         )
 
 
@@ -347,6 +352,7 @@ async def test_a_group_can_begin_at_the_epoch(server: Server, store: Redis) -> N
 # --- news
 
 
+@pytest.mark.usefixtures("rare_looks")
 async def test_a_new_stream_is_joined_as_soon_as_it_is_announced(
     server: Server, store: Redis
 ) -> None:
@@ -358,7 +364,7 @@ async def test_a_new_stream_is_joined_as_soon_as_it_is_announced(
         await append_events(store, ["evt_1"])
         announcer.registered(TAG, TYPE)
         await announcer.refresh()
-        await wait_until(lambda: bool(woken), deadline_seconds=5, description="it is joined")
+        await wait_until(lambda: bool(woken), description="it is joined")
 
     assert list(scene.routes.streams) == [make_stream().key]
 
@@ -375,6 +381,7 @@ async def test_a_lost_announcement_only_costs_time(
         await wait_until(lambda: bool(scene.routes.streams), description="it is joined")
 
 
+@pytest.mark.usefixtures("rare_looks")
 async def test_an_announcement_during_a_look_is_not_missed(server: Server, store: Redis) -> None:
     """What comes after the beginning of a look has the next one follow at once."""
     scene = scene_for(server, store)
@@ -392,11 +399,12 @@ async def test_an_announcement_during_a_look_is_not_missed(server: Server, store
 
     scene.discovery.look = look_and_miss  # type: ignore[method-assign]
     async with discovering(scene) as woken:
-        await wait_until(lambda: bool(woken), deadline_seconds=5, description="it is joined")
+        await wait_until(lambda: bool(woken), description="it is joined")
 
     assert len(looks) >= 2
 
 
+@pytest.mark.usefixtures("rare_looks")
 async def test_discovery_survives_the_loss_of_its_connection(server: Server, store: Redis) -> None:
     """It is started again, and looks before it waits."""
     scene = scene_for(server, store)
@@ -404,7 +412,7 @@ async def test_discovery_survives_the_loss_of_its_connection(server: Server, sto
         await wait_until(lambda: scene.news._busy, description="it waits for news")
         await append_events(store, ["evt_1"])
         await store.client_kill_filter(_id=str(scene.news._client_id))
-        await wait_until(lambda: bool(woken), deadline_seconds=5, description="it is joined")
+        await wait_until(lambda: bool(woken), description="it is joined")
 
 
 # --- groups that are gone

@@ -15,7 +15,7 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.redis
 
 # aiohttp reads on for ten seconds after an answer to half a request.
-SOONER_SECONDS = 5.0
+SOONER_SECONDS = 8.0
 
 
 @pytest.fixture

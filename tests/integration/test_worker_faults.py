@@ -97,7 +97,7 @@ async def test_an_event_loop_that_stands_still_is_said_and_then_as_good_as_dead(
 ) -> None:
     """The sign of life ends while a handler blocks the loop, and comes back with it."""
     monkeypatch.setattr(heartbeat, "BEAT_SECONDS", 0.02)
-    monkeypatch.setattr(heartbeat, "DEAD_SECONDS", 0.3)
+    monkeypatch.setattr(heartbeat, "DEAD_SECONDS", 1.0)
     monkeypatch.setattr(heartbeat, "STALL_LOGGED_SECONDS", 0.7)
     monkeypatch.setattr(heartbeat, "STALL_DEAD_SECONDS", 1.0)
     names: list[str] = []

@@ -177,7 +177,7 @@ def test_tail_follows_from_now_and_finds_new_streams(server: Server, tmp_path: P
             client.xadd(Keys().control, {"what": "stream"})
         wait_until_sync(lambda: "first" in program.output(), description="both were shown")
         program.process.send_signal(signal.SIGINT)
-        code = program.process.wait(10)
+        code = program.process.wait(20)
     finally:
         end(program)
 
