@@ -55,7 +55,8 @@ async def test_the_end_hands_back_what_is_not_handled_and_leaves_no_name_behind(
             return len(await pending(store)) == 8
 
         await wait_until(all_read, description="the rest is read ahead")
-        asyncio.get_running_loop().call_later(0.05, gate.set)
+        finishing = asyncio.create_task(when_it_waits(process, gate.set))
+    await finishing
     rest = entry_ids[2:]
 
     assert process.left_running == 0
@@ -64,6 +65,12 @@ async def test_the_end_hands_back_what_is_not_handled_and_leaves_no_name_behind(
     assert await histories(store) == {}
     assert await consumers_of(store) == {"@park", "@left"}
     assert not [key async for key in store.scan_iter("relay:@alive:*")]
+
+
+async def when_it_waits(process: WorkerProcess, act: Callable[[], None]) -> None:
+    """Do something once a worker that ends waits only for the handlers that run."""
+    await wait_until(lambda: process._crews[0]._is_ending, description="it waits for handlers")
+    act()
 
 
 async def test_what_was_handed_back_is_handled_by_the_next_worker(
@@ -210,15 +217,16 @@ async def test_a_worker_that_is_hurried_waits_for_no_handler(
     await append_events(store, numbered(4))
     async with running(handled.worker, server.url, grace_seconds=1000) as process:
         await handled.until_runs(2)
+        steps = [process._stop()]
         if hurried == "before the end":
             process.hurry()
             # Another one begins meanwhile.
             gate.release()
             await handled.until_runs(3)
         else:
-            asyncio.get_running_loop().call_later(0.05, process.hurry)
-        async with asyncio.timeout(10):
-            await process._stop()
+            steps.append(when_it_waits(process, process.hurry))
+        async with asyncio.timeout(20):
+            await asyncio.gather(*steps)
     left = await pending(store)
 
     assert process.left_running == 0
