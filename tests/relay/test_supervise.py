@@ -12,7 +12,7 @@ from relay.contract.errors import RelayError
 from relay.supervise import KeptProcess, kept, start_child
 from tests.waiting import wait_until
 
-STUBBORN = "trap '' TERM; echo up; while :; do sleep 0.05; done"
+STUBBORN = "trap '' TERM; touch {}; while :; do sleep 0.05; done"
 
 
 def keep(
@@ -123,7 +123,7 @@ async def test_each_start_after_an_end_is_counted(impatient: None) -> None:
 
 async def test_what_will_not_end_is_killed(tmp_path: Path) -> None:
     """After its grace, and not before."""
-    script = keep(f"touch {tmp_path}/up; {STUBBORN}")
+    script = keep(STUBBORN.format(tmp_path / "up"))
     await script.start()
     await wait_until((tmp_path / "up").exists, description="it runs")
     began = asyncio.get_running_loop().time()
