@@ -8,15 +8,12 @@ Source: Redis CLIENT UNBLOCK.
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from hiredis import pack_command
 from redis.asyncio import Redis
 
 from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError, connect, send_command
-
-if TYPE_CHECKING:
-    from redis.asyncio.connection import AbstractConnection
+from relay.contract.wire import Wire
 
 UNBLOCK_EVERY_SECONDS = 0.02
 
@@ -32,14 +29,14 @@ class BlockingConnection:
 
     def __init__(self, url: str, role: str, block_seconds: float) -> None:
         self._client = connect(url, role=role, connections=1, block_seconds=block_seconds)
-        self._connection: AbstractConnection | None = None
+        self._wire = Wire(self._client)
         self._client_id: int | None = None
         self._busy = False
 
     @property
     def is_open(self) -> bool:
         """Whether the connection of the last command still stands."""
-        return self._connection is not None and self._connection.is_connected
+        return self._wire.is_open
 
     @property
     def is_busy(self) -> bool:
@@ -49,8 +46,7 @@ class BlockingConnection:
     async def open(self) -> None:
         """Connect; a connection that was lost is replaced by a new one."""
         await self.close()
-        pool = self._client.connection_pool
-        self._connection = await pool.get_connection()  # type: ignore[no-untyped-call]
+        await self._wire.open()
         with suppress(ResponseError):  # not permitted: reads then end by their blocking time alone
             self._client_id = int(await self.execute("CLIENT", "ID"))
 
@@ -61,15 +57,16 @@ class BlockingConnection:
             ConnectionError: The connection is not open, or broke; what was asked may be done.
             TimeoutError: No reply within the blocking time and a margin.
         """
-        if self._connection is None or not self._connection.is_connected:
+        if not self._wire.is_open:
             raise ConnectionError("not connected")
         self._busy = True
         try:
-            packed = pack_command(command)  # type: ignore[arg-type]
-            await self._connection.send_packed_command(packed, check_health=False)
-            return await self._connection.read_response()
+            (reply,) = await self._wire.exchange([command])
         finally:
             self._busy = False
+        if isinstance(reply, ResponseError):
+            raise reply
+        return reply
 
     async def unblock(self, redis: Redis) -> None:
         """End the command that blocks now, if one does.
@@ -89,10 +86,8 @@ class BlockingConnection:
 
     async def close(self) -> None:
         """Give the connection up; may be called twice."""
-        connection, self._connection, self._client_id = self._connection, None, None
-        if connection is not None:
-            await connection.disconnect(nowait=True)
-            await self._client.connection_pool.release(connection)
+        self._client_id = None
+        await self._wire.close()
 
     async def aclose(self) -> None:
         """Close it for good."""

@@ -14,7 +14,6 @@ from typing import Any, get_args
 import structlog
 
 from consumers.calling.call import bound
-from consumers.calling.deadline import Deadlines
 from consumers.calling.middleware import is_async, wrapped
 from consumers.calling.payload import InvalidPayload
 from consumers.calling.running import running
@@ -32,6 +31,7 @@ from consumers.outcome import (
     Unreadable,
 )
 from consumers.worker import Handler
+from relay.contract.deadline import Deadlines
 from relay.contract.duties import frames
 from relay.contract.errors import RelayError, UnreadableEntry
 from relay.contract.printable import printable

@@ -161,7 +161,7 @@ class Appender:
     def _set_timer(self, oldest: Waiting) -> None:
         """Have one timer for all that wait: they came in the order of their deadlines."""
         at = oldest.since + self._limits.deadline_seconds
-        self._timer = asyncio.get_running_loop().call_at(at, self._answer_late)
+        self._timer = oldest.answer.get_loop().call_at(at, self._answer_late)
 
     def _answer_late(self) -> None:
         """Answer those whose time is over: the store may hang, and what hangs is not waited for."""
@@ -173,7 +173,7 @@ class Appender:
             _resolve(waiting, StoreUnavailable("no confirmation in time"))
 
     def _is_late(self, waiting: Waiting) -> bool:
-        now = asyncio.get_running_loop().time()
+        now = waiting.answer.get_loop().time()
         return waiting.since + self._limits.deadline_seconds <= now
 
     async def _flush_all(self) -> None:
@@ -186,7 +186,7 @@ class Appender:
 
     async def _flush(self, batch: list[Waiting]) -> None:
         """Send a batch until the store has answered, or nobody waits for it any more."""
-        loop = asyncio.get_running_loop()
+        loop = batch[0].answer.get_loop()
         pause = FIRST_RETRY_SECONDS
         while batch := self._within_deadline(batch):
             self._in_flight = batch

@@ -143,6 +143,9 @@ class _Telling(AbstractConnection):
     ) -> None:
         limit_seconds, self.socket_timeout = self.socket_timeout, None
         try:
+            if limit_seconds is None:  # whoever sends has a limit for the whole exchange
+                await super().send_packed_command(command, check_health)
+                return
             async with asyncio.timeout(limit_seconds):
                 await super().send_packed_command(command, check_health)
         except RuntimeError as error:

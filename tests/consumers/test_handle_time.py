@@ -6,10 +6,10 @@ from contextlib import suppress
 import pytest
 from structlog.testing import capture_logs
 
-from consumers.calling import deadline as deadline_module
 from consumers.event import Event
 from consumers.handle import Runner
 from consumers.outcome import Done, Failed
+from relay.contract import deadline as deadline_module
 from tests.consumers.handling import hanging, run
 from tests.consumers.making import make_handler, make_seen
 from tests.waiting import wait_until

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from consumers.calling import deadline as module
-from consumers.calling.deadline import Deadlines
+from relay.contract import deadline as module
+from relay.contract.deadline import Deadlines
 from tests.waiting import wait_until
 
 Body = Callable[[], Awaitable[Any]]

@@ -1,8 +1,8 @@
-"""Ends the runs of a handler that take longer than they may.
+"""Ends runs that take longer than they may, where all have the same limit.
 
-All runs of a handler have the same limit, so they are due in the order in which they began, and
-one timer for the first of them does for all. A timer of its own would cost each run more than
-all else that is done around a quick handler.
+They are due in the order in which they began, so one timer for the first of them does for all. A
+timer of its own would cost each run more than all else that is done around a quick handler, or
+around a quick answer of the store.
 
 Source: asyncio.timeout, which the outcome for whoever is cancelled is the same as.
 """
@@ -17,7 +17,7 @@ OVERDUE_SECONDS = 1.0
 
 
 class Deadlines:
-    """Knows the runs of one handler that are under way.
+    """Knows the runs of one kind that are under way.
 
     Args:
         limit_seconds: How long each may take.
@@ -25,14 +25,16 @@ class Deadlines:
             coroutine that swallows its cancellation would go on unseen.
     """
 
-    def __init__(self, limit_seconds: float, say_overdue: Callable[[Any], None]) -> None:
+    def __init__(
+        self, limit_seconds: float, say_overdue: Callable[[Any], None] = lambda _: None
+    ) -> None:
         self.limit_seconds = limit_seconds
         self.say_overdue = say_overdue
         # In the order in which they began.
         self.running: dict[Deadline, None] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def of(self, task: asyncio.Task[Any], given: object) -> "Deadline":
+    def of(self, task: asyncio.Task[Any], given: object = None) -> "Deadline":
         """Give a block whose time is limited; it raises ``TimeoutError`` where that is over.
 
         Args:
