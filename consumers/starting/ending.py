@@ -10,6 +10,8 @@ import signal
 import time
 from collections.abc import Callable
 
+from relay.contract.signals import hear, replace_handler
+
 # Ctrl-C reaches every program of a terminal, and some wrappers pass on what their child had
 # already: two signals this close together are one wish.
 ONE_WISH_SECONDS = 0.5
@@ -38,7 +40,7 @@ class Ending:
         if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
             self._heard += (signal.SIGHUP,)
         for number in self._heard:
-            asyncio.get_running_loop().add_signal_handler(number, self.signalled)
+            hear(number, self.signalled)
 
     def over(self) -> None:
         """Take a further signal as the wish to leave at once, which is no failure any more.
@@ -46,8 +48,7 @@ class Ending:
         All has ended; but the interpreter waits for threads of the user's own.
         """
         for number in self._heard:
-            asyncio.get_running_loop().remove_signal_handler(number)
-            signal.signal(number, _leave)
+            replace_handler(number, _leave)
         # After its threads Python lets go of handlers, and a signal would be a failure again.
         atexit.register(_ignore)
 

@@ -190,7 +190,7 @@ async def test_a_second_signal_ends_at_once(
             left = await pending(store, stream)
             names = await consumers_of(store, stream)
 
-    assert code == 0
+    assert code == 0, program.output()
     assert set(left.values()) == {"@park"}
     assert len(left) == 2
     assert names == {"@park", "@left"}

@@ -19,6 +19,7 @@ from relay.contract.duties import cancel
 from relay.contract.errors import RelayError
 from relay.contract.explain import CommandFailed
 from relay.contract.logs import configure_logs
+from relay.contract.signals import hear, replace_handler
 from relay.embedded import DataDirectory, EmbeddedServer
 from relay.settings import DEFAULT_SECRET_VARIABLE, Settings, load_settings
 from relay.supervise import KeptProcess
@@ -83,7 +84,7 @@ async def run_all(wanted: Wanted) -> None:
     # From here on a signal only says that it is time to end; a second one says it again.
     ending = Ending()
     for number in SIGNALS:
-        asyncio.get_running_loop().add_signal_handler(number, ending.wish)
+        hear(number, ending.wish)
     # Reading back many events takes the server a while.
     tell("Starting …")
     directory = DataDirectory(wanted.data_dir)
@@ -95,8 +96,7 @@ async def run_all(wanted: Wanted) -> None:
         await server.stop(ending.left_seconds())
     tell(f"Stopped. The events stay in {wanted.data_dir}.")
     for number in SIGNALS:  # all has ended: saying it again must not look like a failure
-        asyncio.get_running_loop().remove_signal_handler(number)
-        signal.signal(number, signal.SIG_IGN)
+        replace_handler(number, signal.SIG_IGN)
 
 
 async def _run_with(

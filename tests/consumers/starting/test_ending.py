@@ -1,6 +1,5 @@
 """The wish to end: one signal in order, two at once, and two that are one."""
 
-import asyncio
 import signal
 from typing import Any
 
@@ -64,7 +63,6 @@ async def test_a_closed_terminal_is_a_wish_unless_it_was_to_be_outlived(
     Ending().listen()
     heard = signal.getsignal(signal.SIGHUP) is not before
     for number, handler in found.items():
-        asyncio.get_running_loop().remove_signal_handler(number)
         signal.signal(number, handler)
 
     assert heard == is_heard
