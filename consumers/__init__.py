@@ -4,13 +4,17 @@ What happens to an entry is told by the file names: read, dispatch, handle, sett
 ``pipeline`` holds them on one screen.
 """
 
-from consumers.calling.middleware import CallNext
-from consumers.calling.rate import Rate
-from consumers.effects.once import LeaseLost, OutcomeUnknown
-from consumers.event import Event
-from consumers.outcome import GiveUp, RetryLater
-from consumers.retry import Retry
-from consumers.worker import Worker
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from consumers.calling.middleware import CallNext
+    from consumers.calling.rate import Rate
+    from consumers.effects.once import LeaseLost, OutcomeUnknown
+    from consumers.event import Event
+    from consumers.outcome import GiveUp, RetryLater
+    from consumers.retry import Retry
+    from consumers.worker import Worker
 
 __all__ = [
     "CallNext",
@@ -23,3 +27,23 @@ __all__ = [
     "RetryLater",
     "Worker",
 ]
+
+# Imported when they are asked for: the operators' commands are in this package too, need none of
+# them, and are to answer at once.
+_HOMES = {
+    "CallNext": "consumers.calling.middleware",
+    "Event": "consumers.event",
+    "GiveUp": "consumers.outcome",
+    "LeaseLost": "consumers.effects.once",
+    "OutcomeUnknown": "consumers.effects.once",
+    "Rate": "consumers.calling.rate",
+    "Retry": "consumers.retry",
+    "RetryLater": "consumers.outcome",
+    "Worker": "consumers.worker",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - each name has its own
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

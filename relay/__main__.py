@@ -1,5 +1,6 @@
 """``python -m relay`` and the command ``relay``."""
 
+import gc
 import signal
 import sys
 from importlib import import_module
@@ -28,6 +29,8 @@ def _import_and_run() -> None:
 
         for needed in {NEEDED[word] for word in sys.argv[1:2] if word in NEEDED}:
             import_module(needed)
+        # It stays until the end, and is not looked through for garbage either.
+        gc.freeze()
     app()
 
 

@@ -1,5 +1,6 @@
-"""What Ctrl-C does while modules are imported."""
+"""What Ctrl-C and the garbage collector do while modules are imported."""
 
+import gc
 import signal
 import threading
 from collections.abc import Iterator
@@ -66,3 +67,18 @@ def test_another_thread_leaves_ctrl_c_alone() -> None:
     thread.join()
 
     assert seen == [signal.default_int_handler]
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_nothing_is_looked_through_for_garbage_meanwhile(*, collects: bool) -> None:
+    """Afterwards it is as it was, also where somebody else has turned it off."""
+    try:
+        if not collects:
+            gc.disable()
+        with importing():
+            within = gc.isenabled()
+        afterwards = gc.isenabled()
+    finally:
+        gc.enable()
+
+    assert (within, afterwards) == (False, collects)

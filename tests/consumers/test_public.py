@@ -1,0 +1,17 @@
+"""The package's public names, each imported when it is asked for."""
+
+import pytest
+
+import consumers
+
+
+@pytest.mark.parametrize("name", consumers.__all__)
+def test_each_public_name_is_there(name: str) -> None:
+    """Also where nobody has imported its own module before."""
+    assert callable(getattr(consumers, name))
+
+
+def test_an_unknown_name_is_said_as_of_any_module() -> None:
+    """So that an import of it fails as one does."""
+    with pytest.raises(AttributeError, match=r"'consumers' has no attribute 'Wroker'"):
+        _ = consumers.Wroker
