@@ -34,6 +34,12 @@ local ASSURANCES = { body = true, sender = true, none = true }
 
 local function is_text(value) return value and not find(value, '[\128-\255]') end
 
+-- The same of what most letters have in common: looking through it once is enough.
+local is_common = setmetatable({}, { __index = function(known, value)
+  known[value] = is_text(value)
+  return known[value]
+end })
+
 local function is_number(value) return value and #value < 16 and find(value, '^%d+$') end
 
 local samples, judges = tonumber(ARGV[5]), ARGV[6] == '1'
@@ -42,45 +48,63 @@ local ids = {}
 for i = 11, 10 + id_count do ids[ARGV[i]] = true end
 local wanted = names_from(11 + id_count)
 
--- One table for all letters: making one for each takes longer than all that is done with it.
-local fields = {}
+-- The letter that is looked at, and the place of each field in it, the last of a name. Most letters
+-- have the same names as the one before, so their places need no finding.
+local letter, place = {}, {}
+local former, name_bytes = {}, 0
 
--- Reads a letter into `fields`, and gives its bytes.
-local function read(flat)
-  for i = 1, #KEPT do fields[KEPT[i]] = nil end
-  local size = 0
+-- Gives the bytes of a letter with the names of the one before, or nothing where it has others.
+local function size_as_before(flat)
+  if #flat ~= #former then return nil end
+  local size = name_bytes
   for i = 1, #flat, 2 do
-    local name, value = flat[i], flat[i + 1]
-    size = size + #name + #value
-    if is_kept[name] then fields[name] = value end
+    if flat[i] ~= former[i] then return nil end
+    size = size + #flat[i + 1]
   end
   return size
 end
 
+-- Goes on to a letter, and gives its bytes.
+local function read(flat)
+  letter = flat
+  local size = size_as_before(flat)
+  if size then return size end
+  former, name_bytes = flat, 0
+  for i = 1, #KEPT do place[KEPT[i]] = nil end
+  for i = 1, #flat, 2 do
+    name_bytes = name_bytes + #flat[i]
+    if is_kept[flat[i]] then place[flat[i]] = i + 1 end
+  end
+  return size_as_before(flat)
+end
+
 -- Says whether a worker takes the letter's entry without any doubt: by what it looks at when it
 -- reads, and by not having found the rest unreadable.
-local function is_plain(count)
-  return count <= MOST_VALUES and fields.reason ~= 'unreadable'
-    and fields.relayversion == '1' and ASSURANCES[fields.assurance or ''] and fields.data
-    and is_text(fields.id) and is_text(fields.source) and is_text(fields.type)
-    and is_number(fields.receivedat)
+local function is_plain()
+  local source, event_type = letter[place.source], letter[place.type]
+  return #letter <= MOST_VALUES and letter[place.reason] ~= 'unreadable'
+    and letter[place.relayversion] == '1' and ASSURANCES[letter[place.assurance] or '']
+    and letter[place.data] and source and is_common[source] and event_type
+    and is_common[event_type] and is_text(letter[place.id]) and is_number(letter[place.receivedat])
 end
 
 -- Says yes, no, or nothing where that cannot be said here.
 local function is_meant(id)
-  if account ~= '' and fields.account ~= account then return false end
-  if reason ~= '' and fields.reason ~= reason then return false end
-  if id_count > 0 and not ids[id] and not ids[fields.id or ''] then return false end
+  if account ~= '' and letter[place.account] ~= account then return false end
+  if reason ~= '' and letter[place.reason] ~= reason then return false end
+  if id_count > 0 and not ids[id] and not ids[letter[place.id] or ''] then return false end
   if text == '' then return true end
-  local found = fields.lasterror or ''
+  local found = letter[place.lasterror] or ''
+  -- Where it is found as it is, the rest need not be looked through for other characters.
+  if find(string.lower(found), text, 1, true) then return true end
   if find(found, '[\128-\255]') then return nil end
-  return find(string.lower(found), text, 1, true) ~= nil
+  return false
 end
 
 local kinds, by_kind, doubtful, seen = {}, {}, {}, 0
 
 local function kind_of()
-  local event_type, why = fields.type or '', fields.reason or ''
+  local event_type, why = letter[place.type] or '', letter[place.reason] or ''
   local of_type = by_kind[event_type] or {}
   by_kind[event_type] = of_type
   local kind = of_type[why]
@@ -96,7 +120,7 @@ local function take(id, flat)
   seen = seen + 1
   local meant = is_meant(id)
   if meant == false then return size end
-  if meant == nil or (judges and not is_plain(#flat)) then
+  if meant == nil or (judges and not is_plain()) then
     doubtful[#doubtful + 1] = told(id, size, flat, wanted)
     return size
   end

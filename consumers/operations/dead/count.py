@@ -18,9 +18,9 @@ from consumers.operations.select import Selection, behind, in_order
 from relay.contract.connect import text_of
 from relay.contract.script import Script
 
-# One page keeps the server for two milliseconds.
+# One page keeps the server for three milliseconds.
 PAGE = 512
-BYTES_PER_PAGE = 256 * 1024
+BYTES_PER_PAGE = 384 * 1024
 
 _count = Script("consumers", "operations/dead/walk", "operations/dead/count")
 
