@@ -5,11 +5,13 @@ finished by another: what is left is found by name, and not by what was done bef
 """
 
 from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
 from consumers.operations.groups.find import registered
+from consumers.operations.groups.let_go import let_go
 from consumers.operations.groups.look import look
 from consumers.operations.groups.state import GroupState
 from consumers.operations.progress import Progress, Report, unheard
@@ -21,9 +23,8 @@ from relay.contract.paused import Pause
 from relay.contract.printable import printable
 from relay.contract.script import Script
 
+# So many at most are let go in the step that takes the group away.
 PAGE = 256
-# So many pages in one round trip.
-TRIP = 8
 # More living consumers than this are not named one by one.
 NAMED = 5
 
@@ -168,17 +169,22 @@ async def remove(
 async def _remove_from(
     redis: Redis, state: GroupState, progress: Progress, report: Report
 ) -> Progress:
-    call = ([state.stream.key], (state.group, PAGE))
+    async with aclosing(let_go(redis, state.stream.key, state.group)) as counts:
+        async for count in counts:
+            progress = _further(progress, count)
+            report(progress)
+    # What was given to somebody meanwhile goes with the group.
     while True:
-        replies = await _remove.many(redis, [call] * TRIP)
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise reply
-        let_go = progress.done + sum(max(0, reply) for reply in replies)
-        progress = Progress(seen=let_go, done=let_go, total=progress.total)
+        count = await _remove(redis, [state.stream.key], state.group, PAGE)
+        progress = _further(progress, max(0, count))
         report(progress)
-        if -1 in replies:
+        if count < 0:
             return progress
+
+
+def _further(progress: Progress, count: int) -> Progress:
+    done = progress.done + count
+    return Progress(seen=done, done=done, total=progress.total)
 
 
 async def _books(

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from consumers.operations.groups import let_go
 from consumers.operations.groups.pause import pause
 from consumers.operations.groups.remove import Removal, plan_removal, remove
 from consumers.operations.progress import Progress
@@ -88,6 +89,7 @@ async def test_a_removal_that_was_broken_off_is_finished_by_another(
     store: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Wherever it stopped: it is broken off before each of its steps in turn."""
+    monkeypatch.setattr(let_go, "PAGE", 1000)
     await append_events(store, numbered(5000))
     await read_as(store, "gone")
     await fill_books(store)
@@ -101,12 +103,12 @@ async def test_a_removal_that_was_broken_off_is_finished_by_another(
             if steps < 0:
                 raise KeyboardInterrupt
 
-        monkeypatch.setattr(store, "unlink", _once_only(store))
-        try:
-            await remove(store, KEYS, removal, report=stop)
-        except KeyboardInterrupt:
-            broken_off += 1
-        monkeypatch.undo()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(store, "unlink", _once_only(store))
+            try:
+                await remove(store, KEYS, removal, report=stop)
+            except KeyboardInterrupt:
+                broken_off += 1
 
     assert broken_off > 3
     assert await keys_of_group(store) == []
@@ -127,18 +129,72 @@ def _once_only(store: Redis) -> Any:
     return unlinked
 
 
-async def test_pending_entries_go_by_pages(store: Redis) -> None:
-    """A group is destroyed only when nothing is pending in it any more."""
-    await append_events(store, numbered(600))
-    await read_as(store, "gone")
+async def _calls(store: Redis, removal: Removal) -> tuple[int, int, int]:
+    """Remove a group, and count what was asked for: pending entries, acknowledging, destroying."""
     await store.config_resetstat()
-    await remove(store, KEYS, await planned(store))
+    await remove(store, KEYS, removal)
     stats: Any = await store.info("commandstats")
-
     # Servers before 7.0 do not tell the sub-commands apart.
     destroyed = stats.get("cmdstat_xgroup|destroy") or stats["cmdstat_xgroup"]
-    assert stats["cmdstat_xack"]["calls"] == 3 + 1
-    assert destroyed["calls"] == 1
+    pending, settled = stats["cmdstat_xpending"], stats["cmdstat_xack"]
+    return pending["calls"], settled["calls"], destroyed["calls"]
+
+
+async def test_pending_entries_go_by_pages(store: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A group is destroyed only when nothing is pending in it any more."""
+    monkeypatch.setattr(let_go, "PAGE", 100)
+    await append_events(store, numbered(600))
+    await read_as(store, "gone")
+
+    assert await _calls(store, await planned(store)) == (7 + 1, 6 + 1, 1)
+    assert await store.xinfo_groups(STREAM.key) == []
+
+
+async def test_what_is_given_to_somebody_meanwhile_goes_by_pages_too(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The step that takes the group away looks once more."""
+
+    async def none_pending(*_: Any) -> list[bytes]:
+        return []
+
+    monkeypatch.setattr(let_go, "_pending_from", none_pending)
+    await append_events(store, numbered(600))
+    await read_as(store, "gone")
+
+    assert await _calls(store, await planned(store)) == (3 + 1, 3 + 1, 1)
+    assert await store.xinfo_groups(STREAM.key) == []
+
+
+async def test_a_group_that_somebody_else_removes_meanwhile_is_no_fault(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two may have begun to remove it."""
+    monkeypatch.setattr(let_go, "PAGE", 100)
+    await append_events(store, numbered(600))
+    await read_as(store, "gone")
+    removal = await planned(store)
+    await store.xgroup_destroy(STREAM.key, GROUP)
+
+    assert (await remove(store, KEYS, removal)).done == 0
+
+
+async def test_a_page_that_cannot_be_let_go_is_said(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes while another is read, and is not forgotten for that."""
+    await append_events(store, numbered(600))
+    ids = [entry_id.encode() for entry_id in await read_as(store, "gone")]
+    removal, pages = await planned(store), [ids, []]
+
+    async def then_spoiled(*_: Any) -> list[bytes]:
+        await store.set(STREAM.key, "mine", px=60_000)
+        return pages.pop(0)
+
+    monkeypatch.setattr(let_go, "_pending_from", then_spoiled)
+
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
+        await remove(store, KEYS, removal)
 
 
 async def test_only_one_endpoints_part_is_removed(store: Redis) -> None:
