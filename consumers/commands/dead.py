@@ -78,6 +78,9 @@ def list_(
             f"{found.looked_at} letters were looked at, and there are more: "
             f"relay dead list {filters.words(until=found.go_on_until)}{how}"
         )
+    if found.wrong:
+        said = "\n".join(map(str, found.wrong))
+        raise CommandFailed(f"This could not be looked at, and nothing of it is shown:\n{said}")
 
 
 @app.command("show")
@@ -93,6 +96,8 @@ def show_letter(
     seconds = None if look_through_all else LOOK_SECONDS
     found = run(_find(redis_url, letter, Choice(endpoint=endpoint, group=group), seconds))
     letters = found.letters
+    if not letters and found.wrong:
+        raise found.wrong[0]
     if not letters:
         more = "; there are more to look through: add --all" if found.go_on_until else ""
         raise CommandFailed(f"No dead letter has the id {letter!r}; see: relay dead list{more}")

@@ -16,6 +16,14 @@ from consumers.operations.insist import insist
 from consumers.operations.select import Selection
 from relay.contract.connect import RedisError, ResponseError, text_of
 from relay.contract.keys import Keys, endpoint_of
+from relay.contract.registry import (
+    WrongType,
+    is_wrong_type,
+    known_tags,
+    known_types,
+    listed_groups,
+    wrong_type,
+)
 
 # So many commands go in one round trip.
 AT_ONCE = 256
@@ -38,47 +46,65 @@ class Choice:
     limit: int | None = None
 
 
-async def find_books(redis: Redis, keys: Keys, choice: Choice) -> list[Book]:
+async def find_books(
+    redis: Redis, keys: Keys, choice: Choice, wrong: list[WrongType] | None = None
+) -> list[Book]:
     """Find the books that are meant and hold anything.
 
     Args:
         redis: Client with redis-py's retries off.
         keys: Makes the keys.
         choice: Its endpoint and group.
+        wrong: Takes what stands where something of ours should, which is then passed over.
 
     Returns:
         Sorted by tag and group.
 
     Raises:
-        ResponseError: What stands at a book's key is no stream.
+        WrongType: Something else stands at one of the keys, and is not taken by ``wrong``; or at
+            that of the tags, without which nothing is known.
     """
     found: list[Book] = []
     for tag in await tags_of_choice(redis, keys, choice):
-        groups = {choice.group} if choice.group else await _groups(redis, keys, tag)
+        groups = {choice.group} if choice.group else await _groups(redis, keys, tag, wrong)
         books = [Book.of(keys, tag, group) for group in sorted(groups)]
         lengths = await ask(redis, "xlen", [book.key for book in books])
         for book, length in zip(books, lengths, strict=True):
-            if isinstance(length, Exception):
-                raise length
-            found += [book] if length else []
+            if isinstance(length, ResponseError):
+                if not is_wrong_type(length):
+                    raise length
+                _pass_over(await wrong_type(redis, book.key, "stream"), wrong)
+            elif length:
+                found.append(book)
     return found
 
 
 async def tags_of_choice(redis: Redis, keys: Keys, choice: Choice) -> list[str]:
     """List the tags of the endpoint that is meant, or all of them."""
-    tags, _ = await insist(partial(redis.smembers, keys.tags))
-    known = sorted(text_of(tag) for tag in tags)
+    known, _ = await insist(partial(known_tags, redis, keys))
     return [tag for tag in known if choice.endpoint in {None, endpoint_of(tag)}]
 
 
-async def _groups(redis: Redis, keys: Keys, tag: str) -> set[str]:
-    types, _ = await insist(partial(redis.hkeys, keys.streams(tag)))
-    configured, _ = await insist(partial(redis.hkeys, keys.groups(tag)))
-    streams = [keys.stream(tag, text_of(name)) for name in types]
+async def _groups(redis: Redis, keys: Keys, tag: str, wrong: list[WrongType] | None) -> set[str]:
+    names: list[list[str]] = []
+    for read in (known_types, listed_groups):
+        try:
+            names.append((await insist(partial(read, redis, keys, tag)))[0])
+        except WrongType as error:
+            _pass_over(error, wrong)
+            names.append([])
+    types, configured = names
+    streams = [keys.stream(tag, name) for name in types]
     replies = await ask(redis, "xinfo_groups", streams)
     # Where it is no list, the stream is registered and gone.
     rows = [row for reply in replies if isinstance(reply, list) for row in reply]
     return {text_of(name) for name in [*configured, *(row["name"] for row in rows)]}
+
+
+def _pass_over(error: WrongType, wrong: list[WrongType] | None) -> None:
+    if wrong is None:
+        raise error
+    wrong.append(error)
 
 
 async def ask(redis: Redis, what: str, names: Sequence[str]) -> list[Any]:

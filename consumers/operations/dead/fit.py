@@ -8,10 +8,10 @@ from redis.asyncio import Redis
 from consumers.operations.dead.choose import Bounded, Problem
 from consumers.operations.dead.letters import DeadLetter
 from consumers.operations.insist import insist
-from relay.contract.connect import text_of
 from relay.contract.entry import decode
 from relay.contract.errors import UnreadableEntry
 from relay.contract.keys import EVENT_TYPE, Keys
+from relay.contract.registry import known_types
 
 # Lua's stack holds eight thousand values, and each field is two.
 MOST_FIELDS = 3950
@@ -69,9 +69,12 @@ async def judge_of(redis: Redis, keys: Keys, books: Collection[Bounded]) -> Fit:
         redis: Client with redis-py's retries off.
         keys: Makes the keys.
         books: Whose letters are judged.
+
+    Raises:
+        WrongType: Something else stands where the types of one of their tags should.
     """
     types: dict[str, set[str]] = {}
-    for tag in {one.book.tag for one in books}:
-        names, _ = await insist(partial(redis.hkeys, keys.streams(tag)))
-        types[tag] = {text_of(name) for name in names}
+    for tag in sorted({one.book.tag for one in books}):
+        names, _ = await insist(partial(known_types, redis, keys, tag))
+        types[tag] = set(names)
     return Fit(types)

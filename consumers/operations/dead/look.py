@@ -17,6 +17,7 @@ from consumers.operations.dead.books import Choice, find_books
 from consumers.operations.dead.letters import Book, DeadLetter, Range, pages, whole
 from consumers.operations.select import Selection, in_order
 from relay.contract.keys import Keys
+from relay.contract.registry import WrongType
 
 # With the command's own start it answers within a second.
 LOOK_SECONDS = 0.3
@@ -41,11 +42,13 @@ class Found:
         letters: The newest first.
         looked_at: How many letters were looked at for that.
         go_on_until: The bound with which to look on; none where all was looked at.
+        wrong: What stands where something of ours should, and was passed over.
     """
 
     letters: Sequence[DeadLetter]
     looked_at: int
     go_on_until: str | None
+    wrong: Sequence[WrongType] = ()
 
 
 @dataclass(slots=True)
@@ -73,11 +76,13 @@ class Counted:
         rows: The most frequent first.
         looked_at: How many letters were looked at for that.
         go_on_until: The bound with which to look on; none where all was looked at.
+        wrong: What stands where something of ours should, and was passed over.
     """
 
     rows: Sequence[Row]
     looked_at: int
     go_on_until: str | None
+    wrong: Sequence[WrongType] = ()
 
 
 @dataclass(slots=True)
@@ -88,16 +93,18 @@ class _Look:
         seconds: After how long that is; none for never.
         looked_at: How many were.
         stopped_at: The first that was not, where it was enough.
+        wrong: What was passed over.
     """
 
     seconds: float | None
     looked_at: int = 0
     stopped_at: str | None = None
+    wrong: list[WrongType] = field(default_factory=list)
     _began: float = field(default_factory=time.monotonic)
 
     async def through(self, redis: Redis, keys: Keys, choice: Choice) -> AsyncIterator[DeadLetter]:
         """Give the letters that are meant, the newest of all books first."""
-        books, given = await find_books(redis, keys, choice), 0
+        books, given = await find_books(redis, keys, choice, self.wrong), 0
         async for letter in _newest_first(redis, books, choice.selection):
             if given == choice.limit or self._is_enough():
                 self.stopped_at = letter.letter_id
@@ -125,11 +132,16 @@ async def list_letters(
         look_seconds: After how long to stop looking; none for never.
 
     Raises:
-        ResponseError: What stands at the key of a group's dead letters is no stream.
+        WrongType: Something else stands at the key of the tags.
     """
     look = _Look(look_seconds)
     letters = [letter async for letter in look.through(redis, keys, choice)]
-    return Found(letters=letters, looked_at=look.looked_at, go_on_until=look.stopped_at)
+    return Found(
+        letters=letters,
+        looked_at=look.looked_at,
+        go_on_until=look.stopped_at,
+        wrong=look.wrong,
+    )
 
 
 async def count_letters(
@@ -145,7 +157,7 @@ async def count_letters(
         look_seconds: After how long to stop looking; none for never.
 
     Raises:
-        ResponseError: What stands at the key of a group's dead letters is no stream.
+        WrongType: Something else stands at the key of the tags.
     """
     look = _Look(look_seconds)
     rows: dict[str, Row] = {}
@@ -154,7 +166,9 @@ async def count_letters(
         row = rows.setdefault(value, Row(value, at_ms, at_ms))
         row.letters, row.oldest_ms = row.letters + 1, at_ms
     ordered = sorted(rows.values(), key=lambda row: -row.letters)
-    return Counted(rows=ordered, looked_at=look.looked_at, go_on_until=look.stopped_at)
+    return Counted(
+        rows=ordered, looked_at=look.looked_at, go_on_until=look.stopped_at, wrong=look.wrong
+    )
 
 
 async def find_letters(
@@ -175,10 +189,10 @@ async def find_letters(
         look_seconds: After how long to stop looking; none for never.
 
     Raises:
-        ResponseError: What stands at the key of a group's dead letters is no stream.
+        WrongType: Something else stands at the key of the tags.
     """
     if _ENTRY_ID.fullmatch(wanted):
-        books = await find_books(redis, keys, choice)
+        books = await find_books(redis, keys, choice, wrong=[])
         found = [letter for book in books if (letter := await whole(redis, book, wanted))]
         if found:
             return Found(letters=found, looked_at=len(found), go_on_until=None)

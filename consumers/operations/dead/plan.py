@@ -87,7 +87,7 @@ async def plan_redrive(
         report: Is told after each page how many were looked at.
 
     Raises:
-        ResponseError: What stands at the key of a group's dead letters is no stream.
+        WrongType: Something else stands where something of ours should.
     """
     books = await bounded(redis, keys, choice)
     plan = await _plan(redis, books, choice, await judge_of(redis, keys, books), report)

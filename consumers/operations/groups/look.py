@@ -17,6 +17,7 @@ from relay.contract.connect import text_of
 from relay.contract.held import HeldGroups, meant
 from relay.contract.keys import Keys
 from relay.contract.paused import Pause, read_pauses
+from relay.contract.registry import known_tags
 from relay.contract.script import Script
 
 # A consumer of another program has no heartbeat; one that was active a moment ago lives.
@@ -50,7 +51,7 @@ async def look(redis: Redis, keys: Keys, *, group: str | None = None) -> Seen:
     """
     asker = Asker(redis)
     seconds, microseconds = await redis.time()
-    tags = sorted(text_of(tag) for tag in await redis.smembers(keys.tags))
+    tags = await known_tags(redis, keys)
     found = await find_groups(asker, keys, tags, group=group)
     states = await _states(asker, keys, found, 1000 * seconds + microseconds // 1000)
     pauses = await _pauses(asker, keys)

@@ -16,11 +16,11 @@ from consumers.operations.groups.look import look
 from consumers.operations.groups.state import GroupState
 from consumers.operations.progress import Progress, Report, unheard
 from relay.contract.ask import Asker, Trouble
-from relay.contract.connect import text_of
 from relay.contract.errors import RelayError
 from relay.contract.keys import Keys, endpoint_of
 from relay.contract.paused import Pause
 from relay.contract.printable import printable
+from relay.contract.registry import known_tags
 from relay.contract.script import Script
 
 # So many at most are let go in the step that takes the group away.
@@ -113,7 +113,7 @@ async def plan_removal(
         with_dead: Dead letters go too.
     """
     asker = Asker(redis)
-    known = sorted(text_of(tag) for tag in await redis.smembers(keys.tags))
+    known = await known_tags(redis, keys)
     tags = [tag for tag in known if endpoint in {None, endpoint_of(tag)}]
     seen = await look(redis, keys, group=group)
     listed = [keys.groups(tag) for tag in tags]

@@ -14,6 +14,7 @@ from consumers.operations.replay.plan import PlannedStream, ReplayPlan, plan_rep
 from consumers.operations.replay.wanted import ReplayRefused, Wanted, name_of, parts_of
 from consumers.operations.select import LAST_NUMBER, in_order
 from relay.contract.keys import Keys
+from relay.contract.printable import printable
 
 
 async def start_replay(
@@ -90,6 +91,10 @@ async def complete(redis: Redis, keys: Keys, name: str, books: dict[str, Book]) 
     until = min(newest.wanted.until, began, key=in_order)
     wanted = msgspec.structs.replace(newest.wanted, until=until)
     plan = await plan_replay(redis, keys, wanted, tags=missing)
+    if plan.faults:
+        # Without what cannot be looked at now the book would say that there is nothing.
+        key, fault = plan.faults[0]
+        raise ReplayRefused(f"{printable(key)} cannot be looked at: {printable(fault, 1000)}")
     await _begin_all(redis, keys, name, newest, plan.streams, former)
     books |= await read_books(redis, keys, name, missing)
 

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from consumers.operations.replay.wanted import Wanted
 from relay.contract.connect import ResponseError, text_of
 from relay.contract.keys import UNIDENTIFIED, Keys, is_event_type
+from relay.contract.registry import WrongType, known_types
 from relay.contract.stream import Stream
 
 # So many commands are sent in one round trip.
@@ -49,11 +50,6 @@ class Found:
     faults: tuple[tuple[str, str], ...]
 
 
-async def tags_of(redis: Redis, keys: Keys) -> list[str]:
-    """List the tags, sorted."""
-    return sorted(text_of(tag) for tag in await redis.smembers(keys.tags))
-
-
 async def find(redis: Redis, keys: Keys, wanted: Wanted, tags: Iterable[str]) -> Found:
     """Find the streams of some tags that are meant.
 
@@ -63,18 +59,13 @@ async def find(redis: Redis, keys: Keys, wanted: Wanted, tags: Iterable[str]) ->
         wanted: What the replay means.
         tags: Where to look.
     """
-    streams = [
-        Stream(tag, event_type, keys.stream(tag, event_type))
-        for tag in tags
-        for event_type in sorted(map(text_of, await redis.hkeys(keys.streams(tag))))
-        if _is_type(event_type) and wanted.means(tag, event_type)
-    ]
+    streams, faults = await _registered(redis, keys, wanted, tags)
     replies = await in_pages(redis, [("XINFO", "GROUPS", stream.key) for stream in streams])
     owners = await in_pages(
         redis,
         [("EXISTS", keys.owner(each.tag, wanted.group, each.event_type)) for each in streams],
     )
-    joined, others, names, faults = [], 0, set[str](), []
+    joined, others, names = [], 0, set[str]()
     for stream, reply, owned in zip(streams, replies, owners, strict=True):
         if isinstance(reply, ResponseError):
             # One that is registered and gone has nothing to replay.
@@ -88,6 +79,27 @@ async def find(redis: Redis, keys: Keys, wanted: Wanted, tags: Iterable[str]) ->
     return Found(
         joined=tuple(joined), others=others, groups=tuple(sorted(names)), faults=tuple(faults)
     )
+
+
+async def _registered(
+    redis: Redis, keys: Keys, wanted: Wanted, tags: Iterable[str]
+) -> tuple[list[Stream], list[tuple[str, str]]]:
+    """Give the streams that are meant, and the books of tags that cannot be looked at."""
+    streams, faults = [], []
+    for tag in tags:
+        if not wanted.means_tag(tag):
+            continue
+        try:
+            types = await known_types(redis, keys, tag)
+        except WrongType as error:
+            faults.append((error.key, f"it {error.what}. {error.advice}"))
+            continue
+        streams += [
+            Stream(tag, event_type, keys.stream(tag, event_type))
+            for event_type in types
+            if _is_type(event_type) and wanted.means(tag, event_type)
+        ]
+    return streams, faults
 
 
 async def count_alive(redis: Redis, keys: Keys, group: str, streams: Sequence[Stream]) -> int:

@@ -14,7 +14,6 @@ from consumers.operations.pace import Pace
 from consumers.operations.progress import Report, unheard
 from consumers.operations.replay.begin import complete
 from consumers.operations.replay.book import KEEP_MS, Heading, read_books, read_state
-from consumers.operations.replay.find import tags_of
 from consumers.operations.replay.memory import STOP_RATIO, WAIT_RATIO, memory_of
 from consumers.operations.replay.parts import (
     Part,
@@ -28,6 +27,7 @@ from consumers.operations.replay.wanted import ReplayRefused, Wanted, parts_of
 from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError, text_of
 from relay.contract.control import tell_of_again
 from relay.contract.keys import Keys
+from relay.contract.registry import known_tags
 from relay.contract.script import Script
 from relay.contract.stream import Stream
 
@@ -89,7 +89,7 @@ async def continue_replay(
         RedisError, OSError: The store refuses it, or was away for a minute.
     """
     parts_of(name)
-    tags, _ = await insist(partial(tags_of, redis, keys))
+    tags, _ = await insist(partial(known_tags, redis, keys))
     books, _ = await insist(partial(read_books, redis, keys, name, tags))
     if not books:
         raise ReplayRefused(

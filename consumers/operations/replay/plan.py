@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from consumers.operations.replay.find import Joined, count_alive, find, tags_of
+from consumers.operations.replay.find import Joined, count_alive, find
 from consumers.operations.replay.memory import Memory, memory_of
 from consumers.operations.replay.survey import Range, Survey, survey_all
 from consumers.operations.replay.wanted import Wanted, check
 from consumers.operations.select import FIRST_ID, in_order
 from relay.contract.keys import Keys
+from relay.contract.registry import known_tags
 from relay.contract.stream import Stream
 
 
@@ -116,9 +117,10 @@ async def plan_replay(
 
     Raises:
         ReplayRefused: The group's name or a pattern is none.
+        WrongType: Something else stands at the key of the tags.
     """
     check(wanted)
-    tags = await tags_of(redis, keys) if tags is None else tags
+    tags = await known_tags(redis, keys) if tags is None else tags
     found = await find(redis, keys, wanted, tags)
     ranges = [_range(wanted, joined) for joined in found.joined]
     planned, faults = [], list(found.faults)

@@ -51,10 +51,14 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             ValueError: A pattern is none.
         """
-        endpoint = endpoint_of(tag)
-        return self.endpoint in {None, endpoint} and any(
-            parse_pattern(pattern).matches(endpoint, event_type) for pattern in self.patterns
+        return self.means_tag(tag) and any(
+            parse_pattern(pattern).matches(endpoint_of(tag), event_type)
+            for pattern in self.patterns
         )
+
+    def means_tag(self, tag: str) -> bool:
+        """Tell whether entries of a tag can be meant; patterns may still leave out all of it."""
+        return self.endpoint in {None, endpoint_of(tag)}
 
     @property
     def is_filtered(self) -> bool:

@@ -15,11 +15,15 @@ from relay.contract.errors import ConfigurationFault
 from relay.contract.held import meant
 from relay.contract.keys import UNIDENTIFIED, endpoint_of, is_event_type, is_name, tags_of
 from relay.contract.patterns import parse_pattern
+from relay.contract.printable import printable
+from relay.contract.registry import WrongType
 from relay.contract.script import Script
 from relay.contract.stream import Stream
 
 SCAN_KEYS = 1000
 MEND = "run `relay check --repair`"
+
+EVERYTHING = (parse_pattern("*:*"),)
 
 _register_stream = Script("relay.contract", "register")
 
@@ -31,7 +35,9 @@ async def check_books(store: Store, environ: Mapping[str, str]) -> list[Finding]
         Finding("warn", "tags", f"{tag} is not announced", f"start the gateway, or {MEND}")
         for tag in sorted(_configured_tags(environ) - known)
     ]
-    streams = await catalog.streams(store, [parse_pattern("*:*")])
+    wrong: list[WrongType] = []
+    streams = await catalog.streams(store, EVERYTHING, wrong)
+    findings += map(wrong_key, wrong)
     findings += [
         Finding("warn", "groups", f"{stream.key} has no group {group}", MEND)
         for stream, group in await _missing_groups(store, streams)
@@ -46,15 +52,24 @@ async def repair(store: Store, environ: Mapping[str, str]) -> list[Finding]:
     """
     there = [stream async for stream in _existing(store)]
     findings = await _add_tags(store, _configured_tags(environ) | {stream.tag for stream in there})
+    wrong: list[WrongType] = []
+    await catalog.streams(store, EVERYTHING, wrong)
+    findings += map(wrong_key, wrong)
+    spoiled = {each.key for each in wrong}
     for stream in there:
-        if await _register(store, stream):
+        if store.keys.streams(stream.tag) not in spoiled and await _register(store, stream):
             findings.append(Finding("mended", "streams", f"{stream.key} is registered again"))
-    streams = await catalog.streams(store, [parse_pattern("*:*")])
+    streams = await catalog.streams(store, EVERYTHING, wrong=[])
     for stream, group in await _missing_groups(store, streams):
         if await _create(store, stream, group):
             found = f"{group} begins at the first entry of {stream.key}"
             findings.append(Finding("mended", "groups", found))
     return findings or [Finding("ok", "books", "nothing was missing")]
+
+
+def wrong_key(error: WrongType) -> Finding:
+    """Say what stands where something of ours should."""
+    return Finding("fail", "books", f"{printable(error.key)} {error.what}", error.advice)
 
 
 def _configured_tags(environ: Mapping[str, str]) -> set[str]:

@@ -12,6 +12,7 @@ from relay.contract.connect import UNKNOWN_OUTCOME, RedisError
 from relay.contract.errors import ConfigurationFault
 from relay.contract.explain import explain
 from relay.contract.loop import run
+from relay.contract.registry import WrongType
 from relay.settings import EndpointSection
 
 
@@ -41,6 +42,8 @@ async def _check_store(
             findings += await server.check_server(store)
             findings += await check_index(store, _endpoints(environ))
             findings += await work(store, environ)
+    except WrongType as error:
+        findings.append(books.wrong_key(error))
     except (RedisError, *UNKNOWN_OUTCOME) as error:
         explanation = explain(error)
         said, _, advice = (explanation.message if explanation else str(error)).partition("\n")

@@ -14,6 +14,7 @@ from consumers.commands.letters import show_whole
 from consumers.operations.dead.letters import Book, DeadLetter
 from relay.contract.connect import text_of
 from relay.contract.explain import WRONG_USAGE, CommandFailed
+from relay.contract.registry import WrongType
 from tests.consumers.making import GROUP, KEYS, TAG, TYPE
 from tests.consumers.operations.dead.setting_aside import letter_for
 from tests.servers import Server
@@ -324,3 +325,74 @@ def test_a_bad_time_is_explained(server: Server, client: Redis) -> None:
     assert isinstance(result.exception, CommandFailed)
     assert "is no time" in str(result.exception)
     assert client.xlen(DEAD) == 8
+
+
+@pytest.fixture
+def spoiled(client: Redis) -> str:
+    """A second tag, whose registry something else has written over."""
+    client.sadd(KEYS.tags, "github")
+    client.hset(KEYS.groups("github"), GROUP, '1 ["*:*"]')
+    client.set(KEYS.streams("github"), "mine", px=60_000)
+    return KEYS.streams("github")
+
+
+def test_what_cannot_be_looked_at_is_named_and_the_rest_is_listed(
+    server: Server, client: Redis, spoiled: str
+) -> None:
+    """Also by kind, and a letter is shown all the same."""
+    listed = relay(server, "list")
+    counted = relay(server, "list", "--by", "reason")
+    shown = fine(server, "show", newest(client))
+
+    for result, there in ((listed, "evt_5"), (counted, "attempts_spent")):
+        assert there in result.stdout
+        assert isinstance(result.exception, CommandFailed)
+        assert f"{spoiled} is a string, where the relay keeps a hash" in str(result.exception)
+        assert "Rename it or delete it" in str(result.exception)
+    assert "bad_1" in shown.stdout
+
+
+def test_a_letter_that_is_not_found_may_be_where_nothing_can_be_looked_at(
+    server: Server, client: Redis, spoiled: str
+) -> None:
+    """So that is said, and not that there is none."""
+    client.delete(KEYS.groups("github"))
+
+    assert f"{spoiled} is a string" in str(relay(server, "show", "evt_unknown").exception)
+
+
+@pytest.mark.parametrize("command", ["redrive", "drop"])
+def test_letters_are_not_changed_where_not_all_can_be_looked_at(
+    server: Server, client: Redis, spoiled: str, command: str
+) -> None:
+    """The operator mends it, or leaves it out."""
+    refused = relay(server, command, "--yes")
+    fine(server, command, "--endpoint", TAG, "--limit", "2", "--yes")
+
+    assert isinstance(refused.exception, WrongType)
+    assert spoiled in str(refused.exception)
+    assert client.xlen(DEAD) == 6
+
+
+def test_dead_letters_that_something_else_stands_for_are_named(
+    server: Server, client: Redis
+) -> None:
+    """The letters of other groups are listed."""
+    client.hset(KEYS.groups(TAG), "billing", '1 ["*:*"]')
+    client.set(KEYS.dead(TAG, "billing"), "mine", px=60_000)
+
+    listed = relay(server, "list")
+
+    assert "evt_5" in listed.stdout
+    assert f"{KEYS.dead(TAG, 'billing')} is a string" in str(listed.exception)
+
+
+@pytest.mark.parametrize("command", [["list"], ["show", "1-0"], ["redrive", "--dry-run"], ["drop"]])
+def test_without_the_tags_nothing_is_known(
+    server: Server, client: Redis, command: list[str]
+) -> None:
+    """Their key is named."""
+    client.delete(KEYS.tags)
+    client.set(KEYS.tags, "mine", px=60_000)
+
+    assert f"{KEYS.tags} is a string" in str(relay(server, *command).exception)

@@ -217,3 +217,42 @@ def test_failed_writes_are_told() -> None:
     states = [f.state for f in judge.judge_writes({"aof_last_write_status": "err"})]
 
     assert states == ["fail"]
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("arguments", [[], ["--repair"]])
+def test_what_something_else_has_written_is_named_and_the_rest_looked_at(
+    relay: Relay, server: Server, arguments: list[str]
+) -> None:
+    """A registry of one tag does not keep another's from being judged and mended."""
+    put(server, make_identified("evt_1"), make_identified("evt_2", tag="github"))
+    with server.client() as client:
+        client.delete("relay:{github}@streams")
+        client.set("relay:{github}@streams", "mine", px=60_000)
+        client.hdel("relay:{unipile}@streams", "message.new")
+        found = findings(relay, server, *arguments)
+        kept, types = client.get("relay:{github}@streams"), client.hkeys("relay:{unipile}@streams")
+
+    (row,) = [row for row in found["rows"] if row["what"] == "books" and row["state"] == "fail"]
+    assert found["exit"] == 1
+    assert row["found"].startswith(
+        "relay:{github}@streams is a string, where the relay keeps a hash"
+    )
+    assert "Rename it or delete it" in row["advice"]
+    assert kept == b"mine"
+    assert types == ([b"message.new"] if arguments else [])
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("arguments", [[], ["--repair"]])
+def test_tags_that_something_else_stands_for_are_named(
+    relay: Relay, server: Server, arguments: list[str]
+) -> None:
+    """What was found of the server stands beside it."""
+    with server.client() as client:
+        client.set("relay:@tags", "mine", px=60_000)
+        found = findings(relay, server, *arguments)
+
+    assert found["books"] == "fail"
+    assert found["rows"][-1]["found"].startswith("relay:@tags is a string")
+    assert found["maxmemory-policy"] == "ok"

@@ -212,3 +212,34 @@ async def test_a_plan_of_many_streams_is_cut_for_people(
     assert re.search(r"(?s)a\.three.*a\.two.*And 1 streams", said)
     assert "a.one" not in said
     assert len((await document(server, GROUP, "--dry-run"))["streams"]) == 3
+
+
+async def test_a_tag_whose_types_cannot_be_looked_at_is_named_and_the_rest_is_replayed(
+    store: Redis, server: Server
+) -> None:
+    """What something else has written is not ours to mend."""
+    await stored(store, ["evt_1"])
+    await stored(store, ["evt_2"], TYPE, "github")
+    await store.delete(KEYS.streams("github"))
+    await store.set(KEYS.streams("github"), "mine", px=60_000)
+
+    left_out = await printed(server, GROUP, "--endpoint", TAG, "--dry-run")
+    result = await command(server, GROUP, "--yes")
+
+    assert "github" not in left_out
+    assert result.exit_code == 1
+    assert f"{KEYS.streams('github')} cannot be looked at: it is a string" in result.stdout
+    assert "Rename it or delete it" in result.stdout
+    assert await copied(store) == ["evt_1"]
+
+
+@pytest.mark.parametrize("arguments", [[GROUP, "--dry-run"], ["--resume", "crm:00000000"]])
+async def test_without_the_tags_nothing_is_known(
+    store: Redis, server: Server, arguments: list[str]
+) -> None:
+    """Their key is named."""
+    await store.set(KEYS.tags, "mine", px=60_000)
+
+    result = await command(server, *arguments)
+
+    assert f"{KEYS.tags} is a string, where the relay keeps a set" in str(result.exception)

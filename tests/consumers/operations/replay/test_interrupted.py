@@ -443,3 +443,20 @@ async def test_a_full_server_takes_books_and_copies_whole(store: Redis) -> None:
 
     assert answer[0] == b"went"
     assert await copied(store) == ["evt_1"]
+
+
+async def test_what_cannot_be_looked_at_is_not_begun_without_it(store: Redis) -> None:
+    """A book that was not written yet would say that its tag has nothing to copy."""
+    await stored(store, ["evt_1"])
+    await stored(store, ["evt_2"], TYPE, "github")
+    name: str = await begun(store)
+    types: Any = await store.hgetall(KEYS.streams("github"))
+    await store.delete(KEYS.replay("github", *parts_of(name)), KEYS.streams("github"))
+    await store.set(KEYS.streams("github"), "mine", px=60_000)
+
+    with pytest.raises(ReplayRefused, match="@streams cannot be looked at: it is a string"):
+        await continue_replay(store, KEYS, name)
+    await store.delete(KEYS.streams("github"))
+    await store.hset(KEYS.streams("github"), mapping=types)
+
+    assert (await continue_replay(store, KEYS, name)).copied == 2
