@@ -13,6 +13,7 @@ MOST_ROWS = 30
 WAITS = {
     "memory": "Waiting: over 70 % of the store's memory is in use; settled events are trimmed now.",
     "handlers": "Waiting: the handlers have yet to read what was replayed until now.",
+    "another": "Waiting a moment: another process was at it, which may have been killed.",
 }
 
 

@@ -2,12 +2,14 @@
 
 from consumers.operations.replay.begin import start_replay
 from consumers.operations.replay.go_on import StoreTooFull, continue_replay
+from consumers.operations.replay.hold import ReplayGoesOn
 from consumers.operations.replay.parts import Replayed
 from consumers.operations.replay.plan import PlannedStream, ReplayPlan, plan_replay
 from consumers.operations.replay.wanted import ReplayRefused, Wanted
 
 __all__ = [
     "PlannedStream",
+    "ReplayGoesOn",
     "ReplayPlan",
     "ReplayRefused",
     "Replayed",

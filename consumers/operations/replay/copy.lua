@@ -4,16 +4,16 @@
 -- Part four of four, after member.lua, group.lua and entries.lua.
 --
 -- KEYS  1 stream, 2 the group's stream of what it is given again, 3 the replay's book
--- ARGV  1 group, 2 field of the stream in the book, 3 the run, 4 the state that the caller knows,
---       5 how many entries to copy at most, 6 how many to look at, 7 how many bytes to look at,
---       8 how many copies may be ahead of the group's reading, 9 account or "", then the ids that
---       are meant, none for all
+-- ARGV  1 group, 2 field of the stream in the book, 3 the run, 4 who does it, 5 the state that the
+--       caller knows, 6 how many entries to copy at most, 7 how many to look at, 8 how many bytes
+--       to look at, 9 how many copies may be ahead of the group's reading, 10 account or "", then
+--       the ids that are meant, none for all
 -- Returns  1 what happened: "went"; "moved" where the state is another than the caller knows,
---       since its last answer was lost or somebody else has gone on; "ahead" where the group has
---       to read first; "over" where the book is another run's or gone; "refused" where a copy
---       could not be written; 2 the state now, 3 whether the group was made, which means that
---       nobody may know of the stream yet, 4 why it was refused.
--- Cost: per entry looked at one XRANGE of one, per copy one XADD, and two HGET and a HSET.
+--       since its last answer was lost; "ahead" where the group has to read first; "over" where
+--       the book is another run's or gone; "taken" where somebody else does it now; "refused"
+--       where a copy could not be written; 2 the state now, 3 whether the group was made, which
+--       means that nobody may know of the stream yet, 4 why it was refused.
+-- Cost: per entry looked at one XRANGE of one, per copy one XADD, and three HGET and a HSET.
 --
 -- The state says which entry is next, "" at the end, so no call copies what another has copied. A
 -- caller that does not know it copies nothing, since it might then copy more than it was allowed.
@@ -27,12 +27,13 @@ local problem = wrong_type({ 'stream', 'stream', 'hash' })
 if problem then return problem end
 
 if redis.call('HGET', KEYS[3], '@run') ~= ARGV[3] then return { 'over', '', 0, '' } end
+if redis.call('HGET', KEYS[3], '@by') ~= ARGV[4] then return { 'taken', '', 0, '' } end
 local known = redis.call('HGET', KEYS[3], ARGV[2]) or ''
-if known ~= ARGV[4] then return { 'moved', known, 0, '' } end
+if known ~= ARGV[5] then return { 'moved', known, 0, '' } end
 local state = cjson.decode(known)
 
 -- Half of what may be ahead is copied between two marks, and the last but one must be read.
-local half = math.ceil(tonumber(ARGV[8]) / 2)
+local half = math.ceil(tonumber(ARGV[9]) / 2)
 local function is_ahead()
   if state.unmarked < half then return false end
   local groups, read = redis.pcall('XINFO', 'GROUPS', KEYS[2]), nil
@@ -86,13 +87,13 @@ if state.next == '' then return { 'moved', known, 0, '' } end
 if is_ahead() then return { 'ahead', known, 0, '' } end
 
 redis.call('HDEL', KEYS[3], '@')
-local is_meant = chooser(ARGV[9], 10)
+local is_meant = chooser(ARGV[10], 11)
 local entry, refused = entry_from(state.next, state.last), nil
 note_gone(entry)
 local copies, looked, bytes = 0, 0, 0
-local most = math.min(tonumber(ARGV[5]), half - state.unmarked)
-while entry and copies < most and looked < tonumber(ARGV[6])
-    and bytes < tonumber(ARGV[7]) do
+local most = math.min(tonumber(ARGV[6]), half - state.unmarked)
+while entry and copies < most and looked < tonumber(ARGV[7])
+    and bytes < tonumber(ARGV[8]) do
   local size, more = bytes_of(entry), 0
   if is_meant(entry) then more, refused = copy(entry, size) end
   if refused then break end

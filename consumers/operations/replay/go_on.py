@@ -14,6 +14,7 @@ from consumers.operations.pace import Pace
 from consumers.operations.progress import Report, unheard
 from consumers.operations.replay.begin import complete
 from consumers.operations.replay.book import KEEP_MS, Heading, read_books, read_state
+from consumers.operations.replay.hold import Hold, ReplayGoesOn
 from consumers.operations.replay.memory import STOP_RATIO, WAIT_RATIO, memory_of
 from consumers.operations.replay.parts import (
     Part,
@@ -24,7 +25,7 @@ from consumers.operations.replay.parts import (
     sum_up,
 )
 from consumers.operations.replay.wanted import ReplayRefused, Wanted, parts_of
-from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError, text_of
+from relay.contract.connect import UNKNOWN_OUTCOME, RedisError, ResponseError, text_of
 from relay.contract.control import tell_of_again
 from relay.contract.keys import Keys
 from relay.contract.registry import known_tags
@@ -44,7 +45,7 @@ MEMORY_SECONDS = 0.2
 # A slow replay outlives the week for which books are kept.
 RENEW_SECONDS = 3600.0
 
-Why = Literal["memory", "handlers"]
+Why = Literal["memory", "handlers", "another"]
 Waiting = Callable[[Why], None]
 
 _copy = Script(
@@ -81,9 +82,11 @@ async def continue_replay(
         per_second: At most so many copies, above 0; none for as fast as it goes.
         report: Is told after each page how far it has come.
         waiting: Is told, each time it begins to wait, for what: room in the store's ``memory``,
-            or that the ``handlers`` read what was copied.
+            that the ``handlers`` read what was copied, or whether ``another``, which has not let
+            go of it, goes on with it or was killed.
 
     Raises:
+        ReplayGoesOn: Somebody else goes on with it.
         ReplayRefused: There is no such replay, or it was begun anew elsewhere.
         StoreTooFull: The store is so full that the gateway takes no events either.
         RedisError, OSError: The store refuses it, or was away for a minute.
@@ -96,9 +99,20 @@ async def continue_replay(
             f"No replay {name} is known: it was never begun, or nobody went on with it for a week."
         )
     await complete(redis, keys, name, books)
-    heading = next(iter(books.values())).heading
-    parts = parts_in(books, keys)
-    await _Run(redis, keys, name, heading, parts, Pace(per_second)).to_the_end(report, waiting)
+    heading, tags = next(iter(books.values())).heading, sorted(books)
+    pause_ms = round(1000 / per_second) if per_second else 0
+    hold = Hold(redis=redis, keys=keys, name=name, run=heading.run, tags=tags, pause_ms=pause_ms)
+    try:
+        await hold.take(lambda: waiting("another"))
+        # Only now nobody else copies, so that what the books say is all there is.
+        books, _ = await insist(partial(read_books, redis, keys, name, tags))
+        parts = parts_in(books, keys)
+        run = _Run(redis, keys, name, heading, parts, Pace(per_second), hold)
+        await run.to_the_end(report, waiting)
+    finally:
+        # Where that fails it is let go by itself.
+        with suppress(RedisError, OSError):
+            await hold.let_go()
     return sum_up(name, heading.wanted, parts)
 
 
@@ -110,6 +124,7 @@ class _Run:
     heading: Heading
     parts: list[Part]
     pace: Pace
+    hold: Hold
     _renew_at: float = 0.0
     _memory_at: float = 0.0
 
@@ -117,6 +132,7 @@ class _Run:
         """Give each stream its turn until none has anything left."""
         waits: Why | None = None
         while open_parts := self._open():
+            await self.hold.renew()
             await self._renew()
             why = (
                 "memory" if await self._memory_is_short() else await self._turn(open_parts, report)
@@ -163,6 +179,8 @@ class _Run:
             part.fault = str(error)
             return True
         what, text, made, refusal = answer
+        if what == b"taken":
+            raise ReplayGoesOn(f"Another process has gone on with {self.name} meanwhile.")
         if what == b"over" or not text:
             raise ReplayRefused(f"Another run of {self.name} has begun, or its book was deleted.")
         part.text, part.state = text, read_state(text)
@@ -182,6 +200,7 @@ class _Run:
             group,
             event_type,
             self.heading.run,
+            self.hold.by,
             part.text,
             self.pace.share(self._left()),
             LOOKS_PER_CALL,

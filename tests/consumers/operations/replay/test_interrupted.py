@@ -1,7 +1,7 @@
 """Replays that are interrupted, whose replies are lost, that are begun twice, or that must wait."""
 
+import asyncio
 import random
-from collections import Counter
 from typing import Any
 
 import pytest
@@ -11,10 +11,12 @@ from consumers.operations import insist
 from consumers.operations.pace import Pace
 from consumers.operations.progress import Progress, Report
 from consumers.operations.replay import (
+    ReplayGoesOn,
     ReplayRefused,
     StoreTooFull,
     continue_replay,
     go_on,
+    hold,
     start_replay,
 )
 from consumers.operations.replay.book import Heading, StreamState, begin_book, read_books
@@ -37,6 +39,8 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.redis
 
 EVENTS = numbered(500)
+# After this long a replay that waits for another waits for ever.
+DEADLINE_SECONDS = 10.0
 
 
 class Interrupted(Exception):
@@ -48,6 +52,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test waits for long."""
     monkeypatch.setattr(insist, "FIRST_PAUSE_SECONDS", 0.001)
     monkeypatch.setattr(insist, "LAST_PAUSE_SECONDS", 0.002)
+    monkeypatch.setattr(hold, "HOLD_MS", 60)
     monkeypatch.setattr(go_on, "WAIT_SECONDS", 0.01)
     monkeypatch.setattr(go_on, "MEMORY_SECONDS", 0.0)
 
@@ -132,27 +137,144 @@ async def test_each_entry_is_copied_once_however_often_it_is_interrupted(
     assert (result.copied, interruptions > 0) == (len(EVENTS), True)
 
 
-async def test_a_page_that_another_has_copied_is_not_copied_again(
+async def test_who_was_away_for_so_long_that_another_has_gone_on_copies_nothing_more(
     store: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The script is given the state that its caller knows, and compares."""
-    await stored(store, EVENTS)
-    name = await begun(store)
-    other = go_on._copy
-    calls = 0
+    """It stood still; what it then knows is not what there is, and the limit would be passed."""
+    for event_type in ("a.one", "a.two"):
+        await stored(store, numbered(100, event_type), event_type)
+    await stored(store, EVENTS, TYPE, "github")
+    name = await begun(store, limit=100)
+    other, calls = go_on._copy, 0
 
     async def behind_another(call: Hinder) -> object:
         nonlocal calls
         calls += 1
-        if calls == 3:
+        if calls == 2:
             monkeypatch.setattr(go_on, "_copy", other)
             await continue_replay(store, KEYS, name)
         return await call()
 
     hinder(monkeypatch, behind_another)
+    with pytest.raises(ReplayGoesOn, match="Another process has gone on"):
+        await continue_replay(store, KEYS, name)
+
+    places = [KEYS.again("github", GROUP, TYPE)]
+    places += [KEYS.again(TAG, GROUP, name) for name in ("a.one", "a.two")]
+    assert sum([await store.xlen(place) for place in places]) == 100
+
+
+async def test_two_that_go_on_at_once_keep_the_limit_together(store: Redis) -> None:
+    """Whoever comes second waits, and finds that nothing is left, or is refused."""
+    for event_type in ("a.one", "a.two", "a.three"):
+        await stored(store, numbered(100, event_type), event_type)
+    name = await begun(store, limit=200)
+
+    results: list[Any] = await asyncio.gather(
+        *(continue_replay(store, KEYS, name) for _ in range(3)), return_exceptions=True
+    )
+
+    found = [
+        await store.xlen(KEYS.again(TAG, GROUP, f"a.{end}")) for end in ("one", "two", "three")
+    ]
+    done = [each for each in results if not isinstance(each, ReplayGoesOn)]
+    assert sum(found) == 200
+    assert [each.copied for each in done] == len(done) * [200]
+    assert done
+
+
+async def held(store: Redis, name: str, **changes: Any) -> hold.Hold:
+    """Have somebody else hold a replay."""
+    books = await read_books(store, KEYS, name, [TAG])
+    other = hold.Hold(
+        redis=store, keys=KEYS, name=name, run=books[TAG].heading.run, tags=[TAG],
+        by="host:1:abc", **changes,
+    )  # fmt: skip
+    await other.take()
+    return other
+
+
+async def test_what_somebody_holds_on_is_refused_and_said(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By whom, and that nothing is to be done but to wait."""
+    monkeypatch.setattr(hold, "HOLD_MS", 2000)
+    await stored(store, EVENTS)
+    name = await begun(store)
+    other, refused = await held(store, name), asyncio.Event()
+
+    async def hold_on() -> None:
+        while not refused.is_set():
+            await other.take()
+            await asyncio.sleep(0)
+
+    holding = asyncio.create_task(hold_on())
+    with pytest.raises(ReplayGoesOn, match="host:1"):
+        await asyncio.wait_for(continue_replay(store, KEYS, name), DEADLINE_SECONDS)
+    refused.set()
+    await holding
+
+    assert await store.exists(AGAIN) == 0
+
+
+async def test_who_goes_on_holds_on_while_it_does(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each third of the time it says that it lives."""
+    monkeypatch.setattr(hold, "HOLD_MS", 30)
+    await stored(store, EVENTS)
+    name, ends = await begun(store), set()
+    loop = asyncio.get_running_loop()
+
+    async def slowly(call: Hinder) -> object:
+        later = loop.time() + 0.011
+        await wait_until(lambda: loop.time() > later, description="a third of the time")
+        ends.add(await store.hget(KEYS.replay(TAG, *parts_of(name)), "@until"))
+        return await call()
+
+    hinder(monkeypatch, slowly)
     await continue_replay(store, KEYS, name)
 
-    assert Counter(await copied(store)) == Counter(EVENTS)
+    assert len(ends) > 3
+
+
+async def test_a_slow_one_is_not_waited_for(store: Redis) -> None:
+    """Between two copies at a low rate it says nothing for long."""
+    await stored(store, EVENTS)
+    name = await begun(store)
+    await held(store, name, pause_ms=60_000)
+
+    with pytest.raises(ReplayGoesOn, match=r"free in 1\d\d s"):
+        await continue_replay(store, KEYS, name)
+
+
+async def test_one_that_was_killed_lets_go_by_itself(store: Redis) -> None:
+    """And one that has ended or was interrupted at once."""
+    await stored(store, EVENTS)
+    name = await begun(store)
+    await held(store, name)
+    said: list[str] = []
+
+    with pytest.raises(Interrupted):
+        await continue_replay(store, KEYS, name, report=after_pages(1), waiting=said.append)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hold, "HOLD_MS", 3_600_000)
+        with pytest.raises(Interrupted):
+            await continue_replay(store, KEYS, name, report=after_pages(1))
+        result = await asyncio.wait_for(continue_replay(store, KEYS, name), DEADLINE_SECONDS)
+
+    assert result.copied == len(EVENTS)
+    assert said == ["another"]
+
+
+async def test_a_full_server_lets_a_replay_be_held(store: Redis) -> None:
+    """The rest of it passes there too."""
+    await stored(store, EVENTS)
+    name = await begun(store)
+    async with full(store):
+        other = await held(store, name)
+
+    assert await store.hget(KEYS.replay(TAG, *parts_of(name)), "@by") == other.by.encode()
 
 
 async def test_the_same_is_not_begun_twice_while_it_has_not_ended(store: Redis) -> None:
@@ -438,7 +560,8 @@ async def test_a_full_server_takes_books_and_copies_whole(store: Redis) -> None:
         assert await begin_book(store, key, heading, {TYPE: state}, "")
         books = await read_books(store, KEYS, name, [TAG])
         text, _ = books[TAG].streams[TYPE]
-        arguments = (GROUP, TYPE, "r", text, 64, 128, 1_000_000, 1000, "")
+        await hold.Hold(redis=store, keys=KEYS, name=name, run="r", tags=[TAG], by="us").take()
+        arguments = (GROUP, TYPE, "r", "us", text, 64, 128, 1_000_000, 1000, "")
         answer = await go_on._copy(store, [make_stream().key, AGAIN, key], *arguments)
 
     assert answer[0] == b"went"
