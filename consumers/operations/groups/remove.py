@@ -154,7 +154,7 @@ async def remove(
     own = [state for state in removal.states if not state.stream.again]
     progress = Progress(total=sum(state.pending for state in own))
     for state in own:
-        progress = await _remove_from(redis, state, progress, report)
+        progress = await _remove_from(redis, keys, state, progress, report)
     # Bodies and books are freed aside by the server.
     for key in removal.books:
         await redis.unlink(key)
@@ -167,15 +167,17 @@ async def remove(
 
 
 async def _remove_from(
-    redis: Redis, state: GroupState, progress: Progress, report: Report
+    redis: Redis, keys: Keys, state: GroupState, progress: Progress, report: Report
 ) -> Progress:
-    async with aclosing(let_go(redis, state.stream.key, state.group)) as counts:
+    stream = state.stream
+    async with aclosing(let_go(redis, stream.key, state.group)) as counts:
         async for count in counts:
             progress = _further(progress, count)
             report(progress)
     # What was given to somebody meanwhile goes with the group.
+    again = keys.again(stream.tag, state.group, stream.event_type)
     while True:
-        count = await _remove(redis, [state.stream.key], state.group, PAGE)
+        count = await _remove(redis, [stream.key, again], state.group, PAGE)
         progress = _further(progress, max(0, count))
         report(progress)
         if count < 0:

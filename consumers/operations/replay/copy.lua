@@ -10,10 +10,12 @@
 --       the ids that are meant, none for all
 -- Returns  1 what happened: "went"; "moved" where the state is another than the caller knows,
 --       since its last answer was lost; "ahead" where the group has to read first; "over" where
---       the book is another run's or gone; "taken" where somebody else does it now; "refused"
---       where a copy could not be written; 2 the state now, 3 whether the group was made, which
---       means that nobody may know of the stream yet, 4 why it was refused.
--- Cost: per entry looked at one XRANGE of one, per copy one XADD, and three HGET and a HSET.
+--       the book is another run's or gone; "taken" where somebody else does it now; "left" where
+--       the stream is there and has not got the group any more; "refused" where a copy could not be
+--       written; 2 the state now, 3 whether the group was made, which means that nobody may know of
+--       the stream yet, 4 why it was refused.
+-- Cost: per entry looked at one XRANGE of one, per copy one XADD, and three HGET, a HSET and an
+-- XPENDING of one.
 --
 -- The state says which entry is next, "" at the end, so no call copies what another has copied. A
 -- caller that does not know it copies nothing, since it might then copy more than it was allowed.
@@ -84,6 +86,11 @@ local function note_gone(found)
 end
 
 if state.next == '' then return { 'moved', known, 0, '' } end
+-- Of a group that was removed nobody would read copies; of a stream that was, there is nothing.
+local lacks = redis.pcall('XPENDING', KEYS[1], ARGV[1], '-', '+', 1).err
+if lacks and string.find(lacks, 'NOGROUP', 1, true) and redis.call('EXISTS', KEYS[1]) == 1 then
+  return { 'left', known, 0, '' }
+end
 if is_ahead() then return { 'ahead', known, 0, '' } end
 
 redis.call('HDEL', KEYS[3], '@')

@@ -181,6 +181,9 @@ class _Run:
         what, text, made, refusal = answer
         if what == b"taken":
             raise ReplayGoesOn(f"Another process has gone on with {self.name} meanwhile.")
+        if what == b"left":
+            part.fault = f"{self.wanted.group} does not read it any more: it was removed"
+            return True
         if what == b"over" or not text:
             raise ReplayRefused(f"Another run of {self.name} has begun, or its book was deleted.")
         part.text, part.state = text, read_state(text)

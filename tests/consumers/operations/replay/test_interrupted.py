@@ -8,6 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from consumers.operations import insist
+from consumers.operations.groups.remove import plan_removal, remove
 from consumers.operations.pace import Pace
 from consumers.operations.progress import Progress, Report
 from consumers.operations.replay import (
@@ -583,3 +584,42 @@ async def test_what_cannot_be_looked_at_is_not_begun_without_it(store: Redis) ->
     await store.hset(KEYS.streams("github"), mapping=types)
 
     assert (await continue_replay(store, KEYS, name)).copied == 2
+
+
+async def test_a_replay_stops_where_its_group_is_removed_and_leaves_nothing(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither what it gave the group before, nor anything after: nobody would read it."""
+    await stored(store, EVENTS)
+    removal = await plan_removal(store, KEYS, GROUP)
+    name, calls = await begun(store), 0
+
+    async def then_removed(call: Hinder) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            await remove(store, KEYS, removal)
+        return await call()
+
+    hinder(monkeypatch, then_removed)
+    result = await continue_replay(store, KEYS, name)
+
+    assert result.faults == ((make_stream().key, "crm does not read it any more: it was removed"),)
+    assert calls == 3
+    assert await store.exists(AGAIN) == 0
+
+
+async def test_where_a_group_is_removed_from_one_endpoint_the_others_are_gone_on_with(
+    store: Redis,
+) -> None:
+    """What was asked for of them is still meant."""
+    await stored(store, ["evt_1"])
+    await stored(store, ["evt_2"], TYPE, "github")
+    name = await begun(store)
+    await remove(store, KEYS, await plan_removal(store, KEYS, GROUP, endpoint="github"))
+
+    result = await continue_replay(store, KEYS, name)
+
+    assert (result.copied, len(result.faults)) == (1, 1)
+    assert await copied(store) == ["evt_1"]
+    assert await store.exists(KEYS.again("github", GROUP, TYPE)) == 0
