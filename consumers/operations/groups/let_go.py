@@ -2,7 +2,7 @@
 
 A script would do it in one step for each page, and take longer to look at what the server tells
 than the server takes to tell and to let go. So a page is read here while the server lets the one
-before it go: a million in less than a second, of which no command has more than one millisecond.
+before it go, and neither command keeps the server for long.
 """
 
 import asyncio
