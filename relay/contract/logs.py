@@ -54,7 +54,10 @@ class _Stderr:
     def msg(self, message: str) -> None:
         """Write one line, if that is possible."""
         with suppress(OSError, ValueError):
-            print(message, file=self._file, flush=True)
+            # As one piece: where Python does not buffer, `print` writes the end of a line by
+            # itself, and the line of another process comes in between.
+            self._file.write(f"{message}\n")
+            self._file.flush()
 
     debug = info = warning = error = critical = log = msg
 

@@ -2,6 +2,7 @@
 
 import io
 import sys
+from typing import Any
 
 import pytest
 import structlog
@@ -23,6 +24,33 @@ def test_a_line_that_cannot_be_written_stops_nothing(monkeypatch: pytest.MonkeyP
     configure_logs("json")
 
     structlog.get_logger("test").error("something", key="value")
+
+
+class Unbuffered(io.BytesIO):
+    """Takes note of each piece that is written, as the system is given it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[bytes] = []
+
+    def write(self, piece: Any) -> int:
+        """Take all of it."""
+        self.pieces.append(bytes(piece))
+        return len(piece)
+
+
+def test_a_line_is_written_as_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several processes write to one file: what is in two pieces, another's line comes between."""
+    unbuffered = Unbuffered()
+    # As standard error is where PYTHONUNBUFFERED is set; the image does so.
+    stderr = io.TextIOWrapper(unbuffered, write_through=True)
+    monkeypatch.setattr(sys, "stderr", stderr)
+    configure_logs("json")
+
+    structlog.get_logger("test").warning("something", key="x" * 20_000)
+
+    (line,) = unbuffered.pieces
+    assert line.endswith(b"}\n")
 
 
 def test_lines_are_json_where_asked(monkeypatch: pytest.MonkeyPatch) -> None:
