@@ -88,8 +88,12 @@ class Share:
                 yield
         except (OSError, PayloadEncodingError, web.RequestPayloadError) as error:
             # What reads the body keeps the error; with its traceback it would keep the frames, and
-            # they it: a circle for each sender that leaves, until the collector comes by.
-            raise BodyIncomplete from error.with_traceback(None)
+            # they it: a circle for each sender that leaves, until the collector comes by. Since
+            # Python 3.12 the cancellation that a time-out was made of is in one too.
+            for kept in (error, error.__cause__):
+                if kept is not None:
+                    kept.__traceback__ = None
+            raise BodyIncomplete from error
         finally:
             self._timeout = None
             self._budget.finish(self)
