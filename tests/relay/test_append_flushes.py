@@ -20,6 +20,19 @@ from tests.servers import Server, free_port
 from tests.waiting import wait_until
 
 
+def hold_up(monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.Event, asyncio.Event]:
+    """Keep every flush from the store; give what says that one has begun, and what lets it go."""
+    exchange, under_way, may_end = Wire.exchange, asyncio.Event(), asyncio.Event()
+
+    async def held_up(wire: Wire, commands: Sequence[Command]) -> list[Any]:
+        under_way.set()
+        await may_end.wait()
+        return await exchange(wire, commands)
+
+    monkeypatch.setattr(Wire, "exchange", held_up)
+    return under_way, may_end
+
+
 async def test_many_tags_in_one_flush_keep_their_order(bench: Bench) -> None:
     """Events of several tags share a round trip; each gets its own answer, in order."""
     tags = ["c", "a", "b", "a", "c", "b", "a", "c"]
@@ -68,14 +81,7 @@ async def test_events_wait_for_each_other_without_a_timer(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What arrives while a flush is under way goes together in the next."""
-    exchange, under_way, may_end = Wire.exchange, asyncio.Event(), asyncio.Event()
-
-    async def held_up(wire: Wire, commands: Sequence[Command]) -> list[Any]:
-        under_way.set()
-        await may_end.wait()
-        return await exchange(wire, commands)
-
-    monkeypatch.setattr(Wire, "exchange", held_up)
+    under_way, may_end = hold_up(monkeypatch)
     first = asyncio.create_task(bench.append(make_identified("evt_0")))
     await under_way.wait()
     rest = asyncio.create_task(bench.append(*[make_identified(f"evt_{n}") for n in range(1, 6)]))
@@ -122,12 +128,13 @@ async def test_nothing_is_sent_to_a_full_store(client: Redis) -> None:
     assert bench.heard.flushes == [1]
 
 
-async def test_an_event_outlives_its_caller(bench: Bench) -> None:
+async def test_an_event_outlives_its_caller(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sender that hangs up does not take its event back."""
+    under_way, may_end = hold_up(monkeypatch)
     call = bench.appender.append(make_identified("evt_1"))
-    await asyncio.sleep(0)
+    await under_way.wait()
     call.cancel()
-    await asyncio.wait({call})
+    may_end.set()
 
     await bench.appender.stop()
 
