@@ -194,3 +194,9 @@ async def full(store: Redis) -> AsyncIterator[None]:
 def numbered(count: int, prefix: str = "evt") -> list[str]:
     """Name some events."""
     return [f"{prefix}_{number}" for number in range(count)]
+
+
+async def unless_uncounted(store: Redis, unread: int) -> int | None:
+    """Give what is seen of a number of unread entries: servers before 7.0 do not count them."""
+    server = await store.info("server")
+    return unread if int(server["redis_version"].partition(".")[0]) >= 7 else None

@@ -14,7 +14,7 @@ from consumers import Event, Worker, heartbeat
 from consumers.admin import answering
 from consumers.app import WorkerProcess
 from consumers.metrics import lag
-from tests.consumers.making import GROUP, append_events, numbered
+from tests.consumers.making import GROUP, append_events, numbered, unless_uncounted
 from tests.consumers.metrics.counting import samples_of
 from tests.consumers.working import settings_for
 from tests.integration.workers import Handled, settled
@@ -126,12 +126,13 @@ async def test_what_handlers_are_busy_with_is_shown(store: Redis, server: Server
 
     name = f'{{handler="{hang.__qualname__}"}}'
     await append_events(store, numbered(5))
+    unread = await unless_uncounted(store, 2)
     async with answers(worker, server.url) as admin:
 
         async def is_busy() -> bool:
             found = await admin.metrics()
-            unread = f'unread{{endpoint="unipile",handler="{hang.__qualname__}"}}'
-            return (found.get(f"held{name}"), found.get(unread)) == (3.0, 2.0)
+            of_unread = f'unread{{endpoint="unipile",handler="{hang.__qualname__}"}}'
+            return (found.get(f"held{name}"), found.get(of_unread)) == (3.0, unread)
 
         await wait_until(is_busy, description="three are held")
         found = await admin.metrics()

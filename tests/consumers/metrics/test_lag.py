@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 
 from consumers.consumer import Consumer
 from consumers.dispatch import Routes
+from consumers.metrics import families
 from consumers.metrics import lag as module
 from consumers.metrics.lag import Lag
 from consumers.rooms import House
@@ -23,6 +24,7 @@ from tests.consumers.making import (
     make_stream,
     numbered,
     read_as,
+    unless_uncounted,
     us,
 )
 from tests.consumers.metrics.counting import samples
@@ -56,7 +58,7 @@ async def test_streams_of_a_handler_are_taken_together(
     await lag.look()
     found = samples(lag.tally())
 
-    assert found[f"unread{OF_HANDLER}"] == 5.0
+    assert found.get(f"unread{OF_HANDLER}") == await unless_uncounted(store, 5)
     assert 0 < found[f"oldest_seconds{OF_HANDLER}"] < 60
 
 
@@ -125,7 +127,7 @@ async def test_a_key_of_a_wrong_type_hides_nothing_else(store: Redis) -> None:
     await lag.look()
     found = samples(lag.tally())
 
-    assert found[f"unread{OF_HANDLER}"] == 2.0
+    assert found.get(f"unread{OF_HANDLER}") == await unless_uncounted(store, 2)
     assert found[f"dead_letters{OF_ENDPOINT}"] == 1.0
 
 
@@ -154,8 +156,10 @@ async def test_it_is_looked_when_the_store_is_full(store: Redis) -> None:
     lag = lag_of(us(store), make_stream())
     async with full(store):
         await lag.look()
+    unread = await unless_uncounted(store, 2)
 
-    assert samples(lag.tally())[f"unread{OF_HANDLER}"] == 2.0
+    assert families.OLDEST.name in [name for name, *_ in lag.tally().gauges]
+    assert samples(lag.tally()).get(f"unread{OF_HANDLER}") == unread
 
 
 async def test_a_stream_or_group_that_is_gone_is_left_out(store: Redis) -> None:

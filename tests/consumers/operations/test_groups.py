@@ -19,6 +19,7 @@ from tests.consumers.making import (
     make_stream,
     pending,
     read_as,
+    unless_uncounted,
 )
 from tests.consumers.waiting_long import held, make_due, put_off_for_days, returns_for
 
@@ -42,12 +43,6 @@ def counted(state: GroupState, *names: str) -> dict[str, Any]:
     """Give some of the columns; of consumers how many there are."""
     values = {name: getattr(state, name) for name in names}
     return {name: len(v) if isinstance(v, list) else v for name, v in values.items()}
-
-
-async def unless_uncounted(store: Redis, unread: int) -> int | None:
-    """Give what is seen of a number of unread entries: servers before 7.0 do not count them."""
-    server = await store.info("server")
-    return unread if int(server["redis_version"].partition(".")[0]) >= 7 else None
 
 
 async def test_a_group_that_has_not_begun_has_everything_to_read(store: Redis) -> None:
