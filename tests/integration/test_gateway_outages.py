@@ -136,6 +136,9 @@ async def test_a_full_store_stops_ingress_before_it_is_full(server: Server) -> N
     """At 85 % of maxmemory: 503 ``store_full``, not ready; with room again, by itself, 200."""
     async with running(server) as gateway:
         await status_of(gateway, "evt_1")
+        # Beside it, what the server takes for a command and gives back soon is nothing.
+        await gateway.store.setrange("much", 2**24 - 1, "x")
+        await gateway.store.expire("much", 60)
         memory: Any = await gateway.store.info("memory")
         await gateway.store.config_set("maxmemory", int(memory["used_memory"] / 0.9))
         await until_status(gateway, "/readyz", 503)
