@@ -168,7 +168,8 @@ class Settler:
         if entry.lane or len(acks) >= BATCH or room.is_starved:
             self._enough.set()
         if self._flusher is None:
-            self._flusher = asyncio.create_task(self._flush_all(), name="ack-flush")
+            # Not by the loop's factory: a task that began at once could have ended before this.
+            self._flusher = asyncio.Task(self._flush_all(), name="ack-flush")
 
     async def _flush_all(self) -> None:
         try:

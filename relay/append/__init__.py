@@ -134,8 +134,9 @@ class Appender:
         waiting = Waiting(pack(identified, self._keys), loop.create_future(), loop.time())
         self._queue.join(waiting)
         if self._flusher is None:
-            # The flush begins after the requests that are ready in this turn of the loop.
-            self._flusher = loop.create_task(self._flush_all(), name="append-flush")
+            # The flush begins after the requests that are ready in this turn of the loop. Not by
+            # the loop's factory: a task that began at once could have ended before this.
+            self._flusher = asyncio.Task(self._flush_all(), loop=loop, name="append-flush")
         if self._timer is None:
             self._set_timer(waiting)
         return waiting.answer

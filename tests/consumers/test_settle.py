@@ -1,5 +1,6 @@
 """What the store holds after an outcome was stored: state before, act, state after."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from consumers.settle import DEAD_LETTERS_KEPT_MS
 from consumers.trim import DEAD_LETTER_SECONDS
 from consumers.waiting.later import LATER_SECONDS, PutOff
 from relay.contract.script import Script
+from relay.contract.wire import Command, Wire
 from tests.consumers.making import (
     GROUP,
     KEYS,
@@ -35,6 +37,7 @@ from tests.consumers.making import (
 )
 from tests.consumers.settling import SET_ASIDE, Scene, park, set_aside
 from tests.consumers.waiting_long import make_again, waiting_long
+from tests.eager import tasks_that_end_at_once
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.redis
@@ -383,6 +386,28 @@ async def test_a_single_acknowledgement_waits_for_no_others(scene: Scene) -> Non
 
     await wait_until(settled, description="the acknowledgement is sent")
     await wait_until(lambda: scene.room.free == 110, description="the place is given back")
+
+
+async def test_acknowledgements_go_on_where_tasks_begin_at_once(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker's start-up may ask for that; what ends as it begins is not the last that is sent."""
+    monkeypatch.setattr("consumers.settle.BATCH", 1)
+    sent: list[object] = []
+
+    async def exchange(_: Wire, commands: Sequence[Command]) -> list[Any]:
+        sent.extend(commands)
+        return []
+
+    monkeypatch.setattr(Wire, "exchange", exchange)
+    with tasks_that_end_at_once():
+        for entry in (make_entry("1-0"), make_entry("2-0")):
+            scene.room.put(entry)
+            already = len(sent)
+            scene.settler.acknowledge(entry, scene.room)
+            await wait_until(lambda already=already: len(sent) > already, description="it is sent")  # type: ignore[misc]
+
+    assert len(sent) == 2
 
 
 async def test_an_entry_keeps_its_place_until_its_acknowledgement_is_sent(scene: Scene) -> None:

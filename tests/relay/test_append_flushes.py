@@ -13,6 +13,7 @@ from relay.contract.connect import connect
 from relay.contract.errors import Overloaded, StoreFull, StoreUnavailable, TryLater
 from relay.contract.event import Appended, Duplicate
 from relay.contract.wire import Command, Wire
+from tests.eager import tasks_that_end_at_once
 from tests.fakes import fake_store
 from tests.making import make_identified
 from tests.relay.appending import Bench, entry_id, make_bench
@@ -166,6 +167,20 @@ async def test_an_unexpected_error_answers_everybody(
     (stored,) = await bench.append(make_identified("evt_1"))
 
     assert [type(result) for result in refused] == [StoreUnavailable] * 2
+    assert isinstance(stored, Appended)
+
+
+async def test_a_flush_that_ends_as_it_begins_is_not_the_last(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that this one is part of may have its tasks begin at once."""
+    with monkeypatch.context() as patch, tasks_that_end_at_once():
+        patch.setattr(Wire, "exchange", None)
+        with pytest.raises(StoreUnavailable):
+            await bench.appender.append(make_identified("evt_1"))
+
+    (stored,) = await bench.append(make_identified("evt_1"))
+
     assert isinstance(stored, Appended)
 
 
