@@ -219,13 +219,13 @@ def _globals_of(function: Callable[..., Any]) -> dict[str, Any]:
 
 def _signature(function: Callable[..., Any]) -> inspect.Signature:
     told = _told_by(function)
-    follow = not inspect.isfunction(told)
+    how: dict[str, Any] = {"follow_wrapped": not inspect.isfunction(told)}
     if sys.version_info >= (3, 14):
         # There a name that exists for type checkers only would raise here, used or not.
         from annotationlib import Format  # noqa: PLC0415 - not there before
 
-        return inspect.signature(told, follow_wrapped=follow, annotation_format=Format.FORWARDREF)
-    return inspect.signature(told, follow_wrapped=follow)
+        how["annotation_format"] = Format.FORWARDREF
+    return inspect.signature(told, **how)
 
 
 def _told_by(function: Callable[..., Any]) -> Callable[..., Any]:
