@@ -32,11 +32,10 @@ def hear(number: int, heard: Callable[[], object]) -> None:
 def replace_handler(number: int, handler: Handler | signal.Handlers) -> None:
     """Give a signal another meaning; there is no moment in which it has none.
 
+    It breaks off whatever the main thread waits for, be it the end of another thread.
+
     Args:
         number: Which.
         handler: As `signal.signal` takes it.
     """
     signal.signal(number, handler)
-    if callable(handler):
-        # Libraries of users need not know that a call of the system can be broken off.
-        signal.siginterrupt(number, False)  # noqa: FBT003 - the system's signature

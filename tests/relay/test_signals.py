@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -71,6 +72,26 @@ def test_a_signal_to_a_loop_that_is_gone_ends_the_program() -> None:
     asyncio.run(listen())
     with pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_signal_breaks_off_what_the_main_thread_waits_for() -> None:
+    """Else a program that has failed, and whose threads hang, could not be told to leave."""
+
+    async def listen() -> None:
+        hear(signal.SIGTERM, lambda: None)
+
+    asyncio.run(listen())
+    gate = threading.Event()
+    late = threading.Timer(20, gate.set)
+    late.start()
+    threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            gate.wait()
+    finally:
+        late.cancel()
+
+    assert not gate.is_set()
 
 
 def test_a_signal_can_be_passed_over() -> None:
