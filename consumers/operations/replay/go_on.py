@@ -166,6 +166,8 @@ class _Run:
             if self._left() <= 0:
                 break
             await self.pace.wait()
+            # A turn of many streams takes longer than it is held.
+            await self.hold.renew()
             went |= await self._page(part, ahead)
             report(progress_of(self.parts, self.wanted))
         return None if went else "handlers"

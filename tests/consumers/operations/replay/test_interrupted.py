@@ -239,6 +239,29 @@ async def test_who_goes_on_holds_on_while_it_does(
     assert len(ends) > 3
 
 
+async def test_each_stream_of_many_is_copied_while_it_is_held(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One turn of all of them may take longer than it is held: at a low rate each waits a while."""
+    monkeypatch.setattr(hold, "HOLD_MS", 30)
+    types = [f"a.t{number}" for number in range(8)]
+    for event_type in types:
+        await stored(store, [event_type], event_type)
+    name, ends = await begun(store), set()
+    loop = asyncio.get_running_loop()
+
+    async def slowly(call: Hinder) -> object:
+        ends.add(await store.hget(KEYS.replay(TAG, *parts_of(name)), "@until"))
+        later = loop.time() + 0.011
+        await wait_until(lambda: loop.time() > later, description="a third of the time")
+        return await call()
+
+    hinder(monkeypatch, slowly)
+    await continue_replay(store, KEYS, name)
+
+    assert len(ends) == len(types)
+
+
 async def test_a_slow_one_is_not_waited_for(store: Redis) -> None:
     """Between two copies at a low rate it says nothing for long."""
     await stored(store, EVENTS)
