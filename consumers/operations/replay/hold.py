@@ -68,14 +68,15 @@ class Hold:
             ReplayGoesOn: Somebody else holds them, and lives.
             ReplayRefused: Another run has begun.
         """
-        seen: _Other | None = None
+        # When each tag was to be free; they are not held until the same moment.
+        seen: dict[str, str] = {}
         while other := await self._other():
             # Who lives holds it on.
-            if other.left_ms > HOLD_MS or (seen is not None and other.ends != seen.ends):
+            if other.left_ms > HOLD_MS or seen.get(other.tag, other.ends) != other.ends:
                 raise ReplayGoesOn(_words(self.name, other))
-            if seen is None:
+            if not seen:
                 waits()
-            seen = other
+            seen[other.tag] = other.ends
             await asyncio.sleep(min(other.left_ms + 1, HOLD_MS // 6) / 1000)
 
     async def renew(self) -> None:
@@ -106,7 +107,7 @@ class Hold:
                     f"Another run of {self.name} has begun, or its book was deleted."
                 )
             if what == b"other":
-                return _Other(text_of(by), left_ms, text_of(ends))
+                return _Other(tag, text_of(by), left_ms, text_of(ends))
         return None
 
     async def _ask(self, tag: str, hold_ms: int) -> Any:  # noqa: ANN401 - a script's reply
@@ -117,8 +118,9 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class _Other:
-    """Who else holds a book, for how many ms to come, and until when."""
+    """Who else holds the book of a tag, for how many ms to come, and until when."""
 
+    tag: str
     by: str
     left_ms: int
     ends: str

@@ -291,6 +291,22 @@ async def test_one_that_was_killed_lets_go_by_itself(store: Redis) -> None:
     assert said == ["another"]
 
 
+async def test_one_that_was_killed_lets_go_of_each_tag_in_its_time(store: Redis) -> None:
+    """It held the second a moment later than the first, which does not mean that it lives."""
+    await stored(store, EVENTS)
+    await stored(store, ["other"], TYPE, "github")
+    name = await begun(store)
+    other = await held(store, name)
+    github = KEYS.replay("github", *parts_of(name))
+    ends = await store.hget(KEYS.replay(TAG, *parts_of(name)), "@until")
+    earlier = str(int(ends or 0) - 40)
+    await store.hset(github, mapping={"@by": other.by, "@until": earlier})
+
+    result = await continue_replay(store, KEYS, name)
+
+    assert result.copied == len(EVENTS) + 1
+
+
 async def test_a_full_server_lets_a_replay_be_held(store: Redis) -> None:
     """The rest of it passes there too."""
     await stored(store, EVENTS)
