@@ -12,6 +12,6 @@ def test_each_public_name_is_there(name: str) -> None:
 
 
 def test_an_unknown_name_is_said_as_of_any_module() -> None:
-    """So that an import of it fails as one does."""
+    """So that an import of it fails as one does; the types must say so too."""
     with pytest.raises(AttributeError, match=r"'consumers' has no attribute 'Wroker'"):
-        _ = consumers.Wroker
+        _ = consumers.Wroker  # type: ignore[attr-defined]
