@@ -25,6 +25,7 @@ from relay.contract.display import warn
 from relay.contract.explain import CommandFailed
 from relay.contract.loop import run
 from relay.contract.printable import printable
+from relay.contract.registry import left_out
 
 app = typer.Typer(
     no_args_is_help=True, help="Look at events that could not be handled, and mend them."
@@ -79,8 +80,7 @@ def list_(
             f"relay dead list {filters.words(until=found.go_on_until)}{how}"
         )
     if found.wrong:
-        said = "\n".join(map(str, found.wrong))
-        raise CommandFailed(f"This could not be looked at, and nothing of it is shown:\n{said}")
+        raise CommandFailed(left_out(found.wrong))
 
 
 @app.command("show")

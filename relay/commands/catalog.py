@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from relay.commands.store import Store
+from relay.contract.keys import endpoint_of
 from relay.contract.patterns import Pattern
 from relay.contract.registry import WrongType, known_tags, known_types
 from relay.contract.stream import Stream
@@ -24,11 +25,12 @@ async def streams(
         wrong: Takes what stands where a tag's types should, which is then passed over.
 
     Raises:
-        WrongType: Something else stands there, or where the tags should.
+        WrongType: Something else stands there, in a tag that is meant, or where the tags should.
     """
     found = [
         Stream(tag, name, store.keys.stream(tag, name))
         for tag in await tags(store)
+        if any(pattern.means_endpoint(endpoint_of(tag)) for pattern in patterns)
         for name in await _types(store, tag, wrong)
     ]
     return sorted(

@@ -12,8 +12,10 @@ from relay.contract.ask import Asker
 from relay.contract.config import FileSettings
 from relay.contract.connect import text_of
 from relay.contract.display import show, time_text
+from relay.contract.explain import CommandFailed
 from relay.contract.loop import run
 from relay.contract.patterns import parse_pattern
+from relay.contract.registry import WrongType, left_out
 from relay.contract.stream import Stream
 
 COLUMNS = ("tag", "type", "entries", "first", "last", "bytes", "groups")
@@ -31,14 +33,17 @@ def streams(redis_url: RedisUrl = None, as_json: AsJson = False) -> None:
     With --json an array of objects with the keys endpoint, tag, type, stream, entries, first,
     last (RFC 3339 or null), bytes (or null) and groups (names).
     """
-    rows = run(_rows(store_settings(environment(), redis_url)))
+    wrong: list[WrongType] = []
+    rows = run(_rows(store_settings(environment(), redis_url), wrong))
     show(rows, COLUMNS, as_json=as_json, empty=EMPTY)
+    if wrong:
+        raise CommandFailed(left_out(wrong))
 
 
-async def _rows(settings: FileSettings) -> list[dict[str, object]]:
+async def _rows(settings: FileSettings, wrong: list[WrongType]) -> list[dict[str, object]]:
     async with opened(settings) as store:
         asker = Asker(store.redis)
-        found = await catalog.streams(store, [parse_pattern("*:*")])
+        found = await catalog.streams(store, [parse_pattern("*:*")], wrong)
         keys = [stream.key for stream in found]
         # What was deleted since it was registered has nothing, and so has what is no stream; and
         # managed servers may not permit to ask for the memory.

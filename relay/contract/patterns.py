@@ -29,7 +29,11 @@ class Pattern:
 
     def matches(self, endpoint: str, event_type: str) -> bool:
         """Tell whether a stream is meant."""
-        return _matches(self.endpoint, endpoint) and _matches(self.event_type, event_type)
+        return self.means_endpoint(endpoint) and _matches(self.event_type, event_type)
+
+    def means_endpoint(self, endpoint: str) -> bool:
+        """Tell whether streams of an endpoint can be meant."""
+        return _matches(self.endpoint, endpoint)
 
     @property
     def specificity(self) -> int:

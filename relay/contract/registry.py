@@ -4,7 +4,7 @@ What something else has written in the place of a key of ours is named with its 
 store's own words name neither.
 """
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 
 from redis.asyncio import Redis
 
@@ -72,6 +72,12 @@ async def wrong_type(redis: Redis, key: str, wanted: str, advice: str = "") -> W
     except ResponseError:  # not permitted
         found = ""
     return WrongType(key, found, wanted, advice or "Rename it or delete it.")
+
+
+def left_out(wrong: Sequence[WrongType]) -> str:
+    """Say what a list lacks because it was passed over."""
+    said = "\n".join(map(str, wrong))
+    return f"This could not be looked at, and nothing of it is shown:\n{said}"
 
 
 def is_wrong_type(error: ResponseError) -> bool:

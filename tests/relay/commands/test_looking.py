@@ -92,6 +92,27 @@ def test_a_deleted_stream_and_an_impossible_time(relay: Relay, server: Server) -
     assert len(done.stdout.splitlines()) == 3
 
 
+def test_what_something_else_has_written_hides_no_stream_of_other_tags(
+    relay: Relay, server: Server
+) -> None:
+    """It is named where it is meant."""
+    put(server, make_identified("1"), make_identified("2", tag="github"))
+    spoiled = Keys().streams("github")
+    with server.client() as client:
+        client.delete(spoiled)
+        client.set(spoiled, "mine", px=60_000)
+
+    listed = relay("streams", "--json", REDIS_URL=server.url)
+    arguments = ("--from", "0", "--count", "1", "--json")
+    followed = relay("tail", "unipile:*", *arguments, REDIS_URL=server.url)
+    meant = relay("tail", "*:*", *arguments, REDIS_URL=server.url)
+
+    assert [row["tag"] for row in json.loads(listed.stdout)] == ["unipile"]
+    assert [found["id"] for found in documents(followed.stdout)] == ["1"]
+    for named in (listed, meant):
+        assert f"{spoiled} is a string, where the relay keeps a hash" in named.stderr
+
+
 def test_tail_from_the_beginning(relay: Relay, server: Server) -> None:
     """Everything stored comes out, in each stream's order."""
     put(server, *(make_identified(str(number)) for number in range(250)))
