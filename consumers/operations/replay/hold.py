@@ -25,6 +25,8 @@ from relay.contract.script import Script
 
 # So long it is held without being renewed, which happens three times as often.
 HOLD_MS = 3000
+# Who comes waits for no longer hold than that of one that goes on at a rate of one a second.
+WAIT_MS = HOLD_MS + 2 * 1000
 
 _hold = Script("consumers", "waiting/member", "operations/replay/hold")
 
@@ -72,7 +74,7 @@ class Hold:
         seen: dict[str, str] = {}
         while other := await self._other():
             # Who lives holds it on.
-            if other.left_ms > HOLD_MS or seen.get(other.tag, other.ends) != other.ends:
+            if other.left_ms > WAIT_MS or seen.get(other.tag, other.ends) != other.ends:
                 raise ReplayGoesOn(_words(self.name, other))
             if not seen:
                 waits()

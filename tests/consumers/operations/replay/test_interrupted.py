@@ -272,11 +272,12 @@ async def test_a_slow_one_is_not_waited_for(store: Redis) -> None:
         await continue_replay(store, KEYS, name)
 
 
-async def test_one_that_was_killed_lets_go_by_itself(store: Redis) -> None:
+@pytest.mark.parametrize("pause_ms", [0, 20], ids=["at once", "at a rate"])
+async def test_one_that_was_killed_lets_go_by_itself(store: Redis, pause_ms: int) -> None:
     """And one that has ended or was interrupted at once."""
     await stored(store, EVENTS)
     name = await begun(store)
-    await held(store, name)
+    await held(store, name, pause_ms=pause_ms)
     said: list[str] = []
 
     with pytest.raises(Interrupted):
