@@ -13,7 +13,7 @@ def importing() -> Iterator[None]:
 
     Importing takes a while, has nothing to clean up, and can swallow a Ctrl-C raised within it.
     Where somebody else looks after Ctrl-C, or in another thread, that is not changed. What is
-    imported stays: looking through it for garbage again and again would take a tenth of the time.
+    imported stays: looking through it for garbage again and again takes time and finds nothing.
     """
     with _without_collecting(), _ended_by_ctrl_c():
         yield
