@@ -63,11 +63,13 @@ async def run_process(
     failure: RelayError | None = None
     try:
         await process.run(ending.wished)
-        ending.over()
     except RelayError as error:
         failure = error
     finally:
         await farewell()
+    if failure is None:
+        # Not before: a signal would take what is said last with it.
+        ending.over()
     if process.left_running:
         _log.warning("handlers_left_behind", handlers=process.left_running)
         await _leave(failure)

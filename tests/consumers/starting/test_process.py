@@ -1,6 +1,8 @@
 """A process ends in order, also where handlers go on: what is to be said before is said."""
 
 import asyncio
+import os
+import signal
 import sys
 import threading
 from dataclasses import dataclass, field
@@ -10,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from consumers.starting import process as module
-from consumers.starting.ending import Ending
+from consumers.starting.ending import SIGNALS, Ending
 from consumers.starting.process import run_process
 from relay.contract.errors import RelayError
 
@@ -89,6 +91,25 @@ async def test_a_farewell_is_said_however_a_process_ends(
 ) -> None:
     """The last counts are in it; where handlers go on, nothing after that is reached."""
     assert await ended(left_running, failure) == (*how, ["ran", "farewell"])
+
+
+async def test_a_farewell_is_not_cut_off_by_a_signal() -> None:
+    """An impatient Ctrl-C when all has ended must not take the last counts with it."""
+    before = {number: signal.getsignal(number) for number in (*SIGNALS, signal.SIGHUP)}
+    process, ending = Played(0, None), Ending()
+
+    async def farewell() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        await process.farewell()
+
+    try:
+        ending.listen()
+        await run_process(process, ending, farewell)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    assert process.happened == ["ran", "farewell"]
 
 
 async def test_what_has_failed_is_said_although_handlers_go_on(
