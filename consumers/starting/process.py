@@ -16,8 +16,8 @@ import structlog
 from consumers.starting.aside import run_aside
 from consumers.starting.ending import Ending
 from relay.contract.display import warn
-from relay.contract.errors import RelayError
-from relay.contract.explain import explain
+from relay.contract.duties import frames
+from relay.contract.explain import FAILED, explain
 
 # A reader of the standard streams that hangs must not keep the process.
 FLUSH_SECONDS = 0.5
@@ -60,10 +60,10 @@ async def run_process(
         WorkerFailed: A handler ended the process, or a part of it has ended by a fault.
     """
     ending.on_hurry = process.hurry
-    failure: RelayError | None = None
+    failure: Exception | None = None
     try:
         await process.run(ending.wished)
-    except RelayError as error:
+    except Exception as error:  # noqa: BLE001 - raised below, or said where nothing is reached
         failure = error
     finally:
         await farewell()
@@ -77,17 +77,23 @@ async def run_process(
         raise failure
 
 
-async def _leave(failure: RelayError | None) -> NoReturn:
-    code = 0
-    explanation = None if failure is None else explain(failure)
-    if explanation is not None:
-        warn(f"relay: {explanation.message}")
-        code = explanation.exit_code
+async def _leave(failure: Exception | None) -> NoReturn:
+    code = 0 if failure is None else _said(failure)
     # What handlers have printed may wait for more.
     with suppress(TimeoutError):
         async with asyncio.timeout(FLUSH_SECONDS):
             await run_aside(_flush, "flush")
     os._exit(code)
+
+
+def _said(failure: Exception) -> int:
+    """Say what has failed, and give the exit code for it."""
+    explanation = explain(failure)
+    if explanation is None:
+        _log.error("process_failed", error=type(failure).__name__, frames=frames(failure))
+        return FAILED
+    warn(f"relay: {explanation.message}")
+    return explanation.exit_code
 
 
 def _flush() -> None:

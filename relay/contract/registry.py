@@ -13,6 +13,7 @@ from relay.contract.errors import RelayError
 from relay.contract.keys import Keys
 from relay.contract.printable import printable
 
+ADVICE = "Rename it or delete it."
 REPAIR = "Rename it or delete it, then run `relay check --repair`."
 
 
@@ -26,9 +27,7 @@ class WrongType(RelayError):
         advice: What to do about it.
     """
 
-    def __init__(
-        self, key: str, found: str, wanted: str, advice: str = "Rename it or delete it."
-    ) -> None:
+    def __init__(self, key: str, found: str, wanted: str, advice: str = ADVICE) -> None:
         kind = f"is a {found}" if found else "is of another type"
         self.key = key
         self.what = f"{kind}, where the relay keeps a {wanted}: something else wrote it"
@@ -65,13 +64,13 @@ async def listed_groups(redis: Redis, keys: Keys, tag: str) -> list[str]:
     return await _names(redis, key, "hash", redis.hkeys(key))
 
 
-async def wrong_type(redis: Redis, key: str, wanted: str, advice: str = "") -> WrongType:
+async def wrong_type(redis: Redis, key: str, wanted: str, advice: str = ADVICE) -> WrongType:
     """Say what stands at a key where the store has refused to read it."""
     try:
         found = text_of(await redis.type(key))
     except ResponseError:  # not permitted
         found = ""
-    return WrongType(key, found, wanted, advice or "Rename it or delete it.")
+    return WrongType(key, found, wanted, advice)
 
 
 def left_out(wrong: Sequence[WrongType]) -> str:

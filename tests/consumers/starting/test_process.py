@@ -83,8 +83,16 @@ async def ended(left_running: int = 0, failure: BaseException | None = None) -> 
         (0, KeyError(), (KeyError, "")),
         (2, None, (Left, "0")),
         (2, Spoilt("spoilt"), (Left, "1")),
+        (2, KeyError(), (Left, "1")),
     ],
-    ids=["in order", "failed", "by a fault", "handlers go on", "failed and handlers go on"],
+    ids=[
+        "in order",
+        "failed",
+        "by a fault",
+        "handlers go on",
+        "failed and handlers go on",
+        "by a fault and handlers go on",
+    ],
 )
 async def test_a_farewell_is_said_however_a_process_ends(
     left_running: int, failure: BaseException | None, how: tuple[Any, ...]
