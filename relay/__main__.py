@@ -6,6 +6,7 @@ import sys
 from importlib import import_module
 
 from relay.contract.importing import importing
+from relay.contract.standard import open_standard_streams
 
 INTERRUPTED = 130
 # What a program needs that runs until it is told to end, and no command that only looks.
@@ -14,6 +15,7 @@ NEEDED = {"serve": "relay.processes.parent", "dev": "relay.commands.dev.parts"}
 
 def main() -> None:
     """Run the command line."""
+    open_standard_streams()
     if sys.argv[1:2] == ["serve"]:
         # It means to reload; before there is anything to reload it must not end the gateway.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -18,6 +18,7 @@ from consumers.starting.load import find_worker, split_target
 from relay.contract.explain import WRONG_USAGE, explain
 from relay.contract.logs import LogLevel, configure_logs
 from relay.contract.loop import run
+from relay.contract.standard import open_standard_streams
 from relay.contract.surroundings import with_running_dev
 
 # Whoever waits for a change of theirs to be tried waits no longer for the code before it.
@@ -118,6 +119,7 @@ def _wanted(target: str, settings: Settings, said: dict[str, str], *, reload: bo
 
 def main() -> int:
     """Run one worker without the rest of the command line; for ``python -m consumers``."""
+    open_standard_streams()
     app = typer.Typer(add_completion=False)
     app.command()(worker)
     try:

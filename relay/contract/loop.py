@@ -1,13 +1,13 @@
 """Runs a program's coroutine on the fastest event loop there is."""
 
 import asyncio
-import os
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from relay.contract.duties import frames
 from relay.contract.logs import Logger
+from relay.contract.standard import open_standard_streams
 
 ResultT = TypeVar("ResultT")
 
@@ -20,22 +20,12 @@ def run(coroutine: Coroutine[Any, Any, ResultT]) -> ResultT:
     Raises:
         KeyboardInterrupt: Ctrl-C came, and the coroutine was cancelled.
     """
-    _open_standard_streams()
+    open_standard_streams()
     if threading.excepthook is threading.__excepthook__:  # nobody else looks after it
         threading.excepthook = _say_of_thread
     with asyncio.Runner(loop_factory=_fastest()) as runner:
         runner.get_loop().set_exception_handler(_say)
         return runner.run(coroutine)
-
-
-def _open_standard_streams() -> None:
-    """Give back what whoever started the program has closed: libuv aborts where it meets it."""
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            # Takes the lowest number that is free.
-            os.open(os.devnull, os.O_RDWR)
 
 
 def _say(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
