@@ -3,10 +3,12 @@
 Only streams without order; those with one are read by ``ordered``.
 
 After each lost connection the entries that are pending under this consumer are compared with
-those in hand: a reply that was lost on the way left entries that nobody would ever handle.
+those in hand: a reply that was lost on the way left entries that nobody would ever handle. And once
+more a while later: a server that has not heard of the loss yet still serves the read that it knows.
 """
 
 import asyncio
+import math
 import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
@@ -25,6 +27,8 @@ from relay.contract.script import Script
 from relay.contract.stream import Stream
 
 BLOCK_SECONDS = 5.0
+# So long after a loss nothing can be given any more to whom it has hit: reads have ended by then.
+LATE_SECONDS = BLOCK_SECONDS + 1.0
 # With fewer places than this for each stream, streams are asked by a script that counts in all.
 ENOUGH_EACH = 16
 RECOVERY_PAGE = 100
@@ -67,6 +71,7 @@ class Reader:
         self._wake = asyncio.Event()
         self._wakers: set[asyncio.Task[None]] = set()
         self._must_recover = True
+        self._recover_again_at = math.inf
         self._stopping = False
 
     async def run(self) -> None:
@@ -77,7 +82,7 @@ class Reader:
                 await self._step()
             except UNKNOWN_OUTCOME as error:
                 _log.warning("reading_waits_for_store", error=type(error).__name__)
-                self._must_recover = True
+                self._note_loss()
                 await self._connection.close()
             except ResponseError as error:
                 self._must_recover = True
@@ -112,13 +117,20 @@ class Reader:
 
     def recover_soon(self) -> None:
         """Compare what is pending with what is in hand: a claim's reply was lost."""
-        self._must_recover = True
+        self._note_loss()
         self.wake()
+
+    def _note_loss(self) -> None:
+        """Recover before the next read, and once more when nothing can come late any more."""
+        self._must_recover = True
+        self._recover_again_at = asyncio.get_running_loop().time() + LATE_SECONDS
 
     async def _step(self) -> None:
         if not self._connection.is_open:
             await self._connection.open()
             self._must_recover = True
+        if asyncio.get_running_loop().time() >= self._recover_again_at:
+            self._must_recover, self._recover_again_at = True, math.inf
         if self._must_recover:
             await self._recover()
         self._wake.clear()

@@ -32,14 +32,13 @@ class _Link:
     request: bytearray = field(default_factory=bytearray)
     # Bytes of it were swallowed, so what follows would make no sense to the other end.
     broken: bool = False
+    # Only the client knows that it has ended.
+    parted: bool = False
 
     def abort(self) -> None:
         """Break it on both sides at once."""
         for end in (self.client, self.server):
-            opened = end.get_extra_info("socket")
-            with suppress(OSError):
-                opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
-            end.transport.abort()
+            _reset(end)
 
 
 class Proxy:
@@ -109,6 +108,18 @@ class Proxy:
             link.abort()
         self.counted["reset"] += len(self._links)
         return len(self._links)
+
+    def part(self) -> int:
+        """Break every connection with RST for its client alone; say how many there were.
+
+        The server goes on serving them, as behind a router that has forgotten them, until `heal`.
+        """
+        whole = [link for link in self._links if not link.parted]
+        for link in whole:
+            link.parted = link.broken = True
+            _reset(link.client)
+        self.counted["reset"] += len(whole)
+        return len(whole)
 
     def swallow(self) -> None:
         """Be a black hole: accept connections and bytes, and let nothing through.
@@ -181,6 +192,8 @@ class Proxy:
                 elif not await self._pass_on(chunk, sink, link, direction):
                     return
         await self._passes.wait()
+        if link.parted and direction == "to server":
+            await asyncio.Event().wait()  # until the other direction ends
 
     async def _be_slow(self) -> None:
         if self._delay_seconds or self._jitter_seconds:
@@ -221,6 +234,13 @@ class Proxy:
         self._cuts.pop(0)
         self.counted["cut"] += 1
         return chunk[:left]
+
+
+def _reset(end: asyncio.StreamWriter) -> None:
+    opened = end.get_extra_info("socket")
+    with suppress(OSError):
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+    end.transport.abort()
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:

@@ -148,6 +148,21 @@ async def test_a_black_hole_answers_nothing_and_tells_the_server_nothing() -> No
             assert await after.ask(b"after") == b"after"
 
 
+async def test_a_parted_connection_has_ended_for_its_client_alone() -> None:
+    """The server knows nothing of it, and others pass."""
+    async with scene() as (echo, proxy), client_of(proxy) as parted:
+        await parted.ask(b"before")
+        assert proxy.part() == 1
+
+        with pytest.raises(ConnectionResetError):
+            await parted.reader.read(1000)
+        async with client_of(proxy) as after:
+            assert await after.ask(b"after") == b"after"
+            assert echo.open == 2
+        proxy.heal()
+        await wait_until(lambda: not echo.open, description="the server has heard of it")
+
+
 async def test_slowness_delays_both_ways_until_it_is_healed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -83,6 +83,18 @@ class Reading:
         await wait_until(lambda: not self.reader._must_recover, description="it has begun")
         await self.until_blocked()
 
+    async def until_read_by_another_than(self, client_id: int | None) -> None:
+        """Wait until the reader has a new connection, has compared over it, and reads."""
+        await wait_until(
+            lambda: (
+                self.connection._client_id not in {None, client_id}
+                and self.connection.is_busy
+                and not self.reader._must_recover
+            ),
+            description="it is connected anew",
+        )
+        await self.until_blocked()
+
     async def _is_blocked(self) -> bool:
         clients = await self.store.info("clients")
         return int(clients["blocked_clients"]) > 0

@@ -8,6 +8,7 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
+from consumers import read
 from consumers.entry import History, written
 from consumers.suspects.suspicion import INNOCENT, Suspicion
 from tests.consumers.making import (
@@ -73,6 +74,34 @@ async def test_a_reply_that_is_lost_again_during_recovery_loses_no_entry(
 
             assert proxy.lost == 3
             assert len(scene.event_ids) == 150
+
+
+async def test_what_is_given_to_a_connection_that_only_the_server_holds_for_alive_is_not_lost(
+    server: Server, store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It serves the read that blocks there, also after what is pending was compared."""
+    monkeypatch.setattr(read, "BLOCK_SECONDS", 1.0)
+    monkeypatch.setattr(read, "LATE_SECONDS", 1.2)
+    await append_events(store, ["evt_first"])
+    with capture_logs() as logs:
+        async with (
+            proxy_to(server.port) as proxy,
+            reading(proxy.url, store, make_handler()) as scene,
+        ):
+            await scene.until_came("evt_first")
+            for event_id in numbered(10):
+                await scene.until_blocked()
+                former = scene.connection._client_id
+                proxy.part()
+                await scene.until_read_by_another_than(former)
+                await append_events(store, [event_id])
+                await scene.until_came(event_id)
+                # On a machine that stood still meanwhile the read had ended by itself.
+                if "entries_recovered" in {line["event"] for line in logs}:
+                    break
+
+            assert "entries_recovered" in {line["event"] for line in logs}
+            assert len(scene.event_ids) == len(set(scene.event_ids))
 
 
 async def test_a_killed_connection_loses_no_entry(server: Server, store: Redis) -> None:
