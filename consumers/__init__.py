@@ -49,3 +49,6 @@ if not TYPE_CHECKING:  # there each name has its own type, and any other is a mi
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return getattr(import_module(_HOMES[name]), name)
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

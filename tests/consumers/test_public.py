@@ -15,3 +15,8 @@ def test_an_unknown_name_is_said_as_of_any_module() -> None:
     """So that an import of it fails as one does; the types must say so too."""
     with pytest.raises(AttributeError, match=r"'consumers' has no attribute 'Wroker'"):
         _ = consumers.Wroker  # type: ignore[attr-defined]
+
+
+def test_a_shell_offers_every_public_name() -> None:
+    """Before any of them was asked for, too."""
+    assert set(consumers.__all__) <= set(dir(consumers))
