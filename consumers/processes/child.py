@@ -10,17 +10,13 @@ import socket
 import sys
 from pathlib import Path
 
-import structlog
-
 from consumers.app import WorkerProcess
 from consumers.calling.running import add_running_event
 from consumers.settings import load_settings
 from consumers.starting.ending import Ending
 from consumers.starting.load import find_worker
-from consumers.starting.process import run_process
-from relay.contract.display import warn
-from relay.contract.duties import cancel, frames
-from relay.contract.explain import FAILED, explain
+from consumers.starting.process import run_process, say_failure
+from relay.contract.duties import cancel
 from relay.contract.logs import configure_logs
 from relay.contract.loop import run
 from relay.contract.surroundings import with_running_dev
@@ -38,20 +34,13 @@ from relay.supervise.messages import (
 # What the parent knows at most too little of, when this process is killed.
 TELL_SECONDS = 1.0
 
-_log = structlog.get_logger("consumers.processes")
-
 
 def main() -> int:
     """Run one worker process, and give its exit code."""
     try:
         _work(socket.socket(fileno=int(sys.argv[1])), sys.argv[2])
     except Exception as error:  # noqa: BLE001 - the edge: whatever it was, the parent starts another
-        explanation = explain(error)
-        if explanation is None:
-            _log.error("process_failed", error=type(error).__name__, frames=frames(error))
-            return FAILED
-        warn(f"relay: {explanation.message}")
-        return explanation.exit_code
+        return say_failure(error)
     return 0
 
 

@@ -77,23 +77,27 @@ async def run_process(
         raise failure
 
 
-async def _leave(failure: Exception | None) -> NoReturn:
-    code = 0 if failure is None else _said(failure)
-    # What handlers have printed may wait for more.
-    with suppress(TimeoutError):
-        async with asyncio.timeout(FLUSH_SECONDS):
-            await run_aside(_flush, "flush")
-    os._exit(code)
+def say_failure(failure: Exception) -> int:
+    """Say what has ended a process, in the user's words where it is not a bug of ours.
 
-
-def _said(failure: Exception) -> int:
-    """Say what has failed, and give the exit code for it."""
+    Returns:
+        The exit code for it.
+    """
     explanation = explain(failure)
     if explanation is None:
         _log.error("process_failed", error=type(failure).__name__, frames=frames(failure))
         return FAILED
     warn(f"relay: {explanation.message}")
     return explanation.exit_code
+
+
+async def _leave(failure: Exception | None) -> NoReturn:
+    code = 0 if failure is None else say_failure(failure)
+    # What handlers have printed may wait for more.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(FLUSH_SECONDS):
+            await run_aside(_flush, "flush")
+    os._exit(code)
 
 
 def _flush() -> None:
