@@ -1,4 +1,4 @@
-"""Counts dead letters on the server, so that a plan for a hundred thousand takes half a second.
+"""Counts dead letters on the server, so that a plan need not bring each of them here.
 
 What the server cannot judge without doubt it gives back, to be judged here. What it counts has all
 that a worker looks at when it reads an entry, and no worker has called it unreadable. Another
@@ -18,7 +18,7 @@ from consumers.operations.select import Selection, behind, in_order
 from relay.contract.connect import text_of
 from relay.contract.script import Script
 
-# One page keeps the server for three milliseconds.
+# Bounded so that no page keeps the server for long; `make bench-commands` judges it.
 PAGE = 512
 BYTES_PER_PAGE = 384 * 1024
 
