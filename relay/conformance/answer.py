@@ -111,7 +111,7 @@ def take_answer(data: bytearray, *, ended: bool, bodiless: bool = False) -> Answ
 def _head(head: bytes) -> Answer:
     first, *lines = head.decode("latin-1").split("\r\n")
     version, _, rest = first.partition(" ")
-    if not version.startswith("HTTP/1.") or not rest[:3].isdigit():
+    if not version.startswith("HTTP/") or not rest[:3].isdigit():
         return Answer(0, fate=GARBLED)
     headers = []
     for line in lines:

@@ -98,7 +98,8 @@ class Signer:
 def compact(document: object) -> bytes:
     """Write JSON as senders do: no spaces, no escapes that are not needed."""
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "surrogatepass")
+    # Half a pair of surrogates has no UTF-8; what this writes instead is its escape in JSON.
+    return text.encode("utf-8", "backslashreplace")
 
 
 def other_secret() -> Secret:

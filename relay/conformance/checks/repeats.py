@@ -18,8 +18,8 @@ async def _together(probe: Probe) -> None:
     sets = []
     for number in AT_ONCE:
         event = probe.event()
-        request = probe.request(event)
-        requests = [request, *(probe.request(event) for _ in range(number - 1))]
+        signature = probe.target.signer.sign(event.body)
+        requests = [probe.request(event, signature=signature) for _ in range(number)]
         sent = f"the same delivery {number} times at once"
         sets.append((sent, event, await probe.together(requests)))
     await _judge_once(probe, sets)

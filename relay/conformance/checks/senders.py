@@ -58,6 +58,8 @@ async def _stalled(probe: Probe) -> None:
         for event in probe.events(AFTER_THEM):
             sent = f"a good delivery beside {STALLED} connections that say nothing more"
             probe.must_accept(sent, await probe.deliver(event), event)
+            if probe.findings:
+                return
 
 
 async def _cut(probe: Probe) -> None:
@@ -96,6 +98,7 @@ CHECKS = (
         "Senders that stop half-way keep nobody else out.",
         "A few broken lines must not be an outage.",
         _stalled,
+        is_alone=True,
     ),
     Check(
         "cut-connections",
