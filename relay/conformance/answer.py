@@ -1,8 +1,10 @@
 """What a receiver answered, read from bytes that may be anything."""
 
+import errno
 import json
 from dataclasses import dataclass, field
 
+from relay.conformance.verdict import NotJudged
 from relay.contract.printable import printable
 
 MAX_SHOWN = 80
@@ -45,6 +47,11 @@ class Answer:
         return self.fate == CLOSED
 
     @property
+    def unreached(self) -> bool:
+        """Whether there was not even a connection."""
+        return self.fate.startswith(UNREACHED)
+
+    @property
     def says_duplicate(self) -> bool:
         """Whether the receiver says, as the relay does, that it knew the event already."""
         return self.said("duplicate") is True
@@ -72,7 +79,23 @@ class Answer:
 CLOSED = "the connection was closed without an answer"
 GARBLED = "an answer that is no HTTP"
 SILENT = "no answer within {:g} s"
-UNREACHED = "the connection was refused"
+UNREACHED = "no connection: "
+
+
+# Of our own system: they say nothing of the receiver.
+_OWN_LIMITS = {errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS}
+
+
+def unreached(error: OSError) -> Answer:
+    """Make what stands for an answer where there was no connection.
+
+    Raises:
+        NotJudged: This machine has no more of what connections take.
+    """
+    if error.errno in _OWN_LIMITS:
+        raise NotJudged(f"this machine can open no more connections: {error.strerror}") from None
+    said = "it took too long" if isinstance(error, TimeoutError) else error.strerror or error
+    return Answer(0, fate=UNREACHED + printable(said))
 
 
 class Incomplete(Exception):

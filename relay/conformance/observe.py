@@ -6,7 +6,6 @@ judged only by what it answers.
 
 import asyncio
 import re
-import shlex
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Protocol
@@ -75,11 +74,11 @@ class CommandObserver:
     """Runs a command that prints what the receiver has stored, an event a line.
 
     Args:
-        command: Words as in a shell, but none is run.
+        words: The program and its arguments; no shell reads them.
     """
 
-    def __init__(self, command: str) -> None:
-        self._words = shlex.split(command)
+    def __init__(self, words: list[str]) -> None:
+        self._words = words
 
     async def counts(self) -> Counter[str]:
         """Count the lines that hold each mark.

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from relay.conformance.answer import UNREACHED
 from relay.conformance.check import Check
 from relay.conformance.observe import ObservingFailed
 from relay.conformance.probe import Count, Probe, TooMany
@@ -51,6 +50,8 @@ async def examine(target: Target, checks: Sequence[Check], *, count: Count | Non
         ObservingFailed: What was stored cannot be seen, though it was asked for.
     """
     count = count or Count()
+    if target.observer is not None:
+        await target.observer.counts()  # it shall fail before anything is sent
     # A name of its own: its event is not that of the check.
     plain = Probe(target, "first", count)
     reason = await _hindrance(plain)
@@ -79,8 +80,8 @@ async def _hindrance(plain: Probe) -> str:
     """Send a good delivery; say why nothing could be judged, if so."""
     event = plain.event()
     answer = await plain.deliver(event)
-    if answer.fate == UNREACHED:
-        raise Unreachable
+    if answer.unreached:
+        raise Unreachable(answer.fate)
     try:
         plain.must_accept("a good delivery", answer, event)
     except NotJudged as reason:
@@ -102,6 +103,8 @@ async def _try(check: Check, probe: Probe) -> Result:
         verdict, reason = Verdict.NOT_JUDGED, str(hindrance)
     except NotObservable as hindrance:
         verdict, reason = Verdict.NOT_OBSERVABLE, str(hindrance)
+    except ObservingFailed as hindrance:
+        verdict, reason = Verdict.NOT_JUDGED, str(hindrance)
     except TooMany:
         verdict, reason = Verdict.NOT_JUDGED, "a run sends no more deliveries than this"
     if probe.findings:

@@ -14,10 +14,10 @@ from relay.conformance.address import Address
 from relay.conformance.answer import (
     CLOSED,
     SILENT,
-    UNREACHED,
     Answer,
     Incomplete,
     take_answer,
+    unreached,
 )
 
 AGENT = "webhook-relay-conformance"
@@ -196,5 +196,5 @@ async def ask(address: Address, *pieces: bytes, seconds: float) -> Answer:
     try:
         async with connected(address) as wire:
             return await wire.exchange(*pieces, seconds=seconds)
-    except OSError:  # a time-out is one too
-        return Answer(0, fate=UNREACHED)
+    except OSError as error:  # a time-out is one too
+        return unreached(error)

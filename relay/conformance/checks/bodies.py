@@ -5,7 +5,7 @@ import gzip
 import zlib
 from functools import lru_cache
 
-from relay.conformance.answer import UNREACHED, Answer
+from relay.conformance.answer import unreached
 from relay.conformance.check import Check
 from relay.conformance.event import PREFIX, Event, compact
 from relay.conformance.probe import Probe
@@ -43,8 +43,8 @@ async def _expect(probe: Probe) -> None:
             # Who gets no word goes on all the same: RFC 9110, section 10.1.1.
             await wire.goes_on(CONTINUE_SECONDS)
             answer = await wire.exchange(event.body, seconds=probe.target.deadline_seconds)
-    except OSError:
-        answer = Answer(0, fate=UNREACHED)
+    except OSError as error:
+        answer = unreached(error)
     probe.must_accept("a delivery with Expect: 100-continue", answer, event)
 
 

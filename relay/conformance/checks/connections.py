@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from relay.conformance.answer import UNREACHED, Answer
+from relay.conformance.answer import Answer, unreached
 from relay.conformance.check import Check
 from relay.conformance.probe import Probe
 from relay.conformance.wire import connected
@@ -19,8 +19,8 @@ async def _kept(probe: Probe) -> None:
                 probe.must_accept(sent, answer, event)
                 if (answer.header("connection") or "").lower() == "close":
                     return
-    except OSError:
-        probe.wrong("a connection", Answer(0, fate=UNREACHED), "a connection")
+    except OSError as error:
+        probe.wrong("a connection", unreached(error), "a connection")
 
 
 async def _pipelined(probe: Probe) -> None:
@@ -61,8 +61,8 @@ async def answers_to(
             while len(answers) < number and not (answers and answers[-1].fate):
                 seconds = probe.target.deadline_seconds if not answers else _next_seconds(probe)
                 answers.append(await wire.answer(seconds))
-    except OSError:
-        answers.append(Answer(0, fate=UNREACHED))
+    except OSError as error:
+        answers.append(unreached(error))
     return answers
 
 

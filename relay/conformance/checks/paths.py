@@ -1,6 +1,6 @@
 """Other paths and methods than a delivery has."""
 
-from relay.conformance.answer import UNREACHED, Answer
+from relay.conformance.answer import unreached
 from relay.conformance.check import Check
 from relay.conformance.probe import Probe
 from relay.conformance.wire import connected, head
@@ -28,7 +28,7 @@ async def _wrong_method(probe: Probe) -> None:
 
 
 async def _head(probe: Probe) -> None:
-    address = probe.target.address
+    address, event = probe.target.address, probe.event()
     try:
         async with connected(address) as wire:
             await wire.send(head(address, method="HEAD"))
@@ -36,11 +36,10 @@ async def _head(probe: Probe) -> None:
             probe.must_cope("a HEAD", first)
             if (first.header("connection") or "").lower() == "close" or first.fate:
                 return
-            event = probe.event()
             request = probe.request(event)
             answer = await wire.exchange(request, seconds=probe.target.deadline_seconds)
-    except OSError:
-        answer = Answer(0, fate=UNREACHED)
+    except OSError as error:
+        answer = unreached(error)
     if answer.closed:
         return  # whoever closes after it leaves nothing to be misread
     probe.must_accept("a good delivery after a HEAD on one connection", answer, event)

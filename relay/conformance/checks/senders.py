@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
-from relay.conformance.answer import UNREACHED, Answer
+from relay.conformance.answer import Answer, unreached
 from relay.conformance.check import Check
 from relay.conformance.probe import Probe
 from relay.conformance.wire import Wire, connected
@@ -38,8 +38,8 @@ async def _trickled(probe: Probe, at_once: bytes, slowly: bytes) -> Answer:
             await wire.send(at_once)
             await wire.trickle(pieces, probe.target.slow_seconds)
             return await wire.answer(probe.target.deadline_seconds)
-    except OSError:
-        return Answer(0, fate=UNREACHED)
+    except OSError as error:
+        return unreached(error)
 
 
 async def _stalled(probe: Probe) -> None:
@@ -50,8 +50,8 @@ async def _stalled(probe: Probe) -> None:
             said = request[: (0, 40, len(request) - 1)[number % 3]]
             try:
                 wire = await stalled.enter_async_context(connected(probe.target.address))
-            except OSError:
-                answer = Answer(0, fate=UNREACHED)
+            except OSError as error:
+                answer = unreached(error)
                 probe.wrong(f"connection {number + 1} of {STALLED}", answer, "a connection")
                 return
             await wire.send(said)
