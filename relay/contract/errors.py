@@ -4,6 +4,7 @@
 
     RelayError
     ├── DeliveryRefused          answered to the sender with `status` and `reason`
+    │   ├── MalformedRequest     400  the sender's operator: what came is no HTTP
     │   ├── UnknownEndpoint      404  the sender's operator mends the URL
     │   ├── MethodNotAllowed     405  the sender's operator mends the method
     │   ├── BodyIncomplete       408  the sender sends it again, faster
@@ -40,6 +41,14 @@ class DeliveryRefused(RelayError):
     status: ClassVar[int] = 500
     reason: str = "internal_error"
     title: ClassVar[str] = "The delivery was refused"
+
+
+class MalformedRequest(DeliveryRefused):
+    """What came is not HTTP, or leaves open where one request ends."""
+
+    status = 400
+    reason = "malformed_request"
+    title = "The request cannot be read"
 
 
 class UnknownEndpoint(DeliveryRefused):

@@ -15,6 +15,8 @@ from typing import Any, cast
 import structlog
 from aiohttp import web
 
+from relay.contract.errors import MalformedRequest
+from relay.http.answers import problem
 from relay.metrics import Metrics
 from relay.receive.body import Budget
 from relay.receive.routes import Ingress
@@ -73,6 +75,20 @@ class Connection(web.RequestHandler):
         """End it at once, whatever is still to be sent."""
         if self._kept_transport is not None:
             self._kept_transport.abort()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what is no HTTP in our own words: those of aiohttp repeat what was sent."""
+        if status != MalformedRequest.status or request.writer.output_size:
+            return super().handle_error(request, status, exc, message)
+        response = problem(MalformedRequest())
+        response.force_close()
+        return response
 
     def data_received(self, data: bytes) -> None:
         """Take what came."""

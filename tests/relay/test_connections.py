@@ -291,6 +291,28 @@ async def test_too_many_or_too_long_headers_are_refused(headers: bytes) -> None:
     assert here.asked == []
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET /page HTTP/1.1\r\nx canary-in-header-9c07: 1\r\n\r\n",
+        b"canary-in-header-9c07 /page HTTP/1.1\r\n\r\n",
+        b"POST /page HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\ncanary-in-body-5b1d\r\n",
+    ],
+)
+async def test_what_cannot_be_read_is_not_repeated(sent: bytes) -> None:
+    """The answer says so in our words, and neither the sender's text nor what we are made of."""
+    async with place() as here:
+        sender = await here.connect()
+        sender.writer.write(sent)
+        answer = await sender.reader.read()
+
+    assert answer.startswith(b"HTTP/1.0 400")
+    assert b'"reason":"malformed_request"' in answer
+    assert b"server: webhook-relay" in answer
+    assert b"canary" not in answer
+    assert b"aiohttp" not in answer
+
+
 async def test_a_kept_connection_may_send_any_number_of_heads() -> None:
     """What was received before is nothing against the next request, though it comes in two."""
     long = b"GET /page HTTP/1.1\r\nhost: x\r\nx: " + b"y" * 7000

@@ -54,6 +54,7 @@ def test_reasons_are_as_published() -> None:
     }
 
     assert found == {
+        "malformed_request": 400,
         "unknown_endpoint": 404,
         "method_not_allowed": 405,
         "body_incomplete": 408,

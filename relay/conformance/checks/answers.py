@@ -8,6 +8,7 @@ from relay.conformance.check import Check
 from relay.conformance.event import Event
 from relay.conformance.probe import Probe
 from relay.conformance.verdict import NotObservable
+from relay.conformance.wire import head
 
 CANARY = "conformance-canary-7d4e"
 TIMES = 5
@@ -47,10 +48,22 @@ async def _silent(probe: Probe) -> None:
             probe.wrong(sent, f"{answer.shown()}, with {what} in it", "an answer without it")
         for line in _inner(answer):
             probe.wrong(sent, f"{answer.shown()}, with {line} in it", "an answer without it")
-    event = probe.event()
-    answer = await probe.deliver(event.with_body(b"{" + CANARY.encode()))
-    if CANARY in _whole(answer):
-        probe.wrong("a signed body that is no JSON", "its text", "an answer without it")
+    for sent, data in _broken(probe):
+        answer = await probe.ask(data)
+        if CANARY in _whole(answer):
+            probe.wrong(sent, f"{answer.shown()}, with its text in it", "an answer without it")
+
+
+def _broken(probe: Probe) -> list[tuple[str, bytes]]:
+    """Give requests that cannot be read, whose text is nobody's business all the same."""
+    address, canary = probe.target.address, CANARY.encode()
+    chunked = head(address, [("transfer-encoding", "chunked")])
+    return [
+        ("a signed body that is no JSON", probe.request(probe.event().with_body(b"{" + canary))),
+        ("a header that cannot be read", head(address, [(f"x {CANARY}", "1")])),
+        ("a chunk size that is text", chunked + canary + b"\r\n"),
+        ("a path that is nobody's", head(address.beside(CANARY), [("content-length", "0")])),
+    ]
 
 
 def _told(answer: Answer, expected: list[str], secret: bytes) -> list[str]:
