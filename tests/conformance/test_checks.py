@@ -5,41 +5,23 @@ from collections.abc import Iterable
 
 import pytest
 
-from relay.conformance import CHECKS, Report, Target, Trouble, examine
-from relay.conformance.address import Address
-from relay.conformance.event import Maker, Signer
+from relay.conformance import CHECKS, Report, examine
 from relay.conformance.verdict import Verdict
-from relay.endpoint import Secret
-from relay.providers import PROVIDERS
+from tests.conformance.aiming import target
 from tests.conformance.bad import FAULTS
-from tests.conformance.receiver import MAX_BODY_BYTES, SECOND, SECRET, Receiver
+from tests.conformance.receiver import Receiver
 
 # Runs mostly wait; this many at once keep a core busy.
 TOGETHER = 6
 RIGHT = "right"
+# A hundred at once for each of them would take half of the time.
+BUSY = {RIGHT, "many-at-once"}
 
 
-def target(receiver: Receiver, **changes: object) -> Target:
-    """Say what is known of a receiver; everything, as usual."""
-    provider = PROVIDERS["unipile"]
-    known: dict[str, object] = {
-        "address": Address.parse(receiver.url),
-        "signer": Signer(provider, Secret(SECRET, "test"), Secret(SECOND, "test")),
-        "maker": Maker(provider, "message.new", "0123abcd"),
-        "max_body_bytes": MAX_BODY_BYTES,
-        "patience_seconds": receiver.patience_seconds,
-        "slow_seconds": receiver.slow_seconds,
-        "at_once": 100,
-        "observer": receiver,
-        "trouble": Trouble(receiver.break_it, receiver.mend_it),
-    }
-    return Target(**known | changes)  # type: ignore[arg-type]
-
-
-async def examined(receiver: Receiver) -> Report:
+async def examined(receiver: Receiver, at_once: int) -> Report:
     """Run every check against a receiver."""
     async with receiver.running():
-        return await examine(target(receiver), CHECKS)
+        return await examine(target(receiver, at_once=at_once), CHECKS)
 
 
 async def all_examined(kinds: Iterable[tuple[str, type[Receiver]]]) -> dict[str, Report]:
@@ -48,7 +30,7 @@ async def all_examined(kinds: Iterable[tuple[str, type[Receiver]]]) -> dict[str,
 
     async def one(name: str, kind: type[Receiver]) -> tuple[str, Report]:
         async with room:
-            return name, await examined(kind())
+            return name, await examined(kind(), 100 if name in BUSY else 2)
 
     return dict(await asyncio.gather(*(one(name, kind) for name, kind in kinds)))
 

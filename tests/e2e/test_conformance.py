@@ -50,9 +50,7 @@ def test_the_kit_finds_nothing_wrong_with_the_gateway(
     server = start_server("valkey")
     (tmp_path / "relay.toml").write_text(CONFIGURATION)
     pid = server.pid
-    with gateway(
-        tmp_path, server.url, SECOND=SECOND, RELAY_PROCESSES=str(processes)
-    ) as program:
+    with gateway(tmp_path, server.url, SECOND=SECOND, RELAY_PROCESSES=str(processes)) as program:
         exit_code, report = examined(
             program,
             tmp_path,

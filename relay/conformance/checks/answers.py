@@ -93,8 +93,9 @@ async def _in_trouble(probe: Probe) -> None:
     if trouble is None:
         raise NotObservable("say --break and --mend, two commands, to have it judged")
     event = probe.event()
-    await trouble.begin()
     try:
+        # Half of what it does may be done when it fails.
+        await trouble.begin()
         answer = await probe.deliver(event)
         bad = await probe.deliver(probe.event(), signature=probe.target.signer.sign(b"another"))
     finally:
