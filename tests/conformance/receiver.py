@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import json
 import re
+import ssl
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -107,10 +108,10 @@ class Receiver:
         return f"http://127.0.0.1:{self.port}{PATH}"
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def running(self, tls: ssl.SSLContext | None = None) -> AsyncIterator[None]:
         """Listen within the block."""
         server = await asyncio.start_server(
-            self._connection, "127.0.0.1", 0, limit=HEAD_BYTES, backlog=512
+            self._connection, "127.0.0.1", 0, limit=HEAD_BYTES, backlog=512, ssl=tls
         )
         self.port = server.sockets[0].getsockname()[1]
         try:
