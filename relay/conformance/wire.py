@@ -23,6 +23,8 @@ from relay.conformance.answer import (
 AGENT = "webhook-relay-conformance"
 CONNECT_SECONDS = 10.0
 PIECE_BYTES = 256 * 1024
+# No answer to a delivery is so long; one without an end shall not fill our own memory.
+MOST_ANSWER_BYTES = 4 * 1024 * 1024
 
 Header = tuple[str, str | bytes]
 
@@ -68,6 +70,8 @@ class Wire(asyncio.Protocol):
         """Keep what came."""
         self._data += data
         self._changed.set()
+        if len(self._data) > MOST_ANSWER_BYTES:
+            self.close()
 
     def eof_received(self) -> bool:
         """Take note that nothing more comes; our own side stays open where it can."""
@@ -138,8 +142,7 @@ class Wire(asyncio.Protocol):
             return await self.answer(seconds)
         finally:
             sending.cancel()
-            with suppress(asyncio.CancelledError):
-                await sending
+            await asyncio.wait([sending])
 
     def finish(self) -> None:
         """Close the sending side in order, where that can be done."""

@@ -10,6 +10,7 @@ from relay.conformance.check import Check
 from relay.conformance.observe import CommandObserver, ObservingFailed
 from relay.conformance.probe import Count
 from relay.conformance.verdict import Result, Verdict
+from relay.conformance.wire import MOST_ANSWER_BYTES
 from tests.conformance.aiming import target
 from tests.conformance.receiver import Answered, Receiver, Refused, Request
 
@@ -174,6 +175,19 @@ async def test_no_more_is_sent_than_the_bound() -> None:
     assert report.sent == 20
     assert len(receiver.stored) <= 20
     assert report.results[0].verdict is Verdict.NOT_JUDGED
+
+
+async def test_an_answer_without_an_end_is_none() -> None:
+    """It fills no memory, and is not waited for until the deadline."""
+
+    class Talks(Receiver):
+        async def take(self, request: Request) -> Answered:
+            return Answered(200, {"text": "x" * 4 * MOST_ANSWER_BYTES})
+
+    found = await results(Talks(), "plain")
+
+    assert found["plain"].verdict is Verdict.FAILED
+    assert "closed" in found["plain"].findings[0].answered
 
 
 async def test_nobody_is_there() -> None:

@@ -25,7 +25,7 @@ async def _unknown_types(probe: Probe) -> None:
         ("an event whose type is a path", "../../etc/passwd"),
     ):
         event = probe.event().changed(**{key: value})
-        probe.must_cope(sent, await _not_injected(probe, sent, await probe.deliver(event)))
+        probe.must_cope(sent, _not_injected(probe, sent, await probe.deliver(event)))
 
 
 async def _hostile_ids(probe: Probe) -> None:
@@ -45,7 +45,7 @@ async def _hostile_ids(probe: Probe) -> None:
         event = probe.event()
         event = event.changed(**{key: f"{event.mark}{ending}"})
         words = f"an event whose id has {sent}"
-        probe.must_cope(words, await _not_injected(probe, words, await probe.deliver(event)))
+        probe.must_cope(words, _not_injected(probe, words, await probe.deliver(event)))
 
 
 async def _odd_ids(probe: Probe) -> None:
@@ -64,7 +64,7 @@ async def _odd_ids(probe: Probe) -> None:
         probe.must_cope(f"an event {sent}", await probe.deliver(event))
 
 
-async def _not_injected(probe: Probe, sent: str, answer: Answer) -> Answer:
+def _not_injected(probe: Probe, sent: str, answer: Answer) -> Answer:
     if answer.header(INJECTED) is not None:
         probe.wrong(sent, "a header of its own making in the answer", "none of its text")
     return answer

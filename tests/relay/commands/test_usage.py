@@ -37,7 +37,9 @@ def test_version(relay: Relay) -> None:
     assert (done.exit_code, done.stdout) == (0, f"webhook-relay {__version__}\n")
 
 
-@pytest.mark.parametrize("command", ["dev", "serve", "send", "tail", "streams", "check"])
+@pytest.mark.parametrize(
+    "command", ["dev", "serve", "send", "tail", "streams", "check", "conformance"]
+)
 def test_every_command_has_help(relay: Relay, command: str) -> None:
     """The names that others rely on are there."""
     done = relay(command, "--help")
