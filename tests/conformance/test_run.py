@@ -228,6 +228,45 @@ async def test_trouble_is_mended_whatever_happens() -> None:
     assert found["own-trouble"].verdict is Verdict.NOT_JUDGED
 
 
+class Spools(Receiver):
+    """Keeps elsewhere what it cannot store, or says so."""
+
+    keeps = True
+
+    async def keep(self, request: Request, document: dict[str, Any] | None) -> Answered:
+        if self.is_away and not self.keeps:
+            return Answered(200, {})
+        self.is_away = False
+        return await super().keep(request, document)
+
+
+class Pretends(Spools):
+    """Answers 200 for what it loses."""
+
+    keeps = False
+
+
+@pytest.mark.parametrize(
+    ("kind", "verdict"), [(Spools, Verdict.PASSED), (Pretends, Verdict.FAILED)]
+)
+async def test_what_is_accepted_in_trouble_must_be_kept(
+    monkeypatch: pytest.MonkeyPatch, kind: type[Receiver], verdict: Verdict
+) -> None:
+    """A spool is as good as a refusal, and an empty promise is not."""
+    monkeypatch.setattr("relay.conformance.run.SEEN_SECONDS", 0.0)
+
+    found = await results(kind(), "own-trouble")
+
+    assert found["own-trouble"].verdict is verdict
+
+
+async def test_what_is_accepted_in_trouble_has_not_passed_unseen() -> None:
+    """From outside a spool and an empty promise look the same."""
+    found = await results(Spools(), "own-trouble", observer=None)
+
+    assert found["own-trouble"].verdict is Verdict.NOT_OBSERVABLE
+
+
 async def test_trouble_that_nobody_can_make_is_not_observable() -> None:
     """It says what would make it so."""
     found = await results(Receiver(), "own-trouble", trouble=None)
