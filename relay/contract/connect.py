@@ -11,6 +11,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,8 +21,10 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import (
+    MasterDownError,
     NoPermissionError,
     OutOfMemoryError,
+    ReadOnlyError,
     RedisError,
     ResponseError,
 )
@@ -122,6 +125,11 @@ def connect(
 class _Telling(AbstractConnection):
     """A connection that says that it is lost in one way, and writes without a task of its own.
 
+    One that a replica answers is given up when it goes back to its pool: after a failover the
+    primary may stand behind the same address, and nothing else ends a connection that works.
+
+    Its name in CLIENT LIST is a help and no need: a user who may not set it is served without.
+
     uvloop answers a write to a connection that broke unseen with RuntimeError, which nobody takes
     for a lost connection: a worker's handler would end with it, and a delivery be answered 500.
 
@@ -135,6 +143,24 @@ class _Telling(AbstractConnection):
     def made_of(kind: type[AbstractConnection]) -> type[AbstractConnection]:
         """Give a kind of connection that tells, made of one that may not."""
         return type(kind.__name__, (_Telling, kind), {})
+
+    async def on_connect_check_health(self, check_health: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's signature
+        name, self.client_name = self.client_name, None
+        try:
+            await super().on_connect_check_health(check_health)
+        finally:
+            self.client_name = name
+        if name:
+            await self.send_command("CLIENT", "SETNAME", name, check_health=False)
+            with suppress(ResponseError):
+                await self.read_response()
+
+    async def read_response(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - redis-py's
+        try:
+            return await super().read_response(*arguments, **options)
+        except (ReadOnlyError, MasterDownError):
+            self.mark_for_reconnect()  # type: ignore[no-untyped-call]
+            raise
 
     async def send_packed_command(
         self,

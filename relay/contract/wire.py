@@ -41,6 +41,11 @@ class Wire:
         self._check_seconds = 0.0
 
     @property
+    def limit_seconds(self) -> float:
+        """How long an exchange may take, as far as is known before there was one."""
+        return self._deadlines.limit_seconds
+
+    @property
     def is_open(self) -> bool:
         """Whether the connection of the last exchange still stands."""
         return self._connection is not None and self._connection.is_connected
@@ -60,11 +65,15 @@ class Wire:
             connection = self._connection or await self.open()
             with self._deadlines.of(self._task()):
                 await connection.send_packed_command(packed, check_health=False)
-                return [await _reply(connection) for _ in commands]
+                replies = [await _reply(connection) for _ in commands]
         except BaseException:
             # A late reply would be taken for the next command's.
             await self.close()
             raise
+        if connection.should_reconnect():  # type: ignore[no-untyped-call]
+            # A replica stands there now; the next exchange looks for the primary.
+            await self.close()
+        return replies
 
     async def open(self) -> AbstractConnection:
         """Take a connection that stands; an exchange does it where there is none.

@@ -68,3 +68,23 @@ async def test_a_connection_that_is_lost_is_taken_anew(server: Server, store: Re
     assert await wire.exchange([("PING",)]) == [b"PONG"]
     await wire.close()
     await client.aclose()
+
+
+async def test_a_connection_that_a_replica_answers_is_left(own_server: Server) -> None:
+    """All replies are read; then the next exchange connects anew, to who stands there now."""
+    client = connect(own_server.url, role="test")
+    wire = Wire(client)
+    (before,) = await wire.exchange([("CLIENT", "ID")])
+    with own_server.client() as other:
+        other.replicaof("127.0.0.1", 1)
+        refused, answered = await wire.exchange([("SET", "key", "value"), ("PING",)])
+        was_open = wire.is_open
+        other.replicaof("NO", "ONE")
+    (after,) = await wire.exchange([("CLIENT", "ID")])
+
+    assert isinstance(refused, ResponseError)
+    assert answered == b"PONG"
+    assert not was_open
+    assert after != before
+    await wire.close()
+    await client.aclose()
