@@ -37,6 +37,7 @@ from relay.receive.drain import CUT_SECONDS, DRAIN_IDLE_SECONDS, run_out
 from relay.receive.refusals import RefusalLog
 from relay.receive.routes import Ingress, add_routes
 from relay.settings import Settings, build_endpoints, build_rates, load_settings
+from relay.warn import Warnings
 
 # What a gateway opens beside senders' connections: logs, listeners, the store, the parent.
 OWN_FILES = 64
@@ -60,9 +61,11 @@ class Listening:
 class _Reports(Observer):
     """Sends what the appender reports to the counters and to whom it concerns."""
 
-    def __init__(self, metrics: Metrics, announcer: Announcer) -> None:
+    def __init__(self, metrics: Metrics, announcer: Announcer, warnings: Warnings) -> None:
         self._metrics = metrics
         self._announcer = announcer
+        self._warnings = warnings
+        self._is_enough = True
 
     def flushed(self, events: int, seconds: float) -> None:
         self._metrics.flushed(events, seconds)
@@ -85,7 +88,15 @@ class _Reports(Observer):
 
     def connected(self) -> None:
         self._announcer.connected()
+        self._warnings.connected()
         _log.info("store_answers_again")
+
+    def replicated(self, replicas: int, *, is_enough: bool) -> None:
+        self._metrics.confirming_replicas(replicas)
+        was_enough, self._is_enough = self._is_enough, is_enough
+        if is_enough != was_enough:
+            event = "replicas_confirm_again" if is_enough else "too_few_replicas"
+            _log.warning(event, replicas=replicas)
 
 
 class Gateway:
@@ -118,12 +129,14 @@ class Gateway:
             ],
             Holder(self._watcher, keys, settings.held_groups),
         )
+        self._warnings = Warnings(self._watcher, settings.replicas)
         self._appender = Appender(
             self._store,
             keys,
             limits=Limits(deadline_seconds=settings.append_deadline_seconds),
-            observer=_Reports(self.metrics, self._announcer),
+            observer=_Reports(self.metrics, self._announcer, self._warnings),
             is_full=lambda: self.capacity.is_full,
+            replicas=settings.replicas,
         )
         self.readiness = Readiness(self.capacity, self._appender, self._announcer)
         self.budget = Budget.within(
@@ -154,6 +167,7 @@ class Gateway:
         """Live within the block; the store may be away at start."""
         self._duties.start("capacity", self.capacity.watch)
         self._duties.start("announce", self._announcer.run)
+        self._duties.start("warn", self._warnings.run)
         try:
             yield
         finally:

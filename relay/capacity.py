@@ -31,7 +31,6 @@ class Capacity:
     def __init__(self, redis: Redis, metrics: Metrics) -> None:
         self._redis = redis
         self._metrics = metrics
-        self._warned: set[str] = set()
         self._last = 0.0, 0.0
         self._pause = POLL_SECONDS
         self.is_full = False
@@ -48,7 +47,6 @@ class Capacity:
             except (NoPermissionError, ResponseError):
                 # Without INFO the store's own refusal is the only bound there is.
                 self.is_full = False
-                self._warn_once("INFO is not permitted, so ingress stops only when the store does")
             await asyncio.sleep(self._pause)
 
     async def look(self) -> None:
@@ -74,10 +72,4 @@ class Capacity:
         bound = int(memory.get("maxmemory", 0))
         if not bound:
             bound = int(memory.get("total_system_memory", 0)) // 2
-            self._warn_once("maxmemory is 0: set it; until then half the machine's memory counts")
         return int(memory["used_memory"]) / bound if bound else 0.0
-
-    def _warn_once(self, advice: str) -> None:
-        if advice not in self._warned:
-            self._warned.add(advice)
-            _log.warning("store_memory_unbounded", advice=advice)

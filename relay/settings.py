@@ -6,6 +6,7 @@ Source: docs/reference/configuration.md.
 """
 
 import ipaddress
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -42,8 +43,15 @@ def _check_host(host: str) -> str:
     return host
 
 
+def _check_durability(text: str) -> str:
+    if not re.fullmatch(r"local|replicated:[1-9]", text):
+        raise ValueError('"local", or "replicated:N" with N replicas, 1 to 9')
+    return text
+
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Host = Annotated[str, AfterValidator(_check_host)]
+Durability = Annotated[str, AfterValidator(_check_durability)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -116,6 +124,8 @@ class Settings(FileSettings):
     trusted_proxies: tuple[Network, ...] = ()
     # Most senders wait no longer than a few seconds.
     append_deadline_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
+    # Waiting for replicas costs each delivery their answer, and there are none on most machines.
+    durability: Durability = "local"
     grace_seconds: Annotated[float, Field(ge=0)] = 20.0
     # One keeps a core busy; more pay where there are cores for them.
     processes: Annotated[int, Field(ge=1, le=256)] = 1
@@ -126,6 +136,11 @@ class Settings(FileSettings):
         if self.body_budget_bytes < self.max_body_bytes:
             raise ValueError("body_budget_bytes must be at least max_body_bytes")
         return self
+
+    @property
+    def replicas(self) -> int:
+        """How many replicas must have an event before it is answered 200."""
+        return int(self.durability.partition(":")[2] or 0)
 
     @classmethod
     def load(

@@ -1,6 +1,6 @@
 """Stores for tests: in memory, and real servers that are started once or for one test."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from relay.contract import logs
 from relay.contract.connect import connect
 from tests import scanning
 from tests.permanent import keys_without_end
+from tests.replicas import ReplicaSet, replicated
 from tests.servers import NAMES, Durability, Server, find_binary
 
 # The machine's load must not decide whether a property holds.
@@ -92,11 +93,17 @@ def empty_server(server: Server) -> Iterator[Server]:
 
 @pytest.fixture
 def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer]:
-    """Starts servers of the test's own, which it may kill: ``start_server(name, durability)``."""
+    """Starts servers of the test's own, which it may kill.
+
+    ``start_server(name, durability, {"setting": "value"})``
+    """
     started: list[Server] = []
 
-    def start(name: str, durability: Durability = "always") -> Server:
-        server = Server(_binary_or_skip(name), tmp_path_factory.mktemp(f"own-{name}"), durability)
+    def start(
+        name: str, durability: Durability = "always", options: Mapping[str, str] | None = None
+    ) -> Server:
+        directory = tmp_path_factory.mktemp(f"own-{name}")
+        server = Server(_binary_or_skip(name), directory, durability, options)
         started.append(server)
         server.start()
         return server
@@ -117,6 +124,15 @@ def own_server(request: pytest.FixtureRequest, start_server: StartServer) -> Ite
             left = keys_without_end(client)
 
         assert left == [], "keys that nothing will ever remove"
+
+
+@pytest.fixture(params=NAMES)
+async def replica_set(
+    request: pytest.FixtureRequest, start_server: StartServer
+) -> AsyncIterator[ReplicaSet]:
+    """A primary with one replica of the test's own, on servers of one kind."""
+    async with replicated(start_server, request.param) as made:
+        yield made
 
 
 @pytest.fixture

@@ -24,7 +24,6 @@ PERMANENT = (
     (r"\{[^}]+\}@rejected", "stream", "refusals, capped"),
     (r"\{[^}]+\}@gaps", "stream", "intervals without an account, few"),
     (r"\{[^}]+\}@accounts", "hash", "one field per account"),
-    (r"\{[^}]+\}@fence", "string", "one per tag, overwritten"),
     (r"@tags", "set", "one member per configured endpoint or partition"),
     (r"@control", "stream", "capped"),
     (r"@paused", "hash", "what an operator paused"),

@@ -65,6 +65,15 @@ class Proxy:
         self.url = ""
 
     @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self.url.rpartition(":")[2].partition("/")[0])
+
+    def lead_to(self, port: int) -> None:
+        """Have what connects from now on reach another server; what stands stays."""
+        self._server_port = port
+
+    @property
     def lost(self) -> int:
         """How many replies were lost."""
         return self.counted["lost"]

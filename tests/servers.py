@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -81,15 +81,28 @@ class Server:
         binary: The program.
         directory: Its own, for its files and its log.
         durability: When it writes to disk: never, every second, or before each answer.
+        options: Further settings, which hold from its next start on.
     """
 
-    def __init__(self, binary: Path, directory: Path, durability: Durability = "none") -> None:
+    def __init__(
+        self,
+        binary: Path,
+        directory: Path,
+        durability: Durability = "none",
+        options: Mapping[str, str] | None = None,
+    ) -> None:
+        self.options = dict(options or {})
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._binary = binary
         self._directory = directory
         self._durability = durability
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def directory(self) -> Path:
+        """Where its files are."""
+        return self._directory
 
     @property
     def pid(self) -> int:
@@ -104,9 +117,17 @@ class Server:
 
     def start(self) -> None:
         """Start, and return when it answers; a second start takes up port and files again."""
+        self.begin()
+        self.wait()
+
+    def begin(self) -> None:
+        """Start, and do not wait."""
         assert self._process is None, "the server is running already"
         with (self._directory / "server.log").open("ab") as log:
             self._process = subprocess.Popen(self._command(), stdout=log, stderr=log)
+
+    def wait(self) -> None:
+        """Return when it answers."""
         wait_until_sync(self._answers, deadline_seconds=START_SECONDS, description="server answers")
 
     def stop(self) -> None:
@@ -159,7 +180,7 @@ class Server:
             "appendfsync": fsync,
             "maxmemory-policy": "noeviction",
             "daemonize": "no",
-        }
+        } | self.options
         pairs = ((f"--{name}", value) for name, value in options.items())
         return [str(self._binary), *(word for pair in pairs for word in pair)]
 

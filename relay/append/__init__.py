@@ -12,17 +12,19 @@ import random
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import chain
-from typing import Any
 
 from redis.asyncio import Redis
 
+from relay.append.confirm import Confirming, Stored, probe_replicas
 from relay.append.script import (
     SCRIPT,
     Verdict,
     call_arguments,
+    comes_from_replica,
     pack,
     read_verdict,
     refusal,
+    unconfirmed,
 )
 from relay.append.waiting import Limits, Queue, Waiting
 from relay.contract.connect import UNKNOWN_OUTCOME, RedisError
@@ -65,6 +67,9 @@ class Observer:
     def connected(self) -> None:
         """The store answers again."""
 
+    def replicated(self, replicas: int, *, is_enough: bool) -> None:
+        """So many replicas are known to have what one flush has stored."""
+
 
 class Appender:
     """Appends events, many per round trip.
@@ -76,6 +81,8 @@ class Appender:
         limits: How much is sent and how much may wait.
         observer: Is told what happened.
         is_full: Says whether the store has no room for events; then nothing is sent.
+        replicas: How many must have an event before it counts as stored; 0 leaves that to the
+            store itself.
     """
 
     def __init__(
@@ -86,9 +93,12 @@ class Appender:
         limits: Limits | None = None,
         observer: Observer | None = None,
         is_full: Callable[[], bool] = lambda: False,
+        replicas: int = 0,
     ) -> None:
         self._redis = redis
         self._wire = Wire(redis)
+        self._replicas = replicas
+        self._confirming = Confirming(self._wire, keys, replicas) if replicas else None
         self._keys = keys
         self._limits = limits or Limits()
         self._observer = observer or Observer()
@@ -98,6 +108,7 @@ class Appender:
         self._flusher: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._failing = False
+        self._misled = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -145,10 +156,12 @@ class Appender:
         """Run the script on no event, to see whether the store would let it.
 
         Raises:
-            RedisError: It would not, or is away.
+            RedisError: It would not, or is away, or too few replicas would confirm an event.
         """
         key = self._keys.streams("")
         await SCRIPT(self._redis, [key, key])
+        if self._replicas:
+            await probe_replicas(self._redis, self._keys, self._replicas)
 
     async def stop(self) -> None:
         """Send what waits, and return when all of it is answered."""
@@ -212,6 +225,7 @@ class Appender:
                 # After the answers: nobody waits for a report.
                 _safely(self._observer.flushed, len(batch), now - started)
                 self._report(settled, now)
+                await self._leave_replica()
                 return
 
     def _within_deadline(self, batch: list[Waiting]) -> list[Waiting]:
@@ -227,22 +241,34 @@ class Appender:
         by_tag: dict[str, list[Waiting]] = {}
         for waiting in batch:
             by_tag.setdefault(waiting.event.tag, []).append(waiting)
-        replies = await self._call(
-            [
-                call_arguments(tag, [waiting.event for waiting in group], self._keys)
-                for tag, group in by_tag.items()
-            ]
-        )
+        calls = {
+            tag: call_arguments(tag, [waiting.event for waiting in group], self._keys)
+            for tag, group in by_tag.items()
+        }
+        stored = await self._store(calls, batch[-1].since + self._limits.deadline_seconds)
         settled: list[_Settled] = []
-        for (tag, group), reply in zip(by_tag.items(), replies, strict=True):
+        for (tag, group), reply in zip(by_tag.items(), stored.replies, strict=True):
             if isinstance(reply, Exception):
-                settled.append((tag, group, [Verdict(_refused(reply))] * len(group)))
+                verdicts = [Verdict(_refused(reply))] * len(group)
             else:
-                settled.append((tag, group, [read_verdict(verdict) for verdict in reply]))
+                verdicts = [read_verdict(verdict) for verdict in reply]
+            if not stored.is_confirmed:
+                verdicts = [unconfirmed(verdict) for verdict in verdicts]
+            settled.append((tag, group, verdicts))
         return settled
 
-    async def _call(self, calls: list[Call]) -> list[Any]:
-        return await SCRIPT.over(self._wire, calls)
+    async def _store(self, calls: dict[str, Call], ends_at: float) -> Stored:
+        if self._confirming is None:
+            return Stored(await SCRIPT.over(self._wire, list(calls.values())))
+        stored = await self._confirming.store(calls, ends_at)
+        _safely(self._observer.replicated, stored.replicas, is_enough=stored.is_confirmed)
+        return stored
+
+    async def _leave_replica(self) -> None:
+        if self._misled:
+            self._misled = False
+            # The primary may stand behind the same address.
+            await self._wire.close()
 
     def _report(self, settled: list[_Settled], now: float) -> None:
         tell = self._observer
@@ -265,12 +291,14 @@ class Appender:
             _safely(tell.duplicate, tag, result.entry_id)
             if result.changed_body:
                 _safely(tell.changed_body, tag)
+        elif isinstance(result, StoreUnavailable):
+            self._misled = self._misled or comes_from_replica(str(result))
 
 
-def _safely(report: Callable[..., None], *what: object) -> None:
+def _safely(report: Callable[..., None], *what: object, **more: object) -> None:
     """Report, whatever comes of it: an observer's trouble is none of the events'."""
     with suppress(Exception):
-        report(*what)
+        report(*what, **more)
 
 
 def _refused(error: Exception) -> TryLater:

@@ -141,6 +141,18 @@ def read_verdict(reply: bytes) -> Verdict:
     return Verdict(Appended(entry_id), registered or None, misplaced=code == b"U")
 
 
+def unconfirmed(verdict: Verdict) -> Verdict:
+    """Give what is said where too few replicas have the event; what was refused stays so."""
+    if isinstance(verdict.result, TryLater):
+        return verdict
+    return Verdict(StoreUnavailable("too few replicas confirm"), verdict.registered)
+
+
+def comes_from_replica(message: str) -> bool:
+    """Tell whether an error of the script says that no primary answered."""
+    return re.search(r"(?:^|-)READONLY ", message) is not None
+
+
 def refusal(message: str) -> TryLater:
     """Sort an error of the store by what the sender should be told."""
     # Redis 6.2 puts the place in the script before the word.

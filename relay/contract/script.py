@@ -62,13 +62,28 @@ class Script:
                 replies[number] = reply
         return replies
 
-    async def over(self, wire: Wire, calls: Sequence[Call]) -> list[Any]:
-        """Do the same as `many`, over one connection that is kept."""
-        replies = await wire.exchange([_command("EVALSHA", self._sha, call) for call in calls])
+    async def over(
+        self, wire: Wire, calls: Sequence[Call], then: Sequence[Command] = ()
+    ) -> list[Any]:
+        """Do the same as `many`, over one connection that is kept.
+
+        Args:
+            wire: The connection.
+            calls: Keys and arguments of each.
+            then: What follows in the same round trip, when every call has run.
+
+        Returns:
+            The replies to the calls, and behind them those to what follows.
+        """
+        commands = [_command("EVALSHA", self._sha, call) for call in calls]
+        replies = await wire.exchange([*commands, *then] if then else commands)
         unknown = [n for n, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
         if unknown:
-            again = await wire.exchange([_command("EVAL", self.text, calls[n]) for n in unknown])
-            for number, reply in zip(unknown, again, strict=True):
+            missed = [_command("EVAL", self.text, calls[n]) for n in unknown]
+            # What follows was too early the first time.
+            again = await wire.exchange([*missed, *then])
+            places = [*unknown, *range(len(calls), len(replies))]
+            for number, reply in zip(places, again, strict=True):
                 replies[number] = reply
         return replies
 

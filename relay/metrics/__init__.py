@@ -101,6 +101,10 @@ class Metrics:
         """Note how full the store is."""
         self.watch(families.STORE_MEMORY, lambda: ratio)
 
+    def confirming_replicas(self, replicas: int) -> None:
+        """Note how many replicas had what a flush stored."""
+        self.watch(families.CONFIRMING_REPLICAS, lambda: replicas)
+
     def watch(self, family: Family, value: Callable[[], float]) -> None:
         """Ask for a gauge's value whenever the gauges are read."""
         self._gauges[family.name] = value

@@ -51,6 +51,11 @@ STORE_MEMORY = Family(
     "Memory the store uses, as a part of what it may use",
     together="greatest",
 )
+CONFIRMING_REPLICAS = Family(
+    "relay_confirming_replicas",
+    "Replicas that had what the last flush stored when it was waited for them",
+    together="least",
+)
 WAITING_EVENTS = Family("relay_waiting_events", "Events that wait for a flush")
 WAITING_BYTES = Family("relay_waiting_bytes", "Bytes of the events that wait for a flush")
 BODY_BYTES = Family("relay_body_bytes_in_hand", "Body bytes received and not yet stored")
@@ -60,5 +65,13 @@ PROCESSES = Family("relay_processes", "Gateway processes that take deliveries")
 GATEWAY = Families(
     counters=(DELIVERIES, MISPLACED, CHANGED_BODIES, CLOSED_CONNECTIONS, RESTARTS),
     histograms=(APPEND_SECONDS, FLUSH_EVENTS, CONFIRM_SECONDS, DUPLICATE_AGE),
-    gauges=(STORE_MEMORY, WAITING_EVENTS, WAITING_BYTES, BODY_BYTES, CONNECTIONS, PROCESSES),
+    gauges=(
+        STORE_MEMORY,
+        CONFIRMING_REPLICAS,
+        WAITING_EVENTS,
+        WAITING_BYTES,
+        BODY_BYTES,
+        CONNECTIONS,
+        PROCESSES,
+    ),
 )

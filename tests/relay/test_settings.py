@@ -153,6 +153,11 @@ def test_an_unknown_key_is_a_fault(toml: dict[str, Any], named: str) -> None:
         ({"redis": {"url": HIDDEN}}, "redis.url"),
         ({"max_body_bytes": 2**21, "body_budget_bytes": 2**20}, "body_budget_bytes"),
         ({"append_deadline_seconds": 0}, "append_deadline_seconds"),
+        ({"durability": "replicated"}, "replicated:N"),
+        ({"durability": "replicated:0"}, "replicated:N"),
+        ({"durability": "replicated:10"}, "replicated:N"),
+        ({"durability": "replicated:1\n"}, "replicated:N"),
+        ({"durability": 1}, "durability"),
     ],
 )
 def test_wrong_values_are_named_and_never_repeated(toml: dict[str, Any], named: str) -> None:
@@ -168,6 +173,14 @@ def test_a_signature_is_remembered_as_long_as_it_is_good() -> None:
     toml = endpoint(window_seconds=601, late_tolerance_seconds=1)
 
     assert Settings.load(ENVIRON, toml).endpoints["unipile"].window_seconds == 601
+
+
+def test_durability_says_how_many_replicas_must_have_an_event() -> None:
+    """None by default: there are none on most machines."""
+    replicated = Settings.load({"RELAY_DURABILITY": "replicated:2"}, {"durability": "local"})
+
+    assert Settings.load({}, {}).replicas == 0
+    assert replicated.replicas == 2
 
 
 def test_the_environment_wins_over_the_file() -> None:

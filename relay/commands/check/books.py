@@ -7,7 +7,6 @@ miss nothing. All of it can be made again from the configuration and the streams
 from collections.abc import AsyncIterator, Mapping
 
 from relay.commands import catalog
-from relay.commands.check.finding import Finding
 from relay.commands.store import Store, gateway_settings
 from relay.contract.connect import ResponseError, text_of
 from relay.contract.control import tell_of_stream
@@ -19,6 +18,7 @@ from relay.contract.printable import printable
 from relay.contract.registry import WrongType
 from relay.contract.script import Script
 from relay.contract.stream import Stream
+from relay.finding import Finding
 
 SCAN_KEYS = 1000
 MEND = "run `relay check --repair`"

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from relay.commands.check.finding import Finding
 from relay.commands.check.index import estimate_index
 from relay.commands.store import gateway_settings
 from relay.contract.config import unknown_variables
 from relay.contract.errors import ConfigurationFault
+from relay.finding import Finding
 from relay.settings import Settings, build_endpoints
 
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from relay.commands.check.finding import Finding
 from relay.commands.store import Store
 from relay.contract.connect import ResponseError, text_of
+from relay.finding import Finding
 from relay.settings import EndpointSection
 
 MIB = 1024 * 1024

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from relay.commands.check import books, server
 from relay.commands.check.configuration import check_configuration
-from relay.commands.check.finding import Finding
 from relay.commands.check.index import check_index
 from relay.commands.store import gateway_settings, opened, store_settings
 from relay.contract.config import FileSettings
@@ -13,6 +12,7 @@ from relay.contract.errors import ConfigurationFault
 from relay.contract.explain import explain
 from relay.contract.loop import run
 from relay.contract.registry import WrongType
+from relay.finding import Finding
 from relay.settings import EndpointSection
 
 
@@ -39,7 +39,7 @@ async def _check_store(
     work = books.repair if repair else books.check_books
     try:
         async with opened(settings) as store:
-            findings += await server.check_server(store)
+            findings += await server.check_server(store, _replicas(environ))
             findings += await check_index(store, _endpoints(environ))
             findings += await work(store, environ)
     except WrongType as error:
@@ -49,6 +49,13 @@ async def _check_store(
         said, _, advice = (explanation.message if explanation else str(error)).partition("\n")
         findings.append(Finding("fail", "Redis", said, advice))
     return findings
+
+
+def _replicas(environ: Mapping[str, str]) -> int:
+    try:
+        return gateway_settings(environ, None).replicas
+    except ConfigurationFault:
+        return 0
 
 
 def _endpoints(environ: Mapping[str, str]) -> Mapping[str, EndpointSection]:

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from relay.commands.check import server as judge
+from relay import judge
+from relay.commands.check import server as ask
+from tests.conftest import StartServer
 from tests.making import make_identified
 from tests.relay.commands.conftest import Relay
 from tests.relay.commands.test_looking import put
-from tests.servers import Server
+from tests.servers import NAMES, Server, wait_until_sync
 
 SECRET = "s3cret"
 STREAM = "relay:{unipile}:message.new"
@@ -200,8 +202,8 @@ def test_a_disk_elsewhere_is_not_judged(tmp_path: Path) -> None:
     """The directory of another machine's server may exist here too."""
     config = {"dir": str(tmp_path)}
 
-    assert judge.judge_disk("redis://db.internal:6379", config, {}) is None
-    here = judge.judge_disk("redis://localhost:6379", config, {})
+    assert ask.judge_disk("redis://db.internal:6379", config, {}) is None
+    here = ask.judge_disk("redis://localhost:6379", config, {})
     assert here is not None
     assert here.what == "disk"
 
@@ -209,7 +211,7 @@ def test_a_disk_elsewhere_is_not_judged(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("apart_seconds", "state"), [(0.0, "ok"), (-3.0, "warn"), (3.0, "warn")])
 def test_clocks(apart_seconds: float, state: str) -> None:
     """Two seconds are the limit, both ways."""
-    assert judge.judge_clock(1000.0, 1000.0 + apart_seconds).state == state
+    assert ask.judge_clock(1000.0, 1000.0 + apart_seconds).state == state
 
 
 def test_failed_writes_are_told() -> None:
@@ -256,3 +258,27 @@ def test_tags_that_something_else_stands_for_are_named(
     assert found["books"] == "fail"
     assert found["rows"][-1]["found"].startswith("relay:@tags is a string")
     assert found["maxmemory-policy"] == "ok"
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("name", NAMES)
+def test_replicas_that_durability_needs_are_looked_for(
+    relay: Relay, start_server: StartServer, name: str
+) -> None:
+    """Without them every delivery would get 503, so that fails; with them it is fine."""
+    wanting = {"RELAY_DURABILITY": "replicated:1", "UNIPILE_WEBHOOK_SECRET": SECRET}
+    primary, replica = start_server(name), start_server(name)
+    alone = findings(relay, primary, **wanting)
+    with primary.client() as client, replica.client() as other:
+        client.config_set("repl-diskless-sync-delay", 0)
+        other.replicaof("127.0.0.1", primary.port)
+        wait_until_sync(
+            lambda: client.info("replication").get("slave0", {}).get("state") == "online",
+            description="the replica follows",
+        )
+        followed = findings(relay, primary, **wanting)
+        local = findings(relay, primary, UNIPILE_WEBHOOK_SECRET=SECRET)
+
+    assert (alone["exit"], alone["replicas"]) == (1, "fail")
+    assert (followed["exit"], followed["replicas"]) == (0, "ok")
+    assert (local["exit"], local["replicas"]) == (0, "warn")
