@@ -195,6 +195,25 @@ async def test_an_outage_is_logged_without_url_or_payload(
     assert {line["event"] for line in captured} <= {"delivery_refused", "duty_waits_for_store"}
 
 
+async def test_a_store_at_risk_is_named_whenever_one_is_met(own_server: Server) -> None:
+    """At the start, and when another may stand in its place: its settings are its own."""
+
+    def warnings() -> int:
+        return [line.get("what") for line in captured].count("memory")
+
+    with capture_logs() as captured:
+        async with running(own_server, {"append_deadline_seconds": 1}) as gateway:
+            await deliver(gateway, "evt_0")
+            await wait_until(lambda: warnings() == 1, description="the store is warned of")
+            await asyncio.to_thread(own_server.restart)
+            await deliver(gateway, "evt_1")
+            await wait_until(lambda: warnings() == 2, description="it is warned of again")
+
+    said = next(line for line in captured if line.get("what") == "memory")
+    assert said["event"] == "store_at_risk"
+    assert said["advice"].startswith("CONFIG SET maxmemory")
+
+
 async def test_stopping_finishes_what_is_in_flight(own_server: Server) -> None:
     """A gateway that is stopped while deliveries wait for the store answers them first."""
     async with running(own_server, {"append_deadline_seconds": 20}) as gateway:
