@@ -104,6 +104,18 @@ async def test_a_replica_that_comes_back_confirms_what_it_has_missed(
     assert said.count("too_few_replicas") == said.count("replicas_confirm_again") == 1
 
 
+async def test_a_lost_answer_is_asked_for_anew(replica_set: ReplicaSet) -> None:
+    """Whether the store's or the replicas': the event has one entry, and is confirmed."""
+    async with gateway_over(replica_set) as gateway:
+        await deliver(gateway, "evt_0")
+        replica_set.front.lose_replies_to(b"WAIT", 2)
+        await deliver(gateway, "evt_1")
+        kept = await ids_in(replica_set.replicas[0])
+
+    assert replica_set.front.lost == 2
+    assert kept == ["evt_0", "evt_1"]
+
+
 async def test_fewer_replicas_than_wanted_confirm_nothing(replica_set: ReplicaSet) -> None:
     """One of two is none; the log names what is missing and what mends it."""
     with capture_logs() as captured:

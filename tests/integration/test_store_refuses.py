@@ -17,7 +17,7 @@ from tests.servers import NAMES, Server
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.redis
-QUICK = {"append_deadline_seconds": 1}
+QUICK = {"append_deadline_seconds": 0.5}
 
 
 @pytest.fixture(autouse=True)
