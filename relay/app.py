@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import web
@@ -37,7 +38,13 @@ from relay.receive.drain import CUT_SECONDS, DRAIN_IDLE_SECONDS, run_out
 from relay.receive.refusals import RefusalLog
 from relay.receive.routes import Ingress, add_routes
 from relay.settings import Settings, build_endpoints, build_rates, load_settings
+from relay.spool.directory import Directory
+from relay.spool.observer import Failure, SpoolObserver
+from relay.spool.place import judge_place
 from relay.warn import Warnings
+
+if TYPE_CHECKING:
+    from relay.spool.spooling import Spooling
 
 # What a gateway opens beside senders' connections: logs, listeners, the store, the parent.
 OWN_FILES = 64
@@ -66,6 +73,7 @@ class _Reports(Observer):
         self._announcer = announcer
         self._warnings = warnings
         self._is_enough = True
+        self.spooling: Spooling | None = None
 
     def flushed(self, events: int, seconds: float) -> None:
         self._metrics.flushed(events, seconds)
@@ -86,6 +94,10 @@ class _Reports(Observer):
     def registered(self, tag: str, event_type: str) -> None:
         self._announcer.registered(tag, event_type)
 
+    def failed(self) -> None:
+        if self.spooling is not None:
+            self.spooling.failed()
+
     def connected(self) -> None:
         self._announcer.connected()
         self._warnings.connected()
@@ -97,6 +109,24 @@ class _Reports(Observer):
         if is_enough != was_enough:
             event = "replicas_confirm_again" if is_enough else "too_few_replicas"
             _log.warning(event, replicas=replicas)
+        if not is_enough:
+            self.failed()
+
+
+class _SpoolReports(SpoolObserver):
+    """Sends what the spool reports to the counters."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def spooled(self, tag: str) -> None:
+        self._metrics.spooled(tag)
+
+    def drained(self, tag: str) -> None:
+        self._metrics.drained(tag)
+
+    def failed(self, failure: Failure) -> None:
+        self._metrics.spool_failed(failure)
 
 
 class Gateway:
@@ -130,15 +160,19 @@ class Gateway:
             Holder(self._watcher, keys, settings.held_groups),
         )
         self._warnings = Warnings(self._watcher, settings.replicas)
+        reports = _Reports(self.metrics, self._announcer, self._warnings)
         self._appender = Appender(
             self._store,
             keys,
             limits=Limits(deadline_seconds=settings.append_deadline_seconds),
-            observer=_Reports(self.metrics, self._announcer, self._warnings),
+            observer=reports,
             is_full=lambda: self.capacity.is_full,
             replicas=settings.replicas,
         )
-        self.readiness = Readiness(self.capacity, self._appender, self._announcer)
+        self._spooling = reports.spooling = self._make_spooling(settings, processes)
+        self.readiness = Readiness(
+            self.capacity, self._appender, self._announcer, has_spool=self._has_spool
+        )
         self.budget = Budget.within(
             settings.body_budget_bytes,
             max_body_bytes=settings.max_body_bytes,
@@ -146,7 +180,7 @@ class Gateway:
         )
         self.receiver = Receiver(
             endpoints=endpoints,
-            pipeline=Pipeline(self._appender, build_rates(settings, processes)),
+            pipeline=Pipeline(self._spooling or self._appender, build_rates(settings, processes)),
             budget=self.budget,
             clients=Clients(settings.trusted_proxies),
             metrics=self.metrics,
@@ -168,13 +202,39 @@ class Gateway:
         self._duties.start("capacity", self.capacity.watch)
         self._duties.start("announce", self._announcer.run)
         self._duties.start("warn", self._warnings.run)
+        if self._spooling is not None:
+            await self._spooling.start()
         try:
             yield
         finally:
+            if self._spooling is not None:
+                await self._spooling.stop()
             await self._appender.stop()
             await self._duties.stop()
             await self._store.aclose()
             await self._watcher.aclose()
+
+    def _has_spool(self) -> bool:
+        return self._spooling is not None and self._spooling.takes_events
+
+    def _make_spooling(self, settings: Settings, processes: int) -> "Spooling | None":
+        """Put a spool beside the appender, where one is wanted; else nothing stands between."""
+        if settings.spool.directory is None:
+            return None
+        # Only here, since SQLite is not needed by most, and not in every build of Python.
+        from relay.spool.look_up import LookUp  # noqa: PLC0415
+        from relay.spool.spool import Spool  # noqa: PLC0415
+        from relay.spool.spooling import Spooling  # noqa: PLC0415
+
+        spool = Spool(
+            Directory(settings.spool.directory),
+            max_bytes=settings.spool.max_bytes // processes,
+            observer=_SpoolReports(self.metrics),
+        )
+        self.metrics.watch(families.SPOOL_EVENTS, lambda: spool.events)
+        self.metrics.watch(families.SPOOL_BYTES, lambda: spool.size_bytes)
+        self.metrics.watch(families.SPOOL_AGE, lambda: spool.oldest_seconds)
+        return Spooling(self._appender, spool, LookUp(self._store, settings.keys))
 
 
 def create_app(
@@ -196,6 +256,9 @@ def warn_of_settings(settings: Settings, environ: Mapping[str, str]) -> None:
     """Say what can be used but is most likely not meant."""
     for name in unknown_variables(Settings, environ):
         _log.warning("unknown_variable", name=name, advice="look for a misspelling")
+    if settings.spool.directory is not None:
+        for doubt in judge_place(Directory(settings.spool.directory), settings.spool.max_bytes):
+            _log.warning("spool_place_doubtful", found=doubt.found, advice=doubt.advice)
     if not settings.endpoints:
         _log.warning("no_endpoints", advice="set UNIPILE_WEBHOOK_SECRET, or write relay.toml")
 
@@ -279,6 +342,8 @@ def _build(settings: Settings | None, environ: Mapping[str, str] | None) -> Gate
         environ = with_running_dev(os.environ, Path())
     if settings is None:
         settings = load_settings(environ)
+    if settings.spool.directory is not None:
+        Directory(settings.spool.directory).prepare()
     return Gateway(settings, build_endpoints(settings, environ))
 
 

@@ -1,12 +1,12 @@
 """The whole story of a delivery on one screen: verify, identify, admit, append."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
 
-from relay.append import Appender
-from relay.contract.event import Appended, Duplicate, Event
+from relay.contract.event import Appended, Duplicate, Event, IdentifiedEvent, Spooled
 from relay.delivery import Delivery
 from relay.endpoint import Endpoint
 from relay.identify import identify
@@ -23,11 +23,20 @@ class Accepted(msgspec.Struct, frozen=True):
 
     Args:
         event_id: The event it carried.
-        result: Whether that was stored, known, or not wanted.
+        result: Whether that was stored, known, kept on the disk, or not wanted.
     """
 
     event_id: str
-    result: Appended | Duplicate | Filtered
+    result: Appended | Duplicate | Spooled | Filtered
+
+
+class Appends(Protocol):
+    """Stores events: the appender, or what stands in front of it."""
+
+    def append(
+        self, identified: IdentifiedEvent, /
+    ) -> Awaitable[Appended | Duplicate] | Awaitable[Appended | Duplicate | Spooled]:
+        """Store an event unless it was stored before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +48,7 @@ class Pipeline:
         rates: Of the endpoints that have one, by name.
     """
 
-    appender: Appender
+    appender: Appends
     rates: Mapping[str, Rate]
 
     async def accept(self, delivery: Delivery) -> Accepted:

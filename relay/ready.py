@@ -1,11 +1,13 @@
 """Tells whether a delivery could be answered 200 now."""
 
 import asyncio
+from collections.abc import Callable
 
 from relay.announce import Announcer
 from relay.append import Appender
 from relay.capacity import Capacity
 from relay.contract.connect import RedisError
+from relay.contract.ready import Ready
 
 ANSWER_SECONDS = 1.0
 # Anyone may ask, and each answer costs the store a script and a write.
@@ -19,18 +21,36 @@ class Readiness:
         capacity: Knows whether there is room.
         appender: Whose script must be let.
         announcer: Whose write must be let; a replica would refuse it.
+        has_spool: Says whether an event would be kept on the disk now.
     """
 
-    def __init__(self, capacity: Capacity, appender: Appender, announcer: Announcer) -> None:
+    def __init__(
+        self,
+        capacity: Capacity,
+        appender: Appender,
+        announcer: Announcer,
+        *,
+        has_spool: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._capacity = capacity
         self._appender = appender
         self._announcer = announcer
+        self._has_spool = has_spool
         self._asking: asyncio.Task[None] | None = None
         self._known_until = 0.0
         self._answer = False
 
-    async def is_ready(self) -> bool:
-        """Give the answer, which may be half a second old."""
+    async def is_ready(self) -> Ready:
+        """Give the answer, which may be half a second old.
+
+        Returns:
+            ``degraded`` where an event would only be kept on this machine's disk.
+        """
+        if await self._is_store_ready():
+            return True
+        return "degraded" if self._has_spool() else False
+
+    async def _is_store_ready(self) -> bool:
         if self._capacity.is_full:
             return False
         if asyncio.get_running_loop().time() >= self._known_until:

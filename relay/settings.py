@@ -104,6 +104,15 @@ class EndpointSection(Section):
         return self
 
 
+class SpoolSection(Section):
+    """``[spool]``: where events are kept while the store does not take them."""
+
+    # Off: a 200 should not hang on a disk that nobody has chosen.
+    directory: Path | None = None
+    # Of all processes together, an equal part for each.
+    max_bytes: Annotated[int, Field(ge=MIB)] = 1024 * MIB
+
+
 class Settings(FileSettings):
     """Everything the gateway can be told."""
 
@@ -129,6 +138,7 @@ class Settings(FileSettings):
     grace_seconds: Annotated[float, Field(ge=0)] = 20.0
     # One keeps a core busy; more pay where there are cores for them.
     processes: Annotated[int, Field(ge=1, le=256)] = 1
+    spool: SpoolSection = SpoolSection()
     endpoints: dict[Name, EndpointSection] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -75,7 +75,7 @@ class _Parent:
 
     async def is_ready(self) -> bool:
         """Tell whether any of them could handle an event now."""
-        return await self._lines.is_ready()
+        return bool(await self._lines.is_ready())
 
     async def tally(self) -> Tally:
         """Sum up what all have counted, those that have ended too."""

@@ -64,6 +64,9 @@ class Observer:
     def changed_body(self, tag: str) -> None:
         """A known id came with another body, which was dropped."""
 
+    def failed(self) -> None:
+        """A flush was not answered, or not in time."""
+
     def connected(self) -> None:
         """The store answers again."""
 
@@ -163,6 +166,11 @@ class Appender:
         if self._replicas:
             await probe_replicas(self._redis, self._keys, self._replicas)
 
+    def give_up(self) -> None:
+        """Answer all who wait that there is no confirmation; their events go their way."""
+        for waiting in chain(self._in_flight, self._queue):
+            _resolve(waiting, StoreUnavailable("the store is away"))
+
     async def stop(self) -> None:
         """Send what waits, and return when all of it is answered."""
         while self._flusher is not None:
@@ -180,11 +188,15 @@ class Appender:
     def _answer_late(self) -> None:
         """Answer those whose time is over: the store may hang, and what hangs is not waited for."""
         self._timer = None
+        anyone = False
         for waiting in chain(self._in_flight, self._queue):
             if not self._is_late(waiting):
                 self._set_timer(waiting)
-                return
+                break
+            anyone = anyone or not waiting.answer.done()
             _resolve(waiting, StoreUnavailable("no confirmation in time"))
+        if anyone:
+            _safely(self._observer.failed)
 
     def _is_late(self, waiting: Waiting) -> bool:
         now = waiting.answer.get_loop().time()
@@ -210,6 +222,7 @@ class Appender:
             except UNKNOWN_OUTCOME:
                 # It may have been stored. Sending it again finds the mark, if so.
                 self._failing = True
+                _safely(self._observer.failed)
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
                 pause = min(2 * pause, LAST_RETRY_SECONDS)
             except Exception as error:  # noqa: BLE001 - every waiting request must get its answer

@@ -1,5 +1,6 @@
 """``relay serve``: the gateway."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,6 +22,14 @@ def serve(
     port: Port = None,
     admin_port: AdminPort = None,
     redis_url: RedisUrl = None,
+    spool_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--spool-dir",
+            metavar="DIR",
+            help="Where events are kept, and answered 200, while Redis does not take them. [off]",
+        ),
+    ] = None,
     processes: Annotated[
         int | None,
         typer.Option(min=1, max=256, help="How many processes take deliveries. [1]"),
@@ -30,13 +39,14 @@ def serve(
 
     SIGTERM or Ctrl-C finishes what is in flight and ends it with 0. SIGHUP reads the
     configuration anew without dropping a delivery. It starts, and answers 503, while Redis is
-    away.
+    away; with --spool-dir it answers 200 once the event is on this machine's disk.
     """
     said = {
         "host": host,
         "port": port,
         "admin_port": admin_port,
         "processes": processes,
+        "spool": None if spool_dir is None else {"directory": str(spool_dir)},
         "redis": None if redis_url is None else {"url": redis_url},
     }
     options = {name: value for name, value in said.items() if value is not None}

@@ -112,6 +112,10 @@ class Duplicate(msgspec.Struct, frozen=True):
     changed_body: bool = False
 
 
+class Spooled(msgspec.Struct, frozen=True):
+    """The event is on the gateway's own disk, and is appended when the store takes it."""
+
+
 def decompressed(data: bytes, content_encoding: str | None, limit_bytes: int) -> bytes:
     """Undo a body's content encoding, within a bound.
 

@@ -11,13 +11,14 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from relay.contract.ready import Ready
 from relay.http.answers import state
 from relay.http.listen import BACKLOG
 from relay.http.pages import Page, add_pages
 
 SHUTDOWN_SECONDS = 0.5
 
-IsReady = Callable[[], Awaitable[bool]]
+IsReady = Callable[[], Awaitable[Ready]]
 IsLive = Callable[[], bool]
 
 
@@ -35,7 +36,8 @@ def health(is_ready: IsReady, is_live: IsLive = lambda: True) -> dict[str, Page]
 
     async def ready() -> web.Response:
         answer = await is_ready()
-        return state(200 if answer else 503, {"ready": answer})
+        degraded = {"degraded": True} if answer == "degraded" else {}
+        return state(200 if answer else 503, {"ready": bool(answer), **degraded})
 
     return {"/livez": live, "/readyz": ready}
 

@@ -93,6 +93,18 @@ class Metrics:
         """Count a known id with another body."""
         self._others[families.CHANGED_BODIES.name, endpoint_of(tag)] += 1
 
+    def spooled(self, tag: str) -> None:
+        """Count an event that went to the spool."""
+        self._others[families.SPOOLED.name, endpoint_of(tag)] += 1
+
+    def drained(self, tag: str) -> None:
+        """Count an event that went from there into its stream."""
+        self._others[families.DRAINED.name, endpoint_of(tag)] += 1
+
+    def spool_failed(self, failure: str) -> None:
+        """Count what went wrong with the spool."""
+        self._others[families.SPOOL_FAILURES.name, failure] += 1
+
     def connection_closed(self, state: str) -> None:
         """Count a connection that had to make room for a new one."""
         self._others[families.CLOSED_CONNECTIONS.name, state] += 1

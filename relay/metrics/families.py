@@ -25,6 +25,15 @@ CHANGED_BODIES = Family(
 CLOSED_CONNECTIONS = Family(
     "relay_closed_connections", "Connections closed to make room for new ones", ("state",)
 )
+SPOOLED = Family("relay_spooled_events", "Events that went to the spool", ("endpoint",))
+DRAINED = Family(
+    "relay_drained_events", "Events that went from the spool into their streams", ("endpoint",)
+)
+SPOOL_FAILURES = Family(
+    "relay_spool_failures",
+    "What went wrong with the spool: disk, full, refused, unreadable_row",
+    ("failure",),
+)
 RESTARTS = Family("relay_process_restarts", "Gateway processes that ended and were started again")
 
 APPEND_SECONDS = Family(
@@ -60,10 +69,26 @@ WAITING_EVENTS = Family("relay_waiting_events", "Events that wait for a flush")
 WAITING_BYTES = Family("relay_waiting_bytes", "Bytes of the events that wait for a flush")
 BODY_BYTES = Family("relay_body_bytes_in_hand", "Body bytes received and not yet stored")
 CONNECTIONS = Family("relay_connections", "Open connections of senders")
+SPOOL_EVENTS = Family("relay_spool_events", "Events in the spool")
+SPOOL_BYTES = Family("relay_spool_bytes", "Bytes of the events in the spool")
+SPOOL_AGE = Family(
+    "relay_spool_oldest_seconds",
+    "How long ago the oldest event of the spool came; 0 where it is empty",
+    together="greatest",
+)
 PROCESSES = Family("relay_processes", "Gateway processes that take deliveries")
 
 GATEWAY = Families(
-    counters=(DELIVERIES, MISPLACED, CHANGED_BODIES, CLOSED_CONNECTIONS, RESTARTS),
+    counters=(
+        DELIVERIES,
+        MISPLACED,
+        CHANGED_BODIES,
+        CLOSED_CONNECTIONS,
+        SPOOLED,
+        DRAINED,
+        SPOOL_FAILURES,
+        RESTARTS,
+    ),
     histograms=(APPEND_SECONDS, FLUSH_EVENTS, CONFIRM_SECONDS, DUPLICATE_AGE),
     gauges=(
         STORE_MEMORY,
@@ -72,6 +97,9 @@ GATEWAY = Families(
         WAITING_BYTES,
         BODY_BYTES,
         CONNECTIONS,
+        SPOOL_EVENTS,
+        SPOOL_BYTES,
+        SPOOL_AGE,
         PROCESSES,
     ),
 )

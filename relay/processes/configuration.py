@@ -17,6 +17,7 @@ from relay.contract.logs import LogFormat
 from relay.contract.surroundings import read_config_file, with_running_dev
 from relay.processes.messages import Begin
 from relay.settings import Settings, build_endpoints, read_secret_file
+from relay.spool.directory import Directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,8 @@ def read_configuration(options: Mapping[str, Any]) -> Configuration:
         return secrets[str(path)]
 
     build_endpoints(settings, environ, read_file)
+    if settings.spool.directory is not None:
+        Directory(settings.spool.directory).prepare()
     return Configuration(settings, environ, toml, options, secrets)
 
 

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Sequence
 
 from relay.contract.logs import LogFormat
+from relay.contract.ready import Ready
 from relay.contract.tally import Tally, total
 from relay.metrics.families import GATEWAY, PROCESSES, RESTARTS
 from relay.processes.configuration import Configuration
@@ -77,7 +78,7 @@ class Crew:
         own = Tally(counters=[(RESTARTS.name, (), restarts)])
         return total([await self._lines.tally(), own], GATEWAY)
 
-    async def is_ready(self) -> bool:
+    async def is_ready(self) -> Ready:
         """Tell whether a delivery could be answered 200 now."""
         return await self._lines.is_ready()
 

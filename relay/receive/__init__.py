@@ -17,7 +17,7 @@ from relay.contract.errors import (
     Overloaded,
     UnknownEndpoint,
 )
-from relay.contract.event import Appended, Duplicate
+from relay.contract.event import Appended, Duplicate, Spooled
 from relay.delivery import Claim, Delivery
 from relay.endpoint import Endpoint
 from relay.metrics import Metrics
@@ -34,7 +34,12 @@ __all__ = ["Budget", "Receiver"]
 HEAD_COPIES = 2
 USUAL_HEAD_BYTES = 2048
 
-_OUTCOMES = {Appended: "stored", Duplicate: "duplicate", Filtered: "filtered"}
+_OUTCOMES = {
+    Appended: "stored",
+    Duplicate: "duplicate",
+    Spooled: "spooled",
+    Filtered: "filtered",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

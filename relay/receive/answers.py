@@ -10,13 +10,15 @@ import hashlib
 from aiohttp import web
 
 from relay.contract.errors import DeliveryRefused
-from relay.contract.event import Duplicate
+from relay.contract.event import Appended, Duplicate, Spooled
 from relay.http.answers import json_answer, problem, request_id
 from relay.pipeline import Accepted, Filtered
 
 _STORED = '{"received":true}'
 _DUPLICATE = '{"received":true,"duplicate":true}'
+_SPOOLED = '{"received":true,"spooled":true}'
 _FILTERED = '{"received":true,"filtered":true}'
+_TEXTS = {Appended: _STORED, Duplicate: _DUPLICATE, Spooled: _SPOOLED, Filtered: _FILTERED}
 
 
 def answer(outcome: Accepted | DeliveryRefused) -> web.Response:
@@ -25,16 +27,20 @@ def answer(outcome: Accepted | DeliveryRefused) -> web.Response:
         return problem(outcome)
     text = text_of(outcome)
     headers = {"relay-request-id": request_id(), "relay-event-id": header_safe(outcome.event_id)}
-    if not isinstance(outcome.result, Filtered):
-        headers["relay-entry-id"] = outcome.result.entry_id
+    if entry_id := entry_id_of(outcome):
+        headers["relay-entry-id"] = entry_id
     return json_answer(200, text.encode(), headers)
 
 
 def text_of(done: Accepted) -> str:
-    """Give the body of a 200: the event is stored, was stored before, or is not wanted."""
-    if isinstance(done.result, Filtered):
-        return _FILTERED
-    return _DUPLICATE if isinstance(done.result, Duplicate) else _STORED
+    """Give the body of a 200: the event is stored, was stored before, waits, or is not wanted."""
+    return _TEXTS[type(done.result)]
+
+
+def entry_id_of(done: Accepted) -> str | None:
+    """Give the id of the event's entry, where it has one by now."""
+    result = done.result
+    return result.entry_id if isinstance(result, Appended | Duplicate) else None
 
 
 def header_safe(event_id: str) -> str:

@@ -14,8 +14,8 @@ from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 
 from relay.http.answers import SERVER, request_id
-from relay.pipeline import Accepted, Filtered
-from relay.receive.answers import header_safe, text_of
+from relay.pipeline import Accepted
+from relay.receive.answers import entry_id_of, header_safe, text_of
 
 
 class Prepared(web.StreamResponse):
@@ -57,8 +57,8 @@ def may_be_prepared(request: web.BaseRequest) -> bool:
 
 def prepared(done: Accepted) -> Prepared:
     """Make the answer to a delivery that was accepted."""
-    text, result = text_of(done), done.result
-    entry = "" if isinstance(result, Filtered) else f"relay-entry-id: {result.entry_id}\r\n"
+    text, entry_id = text_of(done), entry_id_of(done)
+    entry = "" if entry_id is None else f"relay-entry-id: {entry_id}\r\n"
     return Prepared(
         (
             f"{_head.now()}relay-request-id: {request_id()}\r\n"

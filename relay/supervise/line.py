@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from relay.contract.ready import Ready as IsReady
 from relay.contract.tally import Families, Family, Tally, lasting, total
 from relay.supervise.messages import (
     Accepting,
@@ -76,10 +77,10 @@ class Line:
         """Have its tally renewed, within half a second."""
         await self._answer(AskTally(), Counted, TALLY_SECONDS)
 
-    async def is_ready(self) -> bool:
+    async def is_ready(self) -> IsReady:
         """Ask whether it could do its work now."""
         answer = await self._answer(AskReady(), Ready, READY_SECONDS)
-        return isinstance(answer, Ready) and answer.ready
+        return answer.ready if isinstance(answer, Ready) else False
 
     async def _answer(
         self, question: Message, kind: type[Message], seconds: float
@@ -145,17 +146,20 @@ class Lines:
             own.gauges.append((self._processes.name, (), accepting))
         return total([self._past, own, *(line.tally for line in self._open)], self._families)
 
-    async def is_ready(self) -> bool:
-        """Tell whether any child could do its work now."""
+    async def is_ready(self) -> IsReady:
+        """Tell whether any child could do its work now; one that could as it should decides."""
         asking = [asyncio.create_task(line.is_ready()) for line in self._open if line.is_accepting]
+        best: IsReady = False
         try:
-            for answer in asyncio.as_completed(asking):
-                if await answer:
+            for asked in asyncio.as_completed(asking):
+                answer = await asked
+                if answer is True:
                     return True
+                best = best or answer
         finally:
             for task in asking:
                 task.cancel()
-        return False
+        return best
 
     def _remember(self, line: Line) -> None:
         self._open.discard(line)

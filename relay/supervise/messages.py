@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from relay.contract.ready import Ready as IsReady
 from relay.contract.tally import Tally
 
 FINISH_SECONDS = 1.0
@@ -53,7 +54,7 @@ class Counted(msgspec.Struct, tag="counted", frozen=True):
 class Ready(msgspec.Struct, tag="ready", frozen=True):
     """To the parent: whether it could do its work now."""
 
-    ready: bool
+    ready: IsReady
 
 
 Message = AskTally | AskReady | RunOut | AtOnce | Accepting | Counted | Ready

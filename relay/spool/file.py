@@ -1,0 +1,291 @@
+"""One spool file: rows in, and out again in their order; what is written is on the disk.
+
+Synchronous, for one thread at a time: whoever uses it does so from the spool's own. A group of
+rows is one transaction, and one wait for the disk.
+
+Source: SQLite, "Write-Ahead Logging" and PRAGMA synchronous: with FULL each commit is synced.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from relay.contract.errors import RelayError
+from relay.spool.lock import FILE_MODE
+from relay.spool.row import ENVELOPE_BYTES, Row, Stream
+
+# Says that a database is a spool of ours, and in which form.
+APPLICATION_ID = 0x52535031
+VERSION = 1
+# `relay spool status` may be reading.
+BUSY_SECONDS = 5.0
+
+# As one step: what is killed in the middle of it has made nothing.
+SCHEMA = f"""
+BEGIN IMMEDIATE;
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {VERSION};
+CREATE TABLE events (
+  sequence INTEGER PRIMARY KEY,
+  tag TEXT NOT NULL,
+  type TEXT NOT NULL,
+  event BLOB NOT NULL,
+  spooled_at_ms INTEGER NOT NULL
+);
+CREATE INDEX events_by_stream ON events (tag, type, sequence);
+CREATE TABLE tries (sequence INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL);
+COMMIT;
+"""
+SELECT = """
+SELECT events.sequence, tag, type, event, spooled_at_ms, at_ms
+FROM events LEFT JOIN tries ON tries.sequence = events.sequence
+"""
+
+
+class UnreadableFile(RelayError):
+    """A file is no spool of ours, or is damaged; it is left where it is."""
+
+
+@dataclass(slots=True)
+class Changes:
+    """What goes to the disk together.
+
+    Args:
+        kept: New rows.
+        tried: Sequences of rows that are about to be sent, and when, in ms.
+        gone: Sequences of rows that are in their streams.
+    """
+
+    kept: list[Row] = field(default_factory=list)
+    tried: list[tuple[int, int]] = field(default_factory=list)
+    gone: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamCensus:
+    """What a file holds of one stream.
+
+    Args:
+        stream: Which.
+        events: How many.
+        size_bytes: How much room they take, nearly.
+        oldest_at_ms: When the oldest was spooled.
+    """
+
+    stream: Stream
+    events: int
+    size_bytes: int
+    oldest_at_ms: int
+
+
+class SpoolFile:
+    """An open file.
+
+    Args:
+        path: Its database.
+        connection: To it.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+
+    @classmethod
+    def make(cls, path: Path) -> "SpoolFile":
+        """Make a new one, to be read by this user only.
+
+        Raises:
+            OSError: The directory does not take it.
+            sqlite3.Error: The disk does not.
+        """
+        # SQLite gives what it adds the mode of the database.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
+        connection = _connect(path)
+        try:
+            _lay_out(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return cls(path, connection)
+
+    @classmethod
+    def open(cls, path: Path) -> "SpoolFile":
+        """Open one that is there, and that nobody else has; one that was never laid out is, now.
+
+        Raises:
+            UnreadableFile: It is not one of ours, or is damaged.
+        """
+        return cls(path, _opened(path, lay_out=True))
+
+    @classmethod
+    def look_at(cls, path: Path) -> "SpoolFile":
+        """Open one for reading only, while its owner may be writing.
+
+        Raises:
+            UnreadableFile: It is not one of ours, is damaged, or cannot be read.
+        """
+        return cls(path, _opened(path, lay_out=False))
+
+    def write(self, changes: Changes) -> None:
+        """Put changes onto the disk, all or nothing.
+
+        Raises:
+            sqlite3.Error: Nothing was changed.
+        """
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            self._write(changes)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                with suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+            raise
+
+    def read(self, after: int, events: int, size_bytes: int) -> list[Row]:
+        """Give the rows behind a sequence, in order.
+
+        Args:
+            after: A sequence; 0 begins with the first row.
+            events: How many at most.
+            size_bytes: How much they may take together, unless the first alone takes more.
+        """
+        return self._rows(
+            f"{SELECT} WHERE events.sequence > ? ORDER BY events.sequence LIMIT ?",
+            (after, events),
+            size_bytes,
+        )
+
+    def read_stream(self, stream: Stream, up_to: int, events: int, size_bytes: int) -> list[Row]:
+        """Give the first rows of one stream, up to a sequence, in the same way."""
+        return self._rows(
+            f"{SELECT} WHERE tag = ? AND type = ? AND events.sequence <= ? "
+            "ORDER BY events.sequence LIMIT ?",
+            (*stream, up_to, events),
+            size_bytes,
+        )
+
+    def census(self) -> list[StreamCensus]:
+        """Say what there is of each stream; it looks at every row."""
+        found = self._connection.execute(
+            "SELECT tag, type, count(*), sum(length(event)), min(spooled_at_ms) FROM events "
+            "GROUP BY tag, type ORDER BY tag, type"
+        )
+        return [
+            StreamCensus((tag, kind), events, size + ENVELOPE_BYTES * events, oldest)
+            for tag, kind, events, size, oldest in found
+        ]
+
+    def last_sequence(self) -> int:
+        """Give the sequence of the newest row; 0 where there is none."""
+        found = self._connection.execute("SELECT max(sequence) FROM events").fetchone()
+        return int(found[0] or 0)
+
+    def disk_bytes(self) -> int:
+        """Say how long its files are together."""
+        return sum(path.stat().st_size for path in files_of(self.path) if path.exists())
+
+    def close(self) -> None:
+        """Close it; may be called twice."""
+        with suppress(sqlite3.Error):
+            self._connection.close()
+
+    def remove(self) -> None:
+        """Close it and remove it; nothing in it is wanted any more."""
+        self.close()
+        for path in files_of(self.path):
+            with suppress(FileNotFoundError):
+                path.unlink()
+
+    def _write(self, changes: Changes) -> None:
+        many = self._connection.executemany
+        many(
+            "INSERT INTO events VALUES (?, ?, ?, ?, ?)",
+            ((row.sequence, *row.stream, row.event, row.spooled_at_ms) for row in changes.kept),
+        )
+        tried = [
+            (row.sequence, row.tried_at_ms) for row in changes.kept if row.tried_at_ms is not None
+        ]
+        many("INSERT OR REPLACE INTO tries VALUES (?, ?)", (*tried, *changes.tried))
+        gone = [(sequence,) for sequence in changes.gone]
+        many("DELETE FROM events WHERE sequence = ?", gone)
+        many("DELETE FROM tries WHERE sequence = ?", gone)
+
+    def _rows(self, query: str, values: Sequence[object], size_bytes: int) -> list[Row]:
+        rows: list[Row] = []
+        with closing(self._connection.execute(query, values)) as found:
+            for sequence, tag, kind, event, spooled_at_ms, tried_at_ms in found:
+                row = Row(sequence, (tag, kind), event, spooled_at_ms, tried_at_ms)
+                size_bytes -= row.size_bytes
+                if rows and size_bytes < 0:
+                    break
+                rows.append(row)
+        return rows
+
+
+def files_of(path: Path) -> Iterable[Path]:
+    """Name the files of a database, itself first: without it the others mean nothing."""
+    return path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA fullfsync = 1")  # macOS: without it the disk may not have it yet
+    return connection
+
+
+def _lay_out(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.executescript(SCHEMA)
+
+
+def _opened(path: Path, *, lay_out: bool) -> sqlite3.Connection:
+    try:
+        connection = _connect(path)
+    except sqlite3.Error as error:
+        raise UnreadableFile(type(error).__name__) from None
+    try:
+        if not lay_out:
+            connection.execute("PRAGMA query_only = 1")
+        elif _is_blank(connection):
+            _lay_out(connection)
+        _check(connection)
+    except (sqlite3.Error, UnreadableFile) as error:
+        connection.close()
+        raise UnreadableFile(type(error).__name__) from None
+    return connection
+
+
+def _is_blank(connection: sqlite3.Connection) -> bool:
+    """Tell whether its maker was killed before there was anything in it."""
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    return not tables and _marks(connection) == (0, 0)
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    """Look for our marks before anything is asked of a file that may be somebody else's.
+
+    Raises:
+        UnreadableFile: It has not got them.
+        sqlite3.Error: It is no database, or a damaged one.
+    """
+    if _marks(connection) != (APPLICATION_ID, VERSION):
+        raise UnreadableFile
+    connection.execute("SELECT count(*) FROM tries").fetchone()
+
+
+def _marks(connection: sqlite3.Connection) -> tuple[int, int]:
+    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return application_id, version

@@ -1,0 +1,60 @@
+"""Streams that the store refuses, while others go on: when each is tried again, and how far.
+
+One event is tried first: if it is refused again, none behind it may go.
+"""
+
+import time
+from collections.abc import Callable
+
+from relay.spool.row import Stream
+
+FIRST_PAUSE_SECONDS = 0.2
+LAST_PAUSE_SECONDS = 5.0
+
+
+class HeldUp:
+    """Knows the streams that are held up.
+
+    Args:
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        # Of each, when it is due, and how often it was refused since an event went.
+        self._streams: dict[Stream, tuple[float, int]] = {}
+
+    @property
+    def streams(self) -> set[Stream]:
+        """All of them."""
+        return set(self._streams)
+
+    def __contains__(self, stream: Stream) -> bool:
+        return stream in self._streams
+
+    def add(self, stream: Stream) -> bool:
+        """Hold a stream up for a while, longer each time, and tell whether that is news."""
+        is_news = stream not in self._streams
+        _, refused = self._streams.get(stream, (0.0, 0))
+        pause = min(FIRST_PAUSE_SECONDS * 2**refused, LAST_PAUSE_SECONDS)
+        self._streams[stream] = self._clock() + pause, min(refused + 1, 10)
+        return is_news
+
+    def due(self) -> list[Stream]:
+        """Name those that may be tried again now."""
+        now = self._clock()
+        return [stream for stream, (due, _) in self._streams.items() if due <= now]
+
+    def limit(self, stream: Stream, most: int) -> int:
+        """Say how many events of a stream may be tried."""
+        _, refused = self._streams[stream]
+        return 1 if refused else most
+
+    def went(self, stream: Stream) -> None:
+        """An event of a stream was taken: the others that were passed over may follow at once."""
+        if stream in self._streams:
+            self._streams[stream] = self._clock(), 0
+
+    def release(self, stream: Stream) -> None:
+        """Let a stream go its way: nothing of it was passed over any more."""
+        self._streams.pop(stream, None)

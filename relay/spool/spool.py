@@ -1,0 +1,311 @@
+"""The spool of one process: events in, on the disk before that is said, and what is to be drained.
+
+It has a file of its own for what comes, and those of dead processes that it has taken over. It
+knows how much there is of each stream; it never sends anything.
+"""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar
+
+from relay.contract.errors import RelayError
+from relay.contract.event import IdentifiedEvent, Spooled
+from relay.contract.logs import Logger
+from relay.spool.backlog import Backlog
+from relay.spool.directory import Directory
+from relay.spool.observer import SpoolObserver
+from relay.spool.open_file import OpenFile, Taken
+from relay.spool.row import Row, encode, stream_of
+from relay.spool.taking import NoFile, Taking
+
+# An empty file that is longer than this is replaced: its room is others' too.
+LONG_FILE_BYTES = 16 * 1024 * 1024
+
+# Below this part of what it may hold it counts as having room again.
+ROOM_RATIO = 0.9
+
+ResultT = TypeVar("ResultT")
+
+_log = Logger("relay.spool")
+
+
+class NotSpooled(RelayError):
+    """The spool did not take the event: it is full, or its disk refuses it."""
+
+
+class Spool:
+    """Keeps events on this machine's disk.
+
+    Args:
+        directory: Where.
+        max_bytes: How much this process may keep, what it took over included.
+        observer: Is told what happened.
+        clock: Seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        directory: Directory,
+        *,
+        max_bytes: int,
+        observer: SpoolObserver | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.directory = directory
+        self.backlog = Backlog()
+        self.observer = observer or SpoolObserver()
+        self._max_bytes = max_bytes
+        self._clock = clock
+        self._taking = Taking(directory)
+        self._thread = ThreadPoolExecutor(1, "spool")
+        self._own: OpenFile | None = None
+        self._taken: list[OpenFile] = []
+        # What it said last, so that a change is said once.
+        self._is_trusted = True
+        self._is_full = False
+
+    @property
+    def files(self) -> list[OpenFile]:
+        """All files that this process has, in the order in which they are to be drained."""
+        return [*self._taken, self._own] if self._own is not None else list(self._taken)
+
+    @property
+    def events(self) -> int:
+        """How many events are in them."""
+        return self.backlog.events
+
+    @property
+    def size_bytes(self) -> int:
+        """How much they take, nearly."""
+        return sum(file.size_bytes for file in self.files)
+
+    @property
+    def oldest_seconds(self) -> float:
+        """How long ago the oldest of them came; 0 where there is none."""
+        times = [file.oldest_at_ms for file in self.files if file.oldest_at_ms is not None]
+        return max(0.0, self._clock() - min(times) / 1000) if times else 0.0
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether it would take an event now, as far as it knows."""
+        return self._own is not None and self._is_trusted and self.size_bytes < self._max_bytes
+
+    def now_ms(self) -> int:
+        """Give this machine's time, in ms since the epoch."""
+        return int(self._clock() * 1000)
+
+    async def start(self) -> None:
+        """Make its file, and take over what dead processes have left.
+
+        It never fails: without a file of its own it takes nothing, and tries again with `tend`.
+        """
+        await self.adopt()
+        await self._have_own()
+
+    async def adopt(self) -> None:
+        """Take over what dead processes have left; from now on it counts."""
+        try:
+            own = {file.name for file in self.files}
+            orphans = await self.in_thread(self._taking.take_orphans, own)
+        except OSError as error:
+            self._say_untrusted(error)
+            return
+        for taken in orphans:
+            file = OpenFile(taken, self._thread)
+            self._taken.append(file)
+            for each in taken.census:
+                self.backlog.add(each.stream, each.events)
+            if file.events:
+                _log.info(
+                    "spool_file_adopted", file=file.name, events=file.events, bytes=file.size_bytes
+                )
+
+    async def tend(self) -> None:
+        """Do what is due every few seconds: take over, and find out whether the disk takes it."""
+        await self.adopt()
+        await self._have_own()
+        own = self._own
+        if own is not None and not self._is_trusted:
+            try:
+                # Sequence 0 is no event's.
+                await own.writer.settle(tried=[(0, self.now_ms())])
+            except (sqlite3.Error, OSError):
+                return
+            self._say_trusted()
+
+    def keep(self, identified: IdentifiedEvent, *, tried: bool) -> asyncio.Future[Spooled]:
+        """Put an event onto the disk, behind those of its stream that are there.
+
+        Once called, the event goes its way even if the caller is cancelled.
+
+        Args:
+            identified: The event.
+            tried: It was sent to the store, and what became of it is not known.
+
+        Returns:
+            To be awaited: `Spooled` when the disk has it. It may raise `NotSpooled`.
+
+        Raises:
+            NotSpooled: There is no room, or nothing to write to.
+        """
+        own, row = self._own, self._row(identified, tried=tried)
+        if own is None:
+            raise NotSpooled
+        if self.size_bytes + row.size_bytes > self._max_bytes:
+            self._say_full()
+            raise NotSpooled
+        own.last_sequence = row.sequence
+        own.count(row)
+        self.backlog.add(row.stream)
+        answer: asyncio.Future[Spooled] = asyncio.get_running_loop().create_future()
+        own.writer.keep(row).add_done_callback(partial(self._kept, own, row, answer))
+        return answer
+
+    def took(self, file: OpenFile, row: Row) -> None:
+        """Count an event that is in its stream; its row is removed with the next `settle`."""
+        file.gone.add(row.sequence)
+        file.discount(row)
+        self.backlog.take(row.stream)
+        if self._is_full and self.size_bytes < ROOM_RATIO * self._max_bytes:
+            self._is_full = False
+
+    def set_aside(self, file: OpenFile, row: Row) -> None:
+        """Leave a row that nobody can read where it is, so that it holds up nothing."""
+        file.unreadable.add(row.sequence)
+        file.discount(row)
+        self.backlog.take(row.stream)
+        self.observer.failed("unreadable_row")
+        _log.error("spool_row_unreadable", file=file.name, sequence=row.sequence)
+
+    async def settle(self, file: OpenFile, tried: list[tuple[int, int]] | None = None) -> None:
+        """Remove what is in its stream, and note what is about to be sent.
+
+        Where the disk refuses, what is in its stream is found there again: nothing is lost by it,
+        and the next time takes it along.
+        """
+        gone = set(file.gone)
+        if not (gone or tried):
+            return
+        try:
+            await file.writer.settle(tried=tried or (), gone=list(gone))
+        except (sqlite3.Error, OSError) as error:
+            self._say_untrusted(error)
+            return
+        file.gone -= gone
+        self._say_trusted()
+
+    async def put_away(self, file: OpenFile) -> None:
+        """Remove a file that has nothing left, or replace one's own where it has grown long."""
+        if file.events:
+            return
+        if file is self._own:
+            await self._replace_own(file)
+        elif not file.unreadable:
+            self._taken.remove(file)
+            await file.writer.finish()
+            await self._remove(file)
+
+    async def finish(self) -> None:
+        """Write what waits, and let go of every file; what is empty is removed."""
+        for file in self.files:
+            await self.settle(file)
+            await file.writer.finish()
+            if file.events or file.unreadable:
+                await self.in_thread(file.file.close)
+                file.lock.release()
+            else:
+                await self._remove(file)
+        if self.events:
+            _log.warning("spool_left", events=self.events, bytes=self.size_bytes)
+        self._own, self._taken = None, []
+        self._thread.shutdown()
+
+    async def in_thread(self, work: Callable[..., ResultT], *arguments: Any) -> ResultT:  # noqa: ANN401 - the work's own
+        """Do something with files where all of it is done."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, work, *arguments)
+
+    def _row(self, identified: IdentifiedEvent, *, tried: bool) -> Row:
+        now_ms = self.now_ms()
+        sequence = 1 + (self._own.last_sequence if self._own is not None else 0)
+        try:
+            event = encode(identified)
+        except ValueError:
+            # The store would not take it either.
+            raise NotSpooled from None
+        return Row(sequence, stream_of(identified), event, now_ms, now_ms if tried else None)
+
+    def _kept(
+        self,
+        own: OpenFile,
+        row: Row,
+        answer: asyncio.Future[Spooled],
+        written: asyncio.Future[None],
+    ) -> None:
+        error = written.exception()
+        if error is None:
+            self._say_trusted()
+            self.observer.spooled(row.stream[0])
+        else:
+            own.discount(row)
+            self.backlog.take(row.stream)
+            self._say_untrusted(error)
+        if answer.done():
+            return
+        if error is None:
+            answer.set_result(Spooled())
+        else:
+            answer.set_exception(NotSpooled())
+
+    async def _have_own(self) -> None:
+        if self._own is not None:
+            return
+        try:
+            self._own = await self._made()
+        except NoFile as error:
+            self._say_untrusted(error)
+        else:
+            self._say_trusted()
+
+    async def _replace_own(self, file: OpenFile) -> None:
+        """Begin another file; the old one is removed as any that has nothing left."""
+        if not file.gone and await self.in_thread(file.file.disk_bytes) < LONG_FILE_BYTES:
+            return
+        try:
+            self._own = await self._made()
+        except NoFile as error:
+            self._say_untrusted(error)
+        else:
+            self._taken.append(file)
+
+    async def _made(self) -> OpenFile:
+        taken: Taken = await self.in_thread(self._taking.make)
+        return OpenFile(taken, self._thread)
+
+    async def _remove(self, file: OpenFile) -> None:
+        try:
+            await self.in_thread(self._taking.remove, file.lock, file.file)
+        except OSError as error:
+            self._say_untrusted(error)
+
+    def _say_full(self) -> None:
+        self.observer.failed("full")
+        if not self._is_full:
+            self._is_full = True
+            _log.error("spool_full", events=self.events, bytes=self.size_bytes)
+
+    def _say_untrusted(self, error: BaseException) -> None:
+        self.observer.failed("disk")
+        if self._is_trusted:
+            self._is_trusted = False
+            said = getattr(error, "sqlite_errorname", type(error).__name__)
+            _log.error("spool_disk_failed", error=said)
+
+    def _say_trusted(self) -> None:
+        if not self._is_trusted:
+            self._is_trusted = True
+            _log.info("spool_disk_works_again")

@@ -1,0 +1,203 @@
+"""Appends events while the store takes them, and keeps them on the disk while it does not.
+
+In front of the appender, with the same call. After a failed flush events go straight to the disk
+while the store is asked now and then; what is there goes to the store first, in its order.
+"""
+
+import asyncio
+from contextlib import suppress
+
+from relay.append import Appender
+from relay.contract.connect import UNKNOWN_OUTCOME, RedisError
+from relay.contract.duties import Duties, to_its_end
+from relay.contract.errors import Overloaded, StoreFull, StoreUnavailable, TryLater
+from relay.contract.event import Appended, Duplicate, IdentifiedEvent, Spooled
+from relay.contract.logs import Logger
+from relay.spool.backlog import Result
+from relay.spool.breaker import Breaker
+from relay.spool.drain import ROUND_EVENTS, Drain, Find
+from relay.spool.row import stream_of
+from relay.spool.spool import NotSpooled, Spool
+
+# Trouble that passes by itself, and that the sender need not hear of: of these kinds exactly. A
+# rate or a cap that the operator has set is meant to be felt.
+KEPT_INSTEAD = (StoreUnavailable, StoreFull, Overloaded)
+TEND_SECONDS = 3.0
+# At the end, for what is left; more is drained by whoever comes.
+LAST_TRY_SECONDS = 1.0
+
+_log = Logger("relay.spool")
+
+
+class Spooling:
+    """Takes events, whatever the store does.
+
+    Args:
+        appender: Stores them.
+        spool: Keeps them.
+        find: Gives the sequences of rows, sent long ago, that are in their streams.
+    """
+
+    def __init__(self, appender: Appender, spool: Spool, find: Find) -> None:
+        self._appender = appender
+        self._spool = spool
+        self._backlog = spool.backlog
+        self._breaker = Breaker()
+        self._drain = Drain(spool, appender.append, find, self._breaker)
+        self._duties = Duties()
+        self._work = asyncio.Event()
+        self._drained = asyncio.Event()
+        self._is_told = False
+
+    async def append(self, identified: IdentifiedEvent) -> Appended | Duplicate | Spooled:
+        """Store an event, or keep it on the disk until the store takes it.
+
+        Raises:
+            StoreUnavailable, StoreFull, Overloaded: The store does not take it, nor does the disk.
+            TryLater: It is not to be taken, by the operator's own wish.
+        """
+        if self._breaker.is_open or stream_of(identified) in self._backlog:
+            return await self._behind(identified)
+        try:
+            return await self._appender.append(identified)
+        except KEPT_INSTEAD as error:
+            return await self._instead(identified, error)
+
+    @property
+    def takes_events(self) -> bool:
+        """Whether an event would be kept now if the store did not take it."""
+        return self._spool.is_writable
+
+    def failed(self) -> None:
+        """The store has failed: from now on nothing is sent before it answers again."""
+        self._breaker.open()
+        self._work.set()
+        # Who waits for it already is kept too, and need not wait any longer.
+        self._appender.give_up()
+
+    async def start(self) -> None:
+        """Take over what dead processes have left, and begin to drain.
+
+        When it returns, what is left is counted: no event of its streams can overtake it.
+        """
+        await self._spool.start()
+        self._is_told = bool(self._spool.events)
+        self._duties.start("spool-drain", self._run)
+        self._duties.start("spool-tend", self._tend)
+
+    async def stop(self) -> None:
+        """Try once more to send what is left, and leave the rest on the disk."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0 if self._breaker.is_open else LAST_TRY_SECONDS):
+                await self._drained.wait()
+        await self._duties.stop()
+        self._dissolve_lines(to_store=False)
+        await self._spool.finish()
+
+    async def _run(self) -> None:
+        while True:
+            # What was sent shall be counted, so a step is not broken off.
+            if not await to_its_end(self._step()):
+                await asyncio.sleep(self._breaker.pause_seconds())
+            if not (self._spool.events or self._breaker.is_open):
+                self._work.clear()
+                self._drained.set()
+                await self._work.wait()
+                self._drained.clear()
+
+    async def _step(self) -> int:
+        """Send some of what there is, if the store answers, and say how much went."""
+        breaker = self._breaker
+        if breaker.is_open and not await self._store_answers():
+            return 0
+        if not breaker.is_open and self._drain.sendable <= ROUND_EVENTS:
+            self._backlog.form_lines(self._drain.held_up.streams)
+        trips, moved = breaker.trips, 0
+        try:
+            moved = await self._drain.round()
+        finally:
+            if breaker.trips == trips:
+                breaker.close()
+            self._dissolve_lines(to_store=not breaker.is_open, all_of_them=not moved)
+        self._say_if_drained()
+        return moved
+
+    async def _store_answers(self) -> bool:
+        try:
+            await self._appender.probe()
+        except (RedisError, *UNKNOWN_OUTCOME):
+            return False
+        return True
+
+    async def _tend(self) -> None:
+        while True:
+            await asyncio.sleep(TEND_SECONDS)
+            await self._spool.tend()
+            if self._spool.events:
+                self._work.set()
+
+    async def _behind(self, identified: IdentifiedEvent) -> Appended | Duplicate | Spooled:
+        """Send an event behind those of its stream that are on the disk."""
+        turn = self._backlog.join(identified)
+        if turn is None:
+            return await self._instead(identified, StoreUnavailable("away"), tried=False)
+        result = await turn
+        try:
+            return await result
+        except NotSpooled:
+            raise StoreUnavailable("away") from None
+        except KEPT_INSTEAD as error:
+            return await self._instead(identified, error)
+
+    async def _instead(
+        self, identified: IdentifiedEvent, error: TryLater, *, tried: bool = True
+    ) -> Spooled:
+        """Keep an event on the disk, or raise why it should have been kept."""
+        if type(error) not in KEPT_INSTEAD:
+            raise error
+        try:
+            # What a store without room refused is not there.
+            tried = tried and isinstance(error, StoreUnavailable)
+            return await self._keep(identified, tried=tried, reason=error.reason)
+        except NotSpooled:
+            raise error from None
+
+    def _keep(
+        self, identified: IdentifiedEvent, *, tried: bool, reason: str
+    ) -> asyncio.Future[Spooled]:
+        kept = self._spool.keep(identified, tried=tried)
+        if not self._is_told:
+            self._is_told = True
+            _log.warning("spooling_began", reason=reason)
+        self._work.set()
+        return kept
+
+    def _dissolve_lines(self, *, to_store: bool, all_of_them: bool = True) -> None:
+        """Let those go who waited for the last of their stream, in the order in which they came."""
+        for stream in self._backlog.lines:
+            are_first = to_store and not self._backlog.count(stream)
+            if are_first or all_of_them or not to_store or stream in self._drain.held_up:
+                for identified, turn in self._backlog.dissolve(stream):
+                    _tell_turn(turn, self._go(identified, to_store=are_first))
+
+    def _go(self, identified: IdentifiedEvent, *, to_store: bool) -> Result:
+        try:
+            if to_store:
+                return self._appender.append(identified)
+            return self._keep(identified, tried=False, reason=StoreUnavailable.reason)
+        except (TryLater, NotSpooled) as error:
+            refused: asyncio.Future[Spooled] = asyncio.get_running_loop().create_future()
+            refused.set_exception(error)
+            return refused
+
+    def _say_if_drained(self) -> None:
+        if self._is_told and not self._spool.events:
+            self._is_told = False
+            _log.info("spool_drained")
+
+
+def _tell_turn(turn: asyncio.Future[Result], result: Result) -> None:
+    if turn.done():  # the caller is gone; its event goes its way all the same
+        result.add_done_callback(lambda gone: gone.cancelled() or gone.exception())
+    else:
+        turn.set_result(result)
