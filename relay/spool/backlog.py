@@ -46,6 +46,11 @@ class Backlog:
             del self._counts[stream]
 
     @property
+    def streams(self) -> list[Stream]:
+        """All streams of which there are events."""
+        return list(self._counts)
+
+    @property
     def lines(self) -> list[Stream]:
         """The streams whose newcomers wait in line."""
         return list(self._lines)

@@ -161,14 +161,19 @@ class Drain:
         return moved
 
     def _hold_up(self, refused: dict[Stream, BaseException]) -> None:
-        news = [stream for stream in refused if self.held_up.add(stream)]
+        news = [
+            stream for stream, error in refused.items() if self.held_up.add(stream, word_of(error))
+        ]
         for _ in refused:
             self._spool.observer.failed("refused")
         if news:
             tag, event_type = news[0]
-            said = word_of(refused[news[0]])
             _log.error(
-                "spool_streams_held_up", streams=len(news), tag=tag, type=event_type, error=said
+                "spool_streams_held_up",
+                streams=len(news),
+                tag=tag,
+                type=event_type,
+                error=self.held_up.reasons[news[0]],
             )
 
 

@@ -23,6 +23,8 @@ class HeldUp:
         self._clock = clock
         # Of each, when it is due, and how often it was refused since an event went.
         self._streams: dict[Stream, tuple[float, int]] = {}
+        # The word of the store by stream.
+        self.reasons: dict[Stream, str] = {}
 
     @property
     def streams(self) -> set[Stream]:
@@ -32,9 +34,10 @@ class HeldUp:
     def __contains__(self, stream: Stream) -> bool:
         return stream in self._streams
 
-    def add(self, stream: Stream) -> bool:
+    def add(self, stream: Stream, reason: str) -> bool:
         """Hold a stream up for a while, longer each time, and tell whether that is news."""
         is_news = stream not in self._streams
+        self.reasons[stream] = reason
         _, refused = self._streams.get(stream, (0.0, 0))
         pause = min(FIRST_PAUSE_SECONDS * 2**refused, LAST_PAUSE_SECONDS)
         self._streams[stream] = self._clock() + pause, min(refused + 1, 10)
@@ -58,3 +61,4 @@ class HeldUp:
     def release(self, stream: Stream) -> None:
         """Let a stream go its way: nothing of it was passed over any more."""
         self._streams.pop(stream, None)
+        self.reasons.pop(stream, None)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from relay.commands.check import books, server
 from relay.commands.check.configuration import check_configuration
 from relay.commands.check.index import check_index
+from relay.commands.check.spool import check_spool
 from relay.commands.store import gateway_settings, opened, store_settings
 from relay.contract.config import FileSettings
 from relay.contract.connect import UNKNOWN_OUTCOME, RedisError
@@ -24,7 +25,7 @@ def look(environ: Mapping[str, str], redis_url: str | None, *, repair: bool) -> 
         redis_url: What ``--redis-url`` said, if anything.
         repair: Put back what is missing in the books.
     """
-    findings = check_configuration(environ, redis_url)
+    findings = check_configuration(environ, redis_url) + check_spool(environ)
     try:
         settings = store_settings(environ, redis_url)
     except ConfigurationFault:

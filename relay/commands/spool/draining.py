@@ -1,0 +1,111 @@
+"""Drains what dead gateways have left on this machine, for ``relay spool drain``."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from relay.announce import Announcer
+from relay.append import Appender, Observer
+from relay.capacity import Capacity
+from relay.commands.spool.settings import SpoolSettings
+from relay.commands.store import Store, opened
+from relay.contract.duties import Duties
+from relay.contract.logs import configure_logs
+from relay.contract.printable import printable
+from relay.hold import Holder
+from relay.metrics import Metrics
+from relay.spool.breaker import Breaker
+from relay.spool.directory import Directory
+from relay.spool.drain import Drain
+from relay.spool.look_up import LookUp
+from relay.spool.spool import Spool
+from relay.spool.status import look
+
+# Without anything going for so long it is left to the next gateway.
+PATIENCE_SECONDS = 5.0
+PAUSE_SECONDS = 0.05
+TELL_SECONDS = 1.0
+
+Tell = Callable[[str], None]
+
+
+class _Reports(Observer):
+    """Tells the breaker of a store that fails, and the announcer of new streams."""
+
+    def __init__(self, breaker: Breaker, announcer: Announcer) -> None:
+        self._breaker = breaker
+        self._announcer = announcer
+
+    def failed(self) -> None:
+        self._breaker.open()
+
+    def registered(self, tag: str, event_type: str) -> None:
+        self._announcer.registered(tag, event_type)
+
+
+async def drain_orphans(directory: Directory, settings: SpoolSettings, tell: Tell) -> bool:
+    """Drain every file that no living process holds, and tell whether nothing is left in them.
+
+    Raises:
+        RedisError, OSError: The store is away.
+    """
+    configure_logs(settings.log_format, log_level="error")
+    spool = Spool(directory, max_bytes=settings.spool.max_bytes)
+    await spool.adopt()
+    total = spool.events
+    try:
+        if total:
+            async with opened(settings) as store:
+                await store.redis.ping()
+                await _drain(spool, store, tell)
+    finally:
+        left = spool.events
+        await spool.finish()
+    tell(f"{total - left} events drained, {left} left")
+    return not _tell_of_others(directory, tell) and not left
+
+
+def _tell_of_others(directory: Directory, tell: Tell) -> bool:
+    """Say what was not touched, and tell whether there is a file that nobody can read."""
+    files = look(directory)
+    held = [file for file in files if file.state == "held" and file.events]
+    if held:
+        events = sum(file.events for file in held)
+        tell(f"{events} events are held by {len(held)} living processes, which drain them")
+    unreadable = [file.name for file in files if file.state == "unreadable"]
+    for name in unreadable:
+        tell(f"{printable(name)} cannot be read: damaged, or no spool file; it is left as it is")
+    return bool(unreadable)
+
+
+async def _drain(spool: Spool, store: Store, tell: Tell) -> None:
+    redis, keys, breaker, duties = store.redis, store.keys, Breaker(), Duties()
+    tags = sorted({tag for tag, _ in spool.backlog.streams})
+    announcer = Announcer(redis, keys, tags, Holder(redis, keys, store.settings.held_groups))
+    capacity = Capacity(redis, Metrics())
+    appender = Appender(
+        redis, keys, observer=_Reports(breaker, announcer), is_full=lambda: capacity.is_full
+    )
+    drain = Drain(spool, appender.append, LookUp(redis, keys), breaker)
+    duties.start("capacity", capacity.watch)
+    try:
+        await _until_over(spool, drain, tell)
+        await announcer.refresh()
+    finally:
+        await duties.stop()
+        await appender.stop()
+    for (tag, event_type), reason in drain.held_up.reasons.items():
+        events = spool.backlog.count((tag, event_type))
+        tell(f"{printable(tag)}:{printable(event_type)}: {events} left, Redis says {reason}")
+
+
+async def _until_over(spool: Spool, drain: Drain, tell: Tell) -> None:
+    moved_at = told_at = time.monotonic()
+    while spool.events and time.monotonic() - moved_at < PATIENCE_SECONDS:
+        if await drain.round():
+            moved_at = time.monotonic()
+        else:
+            await asyncio.sleep(PAUSE_SECONDS)
+        if time.monotonic() - told_at > TELL_SECONDS:
+            told_at = time.monotonic()
+            tell(f"{spool.events} events to go")

@@ -1,0 +1,369 @@
+"""Events while the store is away, full, or refuses a stream: answered, kept, drained in order."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from relay.contract.errors import Overloaded, StoreFull, StoreUnavailable
+from relay.contract.event import Appended, Spooled
+from relay.spool import breaker, drain, held_up
+from relay.spool import spooling as spooling_module
+from tests.relay.spool.parts import A, B, Bench, Store, crash, endings, event, spooling
+from tests.waiting import wait_until
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask the store again at once."""
+    monkeypatch.setattr(breaker, "PROBE_SECONDS", 0.02)
+    monkeypatch.setattr(held_up, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(held_up, "LAST_PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr(spooling_module, "LAST_TRY_SECONDS", 0.1)
+
+
+async def test_nothing_is_spooled_while_the_store_answers(tmp_path: Path) -> None:
+    """An event goes to the store, and the disk is not written to."""
+    store = Store()
+    async with spooling(tmp_path, store) as bench:
+        results = await bench.send("1", "2")
+
+    assert results == [Appended("1-1")] * 2
+    assert bench.heard.spooled_tags == []
+
+
+async def test_events_are_kept_while_the_store_is_away_and_drained_in_order(tmp_path: Path) -> None:
+    """Each is answered; when the store is back each is in its stream once, as they came."""
+    store = Store()
+    ids = [f"{n}" for n in range(50)]
+    async with spooling(tmp_path, store) as bench:
+        store.is_away = True
+        results = [(await bench.send(one))[0] for one in ids]
+        store.is_away = False
+        await bench.until_drained()
+
+    assert results == [Spooled()] * 50
+    assert store.ids() == ids
+    assert bench.heard.spooled_tags == bench.heard.drained_tags == ["unipile"] * 50
+
+
+async def test_after_a_failed_flush_events_go_straight_to_the_disk(tmp_path: Path) -> None:
+    """While the store is away it is asked by the probe only."""
+    store = Store()
+    async with spooling(tmp_path, store) as bench:
+        store.is_away = True
+        await bench.send("1")
+        await bench.send("2", stream=B)
+        calls = store.calls
+
+    assert calls == 1
+
+
+async def test_a_full_store_is_spared(tmp_path: Path) -> None:
+    """What a full store refuses is kept, waits while it is full, and goes in when it is not."""
+    store = Store()
+    async with spooling(tmp_path, store) as bench:
+        store.is_full = True
+        results = await bench.send("1", "2")
+        await wait_until(lambda: store.calls > 3, description="it is tried again")
+        kept = bench.spool.events
+        store.is_full = False
+        await bench.until_drained()
+
+    assert results == [Spooled()] * 2
+    assert kept == 2
+    assert store.ids() == ["1", "2"]
+
+
+async def test_what_an_operator_wants_refused_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kind of its own, such as a stream that is at its cap, is not for the spool."""
+
+    class AtItsCap(StoreFull):
+        """A stream holds as much as it may."""
+
+    def refuse(_: object) -> None:
+        raise AtItsCap
+
+    store = Store()
+    monkeypatch.setattr(store, "append", refuse)
+    async with spooling(tmp_path, store) as bench:
+        (result,) = await bench.send("1")
+
+    assert isinstance(result, AtItsCap)
+
+
+async def test_an_overload_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than the appender may hold goes to the disk."""
+
+    def refuse(_: object) -> None:
+        raise Overloaded
+
+    store = Store()
+    async with spooling(tmp_path, store) as bench:
+        with monkeypatch.context() as patched:
+            patched.setattr(store, "append", refuse)
+            (result,) = await bench.send("1")
+        await bench.until_drained()
+
+    assert result == Spooled()
+    assert store.ids() == ["1"]
+
+
+async def test_new_events_never_overtake_those_of_their_stream(tmp_path: Path) -> None:
+    """While a stream has events on the disk its new ones go behind them, others their own way."""
+    store = Store()
+    async with spooling(tmp_path, store) as bench:
+        store.refused.add(A)
+        await bench.send("1")
+        store.refused.clear()
+        first, other = await asyncio.gather(bench.send("2"), bench.send("x", stream=B))
+        await bench.until_drained()
+        last = await bench.send("3")
+
+    assert store.ids() == ["1", "2", "3"]
+    assert isinstance(first[0], Spooled | Appended)
+    assert other == last == [Appended("1-1")]
+
+
+async def test_newcomers_wait_in_line_for_the_last_of_their_stream(tmp_path: Path) -> None:
+    """A stream that gets events all the time is rid of its spool: they go to the store behind."""
+    store = Store()
+    async with spooling(tmp_path, store) as bench:
+        store.is_away = True
+        await bench.send("1", "2")
+        store.is_away = False
+        # The first round closes the breaker; rows come after it.
+        await bench.until_drained()
+        store.refused.add(A)
+        await bench.send("3")
+        store.refused.clear()
+        store.held = []
+        await wait_until(lambda: bool(store.held), description="the last is under way")
+        lines = bench.spool.backlog.lines
+        sending = asyncio.create_task(bench.send("4", "5"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        store.let_go()
+        results = await sending
+
+    assert lines in ([A], [])
+    assert store.ids() == ["1", "2", "3", "4", "5"]
+    assert all(isinstance(result, Appended | Spooled) for result in results)
+
+
+async def test_a_busy_stream_goes_back_to_the_store(tmp_path: Path) -> None:
+    """With events coming without a pause the spool is empty soon, and stays so."""
+    store, sent = Store(), 0
+    async with spooling(tmp_path, store) as bench:
+        store.is_away = True
+        await bench.send(*[f"old-{n}" for n in range(1200)])
+        store.is_away = False
+        sending: list[asyncio.Task[object]] = []
+        while bench.spool.events:
+            sending.append(asyncio.create_task(bench.send(f"new-{sent}")))
+            sent += 1
+            await asyncio.sleep(0.0005)
+        await asyncio.gather(*sending)
+        await bench.until_drained()
+        (last,) = await bench.send("last")
+
+    assert last == Appended("1-1")
+    assert store.ids() == [
+        *[f"old-{n}" for n in range(1200)],
+        *[f"new-{n}" for n in range(sent)],
+        "last",
+    ]
+
+
+async def test_a_refused_stream_holds_up_no_other(tmp_path: Path) -> None:
+    """It is tried again and again, in order, while the others go on."""
+    store = Store()
+    async with spooling(tmp_path, store) as bench:
+        store.is_away = True
+        await bench.send("1")
+        for n in range(3):
+            await bench.send(f"a{n}")
+            await bench.send(f"b{n}", stream=B)
+        store.refused.add(A)
+        store.is_away = False
+        await wait_until(lambda: len(store.ids(B)) == 3, description="the other is drained")
+        left = bench.spool.backlog.count(A)
+        store.refused.clear()
+        await bench.until_drained()
+
+    assert left == 4
+    assert store.ids(A) == ["1", "a0", "a1", "a2"]
+    assert store.ids(B) == ["b0", "b1", "b2"]
+    assert "refused" in bench.heard.failures
+
+
+async def test_a_lost_answer_makes_no_second_entry(tmp_path: Path) -> None:
+    """What was stored without an answer is found again by the drain."""
+    store = Store()
+    async with spooling(tmp_path, store) as bench:
+        store.loses_answers = True
+        results = await bench.send("1", "2")
+        store.loses_answers = False
+        await bench.until_drained()
+
+    assert results == [Spooled()] * 2
+    assert store.ids() == ["1", "2"]
+
+
+async def test_a_full_spool_refuses_as_the_store_did(tmp_path: Path) -> None:
+    """Beyond its bytes an event is answered 503, and what is kept goes in later."""
+    store = Store()
+    async with spooling(tmp_path, store, max_bytes=5000) as bench:
+        store.is_away = True
+        results = await bench.send(*[f"{n}" for n in range(30)])
+        store.is_away = False
+        await bench.until_drained()
+        after = await bench.send("after")
+
+    kept = sum(isinstance(result, Spooled) for result in results)
+    assert 0 < kept < 30
+    assert all(isinstance(result, Spooled | StoreUnavailable) for result in results)
+    assert len(store.ids()) == kept + 1
+    assert after == [Appended("1-1")]
+    assert "full" in bench.heard.failures
+
+
+async def test_what_is_left_at_the_end_is_drained_by_the_next(tmp_path: Path) -> None:
+    """A gateway that stops leaves its file; the next counts it before it takes anything."""
+    store = Store()
+    async with spooling(tmp_path, store) as first:
+        store.is_away = True
+        await first.send("1", "2")
+    left = endings(tmp_path)
+    async with spooling(tmp_path, store) as second:
+        counted = second.spool.backlog.count(A)
+        (result,) = await second.send("3")
+        store.is_away = False
+        await second.until_drained()
+
+    assert left == [".db", ".lock"]
+    assert counted == 2
+    assert isinstance(result, Spooled)
+    assert store.ids() == ["1", "2", "3"]
+    assert endings(tmp_path) == []
+
+
+async def test_a_crash_between_append_and_removal_doubles_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is in its stream and still on the disk is found to be a duplicate."""
+    store = Store()
+    first = Bench(tmp_path, store)
+    await first.spooling.start()
+    store.is_away = True
+    await first.send("1", "2", "3")
+
+    async def never(*_: object) -> None:
+        """Remove nothing."""
+
+    monkeypatch.setattr(first.spool, "settle", never)
+    store.is_away = False
+    await wait_until(lambda: len(store.ids()) == 3, description="all are appended")
+    await crash(first)
+    async with spooling(tmp_path, store) as second:
+        counted = second.spool.events
+        await second.until_drained()
+
+    assert counted == 3
+    assert store.ids() == ["1", "2", "3"]
+
+
+async def test_two_processes_share_a_directory(tmp_path: Path) -> None:
+    """Each has a file of its own; when one dies the other drains what it has left."""
+    store = Store()
+    async with spooling(tmp_path, store) as one:
+        other = Bench(tmp_path, store)
+        await other.spooling.start()
+        store.is_away = True
+        await other.send("of the other")
+        store.spooling = one.spooling
+        await one.spool.tend()
+        before = one.spool.events
+        await crash(other)
+        await one.spool.tend()
+        after = one.spool.events
+        store.is_away = False
+        one.spooling._work.set()
+        await one.until_drained()
+
+    assert (before, after) == (0, 1)
+    assert store.ids() == ["of the other"]
+
+
+async def test_an_event_sent_long_ago_is_looked_for_first(tmp_path: Path) -> None:
+    """The index has forgotten it: its entry is looked for, and it is sent only if there is none."""
+    store = Store()
+    first = Bench(tmp_path, store)
+    await first.spooling.start()
+    store.is_away = True
+    await first.send("was stored", "was not")
+    await crash(first)
+    second = Bench(tmp_path, store)
+    second.now += 3600
+    second.found.add("was stored")
+    await second.spooling.start()
+    store.is_away = False
+    await second.until_drained()
+    await second.spooling.stop()
+
+    assert second.looked_up[0] == [1, 2]
+    assert store.ids() == ["was not"]
+
+
+async def test_an_event_that_was_never_sent_is_not_looked_for(tmp_path: Path) -> None:
+    """However old it is, it can have no entry."""
+    store = Store()
+    first = Bench(tmp_path, store)
+    await first.spooling.start()
+    store.is_away = True
+    first.spooling.failed()
+    await first.send("1")
+    await crash(first)
+    second = Bench(tmp_path, store)
+    second.now += 999_999
+    store.is_away = False
+    await second.spooling.start()
+    await second.until_drained()
+    await second.spooling.stop()
+
+    assert second.looked_up == []
+    assert store.ids() == ["1"]
+
+
+async def test_a_caller_who_is_gone_leaves_the_event(tmp_path: Path) -> None:
+    """A sender that hangs up does not take its event back."""
+    store = Store()
+    async with spooling(tmp_path, store) as bench:
+        store.is_away = True
+        await bench.send("1")
+        call = asyncio.create_task(bench.spooling.append(event("2")))
+        await asyncio.sleep(0)
+        call.cancel()
+        store.is_away = False
+        await bench.until_drained()
+
+    assert store.ids() == ["1", "2"]
+
+
+async def test_long_rounds_drain_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than fits into a round goes in several, by number and by bytes."""
+    monkeypatch.setattr(drain, "ROUND_EVENTS", 7)
+    monkeypatch.setattr(drain, "ROUND_BYTES", 2000)
+    store = Store()
+    ids = [f"{n}" for n in range(60)]
+    async with spooling(tmp_path, store) as bench:
+        store.is_away = True
+        await bench.send(*ids)
+        store.is_away = False
+        await bench.until_drained()
+
+    assert store.ids() == ids
