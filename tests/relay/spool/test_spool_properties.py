@@ -1,0 +1,129 @@
+"""For any history of outages, refusals, lost answers and crashes: nothing lost, doubled, turned."""
+
+import asyncio
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from relay.contract.event import Appended, Duplicate, Spooled
+from relay.spool import breaker, held_up
+from relay.spool import spooling as spooling_module
+from tests.relay.spool.parts import A, B, Bench, Store, Stream, crash
+from tests.waiting import wait_until
+
+PAUSES = (
+    (breaker, "PROBE_SECONDS", 0.002),
+    (held_up, "FIRST_PAUSE_SECONDS", 0.001),
+    (held_up, "LAST_PAUSE_SECONDS", 0.002),
+    (spooling_module, "LAST_TRY_SECONDS", 0.01),
+)
+
+
+class Histories(RuleBasedStateMachine):
+    """A gateway with a spool whose store fails in every way, and which is killed at times."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before = [(module, name, getattr(module, name)) for module, name, _ in PAUSES]
+        for module, name, value in PAUSES:
+            setattr(module, name, value)
+        self.path = Path(tempfile.mkdtemp())
+        self.loop = asyncio.new_event_loop()
+        self.store = Store()
+        self.sent = 0
+        # What was answered 200, in order, by stream.
+        self.accepted: dict[Stream, list[str]] = {A: [], B: []}
+        self.bench = self.run(self.begin())
+
+    def run(self, step: Any) -> Any:
+        """Take a step of the loop."""
+        return self.loop.run_until_complete(asyncio.wait_for(step, 20))
+
+    async def begin(self) -> Bench:
+        """Start a gateway."""
+        bench = Bench(self.path, self.store)
+        await bench.spooling.start()
+        return bench
+
+    @rule(stream=st.sampled_from([A, B]), count=st.integers(1, 5))
+    def send(self, stream: Stream, count: int) -> None:
+        """Send some events, each after the answer to the one before."""
+        for _ in range(count):
+            self.sent += 1
+            (result,) = self.run(self.bench.send(f"{self.sent}", stream=stream))
+            if isinstance(result, Appended | Duplicate | Spooled):
+                self.accepted[stream].append(f"{self.sent}")
+
+    @rule(is_away=st.booleans())
+    def go_away(self, *, is_away: bool) -> None:
+        """The store goes, or comes back."""
+        self.store.is_away = is_away
+
+    @rule(is_full=st.booleans())
+    def fill(self, *, is_full: bool) -> None:
+        """The store is full, or has room."""
+        self.store.is_full = is_full
+
+    @rule(loses=st.booleans())
+    def lose(self, *, loses: bool) -> None:
+        """Answers are lost, or are not."""
+        self.store.loses_answers = loses
+
+    @rule(stream=st.sampled_from([A, B]), refuses=st.booleans())
+    def refuse(self, stream: Stream, *, refuses: bool) -> None:
+        """The store refuses a stream, or takes it."""
+        (self.store.refused.add if refuses else self.store.refused.discard)(stream)
+
+    @rule(seconds=st.sampled_from([0.0, 0.003, 0.02]))
+    def wait(self, seconds: float) -> None:
+        """Let the gateway drain for a moment."""
+        self.run(asyncio.sleep(seconds))
+
+    @rule()
+    def crash(self) -> None:
+        """Kill the gateway, and start another."""
+        self.run(crash(self.bench))
+        self.bench = self.run(self.begin())
+
+    @rule()
+    def restart(self) -> None:
+        """Stop the gateway, and start another."""
+        self.run(self.bench.spooling.stop())
+        self.bench = self.run(self.begin())
+
+    @invariant()
+    def nothing_is_doubled(self) -> None:
+        """An event has one entry at most."""
+        for stream in (A, B):
+            ids = self.store.ids(stream)
+
+            assert len(ids) == len(set(ids))
+
+    def teardown(self) -> None:
+        """At the end of all trouble each accepted event is in its stream, in order."""
+        store = self.store
+        store.is_away = store.is_full = store.loses_answers = False
+        store.refused.clear()
+        try:
+            self.run(wait_until(lambda: not self.bench.spool.events, description="drained"))
+            for stream in (A, B):
+                accepted = self.accepted[stream]
+                ids = store.ids(stream)
+
+                assert [event_id for event_id in ids if event_id in set(accepted)] == accepted
+            self.nothing_is_doubled()
+        finally:
+            self.run(self.bench.spooling.stop())
+            self.loop.close()
+            shutil.rmtree(self.path)
+            for module, name, value in self.before:
+                setattr(module, name, value)
+
+
+TestHistories = Histories.TestCase
+TestHistories.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
