@@ -9,10 +9,11 @@ import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
-from relay.contract.errors import RelayError
+from relay.contract.errors import ConfigurationFault, RelayError
 from relay.contract.event import IdentifiedEvent, Spooled
 from relay.contract.logs import Logger
 from relay.spool.backlog import Backlog
@@ -103,6 +104,8 @@ class Spool:
 
         It never fails: without a file of its own it takes nothing, and tries again with `tend`.
         """
+        with suppress(ConfigurationFault):  # what is wrong with it shows at once
+            await self.in_thread(self.directory.prepare)
         await self.adopt()
         await self._have_own()
 
