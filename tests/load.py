@@ -20,7 +20,7 @@ class Answers:
     """What a sender was told.
 
     Args:
-        entries: Event id -> every entry id that a 200 named.
+        entries: Event id -> every entry id that a 200 named; empty where it was only spooled.
         statuses: How often each status came.
         broken: How many requests had no answer at all.
     """
@@ -116,7 +116,8 @@ async def deliver(
             answers.statuses[answer.status] = answers.statuses.get(answer.status, 0) + 1
             if answer.status != 200:
                 return False
-            answers.entries.setdefault(event_id, set()).add(answer.headers["relay-entry-id"])
+            entry_id = answer.headers.get("relay-entry-id", "")
+            answers.entries.setdefault(event_id, set()).add(entry_id)
             return True
     except (aiohttp.ClientError, TimeoutError):
         answers.broken += 1

@@ -202,15 +202,20 @@ class Spool:
         self._say_trusted()
 
     async def put_away(self, file: OpenFile) -> None:
-        """Remove a file that has nothing left, or replace one's own where it has grown long."""
-        if file.events:
+        """Remove a file that has nothing left, or replace one's own where it holds room."""
+        if file.events or file.unreadable:
             return
-        if file is self._own:
-            await self._replace_own(file)
-        elif not file.unreadable:
+        if file is not self._own:
             self._taken.remove(file)
-            await file.writer.finish()
-            await self._remove(file)
+        elif not await self._holds_room(file) or file.events:
+            return
+        else:
+            self._own = None
+            await self._have_own()
+        await file.writer.finish()
+        await self._remove(file)
+        # On a full disk there is room for another only now.
+        await self._have_own()
 
     async def finish(self) -> None:
         """Write what waits, and let go of every file; what is empty is removed."""
@@ -274,16 +279,9 @@ class Spool:
         else:
             self._say_trusted()
 
-    async def _replace_own(self, file: OpenFile) -> None:
-        """Begin another file; the old one is removed as any that has nothing left."""
-        if not file.gone and await self.in_thread(file.file.disk_bytes) < LONG_FILE_BYTES:
-            return
-        try:
-            self._own = await self._made()
-        except NoFile as error:
-            self._say_untrusted(error)
-        else:
-            self._taken.append(file)
+    async def _holds_room(self, file: OpenFile) -> bool:
+        """Tell whether an empty file has grown long, or has rows that the disk did not let go."""
+        return bool(file.gone) or await self.in_thread(file.file.disk_bytes) > LONG_FILE_BYTES
 
     async def _made(self) -> OpenFile:
         taken: Taken = await self.in_thread(self._taking.make)

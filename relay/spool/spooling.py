@@ -97,9 +97,11 @@ class Spooling:
     async def _run(self) -> None:
         while True:
             # What was sent shall be counted, so a step is not broken off.
-            if not await to_its_end(self._step()):
+            if await to_its_end(self._step()):
+                continue
+            if self._spool.events or self._breaker.is_open:
                 await asyncio.sleep(self._breaker.pause_seconds())
-            if not (self._spool.events or self._breaker.is_open):
+            else:
                 self._work.clear()
                 self._drained.set()
                 await self._work.wait()

@@ -8,6 +8,7 @@ import pytest
 from relay.contract.errors import Overloaded, StoreFull, StoreUnavailable
 from relay.contract.event import Appended, Spooled
 from relay.spool import breaker, drain, held_up
+from relay.spool import spool as spool_module
 from relay.spool import spooling as spooling_module
 from tests.relay.spool.parts import A, B, Bench, Store, crash, endings, event, spooling
 from tests.waiting import wait_until
@@ -264,6 +265,7 @@ async def test_a_crash_between_append_and_removal_doubles_nothing(
         """Remove nothing."""
 
     monkeypatch.setattr(first.spool, "settle", never)
+    monkeypatch.setattr(first.spool, "put_away", never)
     store.is_away = False
     await wait_until(lambda: len(store.ids()) == 3, description="all are appended")
     await crash(first)
@@ -367,3 +369,48 @@ async def test_long_rounds_drain_everything(
         await bench.until_drained()
 
     assert store.ids() == ids
+
+
+async def test_an_empty_file_gives_its_room_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an outage has made long is replaced when all of it is drained, and events go on."""
+    monkeypatch.setattr(spool_module, "LONG_FILE_BYTES", 100_000)
+    store = Store()
+    async with spooling(tmp_path, store) as bench:
+        store.is_away = True
+        await bench.send(*[f"{n}" for n in range(500)])
+        long = bench.spool.files[-1].file
+        store.is_away = False
+        await bench.until_drained()
+        await wait_until(lambda: not long.path.exists(), description="the long file is gone")
+        store.is_away = True
+        after = await bench.send("after")
+        store.is_away = False
+        await bench.until_drained()
+
+    assert after == [Spooled()]
+    assert len(store.ids()) == 501
+
+
+async def test_a_directory_that_is_gone_does_not_stop_deliveries(tmp_path: Path) -> None:
+    """With nothing to write to, events are refused as the store did, and kept when it is back."""
+    store, path = Store(), tmp_path / "spool"
+    path.write_text("in the way")
+    async with spooling(path, store) as bench:
+        stored = await bench.send("1")
+        store.is_away = True
+        (refused,) = await bench.send("2")
+        was_writable = bench.spool.is_writable
+        path.unlink()
+        path.mkdir()
+        await bench.spool.tend()
+        kept = await bench.send("2")
+        store.is_away = False
+        await bench.until_drained()
+
+    assert stored == [Appended("1-1")]
+    assert isinstance(refused, StoreUnavailable)
+    assert not was_writable
+    assert kept == [Spooled()]
+    assert store.ids() == ["1", "2"]

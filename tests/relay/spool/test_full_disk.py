@@ -1,0 +1,65 @@
+"""A spool whose disk is full: refused as the store did, nothing lost, and it goes on with room."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from relay.contract.errors import StoreUnavailable
+from relay.contract.event import Spooled
+from relay.spool import breaker
+from tests.making import make_identified
+from tests.relay.spool.parts import Store, endings, spooling
+from tests.waiting import wait_until
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one megabyte, where this user may mount one."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(path)],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode:
+        pytest.skip("mounting a file system is not permitted here")
+    yield path
+    subprocess.run(["umount", "--lazy", str(path)], check=True)
+
+
+async def test_a_full_disk_refuses_and_what_it_has_goes_in(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is beyond it gets its 503; what was taken is drained though nothing can be removed."""
+    monkeypatch.setattr(breaker, "PROBE_SECONDS", 0.02)
+    store = Store()
+    async with spooling(small_disk, store) as bench:
+        store.is_away = True
+        accepted, refused = [], 0
+        for n in range(200):
+            try:
+                event = make_identified(f"{n}", data=b"x" * 10_000)
+                assert await bench.spooling.append(event) == Spooled()
+                accepted.append(f"{n}")
+            except StoreUnavailable:
+                refused += 1
+        was_writable = bench.spool.is_writable
+        store.is_away = False
+        await bench.until_drained()
+        await wait_until(lambda: bench.spool.is_writable, description="there is room again")
+        store.is_away = True
+        await bench.send("with room")
+        again = await bench.send("more")
+        store.is_away = False
+        await bench.until_drained()
+
+    assert 10 < len(accepted) < 100
+    assert refused == 200 - len(accepted)
+    assert not was_writable
+    assert store.ids() == [*accepted, "with room", "more"]
+    assert again == [Spooled()]
+    assert "disk" in bench.heard.failures
+    assert endings(small_disk) == []
