@@ -72,6 +72,13 @@ class GatewayProgram(Program):
         """The endpoint's URL."""
         return f"http://127.0.0.1:{self.port}/webhooks/unipile"
 
+    def metrics(self) -> str:
+        """Give its metrics as text."""
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{self.admin_port}/metrics", timeout=5
+        ) as one:
+            return str(one.read().decode())
+
     def get(self, path: str) -> int:
         """Give the status of a path; 0 where nobody answers."""
         try:
