@@ -74,10 +74,9 @@ class GatewayProgram(Program):
 
     def metrics(self) -> str:
         """Give its metrics as text."""
-        with urllib.request.urlopen(
-            f"http://127.0.0.1:{self.admin_port}/metrics", timeout=5
-        ) as one:
-            return str(one.read().decode())
+        url = f"http://127.0.0.1:{self.admin_port}/metrics"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return str(answer.read().decode())
 
     def get(self, path: str) -> int:
         """Give the status of a path; 0 where nobody answers."""
