@@ -4,5 +4,5 @@ Identified events come in, and are answered once they are synced; they go out th
 append as any other, in order, and are removed only when that has confirmed them. A file per
 process, guarded by a lock: what a dead process leaves is drained by whoever takes its lock.
 
-Source: docs/adr/0025.
+Source: docs/adr/0026.
 """

@@ -13,7 +13,7 @@ from relay.contract.event import IdentifiedEvent
 Stream = tuple[str, str]
 
 # What a row takes on the disk beside its event, nearly: columns, indexes, unused parts of pages.
-ENVELOPE_BYTES = 200
+ENVELOPE_BYTES = 400
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(IdentifiedEvent)
