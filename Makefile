@@ -115,6 +115,10 @@ bench-order: setup  ## order per key while events fail and the reading process i
 bench-slot: setup  ## a handler with one slot beside forty idle streams runs at its full rate
 	@exec $(BIN)/python -m bench.holds.slot $(ARGS)
 
+.PHONY: bench-spool
+bench-spool: setup  ## a minute without a store at 500 events/s and a killed process; ARGS=--off without a spool
+	@exec $(BIN)/python -m bench.holds.spool $(ARGS)
+
 .PHONY: bench-commands
 bench-commands: setup  ## operators' commands over a million entries: a second each, no command over 10 ms
 	@exec $(BIN)/python -m bench.holds.commands $(ARGS)

@@ -157,3 +157,21 @@ def test_every_command_is_run_and_judged(tmp_path: Path) -> None:
 
     assert [line["command"] for line in of_kind(lines, "run")] == [case.name for case in CASES]
     assert len(verdicts) == 2 * len(CASES)
+
+
+def test_an_outage_is_kept_on_the_disk(tmp_path: Path) -> None:
+    """Some seconds of it, with a spool."""
+    code, verdicts, _ = run("spool", tmp_path, "--seconds=3", "--rate=150")
+
+    assert len(verdicts) == 3
+    assert all(verdicts.values())
+    assert code == 0
+
+
+def test_an_outage_without_a_spool_is_answered_503(tmp_path: Path) -> None:
+    """And what is sent again is there once."""
+    code, verdicts, _ = run("spool", tmp_path, "--seconds=4", "--rate=100", "--off")
+
+    assert len(verdicts) == 2
+    assert all(verdicts.values())
+    assert code == 0
