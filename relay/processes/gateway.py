@@ -20,8 +20,9 @@ from relay.supervise.messages import Channel
 CHILD = "relay.processes.child"
 # Importing takes a second, on a machine that is busy several.
 UP_SECONDS = 30.0
-# What a child needs beyond its grace period: to cut the rest, and to hear the store's last word.
-END_SECONDS = 2.0
+# What a child needs beyond its grace period: to cut the rest, and to hear the store's last word;
+# with a spool also to try once more to drain it.
+END_SECONDS = 5.0
 
 
 class ProcessDidNotStart(RelayError):

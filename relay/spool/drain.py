@@ -103,6 +103,8 @@ class Drain:
         try:
             found = await self._find(late) if late else set()
         except (RedisError, *UNKNOWN_OUTCOME) as error:
+            if isinstance(error, UNKNOWN_OUTCOME):
+                self._breaker.open()
             answers: list[Answer] = [error] * len(due)
         else:
             # Before it is sent: if all ends here, it is known that it may have been.

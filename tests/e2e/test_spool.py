@@ -50,20 +50,20 @@ async def test_an_outage_costs_nothing_even_with_a_kill_in_the_middle(
 ) -> None:
     """Every delivery is answered 200, and each is in its stream once when the store is back."""
     server, port = start_server("valkey", "always"), free_port()
-    spool = {"RELAY_SPOOL__DIRECTORY": str(tmp_path / "spool")}
+    path = str(tmp_path / "spool")
 
     async def until_more(answers: Answers, events: int) -> None:
         target = answers.accepted + events
         await wait_until(lambda: answers.accepted >= target, description="more are accepted")
 
     async with sending(lambda: f"http://127.0.0.1:{port}/webhooks/unipile") as answers:
-        with gateway(tmp_path, server.url, port=port, **spool) as first:
+        with gateway(tmp_path, server.url, port=port, RELAY_SPOOL__DIRECTORY=path) as first:
             await until_more(answers, 100)
             server.kill()
             await until_more(answers, 300)
             first.kill()
         left = json.loads(relay(tmp_path, "spool", "status", "--json", *_at(tmp_path)).stdout)
-        with gateway(tmp_path, server.url, port=port, **spool) as second:
+        with gateway(tmp_path, server.url, port=port, RELAY_SPOOL__DIRECTORY=path) as second:
             await until_more(answers, 200)
             server.start()
             await until_more(answers, 300)
@@ -82,8 +82,8 @@ async def test_a_stopped_gateway_leaves_its_spool_to_a_command(
     """What two processes had when they were told to end is drained by hand, each event once."""
     server = start_server("valkey", "always")
     server.kill()
-    variables = {"RELAY_SPOOL__DIRECTORY": str(tmp_path / "spool"), "RELAY_PROCESSES": "2"}
-    with gateway(tmp_path, server.url, **variables) as program:
+    path = str(tmp_path / "spool")
+    with gateway(tmp_path, server.url, RELAY_SPOOL__DIRECTORY=path, RELAY_PROCESSES="2") as program:
         async with sending(lambda: program.url, keep=False) as answers:
             await wait_until(lambda: answers.accepted > 100, description="some are spooled")
         code = await asyncio.to_thread(program.terminate)

@@ -15,10 +15,10 @@ from relay.spool.directory import Directory
 from relay.spool.file import Changes, SpoolFile, UnreadableFile
 from relay.spool.lock import is_held, take
 from relay.spool.place import judge_place
-from relay.spool.row import Row, UnreadableRow, decode, encode
+from relay.spool.row import Row, Stream, UnreadableRow, decode, encode
 from relay.spool.status import look
 from relay.spool.taking import Taking
-from tests.relay.spool.parts import A, B, Stream, event
+from tests.relay.spool.parts import A, B, event
 
 
 def row(sequence: int, stream: Stream = A, *, tried_at_ms: int | None = None) -> Row:
@@ -138,7 +138,8 @@ def test_a_lock_whose_file_was_removed_is_worth_nothing(tmp_path: Path) -> None:
     path = tmp_path / "a.lock"
     first = take(path, make=True)
     assert first is not None
-    opened, real = [], os.open
+    opened: list[int] = []
+    real = os.open
 
     def slowly(name: Path, *arguments: int) -> int:
         """Have the file removed between opening and locking it."""

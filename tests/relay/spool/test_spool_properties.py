@@ -18,7 +18,8 @@ from hypothesis.stateful import (
 from relay.contract.event import Appended, Duplicate, Spooled
 from relay.spool import breaker, held_up
 from relay.spool import spooling as spooling_module
-from tests.relay.spool.parts import A, B, Bench, Store, Stream, crash
+from relay.spool.row import Stream
+from tests.relay.spool.parts import A, B, Bench, Store, crash
 from tests.waiting import wait_until
 
 PAUSES = (

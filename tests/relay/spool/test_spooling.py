@@ -1,6 +1,8 @@
 """Events while the store is away, full, or refuses a stream: answered, kept, drained in order."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -132,26 +134,41 @@ async def test_newcomers_wait_in_line_for_the_last_of_their_stream(tmp_path: Pat
     """A stream that gets events all the time is rid of its spool: they go to the store behind."""
     store = Store()
     async with spooling(tmp_path, store) as bench:
-        store.is_away = True
-        await bench.send("1", "2")
-        store.is_away = False
-        # The first round closes the breaker; rows come after it.
-        await bench.until_drained()
-        store.refused.add(A)
-        await bench.send("3")
-        store.refused.clear()
-        store.held = []
-        await wait_until(lambda: bool(store.held), description="the last is under way")
-        lines = bench.spool.backlog.lines
-        sending = asyncio.create_task(bench.send("4", "5"))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        store.is_full = True
+        kept = await bench.send("1", "2")
+        store.held, store.is_full = [], False
+        await wait_until(lambda: bool(store.held), description="the last are under way")
+        sending = asyncio.create_task(bench.send("3", "4"))
+        other = asyncio.create_task(bench.send("x", stream=B))
+        await wait_until(lambda: len(store.held or ()) == 3, description="the other is sent")
         store.let_go()
         results = await sending
+        await other
 
-    assert lines in ([A], [])
-    assert store.ids() == ["1", "2", "3", "4", "5"]
-    assert all(isinstance(result, Appended | Spooled) for result in results)
+    assert kept == [Spooled()] * 2
+    assert results == [Appended("1-1")] * 2
+    assert store.ids() == ["1", "2", "3", "4"]
+
+
+async def test_those_in_line_are_kept_where_the_store_fails(tmp_path: Path) -> None:
+    """Behind those that they have waited for, in their order."""
+    store = Store()
+    async with spooling(tmp_path, store) as bench:
+        store.is_full = True
+        await bench.send("1", "2")
+        store.held, store.is_full = [], False
+        await wait_until(lambda: bool(store.held), description="the last are under way")
+        sending = asyncio.create_task(bench.send("3", "4"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        store.is_away = True
+        store.let_go()
+        results = await sending
+        store.is_away = False
+        await bench.until_drained()
+
+    assert results == [Spooled()] * 2
+    assert store.ids() == ["1", "2", "3", "4"]
 
 
 async def test_a_busy_stream_goes_back_to_the_store(tmp_path: Path) -> None:
@@ -414,3 +431,63 @@ async def test_a_directory_that_is_gone_does_not_stop_deliveries(tmp_path: Path)
     assert not was_writable
     assert kept == [Spooled()]
     assert store.ids() == ["1", "2"]
+
+
+async def test_a_look_up_that_fails_sends_nothing(tmp_path: Path) -> None:
+    """What may be there already waits until it is known whether it is."""
+    store = Store()
+    first = Bench(tmp_path, store)
+    await first.spooling.start()
+    store.is_away = True
+    await first.send("1")
+    await crash(first)
+    second = Bench(tmp_path, store)
+    second.now += 3600
+    looks, find = 0, second._find
+
+    async def fail_twice(late: object) -> set[int]:
+        """Find the store away."""
+        nonlocal looks
+        looks += 1
+        if looks < 3:
+            raise ConnectionResetError
+        return await find(late)
+
+    second.spooling._drain._find = fail_twice
+    store.is_away = False
+    calls = store.calls
+    await second.spooling.start()
+    await second.until_drained()
+    await second.spooling.stop()
+
+    assert looks == 3
+    assert store.calls == calls + 1
+    assert store.ids() == ["1"]
+    assert second.heard.failures == []
+
+
+def spoil(directory: Path) -> None:
+    """Make the second event of the only file unreadable."""
+    (path,) = directory.glob("*.db")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE events SET event = x'c1' WHERE sequence = 2")
+
+
+async def test_an_event_that_cannot_be_read_holds_up_nothing(tmp_path: Path) -> None:
+    """It stays in its file, which is kept for it, and the others go."""
+    store = Store()
+    first = Bench(tmp_path, store)
+    await first.spooling.start()
+    store.is_away = True
+    await first.send("1", "2", "3")
+    await crash(first)
+    spoil(tmp_path)
+    store.is_away = False
+    async with spooling(tmp_path, store) as bench:
+        await bench.until_drained()
+        (after,) = await bench.send("4")
+
+    assert after == Appended("1-1")
+    assert store.ids() == ["1", "3", "4"]
+    assert bench.heard.failures == ["unreadable_row"]
+    assert endings(tmp_path) == [".db", ".lock"]
