@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -13,8 +14,11 @@ from structlog.testing import capture_logs
 from relay.append import Appender
 from relay.contract.connect import send_command
 from relay.contract.keys import Keys
+from relay.spool.directory import Directory
 from relay.spool.look_up import APART_MS, Due, LookUp
 from relay.spool.row import Row, encode
+from relay.spool.spool import Spool
+from relay.spool.spooling import Spooling
 from tests.integration.gateways import Running, body_of, running, until_status
 from tests.making import make_identified
 from tests.servers import Server
@@ -181,3 +185,28 @@ async def test_an_entry_is_found_around_the_time_it_was_sent(store: Redis) -> No
     assert await look_up([*late, due(4, absent)]) == {1, 2, 3}
     assert await look_up([due(1, events[0], now_ms + 2 * APART_MS)]) == set()
     assert await look_up([due(1, absent)]) == set()
+
+
+async def test_what_the_index_has_forgotten_is_not_stored_twice(
+    store: Redis, tmp_path: Path
+) -> None:
+    """Sent, stored, never confirmed, and drained when its window is over: it has one entry."""
+    appender, keys = Appender(store, Keys()), Keys()
+    events = [make_identified(f"evt_{n}", kind="bodies", window_seconds=600) for n in range(3)]
+    spool = Spool(Directory(tmp_path), max_bytes=10**6)
+    await spool.start()
+    for each in events:
+        await spool.keep(each, tried=True)
+    await spool.finish()
+    # As far as the store has come with them; an hour later nothing is remembered of it.
+    await asyncio.gather(*(appender.append(each) for each in events[:2]))
+    await store.delete(*[name async for name in store.scan_iter("*@seen*")])
+    later = Spool(Directory(tmp_path), max_bytes=10**6, clock=lambda: time.time() + 3600)
+    spooling = Spooling(appender, later, LookUp(store, keys))
+    await spooling.start()
+    await wait_until(lambda: not later.events, description="drained")
+    await spooling.stop()
+    await appender.stop()
+    found: Any = await store.xrange(STREAM)
+
+    assert [fields[b"id"] for _, fields in found] == [b"evt_0", b"evt_1", b"evt_2"]

@@ -356,6 +356,28 @@ async def test_an_event_that_was_never_sent_is_not_looked_for(tmp_path: Path) ->
     assert store.ids() == ["1"]
 
 
+async def test_an_event_that_the_drain_has_sent_is_looked_for_too(tmp_path: Path) -> None:
+    """That it is about to be sent is written down before it is."""
+    store = Store()
+    first = Bench(tmp_path, store)
+    await first.spooling.start()
+    store.is_away = True
+    first.spooling.failed()
+    await first.send("1")
+    store.loses_answers, store.is_away = True, False
+    await wait_until(lambda: store.ids() == ["1"], description="it is stored")
+    await crash(first)
+    second = Bench(tmp_path, store)
+    second.now += 3600
+    second.found.add("1")
+    store.loses_answers = False
+    await second.spooling.start()
+    await second.until_drained()
+    await second.spooling.stop()
+
+    assert second.looked_up == [[1]]
+
+
 async def test_a_caller_who_is_gone_leaves_the_event(tmp_path: Path) -> None:
     """A sender that hangs up does not take its event back."""
     store = Store()
