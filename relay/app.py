@@ -39,7 +39,6 @@ from relay.receive.refusals import RefusalLog
 from relay.receive.routes import Ingress, add_routes
 from relay.settings import Settings, build_endpoints, build_rates, load_settings
 from relay.spool.directory import Directory
-from relay.spool.observer import Failure, SpoolObserver
 from relay.spool.place import judge_place
 from relay.warn import Warnings
 
@@ -111,22 +110,6 @@ class _Reports(Observer):
             _log.warning(event, replicas=replicas)
         if not is_enough:
             self.failed()
-
-
-class _SpoolReports(SpoolObserver):
-    """Sends what the spool reports to the counters."""
-
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
-
-    def spooled(self, tag: str) -> None:
-        self._metrics.spooled(tag)
-
-    def drained(self, tag: str) -> None:
-        self._metrics.drained(tag)
-
-    def failed(self, failure: Failure) -> None:
-        self._metrics.spool_failed(failure)
 
 
 class Gateway:
@@ -223,18 +206,15 @@ class Gateway:
             return None
         # Only here, since SQLite is not needed by most, and not in every build of Python.
         from relay.spool.look_up import LookUp  # noqa: PLC0415
-        from relay.spool.spool import Spool  # noqa: PLC0415
-        from relay.spool.spooling import Spooling  # noqa: PLC0415
+        from relay.spool.make import make_spooling  # noqa: PLC0415
 
-        spool = Spool(
-            Directory(settings.spool.directory),
+        return make_spooling(
+            self._appender,
+            LookUp(self._store, settings.keys),
+            self.metrics,
+            path=settings.spool.directory,
             max_bytes=settings.spool.max_bytes // processes,
-            observer=_SpoolReports(self.metrics),
         )
-        self.metrics.watch(families.SPOOL_EVENTS, lambda: spool.events)
-        self.metrics.watch(families.SPOOL_BYTES, lambda: spool.size_bytes)
-        self.metrics.watch(families.SPOOL_AGE, lambda: spool.oldest_seconds)
-        return Spooling(self._appender, spool, LookUp(self._store, settings.keys))
 
 
 def create_app(

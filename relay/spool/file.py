@@ -13,40 +13,14 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from relay.contract.errors import RelayError
 from relay.spool.lock import FILE_MODE
+from relay.spool.opening import laid_out, opened
 from relay.spool.row import ENVELOPE_BYTES, Row, Stream
 
-# Says that a database is a spool of ours, and in which form.
-APPLICATION_ID = 0x52535031
-VERSION = 1
-# `relay spool status` may be reading.
-BUSY_SECONDS = 5.0
-
-# As one step: what is killed in the middle of it has made nothing.
-SCHEMA = f"""
-BEGIN IMMEDIATE;
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {VERSION};
-CREATE TABLE events (
-  sequence INTEGER PRIMARY KEY,
-  tag TEXT NOT NULL,
-  type TEXT NOT NULL,
-  event BLOB NOT NULL,
-  spooled_at_ms INTEGER NOT NULL
-);
-CREATE INDEX events_by_stream ON events (tag, type, sequence);
-CREATE TABLE tries (sequence INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL);
-COMMIT;
-"""
 SELECT = """
 SELECT events.sequence, tag, type, event, spooled_at_ms, at_ms
 FROM events LEFT JOIN tries ON tries.sequence = events.sequence
 """
-
-
-class UnreadableFile(RelayError):
-    """A file is no spool of ours, or is damaged; it is left where it is."""
 
 
 @dataclass(slots=True)
@@ -103,13 +77,7 @@ class SpoolFile:
         """
         # SQLite gives what it adds the mode of the database.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
-        connection = _connect(path)
-        try:
-            _lay_out(connection)
-        except BaseException:
-            connection.close()
-            raise
-        return cls(path, connection)
+        return cls(path, laid_out(path))
 
     @classmethod
     def open(cls, path: Path) -> "SpoolFile":
@@ -118,7 +86,7 @@ class SpoolFile:
         Raises:
             UnreadableFile: It is not one of ours, or is damaged.
         """
-        return cls(path, _opened(path, lay_out=True))
+        return cls(path, opened(path, lay_out=True))
 
     @classmethod
     def look_at(cls, path: Path) -> "SpoolFile":
@@ -127,7 +95,7 @@ class SpoolFile:
         Raises:
             UnreadableFile: It is not one of ours, is damaged, or cannot be read.
         """
-        return cls(path, _opened(path, lay_out=False))
+        return cls(path, opened(path, lay_out=False))
 
     def write(self, changes: Changes) -> None:
         """Put changes onto the disk, all or nothing.
@@ -230,62 +198,3 @@ class SpoolFile:
 def files_of(path: Path) -> Iterable[Path]:
     """Name the files of a database, itself first: without it the others mean nothing."""
     return path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw",
-        uri=True,
-        timeout=BUSY_SECONDS,
-        isolation_level=None,
-        check_same_thread=False,
-    )
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA fullfsync = 1")  # macOS: without it the disk may not have it yet
-    return connection
-
-
-def _lay_out(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.executescript(SCHEMA)
-
-
-def _opened(path: Path, *, lay_out: bool) -> sqlite3.Connection:
-    try:
-        connection = _connect(path)
-    except sqlite3.Error as error:
-        raise UnreadableFile(type(error).__name__) from None
-    try:
-        if not lay_out:
-            connection.execute("PRAGMA query_only = 1")
-        elif _is_blank(connection):
-            _lay_out(connection)
-        _check(connection)
-    except (sqlite3.Error, UnreadableFile) as error:
-        connection.close()
-        raise UnreadableFile(type(error).__name__) from None
-    return connection
-
-
-def _is_blank(connection: sqlite3.Connection) -> bool:
-    """Tell whether its maker was killed before there was anything in it."""
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    return not tables and _marks(connection) == (0, 0)
-
-
-def _check(connection: sqlite3.Connection) -> None:
-    """Look for our marks before anything is asked of a file that may be somebody else's.
-
-    Raises:
-        UnreadableFile: It has not got them.
-        sqlite3.Error: It is no database, or a damaged one.
-    """
-    if _marks(connection) != (APPLICATION_ID, VERSION):
-        raise UnreadableFile
-    connection.execute("SELECT count(*) FROM tries").fetchone()
-
-
-def _marks(connection: sqlite3.Connection) -> tuple[int, int]:
-    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    return application_id, version

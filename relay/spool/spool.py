@@ -17,6 +17,7 @@ from relay.contract.errors import ConfigurationFault, RelayError
 from relay.contract.event import IdentifiedEvent, Spooled
 from relay.contract.logs import Logger
 from relay.spool.backlog import Backlog
+from relay.spool.condition import Condition
 from relay.spool.directory import Directory
 from relay.spool.observer import SpoolObserver
 from relay.spool.open_file import OpenFile, Taken
@@ -65,9 +66,7 @@ class Spool:
         self._thread = ThreadPoolExecutor(1, "spool")
         self._own: OpenFile | None = None
         self._taken: list[OpenFile] = []
-        # What it said last, so that a change is said once.
-        self._is_trusted = True
-        self._is_full = False
+        self._condition = Condition(self.observer)
 
     @property
     def files(self) -> list[OpenFile]:
@@ -93,7 +92,9 @@ class Spool:
     @property
     def is_writable(self) -> bool:
         """Whether it would take an event now, as far as it knows."""
-        return self._own is not None and self._is_trusted and self.size_bytes < self._max_bytes
+        return (
+            self._own is not None and self._condition.is_sound and self.size_bytes < self._max_bytes
+        )
 
     def now_ms(self) -> int:
         """Give this machine's time, in ms since the epoch."""
@@ -115,7 +116,7 @@ class Spool:
             own = {file.name for file in self.files}
             orphans = await self.in_thread(self._taking.take_orphans, own)
         except OSError as error:
-            self._say_untrusted(error)
+            self._condition.failed(error)
             return
         for taken in orphans:
             file = OpenFile(taken, self._thread)
@@ -132,13 +133,13 @@ class Spool:
         await self.adopt()
         await self._have_own()
         own = self._own
-        if own is not None and not self._is_trusted:
+        if own is not None and not self._condition.is_sound:
             try:
                 # Sequence 0 is no event's.
                 await own.writer.settle(tried=[(0, self.now_ms())])
             except (sqlite3.Error, OSError):
                 return
-            self._say_trusted()
+            self._condition.works()
 
     def keep(self, identified: IdentifiedEvent, *, tried: bool) -> asyncio.Future[Spooled]:
         """Put an event onto the disk, behind those of its stream that are there.
@@ -159,7 +160,7 @@ class Spool:
         if own is None:
             raise NotSpooled
         if self.size_bytes + row.size_bytes > self._max_bytes:
-            self._say_full()
+            self._condition.full(self.events, self.size_bytes)
             raise NotSpooled
         own.last_sequence = row.sequence
         own.count(row)
@@ -173,8 +174,8 @@ class Spool:
         file.gone.add(row.sequence)
         file.discount(row)
         self.backlog.take(row.stream)
-        if self._is_full and self.size_bytes < ROOM_RATIO * self._max_bytes:
-            self._is_full = False
+        if self.size_bytes < ROOM_RATIO * self._max_bytes:
+            self._condition.has_room()
 
     def set_aside(self, file: OpenFile, row: Row) -> None:
         """Leave a row that nobody can read where it is, so that it holds up nothing."""
@@ -196,10 +197,10 @@ class Spool:
         try:
             await file.writer.settle(tried=tried or (), gone=list(gone))
         except (sqlite3.Error, OSError) as error:
-            self._say_untrusted(error)
+            self._condition.failed(error)
             return
         file.gone -= gone
-        self._say_trusted()
+        self._condition.works()
 
     async def put_away(self, file: OpenFile) -> None:
         """Remove a file that has nothing left, or replace one's own where it holds room."""
@@ -256,12 +257,12 @@ class Spool:
     ) -> None:
         error = written.exception()
         if error is None:
-            self._say_trusted()
+            self._condition.works()
             self.observer.spooled(row.stream[0])
         else:
             own.discount(row)
             self.backlog.take(row.stream)
-            self._say_untrusted(error)
+            self._condition.failed(error)
         if answer.done():
             return
         if error is None:
@@ -275,9 +276,9 @@ class Spool:
         try:
             self._own = await self._made()
         except NoFile as error:
-            self._say_untrusted(error)
+            self._condition.failed(error)
         else:
-            self._say_trusted()
+            self._condition.works()
 
     async def _holds_room(self, file: OpenFile) -> bool:
         """Tell whether an empty file has grown long, or has rows that the disk did not let go."""
@@ -291,22 +292,4 @@ class Spool:
         try:
             await self.in_thread(self._taking.remove, file.lock, file.file)
         except OSError as error:
-            self._say_untrusted(error)
-
-    def _say_full(self) -> None:
-        self.observer.failed("full")
-        if not self._is_full:
-            self._is_full = True
-            _log.error("spool_full", events=self.events, bytes=self.size_bytes)
-
-    def _say_untrusted(self, error: BaseException) -> None:
-        self.observer.failed("disk")
-        if self._is_trusted:
-            self._is_trusted = False
-            said = getattr(error, "sqlite_errorname", type(error).__name__)
-            _log.error("spool_disk_failed", error=said)
-
-    def _say_trusted(self) -> None:
-        if not self._is_trusted:
-            self._is_trusted = True
-            _log.info("spool_disk_works_again")
+            self._condition.failed(error)

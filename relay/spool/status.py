@@ -4,8 +4,9 @@ import sqlite3
 from dataclasses import dataclass, field
 
 from relay.spool.directory import Directory
-from relay.spool.file import SpoolFile, StreamCensus, UnreadableFile
+from relay.spool.file import SpoolFile, StreamCensus
 from relay.spool.lock import is_held
+from relay.spool.opening import UnreadableFile
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from collections.abc import Collection
 from relay.contract.errors import RelayError
 from relay.contract.logs import Logger
 from relay.spool.directory import Directory
-from relay.spool.file import SpoolFile, UnreadableFile
+from relay.spool.file import SpoolFile
 from relay.spool.lock import Lock, take
 from relay.spool.open_file import Taken
+from relay.spool.opening import UnreadableFile
 
 NAMES_TRIED = 5
 

@@ -12,8 +12,9 @@ from structlog.testing import capture_logs
 
 from relay.contract.errors import ConfigurationFault
 from relay.spool.directory import Directory
-from relay.spool.file import Changes, SpoolFile, UnreadableFile
+from relay.spool.file import Changes, SpoolFile
 from relay.spool.lock import is_held, take
+from relay.spool.opening import UnreadableFile
 from relay.spool.place import judge_place
 from relay.spool.row import Row, Stream, UnreadableRow, decode, encode
 from relay.spool.status import look
