@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from relay.contract.ready import Ready as Readiness
 from relay.contract.tally import Tally, text
 from relay.metrics import Metrics
 from relay.metrics.families import GATEWAY, PROCESSES
@@ -42,7 +43,7 @@ async def child_of(lines: Lines) -> AsyncIterator[tuple[Line, Channel]]:
         child.close()
 
 
-async def answer(child: Channel, deliveries: int, *, ready: bool) -> None:
+async def answer(child: Channel, deliveries: int, *, ready: Readiness) -> None:
     """Answer the parent's questions as a child does that has counted so many deliveries."""
     metrics = Metrics()
     for _ in range(deliveries):
@@ -146,21 +147,29 @@ async def test_a_child_that_hangs_holds_nobody_up() -> None:
 
 
 async def test_ready_is_what_any_child_is() -> None:
-    """None, one that is not, and then one that is."""
+    """None, one that is not, one that is but not as it should, and then one that is."""
     lines = Lines(GATEWAY, PROCESSES)
     assert not await lines.is_ready()
-    async with child_of(lines) as (first, one), child_of(lines) as (second, other):
+    async with (
+        child_of(lines) as (first, one),
+        child_of(lines) as (half, degraded),
+        child_of(lines) as (second, other),
+    ):
         answering = [
             asyncio.create_task(answer(one, 0, ready=False)),
+            asyncio.create_task(answer(degraded, 0, ready="degraded")),
             asyncio.create_task(answer(other, 0, ready=True)),
         ]
         await one.send(Accepting())
         await wait_until(lambda: first.is_accepting, description="the first takes deliveries")
         assert not await lines.is_ready()
+        await degraded.send(Accepting())
+        await wait_until(lambda: half.is_accepting, description="so does the one with a spool")
+        assert await lines.is_ready() == "degraded"
         await other.send(Accepting())
         await wait_until(lambda: second.is_accepting, description="the second takes deliveries")
 
-        assert await lines.is_ready()
+        assert await lines.is_ready() is True
         for task in answering:
             task.cancel()
 

@@ -37,6 +37,7 @@ class Store:
         self.loses_answers = False
         self.refused: set[Stream] = set()
         self.calls = 0
+        self.sent: list[str] = []
         self.held: list[asyncio.Future[Any]] | None = None
         self.spooling: Spooling | None = None
         self._known: set[tuple[str, bytes]] = set()
@@ -44,6 +45,7 @@ class Store:
     def append(self, identified: IdentifiedEvent) -> asyncio.Future[Appended | Duplicate]:
         """Store an event."""
         self.calls += 1
+        self.sent.append(identified.event.id)
         if self.is_full:
             raise StoreFull
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()

@@ -217,6 +217,26 @@ async def test_a_refused_stream_holds_up_no_other(tmp_path: Path) -> None:
     assert "refused" in bench.heard.failures
 
 
+async def test_of_a_refused_stream_one_event_is_tried(tmp_path: Path) -> None:
+    """Were it refused and one behind it taken, they would change places."""
+    store = Store()
+    async with spooling(tmp_path, store) as bench:
+        store.is_away = True
+        for n in range(5):
+            await bench.send(f"{n}")
+        store.refused.add(A)
+        store.is_away = False
+        await wait_until(
+            lambda: bench.heard.failures.count("refused") > 3, description="tried again and again"
+        )
+        tried = store.sent[-3:]
+        store.refused.clear()
+        await bench.until_drained()
+
+    assert tried == ["0"] * 3
+    assert store.ids() == [f"{n}" for n in range(5)]
+
+
 async def test_a_lost_answer_makes_no_second_entry(tmp_path: Path) -> None:
     """What was stored without an answer is found again by the drain."""
     store = Store()
