@@ -35,7 +35,6 @@ from bench.store import client, durable
 from bench.tools import path_of
 
 _WARM_SECONDS = 2.0
-_AFTER_SECONDS = 5.0
 _DRAIN_SECONDS = 30.0
 _END_SECONDS = 60.0
 _LOOK_SECONDS = 0.1
@@ -135,7 +134,7 @@ def _through_outage(
     record: Record, given: Namespace, store: _Store, relay: Gateway
 ) -> tuple[Tally, _Outage]:
     """Send while the store is killed and comes back."""
-    plan = [Stretch(given.rate, _WARM_SECONDS + given.seconds + _AFTER_SECONDS)]
+    plan = [Stretch(given.rate, _WARM_SECONDS + given.seconds + given.after)]
     with job(send_plan, relay.port, 0, plan, Pool(kept=_CONNECTIONS)) as sender:
         sender.heard(30)
         _wait(_WARM_SECONDS, sender)
@@ -231,6 +230,7 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--rate", type=float, default=500, help="deliveries per second")
     parser.add_argument("--seconds", type=float, default=60, help="how long the store is away")
+    parser.add_argument("--after", type=float, default=5, help="seconds of load after that")
     parser.add_argument("--off", action="store_true", help="without a spool")
     given = parser.parse_args()
     return judge("spool-off" if given.off else "spool", measure, given)

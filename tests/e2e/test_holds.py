@@ -161,7 +161,7 @@ def test_every_command_is_run_and_judged(tmp_path: Path) -> None:
 
 def test_an_outage_is_kept_on_the_disk(tmp_path: Path) -> None:
     """Some seconds of it, with a spool."""
-    code, verdicts, _ = run("spool", tmp_path, "--seconds=3", "--rate=150")
+    code, verdicts, _ = run("spool", tmp_path, "--seconds=2", "--after=1", "--rate=150")
 
     assert len(verdicts) == 3
     assert all(verdicts.values())
@@ -170,7 +170,7 @@ def test_an_outage_is_kept_on_the_disk(tmp_path: Path) -> None:
 
 def test_an_outage_without_a_spool_is_answered_503(tmp_path: Path) -> None:
     """And what is sent again is there once."""
-    code, verdicts, _ = run("spool", tmp_path, "--seconds=4", "--rate=100", "--off")
+    code, verdicts, _ = run("spool", tmp_path, "--seconds=3.5", "--after=1", "--rate=100", "--off")
 
     assert len(verdicts) == 2
     assert all(verdicts.values())

@@ -28,6 +28,7 @@ class Heard(Observer):
     misplacements: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     connections: int = 0
+    failures: int = 0
 
     def flushed(self, events: int, seconds: float) -> None:
         """One flush was answered."""
@@ -45,6 +46,10 @@ class Heard(Observer):
     def changed_body(self, tag: str) -> None:
         """A known id came with another body."""
         self.changed.append(tag)
+
+    def failed(self) -> None:
+        """A flush was not answered."""
+        self.failures += 1
 
     def connected(self) -> None:
         """The store answers again."""

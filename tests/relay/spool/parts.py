@@ -37,6 +37,7 @@ class Store:
         self.loses_answers = False
         self.refused: set[Stream] = set()
         self.calls = 0
+        self.given_up = 0
         self.sent: list[str] = []
         self.held: list[asyncio.Future[Any]] | None = None
         self.spooling: Spooling | None = None
@@ -75,6 +76,7 @@ class Store:
 
     def give_up(self) -> None:
         """Nothing waits longer than a turn of the loop."""
+        self.given_up += 1
 
     def ids(self, stream: Stream = A) -> list[str]:
         """Give a stream's event ids in order."""

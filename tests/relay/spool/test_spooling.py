@@ -60,6 +60,7 @@ async def test_after_a_failed_flush_events_go_straight_to_the_disk(tmp_path: Pat
         calls = store.calls
 
     assert calls == 1
+    assert store.given_up == 1, "who waits for the store is told at once"
 
 
 async def test_a_full_store_is_spared(tmp_path: Path) -> None:
