@@ -20,7 +20,8 @@ from tests.waiting import wait_until
 async def test_a_lost_flush_is_told_at_once(client: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     """Long before the event's time is over; the event is stored with the next attempt."""
     bench = make_bench(client, limits=Limits(deadline_seconds=60))
-    exchange, lost = Wire.exchange, []
+    exchange = Wire.exchange
+    lost: list[object] = []
 
     async def lose_first(wire: Wire, commands: Sequence[Command]) -> list[Any]:
         if not lost:
