@@ -52,6 +52,13 @@ def _check_durability(text: str) -> str:
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Host = Annotated[str, AfterValidator(_check_host)]
 Durability = Annotated[str, AfterValidator(_check_durability)]
+
+
+def replicas_of(durability: str) -> int:
+    """Say how many replicas a durability asks for."""
+    return int(durability.partition(":")[2] or 0)
+
+
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -150,7 +157,7 @@ class Settings(FileSettings):
     @property
     def replicas(self) -> int:
         """How many replicas must have an event before it is answered 200."""
-        return int(self.durability.partition(":")[2] or 0)
+        return replicas_of(self.durability)
 
     @classmethod
     def load(

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -159,3 +160,25 @@ async def test_a_full_server_confirms_what_it_has(
 
     assert known == 200
     assert (new.status, (await new.json(content_type=None))["reason"]) == (503, "store_full")
+
+
+async def test_with_a_spool_what_no_replica_has_waits_on_the_disk(
+    replica_set: ReplicaSet, tmp_path: Path
+) -> None:
+    """It is answered 200, goes from there when a replica confirms again, and has one entry."""
+    async with gateway_over(replica_set, spool={"directory": str(tmp_path)}) as gateway:
+        await deliver(gateway, "evt_0")
+        replica_set.cut_off()
+        away = [await (await gateway.send(body_of(f"evt_{n}"))).json() for n in range(1, 8)]
+
+        def drained() -> bool:
+            return b"relay_spool_events 0.0" in gateway.gateway.metrics.text()
+
+        before = drained()
+        replica_set.rejoin()
+        await wait_until(drained, description="the spool is empty")
+        kept = await ids_in(replica_set.replicas[0])
+
+    assert away == [{"received": True, "spooled": True}] * 7
+    assert not before
+    assert kept == [f"evt_{n}" for n in range(8)]

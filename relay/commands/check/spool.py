@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from relay.commands.check.finding import Finding
 from relay.commands.store import gateway_settings
 from relay.contract.errors import ConfigurationFault
 from relay.contract.printable import printable
+from relay.finding import Finding
 from relay.settings import SpoolSection
 from relay.spool.directory import Directory
 from relay.spool.place import judge_place

@@ -14,6 +14,7 @@ from relay.contract.logs import configure_logs
 from relay.contract.printable import printable
 from relay.hold import Holder
 from relay.metrics import Metrics
+from relay.settings import replicas_of
 from relay.spool.breaker import Breaker
 from relay.spool.directory import Directory
 from relay.spool.drain import Drain
@@ -57,7 +58,7 @@ async def drain_orphans(directory: Directory, settings: SpoolSettings, tell: Tel
         if total:
             async with opened(settings) as store:
                 await store.redis.ping()
-                await _drain(spool, store, tell)
+                await _drain(spool, store, replicas_of(settings.durability), tell)
     finally:
         left = spool.events
         await spool.finish()
@@ -78,13 +79,17 @@ def _tell_of_others(directory: Directory, tell: Tell) -> bool:
     return bool(unreadable)
 
 
-async def _drain(spool: Spool, store: Store, tell: Tell) -> None:
+async def _drain(spool: Spool, store: Store, replicas: int, tell: Tell) -> None:
     redis, keys, breaker, duties = store.redis, store.keys, Breaker(), Duties()
     tags = sorted({tag for tag, _ in spool.backlog.streams})
     announcer = Announcer(redis, keys, tags, Holder(redis, keys, store.settings.held_groups))
     capacity = Capacity(redis, Metrics())
     appender = Appender(
-        redis, keys, observer=_Reports(breaker, announcer), is_full=lambda: capacity.is_full
+        redis,
+        keys,
+        observer=_Reports(breaker, announcer),
+        is_full=lambda: capacity.is_full,
+        replicas=replicas,
     )
     drain = Drain(spool, appender.append, LookUp(redis, keys), breaker)
     duties.start("capacity", capacity.watch)

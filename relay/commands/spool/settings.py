@@ -6,7 +6,7 @@ from pathlib import Path
 from relay.commands.store import StoreSettings
 from relay.contract.errors import ConfigurationFault
 from relay.contract.surroundings import read_config_file
-from relay.settings import SpoolSection
+from relay.settings import Durability, SpoolSection
 from relay.spool.directory import Directory
 
 
@@ -14,6 +14,7 @@ class SpoolSettings(StoreSettings):
     """What these commands read."""
 
     spool: SpoolSection = SpoolSection()
+    durability: Durability = "local"
 
 
 def spool_of(

@@ -179,3 +179,20 @@ def test_check_doubts_a_place_that_a_restart_empties(
 
     assert state == "warn"
     assert "is on tmpfs" in found
+
+
+@pytest.mark.redis
+def test_drain_keeps_to_the_durability_of_the_gateway(
+    relay: Relay, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What too few replicas have is not confirmed, and stays where it is."""
+    monkeypatch.setattr(draining, "PATIENCE_SECONDS", 0.1)
+    let_go(leave(tmp_path, A))
+    words = ("spool", "drain", "--spool-dir", str(tmp_path), "--redis-url", server.url)
+    unconfirmed = relay(*words, RELAY_DURABILITY="replicated:1")
+    done = relay(*words)
+
+    assert unconfirmed.exit_code == 1
+    assert "0 events drained, 1 left" in unconfirmed.stdout
+    assert done.exit_code == 0
+    assert len(server.entries("relay:{unipile}:message.new")) == 1
