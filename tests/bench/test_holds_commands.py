@@ -5,8 +5,8 @@ from tests.commanding import every_command
 
 # These run until they are told to end.
 PROGRAMS = {"relay serve", "relay worker"}
-# This one as long as there is something to send.
-SENDERS = {"relay spool drain"}
+# These as long as there is something to send.
+SENDERS = {"relay spool drain", "relay conformance"}
 
 
 def test_every_command_that_asks_the_store_is_measured() -> None:
