@@ -8,7 +8,6 @@ fault, since any of them may be a secret.
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Self, TypeVar
-from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -17,8 +16,8 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
-from redis.asyncio import ConnectionPool
 
+from relay.contract.address import WrongAddress, read_address
 from relay.contract.errors import ConfigurationFault
 from relay.contract.keys import Keys, is_name
 from relay.contract.logs import LogFormat, LogLevel
@@ -26,7 +25,6 @@ from relay.contract.patterns import Pattern, parse_pattern
 from relay.contract.surroundings import CONFIG_VARIABLE
 
 ENV_PREFIX = "RELAY_"
-URL_SCHEMES = ("redis://", "rediss://", "unix://")
 DEFAULT_REDIS_URL = "redis://localhost:6379/0"
 _FROM = "(it comes from --redis-url, RELAY_REDIS__URL, [redis] url in relay.toml, or REDIS_URL)"
 
@@ -50,23 +48,10 @@ def _check_pattern(text: str) -> str:
 
 def _check_url(url: SecretStr) -> SecretStr:
     """Refuse what no client could be made of; the message never repeats the URL."""
-    text = url.get_secret_value()
-    if not text.startswith(URL_SCHEMES):
-        raise ValueError(
-            f"a URL that begins with one of {', '.join(URL_SCHEMES)} is needed {_FROM}"
-        )
-    options = {name for name, _ in parse_qsl(urlsplit(text).query, keep_blank_values=True)}
-    if any(name != "db" and not name.startswith("ssl_") for name in options):
-        # redis-py would take any of its settings here, and some undo what we rely on.
-        raise ValueError(f"a URL with no options but db and ssl_… is needed {_FROM}")
     try:
-        # Nothing is sent: a connection object is made, which reads every part of the URL.
-        ConnectionPool.from_url(text).make_connection()  # type: ignore[no-untyped-call]
-    except (ValueError, TypeError):
-        raise ValueError(
-            "a URL of the form redis://[user:password@]host:port/number is needed, special "
-            f"characters of a password written as %XX {_FROM}"
-        ) from None
+        read_address(url.get_secret_value())
+    except WrongAddress as fault:
+        raise ValueError(f"{fault} {_FROM}") from None
     return url
 
 

@@ -13,7 +13,6 @@ import socket
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
-from urllib.parse import urlsplit
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection
@@ -29,6 +28,8 @@ from redis.exceptions import (
     ResponseError,
 )
 from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from relay.contract.address import read_address
 
 # The reply never came, so what was asked may have happened.
 UNKNOWN_OUTCOME = (RedisConnectionError, RedisTimeoutError, OSError)
@@ -62,15 +63,12 @@ async def send_command(redis: Redis, *parts: str | bytes | float) -> Any:  # noq
 
 
 def place_of(url: str) -> str:
-    """Say where a URL leads and not who goes there, for logs: host and port, or a path.
+    """Say where a URL leads and not who goes there, for logs: hosts and ports, or a path.
 
     Args:
         url: As the settings have it, so a good one.
     """
-    parts = urlsplit(url)
-    if parts.scheme == "unix":
-        return parts.path
-    return f"{parts.hostname or 'localhost'}:{parts.port or 6379}"
+    return read_address(url).place
 
 
 def no_retry() -> Retry:

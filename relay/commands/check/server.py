@@ -8,9 +8,9 @@ Source: Redis INFO, CONFIG GET, TIME; docs/reference/commands.md.
 import shutil
 import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from relay.commands.store import Store
+from relay.contract.address import read_address
 from relay.finding import Finding
 from relay.judge import (
     MIB,
@@ -26,7 +26,7 @@ from relay.warn import read_info, read_settings
 CLOCK_SECONDS = 2.0
 LEAST_FREE_BYTES = 100 * MIB
 REWRITE_MARGIN_BYTES = 256 * MIB
-LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1", None}
+LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
 
 
 async def check_server(store: Store, replicas: int) -> list[Finding]:
@@ -69,9 +69,11 @@ def judge_clock(ours: float, theirs: float) -> Finding:
 
 def judge_disk(url: str, config: Facts, info: Facts) -> Finding | None:
     """Judge the disk of a server on this machine; that of another one is not seen from here."""
-    parts = urlsplit(url)
+    address = read_address(url)
     folder = Path(str(config.get("dir", "")))
-    if (parts.scheme != "unix" and parts.hostname not in LOCAL_HOSTS) or not folder.is_dir():
+    is_here = all(host.name in LOCAL_HOSTS for host in address.hosts)
+    # Sentinels that run here know servers that may not.
+    if address.kind not in ("server", "unix") or not is_here or not folder.is_dir():
         return None
     free = shutil.disk_usage(folder).free
     needed = (
