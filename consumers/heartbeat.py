@@ -11,12 +11,11 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import structlog
-from redis import Redis
-from redis.backoff import NoBackoff
+from redis import Redis  # noqa: TC002 - it is in the public signature
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from consumers.lease import Lease
+from relay.contract.connect_sync import connect_sync
 from relay.contract.script import Script
 
 BEAT_SECONDS = 5.0
@@ -41,12 +40,8 @@ class Heartbeat:
     """
 
     def __init__(self, url: str, key: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._redis = Redis.from_url(
-            url,
-            retry=Retry(NoBackoff(), 0),
-            socket_timeout=TIMEOUT_SECONDS,
-            socket_connect_timeout=TIMEOUT_SECONDS,
-            protocol=2,
+        self._redis = connect_sync(
+            url, timeout_seconds=TIMEOUT_SECONDS, on_connect=self._has_connected
         )
         self._key = key
         self._clock = clock
@@ -56,6 +51,7 @@ class Heartbeat:
         self._last_tick = clock()
         self._answering_since: float | None = None
         self._run_id: str | None = None
+        self._is_new_connection = True
         self._stalled = False
         # Called after each beat, with the client: what lives as long as the beat does.
         self.on_beat: Callable[[Redis], None] = lambda _: None
@@ -139,6 +135,8 @@ class Heartbeat:
                     _log.warning("heartbeat_missed", error=type(error).__name__)
                 self._answering_since = None
                 wait_seconds = RETRY_SECONDS
+                # Whoever answered may have become a replica: the next beat looks for the primary.
+                self._redis.connection_pool.disconnect()
             self._stopping.wait(wait_seconds)
 
     def _beat(self) -> None:
@@ -153,7 +151,8 @@ class Heartbeat:
             self._redis.eval(_hold.text, 1, self._key, "1", str(dead_ms))
         # By when it was sent: the store may have had it at any time since.
         self._last_beat = sent_at
-        if self._answering_since is None or self._restarted():
+        restarted = self._restarted()
+        if self._answering_since is None or restarted:
             self._answering_since = self._clock()
         self._first_beat.set()
 
@@ -168,15 +167,19 @@ class Heartbeat:
 
         return Lease(is_lost)
 
-    def _restarted(self) -> bool:
-        """Tell whether the store is another process than at the last beat.
+    def _has_connected(self) -> None:
+        self._is_new_connection = True
 
-        Another role shows by itself: a replica refuses the beat.
+    def _restarted(self) -> bool:
+        """Tell whether the store is another process than at the last beat, restarted or elsewhere.
+
+        A server that has become a replica shows by itself: it refuses the beat.
         """
+        is_new, self._is_new_connection = self._is_new_connection, False
         try:
             server = self._redis.info("server")
         except RedisError:
-            return False  # INFO is not permitted here
+            return is_new  # INFO is not permitted here: each connection may be to another one
         run_id = str(server.get("run_id"))
         before, self._run_id = self._run_id, run_id
         return before is not None and before != run_id

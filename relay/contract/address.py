@@ -100,7 +100,23 @@ class Address:
 
     def at(self, host: Host) -> "Address":
         """Give the address of one server that these hosts have told of; who goes is the same."""
-        return replace(self, kind="server", hosts=(host,), service="")
+        return replace(
+            self,
+            kind="server",
+            hosts=(host,),
+            service="",
+            sentinel_username=None,
+            sentinel_password=None,
+        )
+
+    def as_sentinel(self, host: Host) -> "Address":
+        """Give the address of one of these sentinels; who asks it is another user."""
+        return replace(
+            self.at(host),
+            db=0,
+            username=self.sentinel_username,
+            password=self.sentinel_password,
+        )
 
 
 def read_address(url: str) -> Address:

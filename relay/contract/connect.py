@@ -1,21 +1,28 @@
 """How a client of ours talks to the store.
 
-A URL and a purpose come in, a client goes out; nothing is sent until it is used. redis-py's own
-silent retries are always off: a command sent twice may have run twice, and only the caller knows
-whether that does harm.
+A URL and a purpose come in, a client goes out; nothing is sent until it is used. Where sentinels
+know the server, each connection asks them anew, so that reconnecting follows a failover.
+redis-py's own silent retries are always off: a command sent twice may have run twice, and only
+the caller knows whether that does harm.
 
-Source: redis-py, "Retry" and "Connecting"; docs/adr/0003.
+Source: redis-py, "Retry" and "Connecting"; docs/adr/0003; docs/adr/0029.
 """
 
 import asyncio
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.connection import (
+    AbstractConnection,
+    Connection,
+    SSLConnection,
+    UnixDomainSocketConnection,
+)
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -29,7 +36,10 @@ from redis.exceptions import (
 )
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from relay.contract.address import read_address
+from relay.contract.address import Address, Host, read_address
+from relay.contract.following import FollowingPool
+from relay.contract.sentinels import ASK_SECONDS, Sentinels
+from relay.contract.tls import read_tls
 
 # The reply never came, so what was asked may have happened.
 UNKNOWN_OUTCOME = (RedisConnectionError, RedisTimeoutError, OSError)
@@ -45,6 +55,9 @@ __all__ = [
     "RedisError",
     "ResponseError",
     "connect",
+    "connect_to",
+    "connection_options",
+    "is_of_replica",
     "no_retry",
     "place_of",
     "send_command",
@@ -71,6 +84,14 @@ def place_of(url: str) -> str:
     return read_address(url).place
 
 
+def is_of_replica(refusal: ResponseError) -> bool:
+    """Tell whether a server refused since it is not the primary, or not any more."""
+    if isinstance(refusal, ReadOnlyError | MasterDownError):
+        return True
+    # Redis 6.2 puts the place in the script before the word; the other ends a blocked command.
+    return "-READONLY " in str(refusal) or str(refusal).startswith("UNBLOCKED ")
+
+
 def no_retry() -> Retry:
     """A retry policy that never retries."""
     return Retry(NoBackoff(), 0)
@@ -87,7 +108,7 @@ def connect(
     """Make a client for one purpose.
 
     Args:
-        url: ``redis://``, ``rediss://`` or ``unix://``.
+        url: Of one of the forms in `relay.contract.address.FORMS`.
         role: What it is for; seen in CLIENT LIST.
         connections: At most this many at once. A client that blocks takes one for itself.
         block_seconds: The longest that a blocking command waits on the server.
@@ -98,33 +119,77 @@ def connect(
         An open client; the caller closes it with ``aclose``.
 
     Raises:
-        ValueError: The URL is not one that redis-py knows.
+        WrongAddress: The URL is none.
     """
     margin = BLOCK_MARGIN_SECONDS if block_seconds else timeout_seconds
-    # There is nothing to keep alive on a unix socket, and its connection does not take the option.
-    network = {} if url.startswith("unix://") else {"socket_keepalive": True}
-    pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
-        url,
+    return connect_to(
+        read_address(url),
         max_connections=connections,
         timeout=timeout_seconds,
-        protocol=2,  # no push messages between the replies
         socket_timeout=block_seconds + margin,
-        socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        **network,
         health_check_interval=0 if block_seconds else 10,
-        retry=no_retry(),
-        retry_on_error=[],
         client_name=f"relay:{role}:{socket.gethostname().split('.')[0]}:{os.getpid()}",
     )
-    pool.connection_class = _Telling.made_of(pool.connection_class)
+
+
+def connect_to(address: Address, **options: Any) -> Redis:  # noqa: ANN401 - redis-py's own
+    """Make a client of an address.
+
+    Args:
+        address: Of a server, a Unix socket, or sentinels.
+        options: Of redis-py's pool and connections, beside those that every client of ours has.
+    """
+    make_pool: Callable[..., BlockingConnectionPool] = BlockingConnectionPool
+    if address.kind == "sentinel":
+        make_pool = partial(FollowingPool, _sentinels_of(address))
+    pool = make_pool(
+        connection_class=_Telling.made_of(_kind_of(address)),
+        protocol=2,  # no push messages between the replies
+        socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        retry=no_retry(),
+        retry_on_error=[],
+        **connection_options(address),
+        **options,
+    )
     return Redis.from_pool(pool)
+
+
+def connection_options(address: Address) -> dict[str, Any]:
+    """Give what redis-py's connections need of an address; its synchronous ones too."""
+    options: dict[str, Any] = {
+        "db": address.db,
+        "username": address.username,
+        "password": address.password,
+        **read_tls(dict(address.tls_options)),
+    }
+    if address.kind == "unix":
+        return {**options, "path": address.path}
+    if address.kind == "server":
+        options |= address.hosts[0]._asdict()
+        options["host"] = options.pop("name")
+    # There is nothing to keep alive on a unix socket, and its connection does not take the option.
+    return {**options, "socket_keepalive": True}
+
+
+def _kind_of(address: Address) -> type[AbstractConnection]:
+    if address.kind == "unix":
+        return UnixDomainSocketConnection
+    return SSLConnection if address.tls else Connection
+
+
+def _sentinels_of(address: Address) -> Sentinels:
+    def open_client(host: Host) -> Redis:
+        return connect_to(address.as_sentinel(host), max_connections=1, socket_timeout=ASK_SECONDS)
+
+    return Sentinels(address.hosts, address.service, open_client)
 
 
 class _Telling(AbstractConnection):
     """A connection that says that it is lost in one way, and writes without a task of its own.
 
-    One that a replica answers is given up when it goes back to its pool: after a failover the
-    primary may stand behind the same address, and nothing else ends a connection that works.
+    One that a replica answers is closed when it goes back to its pool, not before: the replies to
+    the rest of a pipeline are still read. After a failover the primary may stand behind the same
+    name, and nothing else would ever end a connection that works.
 
     Its name in CLIENT LIST is a help and no need: a user who may not set it is served without.
 
@@ -153,11 +218,12 @@ class _Telling(AbstractConnection):
             with suppress(ResponseError):
                 await self.read_response()
 
-    async def read_response(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - redis-py's
+    async def read_response(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401
         try:
             return await super().read_response(*arguments, **options)
-        except (ReadOnlyError, MasterDownError):
-            self.mark_for_reconnect()  # type: ignore[no-untyped-call]
+        except ResponseError as refusal:
+            if is_of_replica(refusal):
+                self.mark_for_reconnect()  # type: ignore[no-untyped-call]
             raise
 
     async def send_packed_command(

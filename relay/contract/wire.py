@@ -62,7 +62,9 @@ class Wire:
         """
         packed = b"".join([pack_command(command) for command in commands])  # type: ignore[arg-type]
         try:
-            connection = self._connection or await self.open()
+            connection = self._connection
+            if connection is None or connection.should_reconnect():  # type: ignore[no-untyped-call]
+                connection = await self.open()
             with self._deadlines.of(self._task()):
                 await connection.send_packed_command(packed, check_health=False)
                 replies = [await _reply(connection) for _ in commands]

@@ -249,14 +249,66 @@ async def test_a_restart_between_two_beats_starts_the_dead_time_anew(
 
 
 @pytest.mark.redis
+@pytest.mark.parametrize("tells", [True, False])
+async def test_another_server_in_the_place_of_this_one_starts_the_dead_time_anew(
+    start_server: Callable[..., Server],
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    tells: bool,  # noqa: FBT001 - a column of the table above
+) -> None:
+    """Its keys may be those of a while ago; a name, a proxy, sentinels may lead to it."""
+    if not tells:
+        monkeypatch.setattr(SyncRedis, "info", closed)
+    first, second = start_server("valkey", "none"), start_server("valkey", "none")
+    heartbeat = Heartbeat(first.url, KEY, clock)
+    heartbeat._beat()
+    clock.now += 100
+    heartbeat.tick()
+    heartbeat._beat()
+    before = heartbeat.may_take_over()
+    pool = heartbeat._redis.connection_pool
+    pool.connection_kwargs["port"] = second.port
+    pool.reset()
+    heartbeat._beat()
+
+    assert before
+    assert not heartbeat.may_take_over()
+    heartbeat.stop()
+
+
+def closed(self: SyncRedis, section: str) -> None:
+    """Be a server whose INFO is not permitted."""
+    raise NoPermissionError("no permissions to run INFO")
+
+
+@pytest.mark.redis
+async def test_a_beat_that_is_refused_looks_for_the_server_anew(
+    start_server: Callable[..., Server],
+    clock: Clock,
+    beats: list[bool],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A replica answers every beat alike; the name may lead to the primary by now."""
+    server = start_server("valkey", "none")
+    connects: list[int] = []
+    monkeypatch.setattr(Heartbeat, "_has_connected", lambda _: connects.append(1))
+    heartbeat = Heartbeat(server.url, KEY, clock)
+    heartbeat.start()
+    await more(beats)
+    with server.client() as client:
+        client.replicaof("127.0.0.1", "1")
+    before = len(connects)
+    await more(beats, 3, good=False)
+    heartbeat.stop()
+
+    assert len(connects) >= before + 2
+
+
+@pytest.mark.redis
 async def test_a_server_that_tells_nothing_of_itself_is_taken_at_its_word(
     started: Heartbeat, clock: Clock, beats: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """INFO is closed on some managed servers; then only outages count."""
-
-    def closed(self: SyncRedis, section: str) -> None:
-        raise NoPermissionError("no permissions to run INFO")
-
+    """INFO is closed on some managed servers; then only outages and new connections count."""
     monkeypatch.setattr(SyncRedis, "info", closed)
     clock.now += 15
     started.tick()

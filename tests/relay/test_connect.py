@@ -5,10 +5,18 @@ from typing import Any
 
 import pytest
 import uvloop
+from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from relay.contract.connect import connect, place_of, text_of
+from relay.contract.connect import (
+    ResponseError,
+    connect,
+    is_of_replica,
+    place_of,
+    send_command,
+    text_of,
+)
 from tests.servers import Server
 
 
@@ -116,3 +124,78 @@ async def test_a_write_makes_no_task(server: Server) -> None:
     await client.aclose()
 
     assert made == []
+
+
+# --- a primary that became a replica
+
+
+async def demoted(server: Server) -> Redis:
+    """Give a client whose one connection is to a server that becomes a replica."""
+    client = connect(server.url, role="test", connections=1)
+    await client.ping()
+    await send_command(client, "REPLICAOF", "127.0.0.1", "1")
+    return client
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("script", [False, True])
+async def test_a_connection_that_a_replica_answers_is_given_up(
+    own_server: Server,
+    script: bool,  # noqa: FBT001 - a column of the table above
+) -> None:
+    """The primary may stand behind the same name by now, and nothing else ends what works."""
+    client = await demoted(own_server)
+    before = await client.client_id()
+    write = ("EVAL", "return redis.call('SET', KEYS[1], '1')", 1, "k") if script else ("DEL", "k")
+    with pytest.raises(ResponseError) as caught:
+        await send_command(client, *write)
+    after = await client.client_id()
+    await client.aclose()
+
+    assert is_of_replica(caught.value)
+    assert before != after
+
+
+@pytest.mark.redis
+async def test_what_a_replica_still_answers_is_read(own_server: Server) -> None:
+    """The connection is closed when it is given back, not in the middle of a pipeline."""
+    client = await demoted(own_server)
+    before = await client.client_id()
+    pipeline = client.pipeline(transaction=False)
+    for command in (("DEL", "k"), ("ECHO", "still"), ("DEL", "k"), ("ECHO", "here")):
+        pipeline.execute_command(*command)
+    replies = await pipeline.execute(raise_on_error=False)
+    after = await client.client_id()
+    await client.aclose()
+
+    assert [replies[1], replies[3]] == [b"still", b"here"]
+    assert before != after
+
+
+@pytest.mark.redis
+async def test_another_refusal_costs_no_connection(server: Server) -> None:
+    """Connecting anew costs more than most commands."""
+    client = connect(server.url, role="test", connections=1)
+    before = await client.client_id()
+    with pytest.raises(ResponseError):
+        await send_command(client, "EVAL", "return redis.call('LPUSH', 'k')", 0)
+    after = await client.client_id()
+    await client.aclose()
+
+    assert before == after
+
+
+@pytest.mark.parametrize(
+    ("message", "answer"),
+    [
+        ("ERR Error running script: @user_script: 1: -READONLY You can't write", True),
+        ("UNBLOCKED force unblock from blocking operation, instance state changed", True),
+        ("ERR no such READONLY thing", False),
+    ],
+)
+def test_a_replica_is_known_by_what_it_refuses(
+    message: str,
+    answer: bool,  # noqa: FBT001 - a column of the table above
+) -> None:
+    """Redis 6.2 hides the word within a script's error."""
+    assert is_of_replica(ResponseError(message)) is answer

@@ -1,0 +1,308 @@
+"""Which server is gone to, where sentinels know it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from relay.contract import following as following_module
+from relay.contract.address import Host, read_address, write_address
+from relay.contract.connect import connect
+from relay.contract.connect_sync import connect_sync
+from relay.contract.following import FollowingPool
+from relay.contract.sentinels import NoPrimary, Sentinels, read_primary
+from relay.contract.wire import Wire
+from tests.sentinels import SERVICE, Watched
+from tests.servers import NAMES, Server, find_binary, free_port
+from tests.waiting import wait_until
+
+PASSWORD = "hunter2 %/@:"
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def watched(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Watched]:
+    """A primary and a replica under three sentinels that ask for a password."""
+    binary = find_binary(request.param)
+    if binary is None:
+        pytest.skip(f"this machine has no {request.param} server")
+    servers = Watched(binary, tmp_path_factory.mktemp("watched"), PASSWORD)
+    try:
+        servers.start()
+        yield servers
+    finally:
+        servers.stop()
+
+
+@asynccontextmanager
+async def client_of(url: str) -> AsyncIterator[Redis]:
+    """Have a client within the block."""
+    client = connect(url, role="test")
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+async def port_of(client: Redis) -> int:
+    """Ask a server for its port."""
+    return int((await client.info("server"))["tcp_port"])
+
+
+# --- the sentinels' word
+
+
+@pytest.mark.redis
+async def test_a_connection_is_to_the_server_that_the_sentinels_name(watched: Watched) -> None:
+    """Whoever else is known."""
+    async with client_of(watched.url) as client:
+        assert await port_of(client) == watched.named_port()
+
+
+@pytest.mark.redis
+async def test_a_client_that_stays_follows_the_primary(watched: Watched) -> None:
+    """Neither its owner nor its URL says anything new."""
+    async with client_of(watched.url) as client:
+        before = await port_of(client)
+        await asyncio.to_thread(watched.fail_over)
+
+        async def writes_elsewhere() -> bool:
+            try:
+                await client.set("key", "value", px=60_000)
+            except Exception:  # noqa: BLE001 - while it moves, anything
+                return False
+            return await port_of(client) != before
+
+        await wait_until(writes_elsewhere, description="writes go to the new primary")
+
+
+@pytest.mark.redis
+async def test_a_thread_follows_the_primary_too(watched: Watched) -> None:
+    """The heartbeat's."""
+    told: list[int] = []
+    client = connect_sync(watched.url, timeout_seconds=2.0, on_connect=lambda: told.append(1))
+    before = client.info("server")["tcp_port"]
+    await asyncio.to_thread(watched.fail_over)
+
+    def writes_elsewhere() -> bool:
+        try:
+            client.set("key", "value", px=60_000)
+        except Exception:  # noqa: BLE001 - while it moves, anything
+            client.connection_pool.disconnect()
+            return False
+        return bool(client.info("server")["tcp_port"] != before)
+
+    await wait_until(writes_elsewhere, description="writes go to the new primary")
+    client.close()
+
+    assert len(told) >= 2
+
+
+@pytest.mark.redis
+async def test_sentinels_that_are_gone_are_passed_over(watched: Watched) -> None:
+    """One that answers is enough."""
+    address = read_address(watched.url)
+    gone = [Host("127.0.0.1", free_port()) for _ in range(2)]
+    url = write_address(replace(address, hosts=(*gone, address.hosts[0])))
+    async with client_of(url) as client:
+        assert await port_of(client) == watched.named_port()
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"sentinel_password": None}, "does not take the user or the password"),
+        ({"sentinel_password": "wrong"}, "does not take the user or the password"),
+        ({"sentinel_username": "nobody"}, "does not take the user or the password"),
+        ({"service": "another"}, "does not know the service"),
+    ],
+)
+async def test_why_no_sentinel_helps_is_said(
+    watched: Watched, change: dict[str, Any], words: str
+) -> None:
+    """Whoever reads it must know which of the names and passwords to mend, and see none."""
+    address = read_address(watched.url)
+    async with client_of(write_address(replace(address, **change))) as client:
+        with pytest.raises(Exception, match=words) as caught:
+            await client.ping()
+
+    assert "hunter2" not in str(caught.value)
+    assert str(address.hosts[0]) in str(caught.value)
+
+
+async def test_that_no_sentinel_answers_is_said() -> None:
+    """All are named."""
+    url = f"redis+sentinel://127.0.0.1:{free_port()},127.0.0.1:{free_port()}/{SERVICE}"
+    async with client_of(url) as client:
+        with pytest.raises(Exception, match=r"does not answer; .* does not answer"):
+            await client.ping()
+
+
+@pytest.mark.parametrize("flags", [b"master,s_down", b"master,o_down", b"s_down,master", b"slave"])
+def test_a_sentinel_that_sees_the_server_down_names_none(flags: bytes) -> None:
+    """Another sentinel may know of a new one already."""
+    with pytest.raises(NoPrimary):
+        read_primary([b"ip", b"10.0.0.1", b"port", b"1", b"flags", flags])
+
+
+def test_a_primary_is_read() -> None:
+    """Address and port, whatever else is told."""
+    reply = [b"name", b"x", b"ip", b"::1", b"port", b"7", b"flags", b"master,failover_in_progress"]
+
+    assert read_primary(reply) == Host("::1", 7)
+
+
+# --- a former primary that still takes writes
+
+
+@pytest.mark.redis
+async def test_a_former_primary_is_left_though_it_answers(
+    start_server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until a sentinel makes a replica of it, it takes what will be lost."""
+    monkeypatch.setattr(following_module, "LOOK_SECONDS", 0.0)
+    former, now = start_server(NAMES[0], "none"), start_server(NAMES[0], "none")
+    said = Said(former.port, now.port)
+    async with led(said) as client:
+        before = await port_of(client)
+        said.left.pop(0)
+        await wait_for_port(client, now.port)
+
+    assert before == former.port
+    assert said.doubts == 0
+
+
+@pytest.mark.redis
+async def test_a_connection_that_is_kept_is_left_too(
+    start_server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Events go over one that no pool sees between them."""
+    monkeypatch.setattr(following_module, "LOOK_SECONDS", 0.0)
+    former, now = start_server(NAMES[0], "none"), start_server(NAMES[0], "none")
+    said = Said(former.port, now.port)
+    async with led(said) as client:
+        wire = Wire(client)
+        await wire.exchange([("PING",)])
+        said.left.pop(0)
+
+        async def is_there() -> bool:
+            (reply,) = await wire.exchange([("INFO", "server")])
+            return f"tcp_port:{now.port}".encode() in reply
+
+        await wait_until(is_there, description="it goes to the new primary")
+        await wire.close()
+
+
+@pytest.mark.redis
+async def test_sentinels_that_are_away_disturb_nobody(
+    start_server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server answers, so there is nothing to look for."""
+    monkeypatch.setattr(following_module, "LOOK_SECONDS", 0.0)
+    server = start_server(NAMES[0], "none")
+    said = Said(server.port)
+    async with led(said) as client:
+        identity = await client.client_id()
+        said.are_away = True
+        for _ in range(3):
+            await client.ping()
+            await asyncio.sleep(0)
+        after = await client.client_id()
+
+    assert said.asked >= 2
+    assert identity == after
+
+
+# --- a sentinel that is wrong
+
+
+class Said(Sentinels):
+    """Sentinels that say what the test says, one after the other."""
+
+    def __init__(self, *ports: int) -> None:
+        self.left = [Host("127.0.0.1", port) for port in ports]
+        self.doubts = 0
+        self.asked = 0
+        self.are_away = False
+
+    async def primary(self) -> Host:
+        """Give the next."""
+        self.asked += 1
+        if self.are_away:
+            raise NoPrimary
+        return self.left[0]
+
+    def doubt(self) -> None:
+        """Say something else from now on."""
+        self.doubts += 1
+        self.left.pop(0)
+
+
+def led(said: Said) -> Redis:
+    """Give a client that goes where it is said."""
+    kind = connect("redis://", role="test").connection_pool.connection_class
+    return Redis.from_pool(FollowingPool(said, kind, max_connections=1, protocol=2))
+
+
+async def wait_for_port(client: Redis, port: int) -> None:
+    """Wait until a client has gone to a server."""
+
+    async def is_there() -> bool:
+        return await port_of(client) == port
+
+    await wait_until(is_there, description="it goes to the other server")
+
+
+@pytest.mark.redis
+async def test_a_replica_that_is_named_as_primary_is_not_gone_to(
+    start_server: Callable[..., Server],
+) -> None:
+    """A sentinel that was cut off names yesterday's; reading there would show old events."""
+    primary, replica = start_server(NAMES[0], "none"), start_server(NAMES[0], "none")
+    with replica.client() as client:
+        client.replicaof("127.0.0.1", str(primary.port))
+    said = Said(replica.port, primary.port)
+    client_led = led(said)
+    with pytest.raises(NoPrimary, match="is no primary"):
+        await client_led.ping()
+    port = await port_of(client_led)
+    await client_led.aclose()
+
+    assert port == primary.port
+    assert said.doubts == 1
+
+
+@pytest.mark.redis
+async def test_a_user_who_may_not_ask_for_the_role_is_let_in(
+    start_server: Callable[..., Server],
+) -> None:
+    """The refusal of a write tells the same later."""
+    server = start_server(NAMES[0], "none")
+    with server.client() as client:
+        client.acl_setuser("default", enabled=True, commands=["-role"], reset=False)
+    client_led = led(Said(server.port))
+
+    assert await client_led.ping()
+    await client_led.aclose()
+
+
+async def test_whoever_named_a_server_that_is_not_there_is_asked_last() -> None:
+    """The others may know better."""
+    asked: list[int] = []
+
+    def open_client(host: Host) -> Redis:
+        asked.append(host.port)
+        raise OSError
+
+    sentinels = Sentinels((Host("a", 1), Host("b", 2), Host("c", 3)), SERVICE, open_client)
+    sentinels.doubt()
+    with pytest.raises(NoPrimary):
+        await sentinels.primary()
+
+    assert asked == [2, 3, 1]

@@ -1,0 +1,201 @@
+"""A primary, its replica and three sentinels on loopback, for tests of failovers."""
+
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from relay.contract.address import Address, Host, write_address
+from tests.servers import Server, free_port, wait_until_sync
+
+SERVICE = "events"
+SENTINELS = 3
+QUORUM = 2
+DOWN_MS = 500
+FAILOVER_MS = 3_000
+
+
+class SentinelProcess:
+    """One sentinel.
+
+    Args:
+        binary: A server's program; with ``--sentinel`` it is one.
+        directory: Its own: it writes its state into its configuration.
+        primary: The server to watch.
+        password: What it asks for.
+    """
+
+    def __init__(
+        self, binary: Path, directory: Path, primary: Server, password: str | None = None
+    ) -> None:
+        self.port = free_port()
+        self._password = password
+        self._file = directory / f"sentinel-{self.port}.conf"
+        self._binary = binary
+        self._process: subprocess.Popen[bytes] | None = None
+        lines = [
+            f"port {self.port}",
+            "bind 127.0.0.1",
+            f"dir {directory}",
+            f"sentinel monitor {SERVICE} 127.0.0.1 {primary.port} {QUORUM}",
+            f"sentinel down-after-milliseconds {SERVICE} {DOWN_MS}",
+            f"sentinel failover-timeout {SERVICE} {FAILOVER_MS}",
+        ]
+        if password:
+            # They ask each other by it too.
+            lines += [f'requirepass "{password}"', f'sentinel sentinel-pass "{password}"']
+        self._file.write_text("\n".join(lines))
+
+    def start(self) -> None:
+        """Start it; it answers soon after."""
+        with self._file.with_suffix(".log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [str(self._binary), str(self._file), "--sentinel"], stdout=log, stderr=log
+            )
+
+    def stop(self) -> None:
+        """Kill it: it has nothing to lose."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+
+    def ask(self, *words: str) -> Any:
+        """Send it a command."""
+        client = Redis(
+            port=self.port,
+            password=self._password,
+            protocol=2,
+            decode_responses=True,
+            socket_timeout=2.0,
+            retry=Retry(NoBackoff(), 0),
+        )
+        try:
+            return client.execute_command(*words)  # type: ignore[no-untyped-call]
+        finally:
+            client.close()
+
+
+class Watched:
+    """A primary and a replica that three sentinels watch.
+
+    Args:
+        binary: The server's program.
+        directory: For all of them.
+        password: What the sentinels ask for.
+    """
+
+    def __init__(self, binary: Path, directory: Path, password: str | None = None) -> None:
+        self._password = password
+        self.servers = [self._server(binary, directory, n) for n in range(2)]
+        self.sentinels = [
+            SentinelProcess(binary, directory, self.servers[0], password) for _ in range(SENTINELS)
+        ]
+
+    @staticmethod
+    def _server(binary: Path, directory: Path, number: int) -> Server:
+        own = directory / f"server-{number}"
+        own.mkdir()
+        return Server(binary, own, "always")
+
+    @property
+    def url(self) -> str:
+        """The store's URL."""
+        return write_address(
+            Address(
+                kind="sentinel",
+                hosts=tuple(Host("127.0.0.1", sentinel.port) for sentinel in self.sentinels),
+                service=SERVICE,
+                sentinel_password=self._password,
+            )
+        )
+
+    @property
+    def primary(self) -> Server:
+        """The server that the sentinels name now."""
+        return next(server for server in self.servers if server.port == self.named_port())
+
+    @property
+    def replica(self) -> Server:
+        """The other one."""
+        return next(server for server in self.servers if server.port != self.named_port())
+
+    def named_port(self) -> int:
+        """Say where the sentinels see the primary."""
+        for sentinel in self.sentinels:
+            with suppress(RedisError, OSError):
+                return int(sentinel.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)[1])
+        raise AssertionError("no sentinel answers")
+
+    def start(self) -> None:
+        """Start all, and return when a failover could succeed."""
+        for server in self.servers:
+            server.start()
+        self._follow()
+        for sentinel in self.sentinels:
+            sentinel.start()
+        wait_until_sync(self._is_complete, deadline_seconds=20, description="sentinels agree")
+
+    def stop(self) -> None:
+        """End all."""
+        for sentinel in self.sentinels:
+            sentinel.stop()
+        for server in self.servers:
+            server.stop()
+
+    def fail_over(self) -> None:
+        """Let the replica take over as an operator would plan it; return when it is named."""
+        before = self.named_port()
+        self._ask_until_taken("SENTINEL", "FAILOVER", SERVICE)
+        self.wait_until_moved(before)
+
+    def wait_until_moved(self, before: int) -> None:
+        """Return when every sentinel names another server than before."""
+
+        def moved() -> bool:
+            with suppress(RedisError, OSError):
+                return all(
+                    int(sentinel.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)[1]) != before
+                    for sentinel in self.sentinels
+                )
+            return False
+
+        wait_until_sync(moved, deadline_seconds=30, description="the replica has taken over")
+
+    def _ask_until_taken(self, *words: str) -> None:
+        def taken() -> bool:
+            with suppress(RedisError, OSError):
+                return bool(self.sentinels[0].ask(*words))
+            return False
+
+        wait_until_sync(taken, deadline_seconds=20, description="a sentinel takes the order")
+
+    def _follow(self) -> None:
+        primary, replica = self.servers
+        with primary.client() as client:
+            # Else it waits five seconds for more replicas.
+            client.config_set("repl-diskless-sync-delay", 0)
+        with replica.client() as client:
+            client.config_set("repl-diskless-sync-delay", 0)
+            client.replicaof("127.0.0.1", str(primary.port))
+            wait_until_sync(
+                lambda: client.info("replication").get("master_link_status") == "up",
+                description="the replica follows",
+            )
+
+    def _is_complete(self) -> bool:
+        with suppress(RedisError, OSError):
+            return all(self._knows_all(sentinel) for sentinel in self.sentinels)
+        return False
+
+    def _knows_all(self, sentinel: SentinelProcess) -> bool:
+        words = sentinel.ask("SENTINEL", "MASTER", SERVICE)
+        state = dict(zip(words[::2], words[1::2], strict=True))
+        replicas = sentinel.ask("SENTINEL", "REPLICAS", SERVICE)
+        others = int(state["num-other-sentinels"])
+        return others == SENTINELS - 1 and len(replicas) == 1 and state["flags"] == "master"
