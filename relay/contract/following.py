@@ -19,7 +19,7 @@ from redis.asyncio.connection import AbstractConnection, Connection
 from redis.exceptions import NoPermissionError, RedisError
 
 from relay.contract.address import Host
-from relay.contract.sentinels import NoPrimary, Sentinels
+from relay.contract.sentinels import ASK_SECONDS, NoPrimary, Sentinels
 
 LOOK_SECONDS = 1.0
 
@@ -48,10 +48,11 @@ class Lookout:
 
     async def stop(self) -> None:
         """Compare no more, until there is traffic again."""
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.wait([self._looking])
-            self._looking = None
+        looking, self._looking = self._looking, None
+        if looking is not None:
+            # Most likely it ends now; what is cut off while it closes leaves a connection open.
+            await asyncio.wait([looking], timeout=ASK_SECONDS)
+            looking.cancel()
 
     async def _compare(self) -> None:
         try:

@@ -51,8 +51,7 @@ class Sentinels:
         why = []
         for host in tuple(self._hosts):
             try:
-                async with asyncio.timeout(ASK_SECONDS):
-                    found = await self._ask(host)
+                found = await self._ask(host)
             except (RedisError, OSError) as error:
                 why.append(f"{host} {_words_for(error)}")
             else:
@@ -69,10 +68,15 @@ class Sentinels:
         self._hosts.append(self._hosts.pop(0))
 
     async def _ask(self, host: Host) -> Host:
-        async with self._open_client(host) as client:
-            reply: Any = await client.execute_command(  # type: ignore[no-untyped-call]
-                "SENTINEL", "MASTER", self._service
-            )
+        client = self._open_client(host)
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                reply: Any = await client.execute_command(  # type: ignore[no-untyped-call]
+                    "SENTINEL", "MASTER", self._service
+                )
+        finally:
+            # Outside of the limit: closing that is cut off leaves the connection open.
+            await client.aclose()
         return read_primary(reply)
 
 
