@@ -7,22 +7,23 @@ Source: docs/reference/configuration.md.
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from relay.contract.config import (
     FileSettings,
     Name,
     PatternText,
     Section,
-    faults_of,
     merge_sources,
 )
+from relay.contract.credentials import put_into_url
 from relay.contract.errors import ConfigurationFault
 from relay.contract.patterns import parse_pattern
+from relay.contract.references import ReadFile, SecretReference, read_secret, read_secret_file
 from relay.contract.surroundings import read_config_file
 from relay.endpoint import ChangedBody, Endpoint, Secret
 from relay.providers import PROVIDERS
@@ -60,19 +61,6 @@ def replicas_of(durability: str) -> int:
 
 
 Port = Annotated[int, Field(ge=0, le=65535)]
-
-
-class SecretReference(Section):
-    """Where a secret is read from: exactly one of a variable and a file."""
-
-    env: str | None = None
-    file: Path | None = None
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
-        if (self.env is None) == (self.file is None):
-            raise ValueError('write { env = "VARIABLE" } or { file = "/path" }')
-        return self
 
 
 class EndpointSection(Section):
@@ -165,6 +153,7 @@ class Settings(FileSettings):
         environ: Mapping[str, str],
         toml: Mapping[str, Any],
         options: Mapping[str, Any] | None = None,
+        read_file: ReadFile = read_secret_file,
     ) -> Self:
         """Build the settings; see `FileSettings.load`.
 
@@ -178,14 +167,11 @@ class Settings(FileSettings):
             unipile = {"provider": "unipile", "secrets": [reference]}
             toml = {**toml, "endpoints": {"unipile": unipile}}
         merged = merge_sources(cls, environ, toml, options or {})
-        faults = _secret_faults(merged, environ)
-        try:
-            settings = cls(**merged)
-        except ValidationError as error:
-            raise ConfigurationFault([*faults_of(error), *faults]) from None
-        if faults:
-            raise ConfigurationFault(faults)
-        return settings
+        faults = [
+            *_secret_faults(merged, environ),
+            *put_into_url(merged, environ, read_file),
+        ]
+        return cls.build(merged, faults)
 
 
 def load_settings(environ: Mapping[str, str], **options: object) -> Settings:
@@ -202,27 +188,10 @@ def load_settings(environ: Mapping[str, str], **options: object) -> Settings:
     return Settings.load(environ, read_config_file(environ, Path()), given)
 
 
-def read_secret_file(path: Path) -> str:
-    """Read a secret's file.
-
-    Raises:
-        OSError: It cannot be read, or is not a file.
-        ValueError: It is not text.
-    """
-    if path.exists() and not path.is_file():
-        # A pipe would be waited for, and a device never ends.
-        raise _NotAFile
-    return path.read_text("utf-8")
-
-
-class _NotAFile(OSError):
-    pass
-
-
 def build_endpoints(
     settings: Settings,
     environ: Mapping[str, str],
-    read_file: Callable[[Path], str] = read_secret_file,
+    read_file: ReadFile = read_secret_file,
 ) -> dict[str, Endpoint]:
     """Read the secrets and give the endpoints by name.
 
@@ -240,7 +209,8 @@ def build_endpoints(
         secrets = []
         for number, reference in enumerate(section.secrets):
             try:
-                secrets.append(_read(reference, environ, read_file))
+                secret = read_secret(reference, environ, read_file)
+                secrets.append(Secret(secret, reference.name))
             except ValueError as fault:
                 faults.append(f"endpoints.{name}.secrets[{number}]: {fault}")
         endpoints[name] = Endpoint(
@@ -274,25 +244,6 @@ def build_rates(settings: Settings, processes: int) -> dict[str, Rate]:
         if (per_second := section.rate_limit_per_second)
         and (burst := section.rate_limit_burst or per_second)
     }
-
-
-def _read(
-    reference: SecretReference, environ: Mapping[str, str], read_file: Callable[[Path], str]
-) -> Secret:
-    if reference.env is not None:
-        return Secret(environ[reference.env], f"env:{reference.env}")
-    path = reference.file or Path()
-    try:
-        text = read_file(path)
-    except _NotAFile:
-        raise ValueError(f"{path} is not a file") from None
-    except (OSError, ValueError) as error:
-        raise ValueError(f"cannot read {path}: {type(error).__name__}") from None
-    # Editors and echo end a file with a newline; no sender's secret has one.
-    secret = text.rstrip("\r\n")
-    if not secret.strip():
-        raise ValueError(f"{path} is empty")
-    return Secret(secret, f"file:{path}")
 
 
 def _secret_faults(merged: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:

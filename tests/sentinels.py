@@ -1,6 +1,7 @@
 """A primary, its replica and three sentinels on loopback, for tests of failovers."""
 
 import subprocess
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,20 @@ class SentinelProcess:
     Args:
         binary: A server's program; with ``--sentinel`` it is one.
         directory: Its own: it writes its state into its configuration.
-        primary: The server to watch.
+        port: Of the server to watch.
         password: What it asks for.
+        more: More lines of its configuration.
     """
 
     def __init__(
-        self, binary: Path, directory: Path, primary: Server, password: str | None = None
+        self,
+        binary: Path,
+        directory: Path,
+        port: int,
+        *,
+        password: str | None = None,
+        quorum: int = QUORUM,
+        more: Sequence[str] = (),
     ) -> None:
         self.port = free_port()
         self._password = password
@@ -42,9 +51,10 @@ class SentinelProcess:
             f"port {self.port}",
             "bind 127.0.0.1",
             f"dir {directory}",
-            f"sentinel monitor {SERVICE} 127.0.0.1 {primary.port} {QUORUM}",
+            f"sentinel monitor {SERVICE} 127.0.0.1 {port} {quorum}",
             f"sentinel down-after-milliseconds {SERVICE} {DOWN_MS}",
             f"sentinel failover-timeout {SERVICE} {FAILOVER_MS}",
+            *more,
         ]
         if password:
             # They ask each other by it too.
@@ -94,7 +104,8 @@ class Watched:
         self._password = password
         self.servers = [self._server(binary, directory, n) for n in range(2)]
         self.sentinels = [
-            SentinelProcess(binary, directory, self.servers[0], password) for _ in range(SENTINELS)
+            SentinelProcess(binary, directory, self.servers[0].port, password=password)
+            for _ in range(SENTINELS)
         ]
 
     @staticmethod

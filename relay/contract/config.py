@@ -6,10 +6,10 @@ fault, since any of them may be a secret.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -17,16 +17,15 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from relay.contract.address import WrongAddress, read_address
+from relay.contract.credentials import RedisSection, left_by_url, put_into_url
 from relay.contract.errors import ConfigurationFault
 from relay.contract.keys import Keys, is_name
 from relay.contract.logs import LogFormat, LogLevel
 from relay.contract.patterns import Pattern, parse_pattern
+from relay.contract.references import ReadFile, read_secret_file
 from relay.contract.surroundings import CONFIG_VARIABLE
 
 ENV_PREFIX = "RELAY_"
-DEFAULT_REDIS_URL = "redis://localhost:6379/0"
-_FROM = "(it comes from --redis-url, RELAY_REDIS__URL, [redis] url in relay.toml, or REDIS_URL)"
 
 _OF_A_SERVICE = re.compile(r"RELAY_(\w+_)?(SERVICE_(HOST|PORT)(_\w+)?|PORT_\d+_\w+)")
 
@@ -46,15 +45,6 @@ def _check_pattern(text: str) -> str:
     return text
 
 
-def _check_url(url: SecretStr) -> SecretStr:
-    """Refuse what no client could be made of; the message never repeats the URL."""
-    try:
-        read_address(url.get_secret_value())
-    except WrongAddress as fault:
-        raise ValueError(f"{fault} {_FROM}") from None
-    return url
-
-
 Name = Annotated[str, AfterValidator(_check_name)]
 PatternText = Annotated[str, AfterValidator(_check_pattern)]
 
@@ -63,12 +53,6 @@ class Section(BaseModel):
     """A table of the file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class RedisSection(Section):
-    """``[redis]``: where the store is."""
-
-    url: Annotated[SecretStr, AfterValidator(_check_url)] = SecretStr(DEFAULT_REDIS_URL)
 
 
 class WorkerSection(Section):
@@ -129,7 +113,7 @@ class FileSettings(BaseSettings):
 
     @property
     def redis_url(self) -> str:
-        """The store's URL in clear, password included."""
+        """The store's URL in clear: user and password included, wherever they were named."""
         return self.redis.url.get_secret_value()
 
     @classmethod
@@ -138,6 +122,7 @@ class FileSettings(BaseSettings):
         environ: Mapping[str, str],
         toml: Mapping[str, Any],
         options: Mapping[str, Any] | None = None,
+        read_file: ReadFile = read_secret_file,
     ) -> Self:
         """Build the settings.
 
@@ -145,15 +130,32 @@ class FileSettings(BaseSettings):
             environ: Environment variables.
             toml: The parsed file; empty without one.
             options: What the command line said, in the form of the file.
+            read_file: Gives the text of a file that holds a password of the store.
 
         Raises:
             ConfigurationFault: One sentence per fault, all of them.
         """
         merged = merge_sources(cls, environ, toml, options or {})
+        return cls.build(merged, put_into_url(merged, environ, read_file))
+
+    @classmethod
+    def build(cls, merged: Mapping[str, Any], faults: Sequence[str]) -> Self:
+        """Check settings that were merged.
+
+        Args:
+            merged: In the form of the file.
+            faults: What was found to be wrong before.
+
+        Raises:
+            ConfigurationFault: One sentence per fault, all of them.
+        """
         try:
-            return cls(**merged)
+            settings = cls(**merged)
         except ValidationError as error:
-            raise ConfigurationFault(faults_of(error)) from None
+            raise ConfigurationFault([*faults_of(error), *faults]) from None
+        if faults:
+            raise ConfigurationFault(list(faults))
+        return settings
 
 
 class _Environ(EnvSettingsSource):
@@ -189,7 +191,10 @@ def merge_sources(
     except (ValueError, RecursionError) as error:  # a value that should be JSON and is not
         raise ConfigurationFault([f"{ENV_PREFIX}…: {error}"]) from None
     fallback = {"redis": {"url": environ["REDIS_URL"]}} if environ.get("REDIS_URL") else {}
-    return _over(_over(_over(fallback, toml), variables), options)
+    merged: dict[str, Any] = dict(fallback)
+    for upper in (toml, variables, options):
+        merged = _over(left_by_url(merged, upper), upper)
+    return merged
 
 
 def unknown_variables(settings_cls: type[FileSettings], environ: Mapping[str, str]) -> list[str]:

@@ -20,7 +20,9 @@ from relay.contract.printable import printable
 FAILED = 1
 WRONG_USAGE = 2
 
-_PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s]*(?=@)|([?&]password=)[^&\s]*", re.IGNORECASE)
+_PASSWORD = re.compile(
+    r"(://[^/\s:@]*:)[^/\s]*(?=@)|([?&](?:\w+_)?password=)[^&\s]*", re.IGNORECASE
+)
 
 
 class CommandFailed(RelayError):
@@ -79,13 +81,14 @@ def _explain_store(error: RedisError) -> Explanation:
     # Before the connection errors, whose kind it is too.
     if isinstance(error, AuthenticationError):
         return Explanation(
-            f"Redis does not take the password ({said}).\n"
-            "Put the right one into the URL: redis://:PASSWORD@host:6379/0, "
-            "by --redis-url, REDIS_URL or [redis] url in relay.toml.",
+            f"Redis does not take the user or the password ({said}).\n"
+            "Put the right ones into the URL: redis://USER:PASSWORD@host:6379/0, "
+            "by --redis-url, REDIS_URL or [redis] url in relay.toml, or name them by "
+            "[redis] username and password.",
             WRONG_USAGE,
         )
     if isinstance(error, RedisConnectionError | RedisTimeoutError):
-        return Explanation(
+        return _explain_tls(error, said) or Explanation(
             f"Redis cannot be reached: {said or type(error).__name__}\n"
             "Start it, or say where it is by --redis-url or REDIS_URL; "
             "`relay dev` brings one of its own.",
@@ -96,6 +99,24 @@ def _explain_store(error: RedisError) -> Explanation:
     if isinstance(error, OutOfMemoryError):
         return Explanation(f"Redis is full: {said}\nSee `relay check`.", FAILED)
     return Explanation(f"Redis refused: {said}", FAILED)
+
+
+def _explain_tls(error: RedisError, said: str) -> Explanation | None:
+    if "CERTIFICATE_VERIFY_FAILED" in said:
+        return Explanation(
+            f"Redis is not trusted: {said}\n"
+            "Its certificate must be for the host that the URL names, and be signed by an "
+            "authority that the URL names: rediss://host:6379/0?ssl_ca_certs=/path/to/ca.pem.",
+            WRONG_USAGE,
+        )
+    # A Unix socket that is not there looks alike, but for its path.
+    if isinstance(error.__context__, FileNotFoundError) and "connecting to /" not in said:
+        return Explanation(
+            f"Redis is not connected to: {said}\n"
+            "A file that the URL names cannot be opened: ssl_ca_certs, ssl_certfile, ssl_keyfile.",
+            WRONG_USAGE,
+        )
+    return None
 
 
 def _explain_system(error: OSError) -> Explanation | None:

@@ -14,9 +14,10 @@ from typing import Any
 from relay.app import Gateway
 from relay.contract import logs
 from relay.contract.logs import LogFormat
+from relay.contract.references import read_secret_file
 from relay.contract.surroundings import read_config_file, with_running_dev
 from relay.processes.messages import Begin
-from relay.settings import Settings, build_endpoints, read_secret_file
+from relay.settings import Settings, build_endpoints
 from relay.spool.directory import Directory
 
 
@@ -70,13 +71,13 @@ def read_configuration(options: Mapping[str, Any]) -> Configuration:
     """
     environ = with_running_dev(os.environ, Path())
     toml = read_config_file(environ, Path())
-    settings = Settings.load(environ, toml, options)
     secrets: dict[str, str] = {}
 
     def read_file(path: Path) -> str:
         secrets[str(path)] = read_secret_file(path)
         return secrets[str(path)]
 
+    settings = Settings.load(environ, toml, options, read_file)
     build_endpoints(settings, environ, read_file)
     if settings.spool.directory is not None:
         Directory(settings.spool.directory).prepare()
@@ -90,6 +91,10 @@ def make_gateway(begin: Begin) -> tuple[Settings, Gateway]:
         ConfigurationFault: The environment is not the parent's.
     """
     environ = {**os.environ, **begin.variables}
-    settings = Settings.load(environ, json.loads(begin.toml), begin.options)
-    endpoints = build_endpoints(settings, environ, lambda path: begin.secrets[str(path)])
+
+    def read_file(path: Path) -> str:
+        return begin.secrets[str(path)]
+
+    settings = Settings.load(environ, json.loads(begin.toml), begin.options, read_file)
+    endpoints = build_endpoints(settings, environ, read_file)
     return settings, Gateway(settings, endpoints, processes=settings.processes)

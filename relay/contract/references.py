@@ -1,0 +1,80 @@
+"""Secrets are named where they are configured, and read from a variable or a file.
+
+A reference comes in, the secret's text goes out, or a sentence that says what is wrong and never
+holds any of it.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+ReadFile = Callable[[Path], str]
+
+
+class SecretReference(BaseModel):
+    """Where a secret is read from: exactly one of a variable and a file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    env: str | None = None
+    file: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.env is None) == (self.file is None):
+            raise ValueError('write { env = "VARIABLE" } or { file = "/path" }')
+        return self
+
+    @property
+    def name(self) -> str:
+        """Where it is; safe to print."""
+        return f"file:{self.file}" if self.env is None else f"env:{self.env}"
+
+
+class _NotAFile(OSError):
+    pass
+
+
+def read_secret_file(path: Path) -> str:
+    """Read a secret's file.
+
+    Raises:
+        OSError: It cannot be read, or is not a file.
+        ValueError: It is not text.
+    """
+    if path.exists() and not path.is_file():
+        # A pipe would be waited for, and a device never ends.
+        raise _NotAFile
+    return path.read_text("utf-8")
+
+
+def read_secret(reference: SecretReference, environ: Mapping[str, str], read_file: ReadFile) -> str:
+    """Read a secret from where it is.
+
+    Args:
+        reference: Where that is.
+        environ: Variables that hold secrets.
+        read_file: Gives the text of a file that holds one.
+
+    Raises:
+        ValueError: It is not there, or cannot be read.
+    """
+    if reference.env is not None:
+        text = environ.get(reference.env, "")
+        if not text.strip():
+            raise ValueError(f"the environment variable {reference.env} is not set or empty")
+        return text
+    path = reference.file or Path()
+    try:
+        text = read_file(path)
+    except _NotAFile:
+        raise ValueError(f"{path} is not a file") from None
+    except (OSError, ValueError) as error:
+        raise ValueError(f"cannot read {path}: {type(error).__name__}") from None
+    # Editors and echo end a file with a newline; no secret has one.
+    secret = text.rstrip("\r\n")
+    if not secret.strip():
+        raise ValueError(f"{path} is empty")
+    return secret

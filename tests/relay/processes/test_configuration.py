@@ -1,0 +1,30 @@
+"""A gateway's processes are all made of what was read once."""
+
+import socket
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from relay.processes.configuration import make_gateway, read_configuration
+from relay.processes.messages import Begin
+
+
+def test_a_process_reads_no_file_for_the_stores_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is started again must go to the store as its neighbours do."""
+    secret = tmp_path / "secret"
+    secret.write_text("hunter2\n")
+    (tmp_path / "relay.toml").write_text(f"[redis]\npassword = {{ file = '{secret}' }}\n")
+    monkeypatch.chdir(tmp_path)
+    for name in ("REDIS_URL", "RELAY_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    configuration = read_configuration({})
+    secret.write_text("replaced")
+    (tmp_path / "relay.toml").unlink()
+    with socket.socket() as listening:
+        said = msgspec.json.encode(configuration.begin([listening.fileno()], "json"))
+    settings, _ = make_gateway(msgspec.json.decode(said, type=Begin))
+
+    assert settings.redis_url == "redis://:hunter2@localhost:6379/0"
