@@ -19,6 +19,8 @@ SENTINELS = 3
 QUORUM = 2
 DOWN_MS = 500
 FAILOVER_MS = 3_000
+# Longer than it takes until a sentinel has made a replica of the former primary.
+PAUSE_MS = 20_000
 
 
 class SentinelProcess:
@@ -159,8 +161,20 @@ class Watched:
         for server in self.servers:
             server.stop()
 
+    def plan_failover(self) -> None:
+        """Let the replica take over as an operator would plan it: nothing is written meanwhile."""
+        with self.primary.client() as client:
+            client.client_pause(PAUSE_MS, all=False)
+        self.fail_over()
+
+    def lose_primary(self) -> None:
+        """Kill the primary; return when the replica is named in its place."""
+        before = self.named_port()
+        self.primary.kill()
+        self.wait_until_moved(before)
+
     def fail_over(self) -> None:
-        """Let the replica take over as an operator would plan it; return when it is named."""
+        """Order the replica to take over; return when it is named."""
         before = self.named_port()
         self._ask_until_taken("SENTINEL", "FAILOVER", SERVICE)
         self.wait_until_moved(before)
