@@ -129,8 +129,8 @@ async def test_another_primary_behind_the_same_address_is_found(
 @pytest.fixture
 def documented_url(server: Server) -> Iterator[str]:
     """The URL of a user that may do what the page on the configuration says."""
-    text = (Path(__file__).parents[2] / "docs/reference/configuration.md").read_text("utf-8")
-    rules = re.search(r"ACL SETUSER gateway on >PASSWORD (.+)", text)
+    text = (Path(__file__).parents[2] / "docs/how-to/connect-to-redis.md").read_text("utf-8")
+    rules = re.search(r"ACL SETUSER relay-gateway on >PASSWORD (.+)", text)
     assert rules is not None
     with server.client() as client:
         client.acl_log_reset()
