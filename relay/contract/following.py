@@ -1,9 +1,9 @@
 """Connections that are to the primary, wherever the sentinels say that it is.
 
 Each connect asks them, so whoever reconnects follows a failover. That is not enough: a primary
-that was replaced while it ran goes on taking writes for up to ten seconds, until a sentinel makes
-a replica of it, and all of them are lost. So while there is traffic they are asked each second
-too, beside it, and connections to a former primary are given up before they are used again.
+that was replaced while it ran goes on taking writes for seconds, until a sentinel makes a replica
+of it, and all of them are lost. So while there is traffic they are asked each second too, beside
+it, and connections to a former primary are given up before they are used again.
 
 Source: Redis, "Sentinel client spec" and "High availability with Redis Sentinel"; docs/adr/0029.
 """

@@ -1,6 +1,7 @@
 """Which server is gone to, where sentinels know it."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -18,6 +19,7 @@ from relay.contract.sentinels import NoPrimary, Sentinels, read_primary
 from relay.contract.wire import Wire
 from tests.sentinels import SERVICE, Watched
 from tests.servers import NAMES, Server, find_binary, free_port
+from tests.test_docs import page
 from tests.waiting import wait_until
 
 PASSWORD = "hunter2 %/@:"
@@ -134,6 +136,23 @@ async def test_why_no_sentinel_helps_is_said(
 
     assert "hunter2" not in str(caught.value)
     assert str(address.hosts[0]) in str(caught.value)
+
+
+@pytest.mark.redis
+async def test_a_user_who_may_ask_for_the_primary_may_do_enough(watched: Watched) -> None:
+    """Sentinels have users of their own, with the rights that the page gives them."""
+    rights = re.search(r"sentinels' users `(.*?)`", page("docs/how-to/connect-to-redis.md"))
+    assert rights is not None
+    for sentinel in watched.sentinels:
+        sentinel.ask("ACL", "SETUSER", "watcher", "on", ">secret", *rights[1].split())
+    address = replace(
+        read_address(watched.url), sentinel_username="watcher", sentinel_password="secret"
+    )
+    of_thread = connect_sync(write_address(address), timeout_seconds=2.0)
+    async with client_of(write_address(address)) as client:
+        assert await client.ping()
+    assert of_thread.ping()
+    of_thread.close()
 
 
 async def test_that_no_sentinel_answers_is_said() -> None:
