@@ -260,6 +260,8 @@ async def test_another_server_in_the_place_of_this_one_starts_the_dead_time_anew
     if not tells:
         monkeypatch.setattr(SyncRedis, "info", closed)
     first, second = start_server("valkey", "none"), start_server("valkey", "none")
+    with second.client() as client:
+        client.set(KEY, "1", px=60_000)  # as replication would have brought it there
     heartbeat = Heartbeat(first.url, KEY, clock)
     heartbeat._beat()
     clock.now += 100

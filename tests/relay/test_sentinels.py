@@ -1,6 +1,7 @@
 """Which server is gone to, where sentinels know it."""
 
 import asyncio
+import gc
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -198,6 +199,26 @@ async def test_a_former_primary_is_left_though_it_answers(
 
 
 @pytest.mark.redis
+async def test_an_idle_connection_to_a_former_primary_is_not_used_again(
+    start_server: Callable[..., Server],
+) -> None:
+    """Not even for one command, which could be the one that stores an event."""
+    former, now = start_server(NAMES[0], "none"), start_server(NAMES[0], "none")
+    said = Said(former.port, now.port)
+    async with led(said) as client:
+        await client.ping()
+        pool: Any = client.connection_pool
+        (idle,) = pool._available_connections
+        await pool._lookout.stop()
+        said.left.pop(0)
+        pool._lookout._next_at = 0.0
+        pool._lookout.look()
+        await wait_until(idle.should_reconnect, description="it is seen that the primary moved")
+
+        assert await port_of(client) == now.port
+
+
+@pytest.mark.redis
 async def test_a_connection_that_is_kept_is_left_too(
     start_server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,6 +245,8 @@ async def test_sentinels_that_are_away_disturb_nobody(
 ) -> None:
     """The server answers, so there is nothing to look for."""
     monkeypatch.setattr(following_module, "LOOK_SECONDS", 0.0)
+    troubles: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, trouble: troubles.append(trouble))
     server = start_server(NAMES[0], "none")
     said = Said(server.port)
     async with led(said) as client:
@@ -234,8 +257,11 @@ async def test_sentinels_that_are_away_disturb_nobody(
             await asyncio.sleep(0)
         after = await client.client_id()
 
+    gc.collect()  # an error that nobody has asked a task for is told when it is thrown away
+
     assert said.asked >= 2
     assert identity == after
+    assert troubles == []
 
 
 # --- a sentinel that is wrong
