@@ -155,7 +155,14 @@ def connect_to(address: Address, **options: Any) -> Redis:  # noqa: ANN401 - red
 
 
 def connection_options(address: Address) -> dict[str, Any]:
-    """Give what redis-py's connections need of an address; its synchronous ones too."""
+    """Give what redis-py's connections need of an address; its synchronous ones too.
+
+    Raises:
+        ValueError: It is a cluster's, so none of one connection; see `Address.at`.
+    """
+    if address.kind == "cluster":
+        # Without a host redis-py would go to this machine in silence.
+        raise ValueError("a cluster is many servers")
     options: dict[str, Any] = {
         "db": address.db,
         "username": address.username,

@@ -9,9 +9,11 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from relay.contract.address import read_address
 from relay.contract.connect import (
     ResponseError,
     connect,
+    connection_options,
     is_of_replica,
     place_of,
     send_command,
@@ -86,6 +88,12 @@ def test_a_connection_that_broke_unseen_is_a_lost_connection(server: Server) -> 
 def test_a_place_holds_nothing_of_who_goes_there(url: str, place: str) -> None:
     """It is for logs, and a URL may hold a password."""
     assert place_of(url) == place
+
+
+def test_no_connection_is_to_a_cluster_as_a_whole() -> None:
+    """It must be to one of its servers, and never to one that happens to run here."""
+    with pytest.raises(ValueError, match="many servers"):
+        connection_options(read_address("redis+cluster://a,b"))
 
 
 @pytest.mark.redis
