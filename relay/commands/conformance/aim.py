@@ -14,9 +14,9 @@ from relay.conformance.observe import CommandObserver, run_command
 from relay.conformance.target import Change
 from relay.contract.explain import WRONG_USAGE, CommandFailed
 from relay.contract.printable import printable
+from relay.contract.references import read_secret_file
 from relay.endpoint import Secret
 from relay.providers import PROVIDERS
-from relay.settings import read_secret_file
 
 USUAL_VARIABLE = "UNIPILE_WEBHOOK_SECRET"
 
