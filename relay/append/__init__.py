@@ -15,32 +15,34 @@ from itertools import chain
 
 from redis.asyncio import Redis
 
+from relay.append.caps import StreamLimits
 from relay.append.confirm import Confirming, Stored, probe_replicas
 from relay.append.script import (
     SCRIPT,
+    Dropped,
     Verdict,
     call_arguments,
     comes_from_replica,
     pack,
-    read_verdict,
+    read_reply,
     refusal,
     unconfirmed,
 )
 from relay.append.waiting import Limits, Queue, Waiting
 from relay.contract.connect import UNKNOWN_OUTCOME, RedisError
-from relay.contract.errors import StoreFull, StoreUnavailable, TryLater
+from relay.contract.errors import StoreFull, StoreUnavailable, StreamFull, TryLater
 from relay.contract.event import Appended, Duplicate, IdentifiedEvent
 from relay.contract.keys import Keys
 from relay.contract.script import Call
 from relay.contract.wire import Wire
 
-__all__ = ["Appender", "Limits", "Observer"]
+__all__ = ["Appender", "Dropped", "Limits", "Observer", "StreamLimits"]
 
 FIRST_RETRY_SECONDS = 0.02
 LAST_RETRY_SECONDS = 0.25
 
-# Events of one tag, and what became of each.
-_Settled = tuple[str, Sequence[Waiting], Sequence[Verdict]]
+# Events of one tag, what became of each, and what streams of the tag had to drop for them.
+_Settled = tuple[str, Sequence[Waiting], Sequence[Verdict], Sequence[Dropped]]
 
 
 class Observer:
@@ -67,6 +69,12 @@ class Observer:
     def failed(self) -> None:
         """A flush was not answered, or not in time."""
 
+    def stream_full(self, tag: str, event_type: str) -> None:
+        """An event was refused, since the stream of this type is at its cap."""
+
+    def dropped(self, tag: str, dropped: Dropped) -> None:
+        """A stream at its cap has lost its oldest entries."""
+
     def connected(self) -> None:
         """The store answers again."""
 
@@ -86,6 +94,7 @@ class Appender:
         is_full: Says whether the store has no room for events; then nothing is sent.
         replicas: How many must have an event before it counts as stored; 0 leaves that to the
             store itself.
+        stream_limits: Says what single streams take.
     """
 
     def __init__(
@@ -97,6 +106,7 @@ class Appender:
         observer: Observer | None = None,
         is_full: Callable[[], bool] = lambda: False,
         replicas: int = 0,
+        stream_limits: StreamLimits | None = None,
     ) -> None:
         self._redis = redis
         self._wire = Wire(redis)
@@ -106,6 +116,7 @@ class Appender:
         self._limits = limits or Limits()
         self._observer = observer or Observer()
         self._is_full = is_full
+        self._stream_limits = stream_limits or StreamLimits()
         self._queue = Queue(self._limits)
         self._in_flight: list[Waiting] = []
         self._flusher: asyncio.Task[None] | None = None
@@ -124,18 +135,22 @@ class Appender:
         """How long they are, together."""
         return self._queue.size_bytes
 
-    def append(self, identified: IdentifiedEvent) -> asyncio.Future[Appended | Duplicate]:
+    def append(
+        self, identified: IdentifiedEvent, *, past_caps: bool = False
+    ) -> asyncio.Future[Appended | Duplicate]:
         """Store an event unless its identity was stored within the window.
 
         Once called, the event goes its way even if the caller is cancelled.
 
         Args:
             identified: The event with its identity.
+            past_caps: It was accepted before, so it is stored also where its stream is full.
 
         Returns:
             To be awaited: `Appended` with the new entry id, or `Duplicate` with the first one.
             It may also raise `StoreUnavailable`, where there is no confirmation: the event may
-            be stored, and appending it again is safe; or `StoreFull`, with nothing stored.
+            be stored, and appending it again is safe; or `StoreFull`, with nothing stored, and
+            `StreamFull` where only its stream takes no more.
 
         Raises:
             StoreFull: The store has no room for events; nothing was stored.
@@ -145,7 +160,10 @@ class Appender:
             raise StoreFull
         # Asking for the loop is a system call before Python 3.12.
         loop = self._loop = self._loop or asyncio.get_running_loop()
-        waiting = Waiting(pack(identified, self._keys), loop.create_future(), loop.time())
+        caps, limits = self._stream_limits, ""
+        if caps.is_needed and not past_caps:
+            limits = caps.of(identified.tag, identified.event.type)
+        waiting = Waiting(pack(identified, self._keys, limits), loop.create_future(), loop.time())
         self._queue.join(waiting)
         if self._flusher is None:
             # The flush begins after the requests that are ready in this turn of the loop. Not by
@@ -230,7 +248,7 @@ class Appender:
                     _resolve(waiting, _refused(error))
                 return
             else:
-                for _, group, verdicts in settled:
+                for _, group, verdicts, _ in settled:
                     for waiting, verdict in zip(group, verdicts, strict=True):
                         _resolve(waiting, verdict.result)
                 now = loop.time()
@@ -262,12 +280,12 @@ class Appender:
         settled: list[_Settled] = []
         for (tag, group), reply in zip(by_tag.items(), stored.replies, strict=True):
             if isinstance(reply, Exception):
-                verdicts = [Verdict(_refused(reply))] * len(group)
+                verdicts, drops = [Verdict(_refused(reply))] * len(group), []
             else:
-                verdicts = [read_verdict(verdict) for verdict in reply]
+                verdicts, drops = read_reply(reply, len(group))
             if not stored.is_confirmed:
                 verdicts = [unconfirmed(verdict) for verdict in verdicts]
-            settled.append((tag, group, verdicts))
+            settled.append((tag, group, verdicts, drops))
         return settled
 
     async def _store(self, calls: dict[str, Call], ends_at: float) -> Stored:
@@ -288,11 +306,13 @@ class Appender:
         if self._failing:
             self._failing = False
             _safely(tell.connected)
-        for tag, group, verdicts in settled:
+        for tag, group, verdicts, drops in settled:
             _safely(tell.confirmed, tag, [now - waiting.since for waiting in group])
             for verdict in verdicts:
                 if verdict.is_news:
                     self._report_news(tag, verdict)
+            for dropped in drops:
+                _safely(tell.dropped, tag, dropped)
 
     def _report_news(self, tag: str, verdict: Verdict) -> None:
         tell, result = self._observer, verdict.result
@@ -306,6 +326,8 @@ class Appender:
                 _safely(tell.changed_body, tag)
         elif isinstance(result, StoreUnavailable):
             self._misled = self._misled or comes_from_replica(str(result))
+        elif isinstance(result, StreamFull):
+            _safely(tell.stream_full, tag, *result.args)
 
 
 def _safely(report: Callable[..., None], *what: object, **more: object) -> None:

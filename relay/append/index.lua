@@ -1,6 +1,6 @@
 -- The dedupe index: under which identities of a tag an entry is known, and which entry that is.
 --
--- Part one of three of the append script; append.lua says what comes in and what goes out.
+-- Part one of five of the append script; append.lua says what comes in and what goes out.
 --
 -- A BOOK (hash) lists slices, each half a window long:
 --   <half>:<number>  ->  <buckets> <marks>      in base 36; number = floor(server time / half),

@@ -12,12 +12,12 @@ import msgspec
 from msgspec import Raw
 
 from relay.contract.entry import encode
-from relay.contract.errors import StoreFull, StoreUnavailable, TryLater
+from relay.contract.errors import StoreFull, StoreUnavailable, StreamFull, TryLater
 from relay.contract.event import Appended, Duplicate, IdentifiedEvent, IdentityKind
 from relay.contract.keys import UNIDENTIFIED, Keys
 from relay.contract.script import Call, Script
 
-SCRIPT = Script("relay.append", "index", "streams", "append")
+SCRIPT = Script("relay.append", "index", "streams", "oldest", "caps", "append")
 
 # Types, mostly; a sender that invents more of them costs itself a little time.
 MAX_ROUTES = 4096
@@ -79,8 +79,27 @@ class Verdict(msgspec.Struct, frozen=True):
     is_news: bool = True
 
 
-def pack(identified: IdentifiedEvent, keys: Keys) -> Packed:
+class Dropped(msgspec.Struct, frozen=True):
+    """What a stream lost because it was full, as its operator chose.
+
+    Args:
+        event_type: Of the stream.
+        entries: How many of its oldest entries.
+        unsettled: How many of them some group of the stream had not settled.
+    """
+
+    event_type: str
+    entries: int
+    unsettled: int
+
+
+def pack(identified: IdentifiedEvent, keys: Keys, limits: str = "") -> Packed:
     """Lay out an event for the script.
+
+    Args:
+        identified: The event with its identity.
+        keys: Makes the keys.
+        limits: Those of its stream and of ``unidentified``, as caps.lua reads them; empty for none.
 
     The identity becomes a digest of 128 bits: ids are the sender's text, without a bound in
     length, and at times personal. The body's fingerprint only tells a changed body.
@@ -98,6 +117,7 @@ def pack(identified: IdentifiedEvent, keys: Keys) -> Packed:
             (keys.prefix, tag, event.type),
             (identified.kind, event.assurance == "none", identified.window_seconds),
             identified.max_types,
+            limits,
         ),
         Raw(_STR_OF_16 + hashlib.blake2b(identified.identity, digest_size=16).digest()),
         Raw(_STR_OF_4 + zlib.crc32(data).to_bytes(4)),
@@ -128,6 +148,15 @@ def call_arguments(tag: str, batch: Sequence[Packed], keys: Keys) -> Call:
     return names, values
 
 
+def read_reply(reply: Sequence[bytes], events: int) -> tuple[list[Verdict], list[Dropped]]:
+    """Read what the script says of so many events, and of the streams that had to make room."""
+    dropped = []
+    for notice in reply[events:]:
+        _, event_type, settled, unsettled = notice.decode().split(" ")
+        dropped.append(Dropped(event_type, int(settled) + int(unsettled), int(unsettled)))
+    return [read_verdict(verdict) for verdict in reply[:events]], dropped
+
+
 def read_verdict(reply: bytes) -> Verdict:
     """Read what the script says of one event."""
     code, rest = reply[:1], reply[2:].decode("utf-8", "replace")
@@ -135,6 +164,8 @@ def read_verdict(reply: bytes) -> Verdict:
         return Verdict(Appended(rest), is_news=False)
     if code == b"E":
         return Verdict(refusal(rest))
+    if code == b"F":
+        return Verdict(StreamFull(rest))
     entry_id, _, registered = rest.partition(" ")
     if code in b"DC":
         return Verdict(Duplicate(entry_id, changed_body=code == b"C"))
@@ -163,12 +194,15 @@ def refusal(message: str) -> TryLater:
 
 @lru_cache(MAX_ROUTES)
 def _route(
-    stream: tuple[str, str, str], index: tuple[IdentityKind, bool, int], max_types: int
+    stream: tuple[str, str, str],
+    index: tuple[IdentityKind, bool, int],
+    max_types: int,
+    limits: str,
 ) -> Route:
     prefix, tag, event_type = stream
     kind, unproved, window_seconds = index
     keys = Keys(prefix)
     book = keys.seen_none(tag, kind) if unproved else keys.seen(tag, kind)
     # A slice of the index is half a window long.
-    arguments = (event_type, 500 * window_seconds, max_types, 0 if unproved else 1)
+    arguments = (event_type, 500 * window_seconds, max_types, 0 if unproved else 1, limits)
     return Route((keys.stream(tag, event_type), book), arguments)

@@ -1,6 +1,6 @@
 -- The tag's streams: which type has one, since which entry, and under what number.
 --
--- Part two of three of the append script.
+-- Part two of five of the append script.
 --
 -- Cost: per type of the batch one HGET and one EXISTS, and one XRANGE of one entry where the books
 -- have lost a stream; one HVALS for a new type; one HGETALL for a known id under another type.

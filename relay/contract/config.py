@@ -9,7 +9,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -17,6 +24,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from relay.contract.caps import Cap, Caps, OnFull, find_tie
 from relay.contract.credentials import RedisSection, left_by_url, put_into_url
 from relay.contract.errors import ConfigurationFault
 from relay.contract.keys import Keys, is_name
@@ -68,6 +76,17 @@ class WorkerSection(Section):
     retention_seconds: Annotated[int, Field(ge=60, le=10 * 366 * 86_400)] = 7 * 86_400
 
 
+class CapSection(Section):
+    """``[caps."endpoint:pattern"]``: how much each stream that is meant may hold."""
+
+    # Off: a stream's memory is what counts.
+    max_entries: Annotated[int | None, Field(ge=1)] = None
+    # None means a quarter of what the store may use; 0 means no bound.
+    max_bytes: Annotated[int | None, Field(ge=0)] = None
+    # Nothing is lost unless an operator wants it.
+    on_full: OnFull = "reject"
+
+
 class FileSettings(BaseSettings):
     """What both programs read from ``relay.toml``."""
 
@@ -84,6 +103,17 @@ class FileSettings(BaseSettings):
     redis: RedisSection = RedisSection()
     worker: WorkerSection = WorkerSection()
     groups: dict[Name, list[PatternText]] = Field(default_factory=dict)
+    caps: dict[PatternText, CapSection] = Field(default_factory=dict)
+
+    @field_validator("caps")
+    @classmethod
+    def _one_cap_each(cls, caps: dict[str, CapSection]) -> dict[str, CapSection]:
+        if tie := find_tie(caps):
+            raise ValueError(
+                f"{tie[0]} and {tie[1]} say equally much of the same streams; make one of them "
+                "more specific"
+            )
+        return caps
 
     @classmethod
     def settings_customise_sources(
@@ -110,6 +140,16 @@ class FileSettings(BaseSettings):
             name: [parse_pattern(text) for text in patterns]
             for name, patterns in self.groups.items()
         }
+
+    @property
+    def stream_caps(self) -> Caps:
+        """How much each stream may hold."""
+        return Caps(
+            {
+                text: Cap(section.max_entries, section.max_bytes, section.on_full)
+                for text, section in self.caps.items()
+            }
+        )
 
     @property
     def redis_url(self) -> str:

@@ -13,6 +13,7 @@
     │   └── TryLater             503  nobody: the sender's retry gets in
     │       ├── StoreUnavailable      the store did not confirm
     │       ├── StoreFull             the store has no room left for events
+    │       │   └── StreamFull        the stream of this type is at its cap
     │       ├── Overloaded            too much is in hand already
     │       └── RateLimited      429  the endpoint's own rate is reached
     ├── UnreadableEntry          an entry is not in the contract's form
@@ -118,6 +119,12 @@ class StoreFull(TryLater):
     reason = "store_full"
     title = "The store is full"
     retry_after_seconds = 30
+
+
+class StreamFull(StoreFull):
+    """The stream of this type holds as much as it may; the argument is the type."""
+
+    title = "The stream of this type is full"
 
 
 class Overloaded(TryLater):

@@ -9,7 +9,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
-from relay.append import Appender, Observer
+from relay.append import Appender, Dropped, Observer
 from relay.contract.entry import decode
 from relay.contract.event import Appended, Duplicate, Event, IdentifiedEvent
 from relay.contract.keys import Keys
@@ -27,6 +27,8 @@ class Heard(Observer):
     new_streams: list[tuple[str, str]] = field(default_factory=list)
     misplacements: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
+    drops: list[tuple[str, Dropped]] = field(default_factory=list)
+    full: list[tuple[str, str]] = field(default_factory=list)
     connections: int = 0
     failures: int = 0
 
@@ -50,6 +52,14 @@ class Heard(Observer):
     def failed(self) -> None:
         """A flush was not answered."""
         self.failures += 1
+
+    def stream_full(self, tag: str, event_type: str) -> None:
+        """An event was refused, since its stream is at its cap."""
+        self.full.append((tag, event_type))
+
+    def dropped(self, tag: str, dropped: Dropped) -> None:
+        """A stream at its cap has lost its oldest entries."""
+        self.drops.append((tag, dropped))
 
     def connected(self) -> None:
         """The store answers again."""
