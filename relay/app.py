@@ -16,8 +16,10 @@ import structlog
 from aiohttp import web
 
 from relay.announce import Announcer
-from relay.append import Appender, Limits, Observer
+from relay.append import Appender, Dropped, Limits, Observer
 from relay.capacity import Capacity
+from relay.caps import StreamCaps
+from relay.caps.report import CapReport
 from relay.contract.config import unknown_variables
 from relay.contract.connect import COMMAND_TIMEOUT_SECONDS, connect
 from relay.contract.duties import Duties
@@ -67,10 +69,13 @@ class Listening:
 class _Reports(Observer):
     """Sends what the appender reports to the counters and to whom it concerns."""
 
-    def __init__(self, metrics: Metrics, announcer: Announcer, warnings: Warnings) -> None:
+    def __init__(
+        self, metrics: Metrics, announcer: Announcer, warnings: Warnings, caps: StreamCaps
+    ) -> None:
         self._metrics = metrics
         self._announcer = announcer
         self._warnings = warnings
+        self._caps = caps
         self._is_enough = True
         self.spooling: Spooling | None = None
 
@@ -92,6 +97,13 @@ class _Reports(Observer):
 
     def registered(self, tag: str, event_type: str) -> None:
         self._announcer.registered(tag, event_type)
+        self._caps.registered(tag, event_type)
+
+    def stream_full(self, tag: str, event_type: str) -> None:
+        self._caps.report.refused(tag, event_type)
+
+    def dropped(self, tag: str, dropped: Dropped) -> None:
+        self._caps.report.dropped(tag, dropped)
 
     def failed(self) -> None:
         if self.spooling is not None:
@@ -128,22 +140,30 @@ class Gateway:
         # A store that hangs must not hold a delivery longer than the deadline.
         patience_seconds = min(COMMAND_TIMEOUT_SECONDS, settings.append_deadline_seconds)
         self._store = connect(url, role="append", timeout_seconds=patience_seconds)
-        self._watcher = connect(url, role="watch")
+        self._watcher = connect(url, role="watch", connections=3)
         self._duties = Duties()
         self.metrics = Metrics()
         self.capacity = Capacity(self._watcher, self.metrics)
+        tags = [
+            tag
+            for endpoint in endpoints.values()
+            for tag in tags_of(endpoint.name, endpoint.partitions)
+        ]
+        self._caps = StreamCaps(
+            self._watcher,
+            keys,
+            tags=tags,
+            caps=settings.stream_caps,
+            report=CapReport(keys, self.metrics),
+        )
         self._announcer = Announcer(
             self._watcher,
             keys,
-            [
-                tag
-                for endpoint in endpoints.values()
-                for tag in tags_of(endpoint.name, endpoint.partitions)
-            ],
+            tags,
             Holder(self._watcher, keys, settings.held_groups),
         )
         self._warnings = Warnings(self._watcher, settings.replicas)
-        reports = _Reports(self.metrics, self._announcer, self._warnings)
+        reports = _Reports(self.metrics, self._announcer, self._warnings, self._caps)
         self._appender = Appender(
             self._store,
             keys,
@@ -151,6 +171,7 @@ class Gateway:
             observer=reports,
             is_full=lambda: self.capacity.is_full,
             replicas=settings.replicas,
+            stream_limits=self._caps,
         )
         self._spooling = reports.spooling = self._make_spooling(settings, processes)
         self.readiness = Readiness(
@@ -172,6 +193,7 @@ class Gateway:
         )
         self.metrics.watch(families.WAITING_EVENTS, lambda: self._appender.waiting)
         self.metrics.watch(families.WAITING_BYTES, lambda: self._appender.waiting_bytes)
+        self.metrics.watch(families.CLOSED_STREAMS, lambda: self._caps.closed)
         self.metrics.watch(families.BODY_BYTES, lambda: self.budget.in_hand_bytes)
 
     @property
@@ -183,6 +205,7 @@ class Gateway:
     async def running(self) -> AsyncIterator[None]:
         """Live within the block; the store may be away at start."""
         self._duties.start("capacity", self.capacity.watch)
+        self._duties.start("caps", self._caps.watch)
         self._duties.start("announce", self._announcer.run)
         self._duties.start("warn", self._warnings.run)
         if self._spooling is not None:

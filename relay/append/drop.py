@@ -28,7 +28,7 @@ async def drop_to(redis: Redis, stream: Stream, keep_bytes: int) -> Dropped:
     """
     entries = unsettled = 0
     for _ in range(MAX_STEPS):
-        _, done, others = await _drop(redis, [stream.key], keep_bytes)
+        done, others = await _drop(redis, [stream.key], keep_bytes)
         entries, unsettled = entries + done + others, unsettled + others
         if not done + others:
             break

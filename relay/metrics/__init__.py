@@ -105,6 +105,12 @@ class Metrics:
         """Count what went wrong with the spool."""
         self._others[families.SPOOL_FAILURES.name, failure] += 1
 
+    def dropped(self, tag: str, entries: int, unsettled: int) -> None:
+        """Count entries that a stream at its cap has lost."""
+        endpoint = endpoint_of(tag)
+        self._others[families.DROPPED.name, endpoint] += entries
+        self._others[families.DROPPED_UNSETTLED.name, endpoint] += unsettled
+
     def connection_closed(self, state: str) -> None:
         """Count a connection that had to make room for a new one."""
         self._others[families.CLOSED_CONNECTIONS.name, state] += 1

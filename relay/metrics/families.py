@@ -22,6 +22,16 @@ CHANGED_BODIES = Family(
     "Known event ids that came with another body, which was dropped",
     ("endpoint",),
 )
+DROPPED = Family(
+    "relay_dropped_entries",
+    "Entries dropped from streams at their caps, as their operator chose",
+    ("endpoint",),
+)
+DROPPED_UNSETTLED = Family(
+    "relay_dropped_unsettled_entries",
+    "Dropped entries that some group of their stream had not settled",
+    ("endpoint",),
+)
 CLOSED_CONNECTIONS = Family(
     "relay_closed_connections", "Connections closed to make room for new ones", ("state",)
 )
@@ -65,6 +75,11 @@ CONFIRMING_REPLICAS = Family(
     "Replicas that had what the last flush stored when it was waited for them",
     together="least",
 )
+CLOSED_STREAMS = Family(
+    "relay_closed_streams",
+    "Streams that take no new event, since they are as long as they may be",
+    together="greatest",
+)
 WAITING_EVENTS = Family("relay_waiting_events", "Events that wait for a flush")
 WAITING_BYTES = Family("relay_waiting_bytes", "Bytes of the events that wait for a flush")
 BODY_BYTES = Family("relay_body_bytes_in_hand", "Body bytes received and not yet stored")
@@ -80,18 +95,13 @@ PROCESSES = Family("relay_processes", "Gateway processes that take deliveries")
 
 GATEWAY = Families(
     counters=(
-        DELIVERIES,
-        MISPLACED,
-        CHANGED_BODIES,
-        CLOSED_CONNECTIONS,
-        SPOOLED,
-        DRAINED,
-        SPOOL_FAILURES,
-        RESTARTS,
+        *(DELIVERIES, MISPLACED, CHANGED_BODIES, DROPPED, DROPPED_UNSETTLED),
+        *(CLOSED_CONNECTIONS, SPOOLED, DRAINED, SPOOL_FAILURES, RESTARTS),
     ),
     histograms=(APPEND_SECONDS, FLUSH_EVENTS, CONFIRM_SECONDS, DUPLICATE_AGE),
     gauges=(
         STORE_MEMORY,
+        CLOSED_STREAMS,
         CONFIRMING_REPLICAS,
         WAITING_EVENTS,
         WAITING_BYTES,
