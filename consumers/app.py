@@ -119,7 +119,7 @@ class WorkerProcess:
             recover_soon=self._reader.recover_soon,
         )
         self._returns = Returns(us, routes=self._routes, tags=lambda: self._discovery.tags)
-        self._trimmer = self._trimmer_for(settings.worker.retention_seconds)
+        self._trimmer = self._trimmer_for(settings)
         self._readings: list[asyncio.Task[None]] = []
         self._hurried = False
         # Called once everything is open, before anything is read.
@@ -173,13 +173,14 @@ class WorkerProcess:
         self._discovery.before_look = pausing.look
         return pausing
 
-    def _trimmer_for(self, retention_seconds: int) -> Trimmer:
+    def _trimmer_for(self, settings: Settings) -> Trimmer:
         return Trimmer(
             self._us,
-            retention_seconds=retention_seconds,
+            retention_seconds=settings.worker.retention_seconds,
             tags=lambda: self._discovery.tags,
             may_take_over=self._heartbeat.may_take_over,
             pauses=lambda: self._pausing.pauses,
+            caps=settings.stream_caps,
         )
 
     @property

@@ -1,24 +1,27 @@
 """Removes settled entries: what every group that holds a stream is done with.
 
 Never on the append path, and never what a holding group has yet to settle. Normally entries are
-kept for the retention time all the same; when memory gets short, settled history goes first,
-since it is worth less than the next event.
+kept for the retention time all the same; when memory gets short, or a stream is near its cap,
+settled history goes first, since it is worth less than the next event.
 """
 
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
 from consumers.consumer import Consumer
+from consumers.pressure import Pressure
 from consumers.skips import Skips
 from consumers.turn import Turn
+from relay.contract.caps import Caps, store_bytes_of
 from relay.contract.connect import NoPermissionError, ResponseError, text_of
-from relay.contract.held import meant, read_held
+from relay.contract.held import HeldGroups, meant, read_held
 from relay.contract.paused import Pause
 from relay.contract.stream import Stream
 
@@ -75,6 +78,7 @@ class Trimmer:
         tags: Gives the tags known now.
         may_take_over: Says whether a missing heartbeat means death now.
         pauses: Gives what is paused: a paused group holds its streams, however long it is silent.
+        caps: How much the streams may hold.
     """
 
     def __init__(
@@ -85,6 +89,7 @@ class Trimmer:
         tags: Callable[[], Iterable[str]],
         may_take_over: Callable[[], bool],
         pauses: Callable[[], Sequence[Pause]] = tuple,
+        caps: Caps | None = None,
     ) -> None:
         self._us = us
         self._retention_seconds = retention_seconds
@@ -92,16 +97,41 @@ class Trimmer:
         self._may_take_over = may_take_over
         self._pauses = pauses
         self._skips = Skips("trim")
+        self._pressure = Pressure(us, caps or Caps())
+        self._relieved = 0
 
     async def run(self) -> None:
-        """Trim every half minute, and at once while memory is short, until cancelled."""
+        """Trim every half minute, and at once while memory or a cap is short, until cancelled."""
         next_at = time.monotonic() + TRIM_EVERY_SECONDS * random.random()  # noqa: S311 - jitter
         while True:
-            await asyncio.sleep(WATCH_SECONDS)
+            await asyncio.sleep(min(WATCH_SECONDS, self._pressure.seconds_left))
             short = await self._memory_is_short()
             if short or time.monotonic() >= next_at:
                 await self.trim(short=short)
+                self._say_relieved()
                 next_at = time.monotonic() + TRIM_EVERY_SECONDS
+            await self.relieve()
+
+    async def relieve(self) -> int:
+        """Trim the streams that are near their caps, where no other process does.
+
+        Returns:
+            How many entries were removed.
+        """
+        by_tag: dict[str, list[Stream]] = {}
+        for stream in await self._pressure.look(self._tags(), await self._memory()):
+            by_tag.setdefault(stream.tag, []).append(stream)
+        removed = 0
+        for tag, streams in by_tag.items():
+            removed += await self._unless_refused(tag, self._relieve_tag(tag, streams))
+        self._relieved += removed
+        return removed
+
+    def _say_relieved(self) -> None:
+        """One line for all that was trimmed in half a minute: a small cap is often near."""
+        if self._relieved:
+            _log.info("capped_streams_trimmed", entries=self._relieved)
+            self._relieved = 0
 
     async def trim(self, *, short: bool) -> int:
         """Trim every stream once, where no other process does.
@@ -125,44 +155,97 @@ class Trimmer:
     async def _trim_tags(self, kept: Kept) -> int:
         removed = 0
         for tag in self._tags():
-            try:
-                removed += await self._trim_if_free(tag, kept)
-            except ResponseError as error:
-                self._skips.note(tag, error)
-            else:
-                self._skips.clear(tag)
+            removed += await self._unless_refused(tag, self._trim_tag(tag, kept))
         return removed
 
-    async def _trim_if_free(self, tag: str, kept: Kept) -> int:
+    async def _unless_refused(self, tag: str, trimming: Awaitable[int]) -> int:
+        try:
+            removed = await trimming
+        except ResponseError as error:
+            self._skips.note(tag, error)
+            return 0
+        self._skips.clear(tag)
+        self._us.record.trimmed(tag, removed)
+        return removed
+
+    @asynccontextmanager
+    async def _turn(self, tag: str) -> AsyncIterator[Turn | None]:
+        """Have the turn at a tag within the block; none where another process has it."""
         ours = Turn(self._us, self._us.keys.lease_trim(tag), LEASE_MS)
         if not await ours.take():
-            return 0
+            yield None
+            return
         try:
-            return await self._trim_tag(tag, kept, ours)
+            yield ours
         finally:
             await ours.give_back()
 
-    async def _trim_tag(self, tag: str, kept: Kept, ours: Turn) -> int:
+    async def _trim_tag(self, tag: str, kept: Kept) -> int:
         removed = 0
-        books: dict[bytes, bytes] = await self._us.redis.hgetall(self._us.keys.groups(tag))  # type: ignore[assignment]
-        configured = read_held(books)
-        groups = {text_of(name) for name in books}
-        for name in await self._us.redis.hkeys(self._us.keys.streams(tag)):
-            event_type = text_of(name)
-            key = self._us.keys.stream(tag, event_type)
-            try:
-                found: list[Any] = await self._us.redis.xinfo_groups(key)
-            except ResponseError:
-                continue  # the stream is gone, or something else stands there
-            there = {text_of(group["name"]) for group in found}
-            groups |= there
-            holding = set(meant(configured, tag, event_type))
-            holding |= self._paused(Stream(tag, event_type, key)) & there
-            floor = await self._floor(key, found, holding)
-            removed += await self._remove(key, await self._before(floor, kept), ours)
-        for group in groups:
-            await self._trim_dead_letters(self._us.keys.dead(tag, group), ours)
+        async with self._turn(tag) as ours:
+            if ours is None:
+                return 0
+            books = await self._books(tag)
+            groups = {text_of(name) for name in books}
+            for name in await self._us.redis.hkeys(self._us.keys.streams(tag)):
+                event_type = text_of(name)
+                stream = Stream(tag, event_type, self._us.keys.stream(tag, event_type))
+                found = await self._groups(stream)
+                if found is None:
+                    continue
+                groups |= {text_of(group["name"]) for group in found}
+                floor = await self._floor_of(stream, found, read_held(books))
+                removed += await self._remove(stream.key, await self._before(floor, kept), ours)
+            for group in groups:
+                await self._trim_dead_letters(self._us.keys.dead(tag, group), ours)
         return removed
+
+    async def _relieve_tag(self, tag: str, streams: Sequence[Stream]) -> int:
+        removed = 0
+        async with self._turn(tag) as ours:
+            if ours is None:
+                return 0
+            configured = read_held(await self._books(tag))
+            for stream in streams:
+                found = await self._groups(stream)
+                if found is not None:
+                    floor = await self._floor_of(stream, found, configured)
+                    removed += await self._relieve_stream(stream, floor, ours)
+        return removed
+
+    async def _relieve_stream(self, stream: Stream, floor: Floor, ours: Turn) -> int:
+        """Remove what is settled; what nobody holds only as far as it is needed."""
+        seconds = float(self._retention_seconds)
+        removed = 0
+        while True:
+            before = await self._before(floor, Kept(0.0, seconds))
+            removed += await self._remove(stream.key, before, ours)
+            if await ours.keep():
+                # Whole nodes are gone, and a small cap may be less than one.
+                key = stream.key
+                removed += await self._us.redis.xtrim(key, minid=before, approximate=False)
+            needed = not floor.held and seconds > UNHELD_SECONDS
+            if not needed or not await self._pressure.is_pressed(stream):
+                return removed
+            seconds = max(seconds / 2, UNHELD_SECONDS)
+
+    async def _books(self, tag: str) -> dict[bytes, bytes]:
+        return await self._us.redis.hgetall(self._us.keys.groups(tag))  # type: ignore[return-value]
+
+    async def _groups(self, stream: Stream) -> list[dict[str, Any]] | None:
+        """Give a stream's groups; nothing where it is gone, or something else stands there."""
+        try:
+            return await self._us.redis.xinfo_groups(stream.key)
+        except ResponseError:
+            return None
+
+    async def _floor_of(
+        self, stream: Stream, found: list[dict[str, Any]], configured: HeldGroups
+    ) -> Floor:
+        there = {text_of(group["name"]) for group in found}
+        holding = set(meant(configured, stream.tag, stream.event_type))
+        holding |= self._paused(stream) & there
+        return await self._floor(stream.key, found, holding)
 
     def _paused(self, stream: Stream) -> set[str]:
         """Name the groups that are paused on a stream."""
@@ -252,12 +335,16 @@ class Trimmer:
             _log.error("dead_letters_lost", stream=key, letters=removed, bound="age")
 
     async def _memory_is_short(self) -> bool:
-        try:
-            memory = await self._us.redis.info("memory")
-        except (NoPermissionError, ResponseError):
-            return False
-        bound = int(memory.get("maxmemory", 0)) or int(memory.get("total_system_memory", 0)) // 2
+        memory = await self._memory()
+        bound = store_bytes_of(memory)
         return bool(bound) and int(memory["used_memory"]) / bound >= SHORT_RATIO
+
+    async def _memory(self) -> dict[str, Any]:
+        """Ask how much the store uses; nothing, where that may not be asked."""
+        try:
+            return await self._us.redis.info("memory")
+        except (NoPermissionError, ResponseError):
+            return {"used_memory": 0}
 
 
 def order(entry_id: str) -> tuple[int, int]:

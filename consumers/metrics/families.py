@@ -69,6 +69,7 @@ LATE = Family(
 )
 TAKEN_OVER = Family("relay_worker_taken_over", "Events taken over from dead workers", OF_ENDPOINT)
 GIVEN_AGAIN = Family("relay_worker_given_again", "Events whose long wait is over", OF_ENDPOINT)
+TRIMMED = Family("relay_worker_trimmed", "Settled events removed from their streams", OF_ENDPOINT)
 RESTARTS = Family(
     "relay_worker_process_restarts", "Worker processes that ended and were started again"
 )
@@ -130,7 +131,7 @@ PROCESSES = Family("relay_worker_processes", "Worker processes that handle event
 WORKER = Families(
     counters=(
         *(HANDLED, FAILED, RETRIED, POSTPONED, SKIPPED, DEAD_LETTERED),
-        *(LATE, TAKEN_OVER, GIVEN_AGAIN, RESTARTS),
+        *(LATE, TAKEN_OVER, GIVEN_AGAIN, TRIMMED, RESTARTS),
     ),
     histograms=(RUN_SECONDS, AGE_SECONDS),
     gauges=(

@@ -157,6 +157,10 @@ class ProcessRecord:
         """Count events whose long wait is over."""
         self._counts[families.GIVEN_AGAIN, tag] += events
 
+    def trimmed(self, tag: str, events: int) -> None:
+        """Count settled events that were removed."""
+        self._counts[families.TRIMMED, tag] += events
+
     def tally(self, group: str) -> Tally:
         """Give all that was counted until now, partitions taken together."""
         rows = [

@@ -1,6 +1,6 @@
-"""Knows which streams are full: their caps in entries as the append script takes them, and those
-in bytes by looking.
+"""Knows which streams are full.
 
+Caps in entries are given as the append script takes them; those in bytes are watched.
 Asks for nothing but the store's memory while all of it is less than the smallest cap. A stream at
 its cap in bytes takes no new event, but the script is still asked whether it knows the event; or
 its oldest entries are dropped, where the operator wants that.

@@ -296,5 +296,3 @@ async def test_without_limits_nothing_is_asked(client: Redis) -> None:
     await bench.appender.stop()
 
     assert kinds(results) == {Appended: 3}
-
-
