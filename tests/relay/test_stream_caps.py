@@ -218,6 +218,7 @@ async def test_a_store_that_is_away_closes_nothing() -> None:
 async def test_it_watches_by_itself(watched: MakeWatched, monkeypatch: pytest.MonkeyPatch) -> None:
     """Closed and open again without anybody's doing but the trimming."""
     monkeypatch.setattr(caps_module, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(caps_module, "RELIST_SECONDS", 0.05)
     gateway = watched(message=Cap(max_bytes=100 * KIB))
     watching = asyncio.create_task(gateway.caps.watch())
     await gateway.fill(0, 200)
