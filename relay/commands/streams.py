@@ -7,6 +7,7 @@ import typer
 
 from relay.commands import catalog
 from relay.commands.options import AsJson, RedisUrl
+from relay.commands.sizes import StreamSize, measure
 from relay.commands.store import environment, opened, store_settings
 from relay.contract.ask import Asker
 from relay.contract.config import FileSettings
@@ -16,9 +17,8 @@ from relay.contract.explain import CommandFailed
 from relay.contract.loop import run
 from relay.contract.patterns import parse_pattern
 from relay.contract.registry import WrongType, left_out
-from relay.contract.stream import Stream
 
-COLUMNS = ("tag", "type", "entries", "first", "last", "bytes", "groups")
+COLUMNS = ("tag", "type", "entries", "first", "last", "bytes", "cap", "full", "groups")
 EMPTY = "No stream yet. The first event of a type makes its stream; try `relay send unipile`."
 
 
@@ -28,13 +28,17 @@ def register(app: typer.Typer) -> None:
 
 
 def streams(redis_url: RedisUrl = None, as_json: AsJson = False) -> None:
-    """Show each stream: entries, time of the first and last, memory, consumer groups.
+    """Show each stream: entries, time of the first and last, memory, cap, consumer groups.
 
-    With --json an array of objects with the keys endpoint, tag, type, stream, entries, first,
-    last (RFC 3339 or null), bytes (or null) and groups (names).
+    The cap is the one of this directory's configuration, else the default; full is how much of it
+    is used. With --json an array of objects with the keys endpoint, tag, type, stream, entries,
+    first, last (RFC 3339 or null), bytes, max_entries, max_bytes (or null), on_full, full (1.0 is
+    full) and groups (names).
     """
     wrong: list[WrongType] = []
     rows = run(_rows(store_settings(environment(), redis_url), wrong))
+    if not as_json:
+        rows = [row | {"cap": _cap_text(row), "full": f"{row['full']:.0%}"} for row in rows]
     show(rows, COLUMNS, as_json=as_json, empty=EMPTY)
     if wrong:
         raise CommandFailed(left_out(wrong))
@@ -42,21 +46,21 @@ def streams(redis_url: RedisUrl = None, as_json: AsJson = False) -> None:
 
 async def _rows(settings: FileSettings, wrong: list[WrongType]) -> list[dict[str, object]]:
     async with opened(settings) as store:
-        asker = Asker(store.redis)
         found = await catalog.streams(store, [parse_pattern("*:*")], wrong)
+        sizes = await measure(store, found)
+        asker = Asker(store.redis)
         keys = [stream.key for stream in found]
-        # What was deleted since it was registered has nothing, and so has what is no stream; and
-        # managed servers may not permit to ask for the memory.
+        # What was deleted since it was registered has nothing, and so has what is no stream.
         held = await asker.each(keys, lambda p, at: p.xinfo_stream(keys[at]))
         groups = await asker.each(keys, lambda p, at: p.xinfo_groups(keys[at]))
-        sizes = await asker.each(keys, lambda p, at: p.memory_usage(keys[at]))
-    told = zip(found, held, groups, sizes, strict=True)
-    return [_row(stream, each or {}, own or [], size) for stream, each, own, size in told]
+    told = zip(sizes, held, groups, strict=True)
+    return [_row(size, each or {}, own or []) for size, each, own in told]
 
 
 def _row(
-    stream: Stream, held: Mapping[str, Any], groups: Sequence[Mapping[str, Any]], size: int | None
+    size: StreamSize, held: Mapping[str, Any], groups: Sequence[Mapping[str, Any]]
 ) -> dict[str, object]:
+    stream = size.stream
     return {
         "endpoint": stream.endpoint,
         "tag": stream.tag,
@@ -65,9 +69,22 @@ def _row(
         "entries": held.get("length", 0),
         "first": _time_of(held.get("first-entry")),
         "last": _time_of(held.get("last-entry")),
-        "bytes": size,
+        "bytes": size.size_bytes,
+        "max_entries": size.cap.max_entries,
+        "max_bytes": size.max_bytes,
+        "on_full": size.cap.on_full,
+        "full": round(size.fill, 4),
         "groups": sorted(text_of(group["name"]) for group in groups),
     }
+
+
+def _cap_text(row: Mapping[str, object]) -> str | None:
+    bounds = [
+        f"{row[key]} {unit}"
+        for key, unit in (("max_entries", "entries"), ("max_bytes", "bytes"))
+        if row[key]
+    ]
+    return f"{', '.join(bounds)}: {row['on_full']}" if bounds else None
 
 
 def _time_of(entry: Any) -> str | None:  # noqa: ANN401 - as redis-py gives it

@@ -17,6 +17,7 @@ from relay.caps.sizes import LONGEST_SECONDS, SHORTEST_SECONDS, Size
 from relay.contract.caps import Cap, Caps
 from relay.contract.connect import connect
 from relay.contract.keys import Keys
+from relay.contract.stream import Stream
 from relay.metrics import Metrics
 from tests.making import make_identified
 from tests.relay.appending import Bench, Heard
@@ -164,7 +165,7 @@ async def test_a_quarter_of_the_store_is_the_default(watched: MakeWatched) -> No
     client = gateway.bench.client
     await gateway.fill(0, 100)
     size = await client.memory_usage(STREAM) or 0
-    taken = []
+    taken: list[list[str]] = []
     # The store itself uses more than that, so the test asks for what it would be told.
     for store_bytes in (int(4.4 * size), int(3.6 * size)):
         await gateway.caps._list(0.0)
@@ -203,7 +204,7 @@ async def test_a_store_that_is_away_closes_nothing() -> None:
     report = CapReport(KEYS, Metrics())
     away = cast("Redis", Away())
     found = StreamCaps(away, KEYS, tags=["unipile"], caps=Caps(), report=report)
-    found._close({caps_module.Stream("unipile", "message.new", STREAM)})
+    found._close({Stream("unipile", "message.new", STREAM)})
     before = found.of("unipile", "message.new")
 
     with pytest.raises(RedisConnectionError):

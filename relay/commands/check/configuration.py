@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from relay.commands.check.caps import judge_caps
 from relay.commands.check.index import estimate_index
 from relay.commands.store import gateway_settings
 from relay.contract.config import unknown_variables
@@ -27,6 +28,7 @@ def check_configuration(environ: Mapping[str, str], redis_url: str | None) -> li
     if endpoints:
         found = f"endpoints: {', '.join(sorted(endpoints))}"
         findings.append(Finding("ok", "configuration", found))
+        findings += judge_caps(settings.stream_caps, settings.endpoints)
         return [*findings, *estimate_index(settings.endpoints)]
     advice = "set UNIPILE_WEBHOOK_SECRET, or write relay.toml"
     found = "no endpoint: every delivery gets 404"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from relay.commands.check import books, server
+from relay.commands.check.caps import check_caps
 from relay.commands.check.configuration import check_configuration
 from relay.commands.check.index import check_index
 from relay.commands.check.spool import check_spool
@@ -42,6 +43,7 @@ async def _check_store(
         async with opened(settings) as store:
             findings += await server.check_server(store, _replicas(environ))
             findings += await check_index(store, _endpoints(environ))
+            findings += await check_caps(store)
             findings += await work(store, environ)
     except WrongType as error:
         findings.append(books.wrong_key(error))
