@@ -1,6 +1,6 @@
 """Finds the streams that are near their caps, so that they are trimmed before they are full.
 
-Source: docs/adr/0025.
+Source: docs/adr/0028.
 """
 
 import time
@@ -70,6 +70,10 @@ class Pressure:
         """Tell whether a stream still is above 70 % of its cap."""
         (fill,) = await self._fills([stream], by_bytes=True)
         return fill >= PRESSED_RATIO
+
+    def hurry(self) -> None:
+        """Have a stream that has just been trimmed looked at soon: nobody knows its pace."""
+        self.seconds_left = SHORTEST_SECONDS
 
     def _cap(self, stream: Stream) -> Cap:
         return self._caps.of(stream.endpoint, stream.event_type)

@@ -124,6 +124,8 @@ class Trimmer:
         removed = 0
         for tag, streams in by_tag.items():
             removed += await self._unless_refused(tag, self._relieve_tag(tag, streams))
+        if removed:
+            self._pressure.hurry()
         self._relieved += removed
         return removed
 

@@ -5,7 +5,7 @@ Asks for nothing but the store's memory while all of it is less than the smalles
 its cap in bytes takes no new event, but the script is still asked whether it knows the event; or
 its oldest entries are dropped, where the operator wants that.
 
-Source: docs/adr/0025.
+Source: docs/adr/0028.
 """
 
 import asyncio

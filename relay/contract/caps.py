@@ -2,7 +2,7 @@
 
 Pure: patterns and a stream's size come in, the cap that is meant and how full it is go out.
 
-Source: docs/adr/0025.
+Source: docs/adr/0028.
 """
 
 from collections.abc import Iterator, Mapping
