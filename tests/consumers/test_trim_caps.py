@@ -7,7 +7,7 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from consumers.pressure import Pressure
+from consumers.pressure import PRESSED_SECONDS, Pressure
 from consumers.trim import Trimmer
 from relay.append import Appender
 from relay.caps import StreamCaps
@@ -49,9 +49,11 @@ async def test_what_is_settled_goes_at_seven_tenths_of_a_cap(
     """However young it is, and to the entry: such a stream may be less than a node long."""
     entry_ids = await stored(store, 65)
     await read(store, 40)
-    removed = await trimmer_for(store, Cap(max_entries=cap)).relieve()
+    trimmer = trimmer_for(store, Cap(max_entries=cap))
+    removed = await trimmer.relieve()
 
     assert removed == (40 if goes else 0)
+    assert (trimmer._pressure.seconds_left < PRESSED_SECONDS) is goes, "its pace is not known"
     assert await left(store) == entry_ids[removed:]
 
 
