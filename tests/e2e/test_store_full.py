@@ -42,7 +42,9 @@ async def test_ingress_stops_and_recovers_by_itself(
     with server.client() as client:
         client.config_set("maxmemory", _used(server) + ROOM_BYTES)
     (tmp_path / "handlers.py").write_text(HANDLERS)
-    with gateway(tmp_path, server.url) as program:
+    # One stream alone would be at its own cap before.
+    uncapped = '{"*:*": {"max_bytes": 0}}'
+    with gateway(tmp_path, server.url, RELAY_CAPS=uncapped) as program:
         async with AsyncExitStack() as load:
             load_of = sending(lambda: program.url, characters=CHARACTERS)
             answers = await load.enter_async_context(load_of)
