@@ -144,11 +144,7 @@ class Gateway:
         self._duties = Duties()
         self.metrics = Metrics()
         self.capacity = Capacity(self._watcher, self.metrics)
-        tags = [
-            tag
-            for endpoint in endpoints.values()
-            for tag in tags_of(endpoint.name, endpoint.partitions)
-        ]
+        tags = _tags(endpoints)
         self._caps = StreamCaps(
             self._watcher,
             keys,
@@ -167,11 +163,10 @@ class Gateway:
         self._appender = Appender(
             self._store,
             keys,
-            limits=Limits(deadline_seconds=settings.append_deadline_seconds),
+            limits=Limits(streams=self._caps, deadline_seconds=settings.append_deadline_seconds),
             observer=reports,
             is_full=lambda: self.capacity.is_full,
             replicas=settings.replicas,
-            stream_limits=self._caps,
         )
         self._spooling = reports.spooling = self._make_spooling(settings, processes)
         self.readiness = Readiness(
@@ -191,6 +186,10 @@ class Gateway:
             max_body_bytes=settings.max_body_bytes,
             refusals=RefusalLog(),
         )
+        self._watch()
+
+    def _watch(self) -> None:
+        """Have the gauges show what is, whenever they are read."""
         self.metrics.watch(families.WAITING_EVENTS, lambda: self._appender.waiting)
         self.metrics.watch(families.WAITING_BYTES, lambda: self._appender.waiting_bytes)
         self.metrics.watch(families.CLOSED_STREAMS, lambda: self._caps.closed)
@@ -238,6 +237,14 @@ class Gateway:
             path=settings.spool.directory,
             max_bytes=settings.spool.max_bytes // processes,
         )
+
+
+def _tags(endpoints: Mapping[str, Endpoint]) -> list[str]:
+    return [
+        tag
+        for endpoint in endpoints.values()
+        for tag in tags_of(endpoint.name, endpoint.partitions)
+    ]
 
 
 def create_app(

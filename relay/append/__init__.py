@@ -94,7 +94,6 @@ class Appender:
         is_full: Says whether the store has no room for events; then nothing is sent.
         replicas: How many must have an event before it counts as stored; 0 leaves that to the
             store itself.
-        stream_limits: Says what single streams take.
     """
 
     def __init__(
@@ -106,7 +105,6 @@ class Appender:
         observer: Observer | None = None,
         is_full: Callable[[], bool] = lambda: False,
         replicas: int = 0,
-        stream_limits: StreamLimits | None = None,
     ) -> None:
         self._redis = redis
         self._wire = Wire(redis)
@@ -116,7 +114,6 @@ class Appender:
         self._limits = limits or Limits()
         self._observer = observer or Observer()
         self._is_full = is_full
-        self._stream_limits = stream_limits or StreamLimits()
         self._queue = Queue(self._limits)
         self._in_flight: list[Waiting] = []
         self._flusher: asyncio.Task[None] | None = None
@@ -160,7 +157,7 @@ class Appender:
             raise StoreFull
         # Asking for the loop is a system call before Python 3.12.
         loop = self._loop = self._loop or asyncio.get_running_loop()
-        caps, limits = self._stream_limits, ""
+        caps, limits = self._limits.streams, ""
         if caps.is_needed and not past_caps:
             limits = caps.of(identified.tag, identified.event.type)
         waiting = Waiting(pack(identified, self._keys, limits), loop.create_future(), loop.time())
@@ -279,8 +276,9 @@ class Appender:
         stored = await self._store(calls, batch[-1].since + self._limits.deadline_seconds)
         settled: list[_Settled] = []
         for (tag, group), reply in zip(by_tag.items(), stored.replies, strict=True):
+            drops: list[Dropped] = []
             if isinstance(reply, Exception):
-                verdicts, drops = [Verdict(_refused(reply))] * len(group), []
+                verdicts = [Verdict(_refused(reply))] * len(group)
             else:
                 verdicts, drops = read_reply(reply, len(group))
             if not stored.is_confirmed:

@@ -7,8 +7,9 @@ now: a sender that will get 503 should get it while it still listens.
 import asyncio
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from relay.append.caps import StreamLimits
 from relay.append.script import Packed
 from relay.contract.errors import Overloaded
 from relay.contract.event import Appended, Duplicate
@@ -27,6 +28,7 @@ class Limits:
         batch_bytes: Bytes per flush, unless one event alone is longer.
         waiting_events: Events that may wait for a flush before new ones are refused.
         waiting_bytes: Their bytes, in the same way.
+        streams: What single streams take.
         deadline_seconds: How long an event may wait for the store's word. Senders wait a few
             seconds; a blip of the store should not cost them a retry.
     """
@@ -35,6 +37,7 @@ class Limits:
     batch_bytes: int = 1024 * 1024
     waiting_events: int = 10_000
     waiting_bytes: int = 64 * 1024 * 1024
+    streams: StreamLimits = field(default_factory=StreamLimits)
     deadline_seconds: float = 2.0
 
 

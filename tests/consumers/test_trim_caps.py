@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from consumers.pressure import PRESSED_SECONDS, Pressure
 from consumers.trim import Trimmer
-from relay.append import Appender
+from relay.append import Appender, Limits
 from relay.caps import StreamCaps
 from relay.caps.report import CapReport
 from relay.contract.caps import Cap, Caps
@@ -177,7 +177,7 @@ async def test_a_worker_that_keeps_up_lets_a_small_cap_take_events_for_ever(
     limits = StreamCaps(
         store, KEYS, tags=[TAG], caps=Caps({"unipile:message.*": cap}), report=report
     )
-    appender = Appender(store, KEYS, stream_limits=limits)
+    appender = Appender(store, KEYS, limits=Limits(streams=limits))
     await store.xgroup_create(STREAM.key, GROUP, id="0", mkstream=True)
     duties = Duties()
     duties.start("handle", lambda: _settle_all(store))

@@ -7,7 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from consumers import Event, Retry, Worker
-from relay.append import Appender
+from relay.append import Appender, Limits
 from tests.consumers.making import GROUP, KEYS, TAG, TYPE, make_stream, numbered, pending, read_as
 from tests.consumers.working import running
 from tests.integration.workers import Handled, settled
@@ -52,7 +52,7 @@ class Hindered(Handled):
 async def append_capped(store: Redis, event_ids: list[str]) -> None:
     """Append events to a stream that keeps the newest twenty."""
     await store.sadd(KEYS.tags, TAG)
-    appender = Appender(store, KEYS, stream_limits=Fixed(f"-{CAP} 0"))
+    appender = Appender(store, KEYS, limits=Limits(streams=Fixed(f"-{CAP} 0")))
     await asyncio.gather(*(appender.append(make_identified(one, TYPE)) for one in event_ids))
     await appender.stop()
 

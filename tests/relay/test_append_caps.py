@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from relay.append import StreamLimits
+from relay.append import Limits, StreamLimits
 from relay.append.drop import drop_to
 from relay.contract.connect import connect
 from relay.contract.errors import StreamFull
@@ -44,7 +44,7 @@ async def capped(client: Redis) -> AsyncIterator[CappedAt]:
     made: list[Bench] = []
 
     def make(limits: str = "", **by_type: str) -> Bench:
-        made.append(make_bench(client, stream_limits=Fixed(limits, by_type)))
+        made.append(make_bench(client, limits=Limits(streams=Fixed(limits, by_type))))
         return made[-1]
 
     yield make
@@ -153,7 +153,7 @@ async def test_a_cap_on_what_is_no_stream_stores_nothing(capped: CappedAt) -> No
 async def test_two_gateways_together_pass_no_cap(server: Server) -> None:
     """Each with its own connection, and batches that run at the same time."""
     clients = [connect(server.url, role="test") for _ in range(2)]
-    benches = [make_bench(client, stream_limits=Fixed("500 0")) for client in clients]
+    benches = [make_bench(client, limits=Limits(streams=Fixed("500 0"))) for client in clients]
     results = await asyncio.gather(
         *(
             bench.append(*events(start, start + 40))
@@ -206,7 +206,7 @@ async def test_what_a_group_had_not_settled_is_counted_apart(
 ) -> None:
     """Unread or pending; what all have settled goes first, and may be more than is needed."""
     client = connect(server.url, role="test")
-    bench = make_bench(client, stream_limits=Fixed("-30 0"))
+    bench = make_bench(client, limits=Limits(streams=Fixed("-30 0")))
     await bench.append(*events(0, 30))
     await client.xgroup_create(STREAM.key, "crm", id="0")
     if read:
@@ -229,7 +229,7 @@ async def test_what_a_group_had_not_settled_is_counted_apart(
 async def test_what_was_dropped_while_pending_is_not_counted_again(server: Server) -> None:
     """Its group has it in its list until it notices; what comes after it was settled."""
     client = connect(server.url, role="test")
-    bench = make_bench(client, stream_limits=Fixed("-5 0"))
+    bench = make_bench(client, limits=Limits(streams=Fixed("-5 0")))
     await bench.append(*events(0, 5))
     await client.xgroup_create(STREAM.key, "crm", id="0")
     reply: Any = await client.xreadgroup("crm", "us", {STREAM.key: ">"})
@@ -249,7 +249,7 @@ async def test_a_cap_that_was_lowered_is_reached_in_bounded_steps(server: Server
     client = connect(server.url, role="test", connections=10)
     bench = make_bench(client)
     await bench.append(*events(0, 1000))
-    lowered = make_bench(client, stream_limits=Fixed("-10 0"))
+    lowered = make_bench(client, limits=Limits(streams=Fixed("-10 0")))
     await lowered.append(*events(1000, 1001))
     after_one = await client.xlen(STREAM.key)
     for number in range(1001, 1006):
@@ -291,7 +291,7 @@ async def test_without_limits_nothing_is_asked(client: Redis) -> None:
         def of(self, tag: str, event_type: str) -> str:
             raise AssertionError
 
-    bench = make_bench(client, stream_limits=Never())
+    bench = make_bench(client, limits=Limits(streams=Never()))
     results = await bench.append(*events(0, 3))
     await bench.appender.stop()
 

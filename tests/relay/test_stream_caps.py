@@ -10,7 +10,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from structlog.testing import capture_logs
 
 from relay import caps as caps_module
-from relay.append import Appender, Dropped
+from relay.append import Appender, Dropped, Limits
 from relay.caps import StreamCaps
 from relay.caps.report import CapReport
 from relay.caps.sizes import LONGEST_SECONDS, SHORTEST_SECONDS, Size
@@ -37,7 +37,7 @@ class Watched:
         self.report = CapReport(KEYS, self.metrics)
         self.caps = StreamCaps(client, KEYS, tags=["unipile"], caps=Caps(caps), report=self.report)
         heard = Heard()
-        appender = Appender(client, KEYS, observer=heard, stream_limits=self.caps)
+        appender = Appender(client, KEYS, observer=heard, limits=Limits(streams=self.caps))
         self.bench = Bench(client, appender, heard)
 
     async def fill(self, first: int, last: int, event_type: str = "message.new") -> list[str]:
