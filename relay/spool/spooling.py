@@ -6,6 +6,7 @@ while the store is asked now and then; what is there goes to the store first, in
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 
 from relay.append import Appender
 from relay.contract.connect import UNKNOWN_OUTCOME, RedisError
@@ -43,7 +44,9 @@ class Spooling:
         self._spool = spool
         self._backlog = spool.backlog
         self._breaker = Breaker()
-        self._drain = Drain(spool, appender.append, find, self._breaker)
+        # What was accepted while its stream had room must get in, cap or not.
+        into_stream = partial(appender.append, past_caps=True)
+        self._drain = Drain(spool, into_stream, find, self._breaker)
         self._duties = Duties()
         self._work = asyncio.Event()
         self._drained = asyncio.Event()

@@ -114,6 +114,28 @@ async def test_a_store_that_hangs_is_spared(gateway: Running, own_server: Server
     assert sorted(await ids(gateway)) == sorted(f"evt_{n}" for n in range(15))
 
 
+async def test_what_is_on_the_disk_gets_in_past_a_cap(own_server: Server, tmp_path: Path) -> None:
+    """It was accepted while nobody knew whether there was room; what comes later is refused."""
+    toml = {
+        "spool": {"directory": str(tmp_path / "spool")},
+        "append_deadline_seconds": 1,
+        "caps": {"unipile:*": {"max_entries": 2, "on_full": "reject"}},
+    }
+    async with running(own_server, toml) as gateway:
+        await gateway.send(body_of("evt_0"))
+        own_server.kill()
+        for n in range(1, 5):
+            await gateway.send(body_of(f"evt_{n}"))
+        own_server.start()
+        await until_drained(gateway)
+        late = await gateway.send(body_of("evt_5"))
+        known = await gateway.send(body_of("evt_4"))
+        stored = await ids(gateway)
+
+    assert stored == [f"evt_{n}" for n in range(5)]
+    assert (late.status, known.status) == (503, 200)
+
+
 async def test_a_full_store_is_relieved_by_the_disk(server: Server, tmp_path: Path) -> None:
     """What it refuses for want of memory waits on the disk until it has room."""
     async with spooling_over(server, tmp_path) as gateway:

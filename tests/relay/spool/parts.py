@@ -43,8 +43,11 @@ class Store:
         self.spooling: Spooling | None = None
         self._known: set[tuple[str, bytes]] = set()
 
-    def append(self, identified: IdentifiedEvent) -> asyncio.Future[Appended | Duplicate]:
-        """Store an event."""
+    def append(
+        self, identified: IdentifiedEvent, *, past_caps: bool = False
+    ) -> asyncio.Future[Appended | Duplicate]:
+        """Store an event; it knows no caps."""
+        del past_caps
         self.calls += 1
         self.sent.append(identified.event.id)
         if self.is_full:
