@@ -160,14 +160,7 @@ class Gateway:
         )
         self._warnings = Warnings(self._watcher, settings.replicas)
         reports = _Reports(self.metrics, self._announcer, self._warnings, self._caps)
-        self._appender = Appender(
-            self._store,
-            keys,
-            limits=Limits(streams=self._caps, deadline_seconds=settings.append_deadline_seconds),
-            observer=reports,
-            is_full=lambda: self.capacity.is_full,
-            replicas=settings.replicas,
-        )
+        self._appender = self._make_appender(settings, reports)
         self._spooling = reports.spooling = self._make_spooling(settings, processes)
         self.readiness = Readiness(
             self.capacity, self._appender, self._announcer, has_spool=self._has_spool
@@ -218,6 +211,16 @@ class Gateway:
             await self._duties.stop()
             await self._store.aclose()
             await self._watcher.aclose()
+
+    def _make_appender(self, settings: Settings, reports: Observer) -> Appender:
+        return Appender(
+            self._store,
+            settings.keys,
+            limits=Limits(streams=self._caps, deadline_seconds=settings.append_deadline_seconds),
+            observer=reports,
+            is_full=lambda: self.capacity.is_full,
+            replicas=settings.replicas,
+        )
 
     def _has_spool(self) -> bool:
         return self._spooling is not None and self._spooling.takes_events
