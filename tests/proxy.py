@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Direction = Literal["to server", "to client"]
-Fault = Literal["lost", "cut", "reset", "swallowed", "delayed"]
+Fault = Literal["lost", "cut", "reset", "swallowed", "delayed", "unanswered"]
 
 NOTHING = (b"*-1\r\n", b"$-1\r\n", b"*0\r\n")
 CHUNK = 65536
@@ -54,6 +54,8 @@ class Proxy:
         self._chance = chance
         self._losing: tuple[bytes, int] | None = None
         self._cuts: list[tuple[Direction, int]] = []
+        self._watched: bytes | None = None
+        self._told: Callable[[], None] | None = None
         self._passed_bytes = 0
         self._delay_seconds = self._jitter_seconds = 0.0
         # Set while bytes pass.
@@ -91,6 +93,15 @@ class Proxy:
             times: How many replies that say something are lost.
         """
         self._losing = (command, self.lost + times)
+
+    def watch(self, request: bytes, told: Callable[[], None] | None = None) -> None:
+        """Count connections that end with a certain request under way and no reply to it.
+
+        Args:
+            request: Something that only such a request holds.
+            told: Called once, in the moment in which the next one passes to the server.
+        """
+        self._watched, self._told = request, told
 
     def slow(self, delay_ms: float, jitter_ms: float = 0.0) -> None:
         """Let everything take longer, each way.
@@ -183,6 +194,8 @@ class Proxy:
                 pump.cancel()
             await asyncio.wait(pumps)
             self._links.discard(link)
+            if self._watched is not None and self._watched in link.request:
+                self.counted["unanswered"] += 1
             await _close(server)
 
     async def _pump(
@@ -215,6 +228,7 @@ class Proxy:
         """Pass a piece on; false where the connection ends with it."""
         if direction == "to server":
             link.request += chunk
+            self._tell_of(chunk)
         elif self._loses(bytes(link.request), chunk):
             self.counted["lost"] += 1
             return False
@@ -224,6 +238,11 @@ class Proxy:
         sink.write(chunk if part is None else part)
         await sink.drain()
         return part is None
+
+    def _tell_of(self, chunk: bytes) -> None:
+        if self._told is not None and self._watched is not None and self._watched in chunk:
+            told, self._told = self._told, None
+            told()
 
     def _loses(self, request: bytes, reply: bytes) -> bool:
         if self._losing is None or reply in NOTHING:

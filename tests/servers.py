@@ -98,6 +98,10 @@ class Server:
         self._directory = directory
         self._durability = durability
         self._process: subprocess.Popen[bytes] | None = None
+        # For its next start: options besides, its environment, and what it is run by.
+        self.options: dict[str, str] = {}
+        self.variables: dict[str, str] = {}
+        self.run_by: list[str] = []
 
     @property
     def directory(self) -> Path:
@@ -115,6 +119,11 @@ class Server:
         """Whether it was started and not ended since."""
         return self._process is not None
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it was started and has not ended, be it by itself."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Start, and return when it answers; a second start takes up port and files again."""
         self.begin()
@@ -124,7 +133,8 @@ class Server:
         """Start, and do not wait."""
         assert self._process is None, "the server is running already"
         with (self._directory / "server.log").open("ab") as log:
-            self._process = subprocess.Popen(self._command(), stdout=log, stderr=log)
+            environ = os.environ | self.variables
+            self._process = subprocess.Popen(self._command(), env=environ, stdout=log, stderr=log)
 
     def wait(self) -> None:
         """Return when it answers."""
@@ -182,7 +192,7 @@ class Server:
             "daemonize": "no",
         } | self.options
         pairs = ((f"--{name}", value) for name, value in options.items())
-        return [str(self._binary), *(word for pair in pairs for word in pair)]
+        return [*self.run_by, str(self._binary), *(word for pair in pairs for word in pair)]
 
     def _answers(self) -> bool:
         assert self._process is not None

@@ -8,8 +8,8 @@ from redis import Redis
 
 from relay.contract.connect import text_of
 from relay.contract.keys import Keys
-from tests.chaos.records import lines_of
 from tests.permanent import keys_without_end
+from tests.records import lines_of
 
 TAG = "unipile"
 KEYS = Keys()

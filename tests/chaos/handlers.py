@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from consumers import Event, GiveUp, Retry, Worker
-from tests.chaos.records import Record
 from tests.chaos.rules import ATTEMPTS, EXIT_CODE, TIMEOUT_SECONDS, Rule, rule_for
+from tests.records import Record
 
 GROUP = os.environ["CHAOS_GROUP"]
 SEED = int(os.environ["CHAOS_SEED"])

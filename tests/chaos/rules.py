@@ -11,7 +11,6 @@ from typing import Literal
 Kind = Literal["succeeds", "fails", "never succeeds", "gives up", "hangs", "exits", "kills"]
 
 TYPES = ("message.new", "message.read", "mail.new", "chat.line")
-ACCOUNTS = 12
 ATTEMPTS = 6
 TIMEOUT_SECONDS = 1.5
 # With which code a handler of ours ends its process.

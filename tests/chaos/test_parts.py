@@ -5,9 +5,9 @@ from collections import Counter
 from pathlib import Path
 from typing import get_args
 
-from tests.chaos.records import Record, lines_of
 from tests.chaos.rules import TYPES, Kind, rule_for
 from tests.chaos.short import TIMES
+from tests.records import Record, lines_of
 
 
 def test_every_time_that_is_shortened_is_there() -> None:

@@ -7,9 +7,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.chaos.members import Member, gateway_member, worker_member
-from tests.chaos.senders import Senders
+from tests.chaos.members import worker_member
+from tests.chaos.rules import TYPES
+from tests.members import Member, gateway_member
 from tests.proxy import Proxy, proxy_to
+from tests.senders import Load, Senders
 from tests.servers import Server, find_binary, free_port
 from tests.signing import SECRET
 
@@ -133,7 +135,7 @@ async def a_town(
             proxies = [await stack.enter_async_context(proxy_to(server.port)) for _ in range(2)]
             ports = [free_port() for _ in range(GATEWAYS)]
             chance = random.Random(f"{seed} senders")
-            senders = Senders(ports, directory, chance, events_per_second)
+            senders = Senders(ports, directory, chance, Load(events_per_second, types=TYPES))
             stack.callback(senders.close)
             town = Town(directory, server, proxies, senders)
             stack.push_async_callback(town.close)

@@ -1,0 +1,15 @@
+"""All scenarios, by what the fault strikes."""
+
+from tests.faults.scenario import Scenario
+from tests.faults.scenarios import clock, connection, disk, gateway, same, store, torn, worker
+
+ALL: tuple[Scenario, ...] = (
+    *store.SCENARIOS,
+    *disk.SCENARIOS,
+    *torn.SCENARIOS,
+    *connection.SCENARIOS,
+    *gateway.SCENARIOS,
+    *worker.SCENARIOS,
+    *same.SCENARIOS,
+    *clock.SCENARIOS,
+)

@@ -1,0 +1,56 @@
+"""Workers are killed and put to sleep; what was accepted must still be handled."""
+
+import asyncio
+import random
+
+from tests.faults.scenario import Scenario
+from tests.faults.scenarios import store
+from tests.faults.town import Plan, Town, playing
+from tests.senders import Load
+
+# Longer than the time after which the other takes it for dead.
+SLEEP_SECONDS = (0.5, 6.0)
+PLAN = Plan(gateways=1, workers=2, load=Load(250.0, 8, ("message.new", "mail.new"), 0.0))
+
+
+async def killed(town: Town, chance: random.Random) -> None:
+    """Kill one of two workers."""
+    await chance.choice(town.workers).kill()
+    await asyncio.sleep(chance.uniform(0, 1))
+
+
+async def stopped(town: Town, chance: random.Random) -> None:
+    """Stop one of two workers, for longer than the dead time or not."""
+    member = chance.choice(town.workers)
+    member.fall_asleep()
+    await asyncio.sleep(chance.uniform(*SLEEP_SECONDS))
+
+
+async def store_killed(town: Town, chance: random.Random) -> None:
+    """Kill the store under both."""
+    await store.killed(town, chance)
+
+
+SCENARIOS = (
+    Scenario(
+        "worker-killed",
+        "a worker is killed (-9)",
+        playing(killed, PLAN),
+        rounds=12,
+        short=2,
+        servers=("valkey",),
+    ),
+    Scenario(
+        "worker-stopped",
+        "a worker stands still for up to twice the dead time",
+        playing(stopped, PLAN),
+        rounds=6,
+        servers=("valkey",),
+    ),
+    Scenario(
+        "worker-store-killed",
+        "the store is killed (-9) under gateway and workers",
+        playing(store_killed, PLAN),
+        rounds=12,
+    ),
+)
