@@ -1,5 +1,5 @@
 # The same verbs for people and for CI. Every target sets up what it needs.
-.PHONY: setup dev test chaos lint format image-check clean bench-ingress bench-latency bench-shapes
+.PHONY: setup dev test chaos faults lint format image-check clean bench-ingress bench-latency bench-shapes
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -40,6 +40,9 @@ test-redis62: $(VENV)/redis62/.ready  ## the tests that need a server, on Redis 
 
 chaos: setup  ## a minute of killed processes and broken connections, judged: make chaos ARGS='--seconds 3600 --seed 7'
 	@exec $(BIN)/python -m tests.chaos $(ARGS)
+
+faults: setup  ## every fault that this machine can make, in rounds, judged: make faults ARGS='--only store-killed'
+	@exec $(BIN)/python -m tests.faults $(ARGS)
 
 lint: setup  ## ruff, mypy, import-linter
 	$(BIN)/ruff check .

@@ -70,6 +70,8 @@ class Senders:
         self._stopped = asyncio.Event()
         self.under_way: Counter[int] = Counter()
         self.statuses: Counter[int] = Counter()
+        # How many requests went out and had no answer: what became of them nobody knows.
+        self.unanswered = 0
         # How many events were answered otherwise than by 200 and are to be sent again.
         self.unsettled = 0
 
@@ -139,8 +141,10 @@ class Senders:
             async with sending.post(url, data=body, headers=headers) as answer:
                 await answer.read()
                 status = answer.status
+        except aiohttp.ClientConnectorError:
+            pass  # nobody is there, so nothing went out
         except (aiohttp.ClientError, TimeoutError):
-            pass
+            self.unanswered += 1
         self.under_way[port] -= 1
         self.statuses[status] += 1
         return status

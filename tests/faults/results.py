@@ -24,7 +24,7 @@ FOUND = ("lost", "doubled", "phantom", "unhandled")
 def record(outcome: Outcome) -> None:
     """Keep what came of a scenario, in place of what was kept of it before."""
     line = line_of(outcome)
-    kept = [one for one in read() if _key(one) != _key(line)]
+    kept = [one for one in read(RESULTS) if _key(one) != _key(line)]
     text = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in [*kept, line])
     RESULTS.write_text(text, "utf-8")
 
@@ -66,6 +66,8 @@ def section(path: Path = RESULTS) -> str:
         for server in scenario.servers
         if (scenario.name, server) in lines
     ]
+    if not rows:
+        return ""
     head = ("What happens", "Durability", "Store", "Rounds", "with an unknown outcome",
             "Accepted", "Lost", "Doubled")  # fmt: skip
     return Table("", head, rows).markdown()

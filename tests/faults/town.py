@@ -126,7 +126,7 @@ class Town:
             await fault(self, chance)
             await self.recover()
             await self.until_settled(f"round {number}")
-        self.stage.end_round(senders.statuses[0] + self.unanswered() - before)
+        self.stage.end_round(senders.unanswered + self.unanswered() - before)
 
     @asynccontextmanager
     async def sending(self, name: str, chance: random.Random) -> AsyncIterator[Senders]:

@@ -1,7 +1,17 @@
 """All scenarios, by what the fault strikes."""
 
 from tests.faults.scenario import Scenario
-from tests.faults.scenarios import clock, connection, disk, gateway, same, store, torn, worker
+from tests.faults.scenarios import (
+    clock,
+    connection,
+    disk,
+    gateway,
+    partition,
+    same,
+    store,
+    torn,
+    worker,
+)
 
 ALL: tuple[Scenario, ...] = (
     *store.SCENARIOS,
@@ -12,4 +22,5 @@ ALL: tuple[Scenario, ...] = (
     *worker.SCENARIOS,
     *same.SCENARIOS,
     *clock.SCENARIOS,
+    *partition.SCENARIOS,
 )
