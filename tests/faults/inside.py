@@ -13,8 +13,8 @@ from pathlib import Path
 from tests.faults.evidence import gather
 from tests.faults.namespaces import Networks
 from tests.faults.scenario import Stage
-from tests.faults.split import SplitStore, a_split_store
 from tests.faults.town import Plan, Town, a_town
+from tests.faults.watched import WatchedStore, a_watched_store
 from tests.senders import Load
 from tests.servers import find_binary
 
@@ -27,10 +27,10 @@ async def partition(stage: Stage, networks: Networks, durability: str) -> None:
     """Cut the cable for seven seconds under load; the replica is promoted meanwhile."""
     binary = find_binary(stage.server)
     assert binary is not None, f"no {stage.server} server"
-    async with a_split_store(binary, stage.directory, networks) as store:
+    async with a_watched_store(binary, stage.directory, networks) as store:
         plan = Plan(load=LOAD, variables={"RELAY_DURABILITY": durability}, url=store.url)
         async with a_town(stage, plan, store.primary) as town:
-            unknown = await _play(town, store)
+            unknown = await _play(town, store, networks)
             # Refused for want of a replica, an event may be stored all the same.
             stage.end_round(unknown[0] + (0 if durability == "local" else unknown[503]))
         with store.replica.client() as client:
@@ -48,13 +48,13 @@ async def partition(stage: Stage, networks: Networks, durability: str) -> None:
     )
 
 
-async def _play(town: Town, store: SplitStore) -> Counter[int]:
+async def _play(town: Town, store: WatchedStore, networks: Networks) -> Counter[int]:
     """Give how often each answer came, and under 0 how often none did."""
     async with town.sending("cut", town.stage.chance("cut")) as senders:
         await asyncio.sleep(BEFORE_SECONDS)
-        store.networks.cut()
+        networks.cut()
         await asyncio.sleep(CUT_SECONDS)
-        store.networks.heal()
+        networks.heal()
         await store.until_moved(MOVED_SECONDS)
         await town.until_settled("after the partition")
     return Counter({503: senders.statuses[503], 0: senders.unanswered})

@@ -36,6 +36,19 @@ class Stage:
         """Give a source of chance of its own, the same for the same seed."""
         return random.Random(f"{self.seed} {what}")
 
+    def add(self, part: "Stage") -> None:
+        """Take over what came of a part that had a directory of its own."""
+        self.accepted += part.accepted
+        self.unknown += part.unknown
+        self.found += part.found
+        self.troubles += part.troubles
+
+    def part(self, name: object) -> "Stage":
+        """Give a stage of its own to a part of the scenario, to be added afterwards."""
+        directory = self.directory / str(name)
+        directory.mkdir()
+        return Stage(directory, self.server, 1, self.seed)
+
     def end_round(self, unknown: int) -> None:
         """Count a round, and how many outcomes nobody knew in it."""
         self.unknown.append(unknown)

@@ -5,6 +5,7 @@ import os
 import random
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,12 +31,11 @@ WARM = 20
 PHASE_SECONDS = 0.4
 RECOVERY_SECONDS = 40.0
 DRAIN_SECONDS = 60.0
+SPOOL_SECONDS = 30.0
 # By how much the workers' times are shortened: a dead one is known after three seconds.
 PACE = "5"
 # No fault of ours may lead to these.
 BUGS = ("Traceback", "duty_failed", "request_failed", "worker_failed", "process_failed")
-# What a sender may be answered; 0 stands for no answer.
-ANSWERS = {0, 200, 503}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +51,8 @@ class Plan:
         each: Of each gateway's own.
         skews: By how many seconds the clocks of those are wrong who send to each gateway.
         directory: Of the store, where that is not the town's.
+        answers: What a sender may be answered; 0 stands for no answer.
+        drains: Something accepted may not be stored yet, and is to be within `SPOOL_SECONDS`.
         url: Where the gateways look for the store, where that is not behind a proxy.
     """
 
@@ -65,6 +67,8 @@ class Plan:
     skews: Sequence[int] = (0, 0)
     directory: Path | None = None
     url: str | None = None
+    answers: AbstractSet[int] = frozenset((0, 200, 503))
+    drains: bool = False
 
 
 Fault = Callable[["Town", random.Random], Awaitable[None]]
@@ -126,6 +130,8 @@ class Town:
             await fault(self, chance)
             await self.recover()
             await self.until_settled(f"round {number}")
+        if self.plan.drains:
+            await self._until_stored()
         self.stage.end_round(senders.unanswered + self.unanswered() - before)
 
     @asynccontextmanager
@@ -198,6 +204,18 @@ class Town:
         for proxy in self.proxies:
             proxy.watch(APPEND, soon)
 
+    async def _until_stored(self) -> None:
+        async def all_stored() -> bool:
+            left = await asyncio.to_thread(self._left)
+            return left.accepted <= set(left.stored)
+
+        try:
+            await wait_until(
+                all_stored, deadline_seconds=SPOOL_SECONDS, description="the spools are drained"
+            )
+        except AssertionError as error:
+            self.stage.troubles.append(str(error))
+
     def _left(self) -> Left:
         with self.server.client() as store:
             return gather(self.directory, store, handled=bool(self.workers))
@@ -229,7 +247,7 @@ class Town:
         return sum(proxy.counted["unanswered"] for proxy in self.proxies)
 
     def _judge_answers(self, senders: Senders) -> None:
-        wrong = senders.statuses.keys() - ANSWERS
+        wrong = senders.statuses.keys() - self.plan.answers
         self.stage.troubles += [
             f"{senders.statuses[status]} were answered {status}" for status in sorted(wrong)
         ]

@@ -1,4 +1,7 @@
-"""A primary here, its replica and three sentinels there, in two networks with one cable."""
+"""A primary, its replica, and three sentinels that watch both.
+
+On loopback, or the primary here and all others there, in two networks with one cable.
+"""
 
 import asyncio
 import subprocess
@@ -15,35 +18,37 @@ from redis.retry import Retry
 from tests.faults.namespaces import HERE, THERE, Networks, run_in
 from tests.servers import Server, free_port, wait_until_sync
 
+LOOPBACK = "127.0.0.1"
 SERVICE = "events"
 QUORUM, SENTINELS = 2, 3
 DOWN_MS, FAILOVER_MS = 1000, 5000
 READY_SECONDS = 30.0
 
 
-class SplitStore:
-    """The store of a partition; to be used by what runs here.
+class WatchedStore:
+    """The store of a failover; to be used by what runs here.
 
     Args:
         binary: The server's program.
         directory: For the files of all.
-        networks: Where they run.
+        networks: Where they run; by default all on loopback.
     """
 
-    def __init__(self, binary: Path, directory: Path, networks: Networks) -> None:
-        self.networks = networks
+    def __init__(self, binary: Path, directory: Path, networks: Networks | None = None) -> None:
+        self._here, self._there = (HERE, THERE) if networks else (LOOPBACK, LOOPBACK)
+        self._run_there = run_in(networks.there) if networks else []
         self._directory = directory
         self._binary = binary
         self._sentinels: list[tuple[int, subprocess.Popen[bytes]]] = []
-        self.primary = self._server("primary", HERE)
-        self.replica = self._server("replica", THERE)
-        self.replica.url = f"redis://{THERE}:{self.replica.port}/0"
-        self.replica.run_by = run_in(networks.there)
+        self.primary = self._server("primary", self._here)
+        self.replica = self._server("replica", self._there)
+        self.replica.url = f"redis://{self._there}:{self.replica.port}/0"
+        self.replica.run_by = self._run_there
 
     @property
     def url(self) -> str:
         """Where gateways ask for it."""
-        hosts = ",".join(f"{THERE}:{port}" for port, _ in self._sentinels)
+        hosts = ",".join(f"{self._there}:{port}" for port, _ in self._sentinels)
         return f"redis+sentinel://{hosts}/{SERVICE}"
 
     @contextmanager
@@ -56,7 +61,7 @@ class SplitStore:
             stack.callback(self.replica.kill)
             self.replica.start()
             with self.replica.client() as client:
-                client.replicaof(HERE, str(self.primary.port))
+                client.replicaof(self._here, str(self.primary.port))
             stack.callback(self._kill_sentinels)
             for _ in range(SENTINELS):
                 self._start_sentinel()
@@ -74,12 +79,26 @@ class SplitStore:
             description="the former primary follows the promoted replica",
         )
 
+    async def until_promoted(self, deadline_seconds: float) -> None:
+        """Wait until the replica takes writes."""
+        await asyncio.to_thread(
+            wait_until_sync,
+            self._is_promoted,
+            deadline_seconds=deadline_seconds,
+            description="the replica is promoted",
+        )
+
+    def fail_over(self) -> None:
+        """Let the replica take over as an operator would plan it."""
+        with self._client(self._sentinels[0][0]) as client:
+            client.execute_command("SENTINEL", "FAILOVER", SERVICE)
+
     def _server(self, name: str, address: str) -> Server:
         directory = self._directory / name
         directory.mkdir()
         server = Server(self._binary, directory, "always")
         server.options = {
-            "bind": f"127.0.0.1 {address}",
+            "bind": " ".join(dict.fromkeys((LOOPBACK, address))),
             "protected-mode": "no",
             "repl-diskless-sync-delay": "0",
         }
@@ -90,15 +109,15 @@ class SplitStore:
         file = self._directory / f"sentinel-{port}.conf"
         lines = [
             f"port {port}",
-            f"bind {THERE}",
+            f"bind {self._there}",
             "protected-mode no",
             f"dir {self._directory}",
-            f"sentinel monitor {SERVICE} {HERE} {self.primary.port} {QUORUM}",
+            f"sentinel monitor {SERVICE} {self._here} {self.primary.port} {QUORUM}",
             f"sentinel down-after-milliseconds {SERVICE} {DOWN_MS}",
             f"sentinel failover-timeout {SERVICE} {FAILOVER_MS}",
         ]
         file.write_text("\n".join(lines))
-        command = [*run_in(self.networks.there), str(self._binary), str(file), "--sentinel"]
+        command = [*self._run_there, str(self._binary), str(file), "--sentinel"]
         with file.with_suffix(".log").open("ab") as log:
             self._sentinels.append((port, subprocess.Popen(command, stdout=log, stderr=log)))
 
@@ -113,7 +132,7 @@ class SplitStore:
         return False
 
     def _knows_all(self, port: int) -> bool:
-        with _client(port) as client:
+        with self._client(port) as client:
             words: Any = client.execute_command("SENTINEL", "MASTER", SERVICE)
             replicas: Any = client.execute_command("SENTINEL", "REPLICAS", SERVICE)
         # A client may have made a mapping of them already.
@@ -122,6 +141,26 @@ class SplitStore:
         )
         return int(state["num-other-sentinels"]) == SENTINELS - 1 and len(replicas) == 1
 
+    @contextmanager
+    def _client(self, port: int) -> Iterator[Redis]:
+        client = Redis(
+            host=self._there,
+            port=port,
+            protocol=2,
+            decode_responses=True,
+            socket_timeout=2.0,
+            retry=Retry(NoBackoff(), 0),
+        )
+        try:
+            yield client
+        finally:
+            client.close()
+
+    def _is_promoted(self) -> bool:
+        with self.replica.client() as client:
+            role: Any = client.execute_command("ROLE")
+        return bool(role[0] == b"master")
+
     def _has_moved(self) -> bool:
         with suppress(RedisError, OSError), self.primary.client() as client:
             role: Any = client.execute_command("ROLE")
@@ -129,28 +168,12 @@ class SplitStore:
         return False
 
 
-@contextmanager
-def _client(port: int) -> Iterator[Redis]:
-    client = Redis(
-        host=THERE,
-        port=port,
-        protocol=2,
-        decode_responses=True,
-        socket_timeout=2.0,
-        retry=Retry(NoBackoff(), 0),
-    )
-    try:
-        yield client
-    finally:
-        client.close()
-
-
 @asynccontextmanager
-async def a_split_store(
-    binary: Path, directory: Path, networks: Networks
-) -> AsyncIterator[SplitStore]:
+async def a_watched_store(
+    binary: Path, directory: Path, networks: Networks | None = None
+) -> AsyncIterator[WatchedStore]:
     """Have such a store within the block."""
-    store = SplitStore(binary, directory, networks)
+    store = WatchedStore(binary, directory, networks)
     with ExitStack() as stack:
         await asyncio.to_thread(stack.enter_context, store.running())
         yield store
