@@ -1,6 +1,7 @@
 """The checker finds each kind of broken promise where one was planted, and nothing else."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,7 +9,7 @@ from tests.faults.checker import Left, judge, say
 from tests.faults.scenario import Outcome, Scenario, Stage, is_a_run
 from tests.faults.scenarios import ALL
 
-GOOD = {
+GOOD: dict[str, Any] = {
     "intended": {"e1", "e2", "e3"},
     "accepted": {"e1", "e2"},
     "stored": ["e1", "e2"],
@@ -20,18 +21,18 @@ async def nothing(stage: Stage) -> None:
     """Play nothing."""
 
 
-def outcome(*unknown: int, may_lose: bool = False, **changes: object) -> Outcome:
+def outcome(*unknown: int, may_lose: bool = False, **changes: Any) -> Outcome:
     """Give what came of a scenario that has left this behind."""
     stage = Stage(Path(), "valkey", len(unknown), 7)
     for count in unknown:
         stage.end_round(count)
-    stage.conclude(Left(**GOOD | changes))  # type: ignore[arg-type]
+    stage.conclude(Left(**GOOD | changes))
     return Outcome(Scenario("s", "t", nothing, 1, may_lose=may_lose), stage, 0.0)
 
 
 def test_what_was_kept_is_not_blamed() -> None:
     """An event that was never accepted may be missing, or be there."""
-    assert say(judge(Left(**GOOD))) == []  # type: ignore[arg-type]
+    assert say(judge(Left(**GOOD))) == []
     assert outcome(stored=["e1", "e2", "e3"]).broken == []
 
 
@@ -47,7 +48,7 @@ def test_what_was_kept_is_not_blamed() -> None:
         ({"handled": {"e1"}}, "1 unhandled: e2"),
     ],
 )
-def test_what_was_planted_is_found(changes: dict[str, object], said: str) -> None:
+def test_what_was_planted_is_found(changes: dict[str, Any], said: str) -> None:
     """With the events that it happened to, and nothing else."""
     assert outcome(**changes).broken == [said]
 

@@ -91,7 +91,7 @@ class WatchedStore:
     def fail_over(self) -> None:
         """Let the replica take over as an operator would plan it."""
         with self._client(self._sentinels[0][0]) as client:
-            client.execute_command("SENTINEL", "FAILOVER", SERVICE)
+            _ask(client, "SENTINEL", "FAILOVER", SERVICE)
 
     def _server(self, name: str, address: str) -> Server:
         directory = self._directory / name
@@ -133,8 +133,8 @@ class WatchedStore:
 
     def _knows_all(self, port: int) -> bool:
         with self._client(port) as client:
-            words: Any = client.execute_command("SENTINEL", "MASTER", SERVICE)
-            replicas: Any = client.execute_command("SENTINEL", "REPLICAS", SERVICE)
+            words: Any = _ask(client, "SENTINEL", "MASTER", SERVICE)
+            replicas: Any = _ask(client, "SENTINEL", "REPLICAS", SERVICE)
         # A client may have made a mapping of them already.
         state = (
             words if isinstance(words, dict) else dict(zip(words[::2], words[1::2], strict=True))
@@ -158,12 +158,12 @@ class WatchedStore:
 
     def _is_promoted(self) -> bool:
         with self.replica.client() as client:
-            role: Any = client.execute_command("ROLE")
+            role: Any = _ask(client, "ROLE")
         return bool(role[0] == b"master")
 
     def _has_moved(self) -> bool:
         with suppress(RedisError, OSError), self.primary.client() as client:
-            role: Any = client.execute_command("ROLE")
+            role: Any = _ask(client, "ROLE")
             return bool(role[0] == b"slave" and role[3] == b"connected")
         return False
 
@@ -177,3 +177,8 @@ async def a_watched_store(
     with ExitStack() as stack:
         await asyncio.to_thread(stack.enter_context, store.running())
         yield store
+
+
+def _ask(client: Redis, *command: str) -> Any:
+    # Its typed methods make other things of the replies, one version this and another that.
+    return client.execute_command(*command)  # type: ignore[no-untyped-call]

@@ -17,8 +17,8 @@ from tests.proxy import Proxy, proxy_to
 from tests.servers import Server
 from tests.waiting import wait_until
 
-# Several tries of each sender.
-CUT_SECONDS = (1.0, 4.0)
+# Longer than a gateway waits: what it refuses comes again, to either.
+CUT_SECONDS = (3.0, 6.0)
 LINK_SECONDS = 20.0
 
 
