@@ -181,7 +181,7 @@ class Town:
         if self.workers:
             await self._drain()
         if stores:
-            left = gather(self.directory, *stores)
+            left = gather(self.directory, *stores, handled=bool(self.workers))
         else:
             left = await asyncio.to_thread(self._left)
         self.stage.conclude(left)
