@@ -35,6 +35,7 @@ class Load:
         types: Of the events.
         repeated: Which part of the events is sent once more after its 200.
         name: What the ids begin with.
+        characters: How long the text of an event is.
         skew_seconds: By how much the clock of who sends to a port is wrong.
     """
 
@@ -43,6 +44,7 @@ class Load:
     types: tuple[str, ...] = ("message.new",)
     repeated: float = 0.05
     name: str = "evt"
+    characters: int = 400
     skew_seconds: Mapping[int, int] = field(default_factory=dict)
 
 
@@ -97,7 +99,7 @@ class Senders:
             event_type = self._chance.choice(self._load.types)
             account = f"acc-{self._chance.randrange(ACCOUNTS)}"
             self._intents.write(event_id, event_type, account)
-            body = body_of(event_id, event_type, account)
+            body = body_of(event_id, event_type, account, self._load.characters)
             if await self._send(sending, body):
                 self._acks.write(event_id)
                 if self._chance.random() < self._load.repeated:
@@ -155,9 +157,9 @@ def session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS))
 
 
-def body_of(event_id: str, event_type: str, account: str) -> bytes:
+def body_of(event_id: str, event_type: str, account: str, characters: int = 400) -> bytes:
     """Make an event's body, the same each time."""
-    padding = IN_BODY.ljust(400, "x")
+    padding = IN_BODY.ljust(characters, "x")
     return (
         f'{{"id":"{event_id}","type":"{event_type}","account_id":"{account}",'
         f'"payload":{{"text":"{padding}"}}}}'

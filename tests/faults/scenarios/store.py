@@ -8,12 +8,15 @@ from redis import Redis
 
 from tests.faults.scenario import Scenario
 from tests.faults.town import Plan, Town, playing
+from tests.senders import Load
 from tests.waiting import wait_until
 
 SLEEP_SECONDS = (0.1, 2.5)
 # Longer than any deadline of gateway and senders.
 STALL_SECONDS = 12.0
 REFUSED = 5
+# So much for the disk that it is always behind.
+LARGE = Load(1000.0, 32, ("message.new", "mail.new"), 0.0, characters=30_000)
 # One that is busy with a slow disk needs a moment.
 KILLED_SECONDS = 20.0
 
@@ -86,7 +89,7 @@ SCENARIOS = (
     Scenario(
         "store-killed-everysec",
         "the store is killed (-9)",
-        playing(killed, Plan(fsync="everysec")),
+        playing(killed, Plan(fsync="everysec", load=LARGE)),
         rounds=30,
         durability="`local`, `everysec`",
         may_lose=True,
