@@ -98,8 +98,7 @@ class Server:
         self._directory = directory
         self._durability = durability
         self._process: subprocess.Popen[bytes] | None = None
-        # For its next start: options besides, its environment, and what it is run by.
-        self.options: dict[str, str] = {}
+        # For its next start: its environment, and what it is run by.
         self.variables: dict[str, str] = {}
         self.run_by: list[str] = []
 
