@@ -88,7 +88,7 @@ _ROWS = (
         "the store is away, and a gateway that spools is killed (-9)",
         killed_while_spooling,
         8,
-        1,
+        0,
     ),
     (
         "spool-drain-killed",

@@ -85,7 +85,7 @@ async def _until_refused(
 
 
 SCENARIOS = (
-    Scenario("store-killed", "the store is killed (-9)", playing(killed), rounds=50, short=4),
+    Scenario("store-killed", "the store is killed (-9)", playing(killed), rounds=50, short=3),
     Scenario(
         "store-killed-everysec",
         "the store is killed (-9)",

@@ -37,7 +37,7 @@ SCENARIOS = (
         "a worker is killed (-9)",
         playing(killed, PLAN),
         rounds=12,
-        short=2,
+        short=1,
         servers=("valkey",),
     ),
     Scenario(
