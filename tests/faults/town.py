@@ -131,7 +131,7 @@ class Town:
             await self.recover()
             await self.until_settled(f"round {number}")
         if self.plan.drains:
-            await self._until_stored()
+            await self.until_stored(self.server)
         self.stage.end_round(senders.unanswered + self.unanswered() - before)
 
     @asynccontextmanager
@@ -204,10 +204,16 @@ class Town:
         for proxy in self.proxies:
             proxy.watch(APPEND, soon)
 
-    async def _until_stored(self) -> None:
-        async def all_stored() -> bool:
-            left = await asyncio.to_thread(self._left)
+    async def until_stored(self, server: Server) -> None:
+        """Wait until what was accepted is in a server's streams, out of whatever spool."""
+
+        def is_stored() -> bool:
+            with server.client() as store:
+                left = gather(self.directory, store)
             return left.accepted <= set(left.stored)
+
+        async def all_stored() -> bool:
+            return await asyncio.to_thread(is_stored)
 
         try:
             await wait_until(

@@ -22,20 +22,21 @@ CUT_SECONDS = (3.0, 6.0)
 LINK_SECONDS = 20.0
 
 
-def cut_off(durability: str) -> Callable[[Stage], Awaitable[None]]:
+def cut_off(durability: str, *, spooled: bool = False) -> Callable[[Stage], Awaitable[None]]:
     """Make a play of it at a durability."""
 
     async def play(stage: Stage) -> None:
         for number in range(stage.rounds):
             part = stage.part(number)
-            await _round(part, durability, stage.chance(number))
+            spool = {"RELAY_SPOOL__DIRECTORY": str(part.directory / "spool")} if spooled else {}
+            plan = Plan(variables={"RELAY_DURABILITY": durability, **spool}, drains=spooled)
+            await _round(part, plan, stage.chance(number))
             stage.add(part)
 
     return play
 
 
-async def _round(stage: Stage, durability: str, chance: random.Random) -> None:
-    plan = Plan(variables={"RELAY_DURABILITY": durability})
+async def _round(stage: Stage, plan: Plan, chance: random.Random) -> None:
     primary = a_server(stage, plan)
     await asyncio.to_thread(primary.start)
     async with _a_replica(stage, primary) as (replica, link), a_town(stage, plan, primary) as town:
@@ -47,6 +48,8 @@ async def _round(stage: Stage, durability: str, chance: random.Random) -> None:
             await _promote(town, replica)
             await town.until_settled("after the failover")
         stage.end_round(senders.unanswered + town.unanswered() + refused)
+        if plan.drains:
+            await town.until_stored(replica)
         with replica.client() as client:
             await town.conclude(client)
 
@@ -109,5 +112,14 @@ SCENARIOS = (
         short=1,
         durability="`replicated:1`, `always`",
         needs=needs.replicated,
+    ),
+    Scenario(
+        "replica-cut-off-spool",
+        "the replica is cut off, events are spooled, the primary is killed (-9), the replica "
+        "promoted",
+        cut_off("replicated:1", spooled=True),
+        rounds=5,
+        durability="`replicated:1`, `always`, spool",
+        needs=needs.all_of(needs.replicated, needs.spool),
     ),
 )
