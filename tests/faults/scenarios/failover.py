@@ -71,7 +71,7 @@ SCENARIOS = tuple(
         f"failover-{name}-{durability.partition(':')[0]}",
         title,
         failing_over(fault, durability),
-        rounds=3,
+        rounds=2,
         durability=f"`{durability}`, `always`",
         needs=needs.sentinel
         if durability == "local"
