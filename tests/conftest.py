@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from relay.contract import logs
 from relay.contract.connect import connect
 from tests import scanning
+from tests.clusters import LoneCluster, SixNodes
 from tests.permanent import keys_without_end
 from tests.replicas import ReplicaSet, replicated
 from tests.servers import NAMES, Durability, Server, find_binary
@@ -46,6 +47,17 @@ def logs_as_they_were(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     configure(**before)
 
 
+def _make_server(
+    name: str,
+    directory: Path,
+    durability: Durability = "none",
+    options: Mapping[str, str] | None = None,
+) -> Server:
+    """Make a server, or with ``-cluster`` behind its name a cluster of one."""
+    kind, _, form = name.partition("-")
+    return (LoneCluster if form else Server)(_binary_or_skip(kind), directory, durability, options)
+
+
 def _binary_or_skip(name: str) -> Path:
     binary = find_binary(name)
     if binary is None:
@@ -60,7 +72,7 @@ def shared_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callabl
 
     def get(name: str) -> Server:
         if name not in running:
-            server = Server(_binary_or_skip(name), tmp_path_factory.mktemp(name))
+            server = _make_server(name, tmp_path_factory.mktemp(name))
             running[name] = server
             server.start()
         return running[name]
@@ -103,7 +115,7 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServ
         name: str, durability: Durability = "always", options: Mapping[str, str] | None = None
     ) -> Server:
         directory = tmp_path_factory.mktemp(f"own-{name}")
-        server = Server(_binary_or_skip(name), directory, durability, options)
+        server = _make_server(name, directory, durability, options)
         started.append(server)
         server.start()
         return server
@@ -124,6 +136,35 @@ def own_server(request: pytest.FixtureRequest, start_server: StartServer) -> Ite
             left = keys_without_end(client)
 
         assert left == [], "keys that nothing will ever remove"
+
+
+@pytest.fixture(scope="session")
+def shared_six(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], SixNodes]]:
+    """A cluster of six that lives as long as the test run, started when first asked for."""
+    running: list[SixNodes] = []
+
+    def get() -> SixNodes:
+        if not running:
+            made = SixNodes(_binary_or_skip(NAMES[-1]), tmp_path_factory.mktemp("six"))
+            running.append(made)
+            made.start()
+        return running[0]
+
+    yield get
+    for cluster in running:
+        cluster.stop()
+
+
+@pytest.fixture
+def six(shared_six: Callable[[], SixNodes]) -> Iterator[SixNodes]:
+    """Three primaries with a replica each, empty; a server that a test kills is started again."""
+    cluster = shared_six()
+    cluster.mend()
+    cluster.clear()
+    yield cluster
+    left = [key for node in cluster.primaries for key in node.keys_without_end()]
+
+    assert left == [], "keys that nothing will ever remove"
 
 
 @pytest.fixture(params=NAMES)

@@ -11,7 +11,7 @@ Source: redis-py, "Retry" and "Connecting"; docs/adr/0003; docs/adr/0029.
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -37,6 +37,7 @@ from redis.exceptions import (
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from relay.contract.address import Address, Host, read_address
+from relay.contract.cluster.client import ClusterRedis
 from relay.contract.following import FollowingPool
 from relay.contract.sentinels import ASK_SECONDS, Sentinels
 from relay.contract.tls import read_tls
@@ -136,9 +137,15 @@ def connect_to(address: Address, **options: Any) -> Redis:  # noqa: ANN401 - red
     """Make a client of an address.
 
     Args:
-        address: Of a server, a Unix socket, or sentinels.
-        options: Of redis-py's pool and connections, beside those that every client of ours has.
+        address: Of any kind.
+        options: Of redis-py's pool and connections, beside those that every client of ours has;
+            in a cluster each server's client has them.
+
+    Returns:
+        An open client, of a cluster one that leads each command to the server that has its key.
     """
+    if address.kind == "cluster":
+        return _connect_cluster(address, options)
     make_pool: Callable[..., BlockingConnectionPool] = BlockingConnectionPool
     if address.kind == "sentinel":
         make_pool = partial(FollowingPool, _sentinels_of(address))
@@ -189,6 +196,16 @@ def _sentinels_of(address: Address) -> Sentinels:
         return connect_to(address.as_sentinel(host), max_connections=1, socket_timeout=ASK_SECONDS)
 
     return Sentinels(address.hosts, address.service, open_client)
+
+
+def _connect_cluster(address: Address, options: Mapping[str, Any]) -> ClusterRedis:
+    # A question of ours takes no connection from those that commands wait for.
+    asking = {**options, "max_connections": 1, "socket_timeout": COMMAND_TIMEOUT_SECONDS}
+    return ClusterRedis(
+        address.hosts,
+        lambda host: connect_to(address.at(host), **options),
+        lambda host: connect_to(address.at(host), **asking),
+    )
 
 
 class _Telling(AbstractConnection):

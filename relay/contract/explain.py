@@ -10,7 +10,14 @@ import re
 import socket
 from dataclasses import dataclass
 
-from redis.exceptions import AuthenticationError, NoPermissionError, OutOfMemoryError, RedisError
+from redis.exceptions import (
+    AuthenticationError,
+    ClusterCrossSlotError,
+    MovedError,
+    NoPermissionError,
+    OutOfMemoryError,
+    RedisError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -94,10 +101,26 @@ def _explain_store(error: RedisError) -> Explanation:
             "`relay dev` brings one of its own.",
             FAILED,
         )
+    return _explain_refusal(error, said)
+
+
+def _explain_refusal(error: RedisError, said: str) -> Explanation:
     if isinstance(error, NoPermissionError):
         return Explanation(f"Redis does not let this user do that: {said}", FAILED)
     if isinstance(error, OutOfMemoryError):
         return Explanation(f"Redis is full: {said}\nSee `relay check`.", FAILED)
+    if isinstance(error, MovedError | ClusterCrossSlotError):
+        return Explanation(
+            "Redis is one server of a cluster, and the URL is that of a single server.\n"
+            "Write it as redis+cluster://host:port.",
+            WRONG_USAGE,
+        )
+    if "cluster support disabled" in said:
+        return Explanation(
+            "Redis is a single server, and the URL is that of a cluster.\n"
+            "Write it as redis://host:port.",
+            WRONG_USAGE,
+        )
     return Explanation(f"Redis refused: {said}", FAILED)
 
 

@@ -6,6 +6,8 @@ import socket
 import pytest
 from redis.exceptions import (
     AuthenticationError,
+    ClusterCrossSlotError,
+    MovedError,
     NoPermissionError,
     OutOfMemoryError,
     ResponseError,
@@ -31,6 +33,9 @@ from relay.contract.explain import CommandFailed, explain, redacted
         (NoPermissionError("NOPERM"), 1, "does not let this user"),
         (OutOfMemoryError("OOM"), 1, "relay check"),
         (ResponseError("ERR x"), 1, "refused: ERR x"),
+        (MovedError("1 a:2"), 2, "redis+cluster://"),
+        (ClusterCrossSlotError("CROSSSLOT"), 2, "redis+cluster://"),
+        (ResponseError("This instance has cluster support disabled"), 2, "redis://"),
         (OSError(errno.EADDRINUSE, "in use"), 1, "--port"),
         (OSError(errno.EADDRNOTAVAIL, "not there"), 2, "RELAY_HOST"),
         (socket.gaierror(-2, "Name or service not known"), 2, "RELAY_HOST"),
