@@ -11,7 +11,8 @@ from typing import TypeVar
 import structlog
 from redis.asyncio import Redis
 
-from relay.contract.connect import ResponseError, text_of
+from relay.contract.cluster import is_cluster
+from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError, text_of
 from relay.contract.control import tell_of_stream
 from relay.contract.keys import Keys
 from relay.hold import RELEASE_SECONDS, Holder
@@ -41,6 +42,7 @@ class Announcer:
         self._news: list[tuple[str, str]] = []
         self._wake = asyncio.Event()
         self._release_at = 0.0
+        self._lost: Exception | None = None
 
     def registered(self, tag: str, event_type: str) -> None:
         """Take note of a new stream."""
@@ -68,21 +70,46 @@ class Announcer:
                 pass
 
     async def refresh(self) -> None:
-        """Write tags, news and groups once; what is refused does not hold up the rest."""
+        """Write tags, news and groups once; what is refused does not hold up the rest.
+
+        Of a cluster neither does a server that is away.
+
+        Raises:
+            RedisError, OSError: The store, or some server of it, is away; the rest is done.
+        """
+        self._lost = None
+        await self._refresh_all()
+        if self._lost is not None:
+            raise self._lost
+
+    async def _refresh_all(self) -> None:
         await self._unless_refused(self.announce_tags(), self._keys.tags)
         await self._confirm_groups(release=False)
-        while self._news:
-            tag, event_type = self._news[0]
+        for tag, event_type in list(self._news):
             stream = self._keys.stream(tag, event_type)
+            lost_before = self._lost
             await self._unless_refused(self._holder.create(tag, event_type), stream)
             await self._unless_refused(self._tell(tag, event_type), self._keys.control)
-            self._news.pop(0)
+            if self._lost is lost_before:
+                self._news.remove((tag, event_type))
         for tag in self._tags:
             key = self._keys.streams(tag)
             for name in await self._unless_refused(self._redis.hkeys(key), key) or []:
                 event_type = text_of(name)
                 stream = self._keys.stream(tag, event_type)
                 await self._unless_refused(self._holder.create(tag, event_type), stream)
+
+    async def probe(self) -> None:
+        """See whether the store lets us write; a replica would not.
+
+        Of a cluster nothing is asked: its replicas take no script of ours either, and one server
+        alone, where the tags are, must not speak for all.
+
+        Raises:
+            RedisError: It does not, or is away.
+        """
+        if not is_cluster(self._redis):
+            await self.announce_tags()
 
     async def announce_tags(self) -> None:
         """Write the tags into the books; a write that harms nothing when repeated."""
@@ -103,6 +130,11 @@ class Announcer:
             return await step
         except ResponseError as error:
             _log.error("announcing_refused", key=key, error=str(error).partition(" ")[0])
+            return None
+        except UNKNOWN_OUTCOME as error:
+            if not is_cluster(self._redis):
+                raise
+            self._lost = error
             return None
 
     async def _tell(self, tag: str, event_type: str) -> None:

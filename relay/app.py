@@ -17,9 +17,11 @@ from aiohttp import web
 
 from relay.announce import Announcer
 from relay.append import Appender, Dropped, Limits, Observer
-from relay.capacity import Capacity
+from relay.append.spread import make_appender
+from relay.capacities import make_capacity
 from relay.caps import StreamCaps
 from relay.caps.report import CapReport
+from relay.contract.cluster import warn_of_kind
 from relay.contract.config import unknown_variables
 from relay.contract.connect import COMMAND_TIMEOUT_SECONDS, connect
 from relay.contract.duties import Duties
@@ -143,7 +145,7 @@ class Gateway:
         self._watcher = connect(url, role="watch", connections=3)
         self._duties = Duties()
         self.metrics = Metrics()
-        self.capacity = Capacity(self._watcher, self.metrics)
+        self.capacity = make_capacity(self._watcher, self.metrics)
         tags = _tags(endpoints)
         self._caps = StreamCaps(
             self._watcher,
@@ -160,7 +162,7 @@ class Gateway:
         )
         self._warnings = Warnings(self._watcher, settings.replicas)
         reports = _Reports(self.metrics, self._announcer, self._warnings, self._caps)
-        self._appender = self._make_appender(settings, reports)
+        self._appender = self._make_appender(settings, tags, reports)
         self._spooling = reports.spooling = self._make_spooling(settings, processes)
         self.readiness = Readiness(
             self.capacity, self._appender, self._announcer, has_spool=self._has_spool
@@ -196,6 +198,7 @@ class Gateway:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Live within the block; the store may be away at start."""
+        self._duties.start("kind", lambda: warn_of_kind(self._watcher))
         self._duties.start("capacity", self.capacity.watch)
         self._duties.start("caps", self._caps.watch)
         self._duties.start("announce", self._announcer.run)
@@ -212,13 +215,16 @@ class Gateway:
             await self._store.aclose()
             await self._watcher.aclose()
 
-    def _make_appender(self, settings: Settings, reports: Observer) -> Appender:
-        return Appender(
+    def _make_appender(
+        self, settings: Settings, tags: Sequence[str], reports: Observer
+    ) -> Appender:
+        return make_appender(
             self._store,
             settings.keys,
+            tags=tags,
+            is_full_at=self.capacity.is_full_at,
             limits=Limits(streams=self._caps, deadline_seconds=settings.append_deadline_seconds),
             observer=reports,
-            is_full=lambda: self.capacity.is_full,
             replicas=settings.replicas,
         )
 

@@ -5,12 +5,12 @@ letters and the rewrite of the append-only file.
 """
 
 import asyncio
+from typing import Protocol
 
 import structlog
 from redis.asyncio import Redis
 
 from relay.contract.connect import UNKNOWN_OUTCOME, NoPermissionError, ResponseError
-from relay.metrics import Metrics
 
 STOP_RATIO = 0.85
 POLL_SECONDS = 0.2
@@ -20,20 +20,38 @@ SHORTEST_POLL_SECONDS = 0.01
 _log = structlog.get_logger("relay.capacity")
 
 
+class Meter(Protocol):
+    """Shows how full the store is."""
+
+    def store_memory(self, ratio: float) -> None:
+        """Take note of it: what is used, as a part of what may be."""
+
+
 class Capacity:
     """Knows whether the store has room for events.
 
     Args:
         redis: Client of its own, so that a full pool does not delay the watch.
-        metrics: Is told the ratio.
+        meter: Is told the ratio.
+        server: Which of several servers it is, for logs.
     """
 
-    def __init__(self, redis: Redis, metrics: Metrics) -> None:
+    def __init__(self, redis: Redis, meter: Meter, server: str = "") -> None:
         self._redis = redis
-        self._metrics = metrics
+        self._which = {"server": server} if server else {}
+        self._meter = meter
         self._last = 0.0, 0.0
         self._pause = POLL_SECONDS
-        self.is_full = False
+        self._full = False
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing that comes in can be stored."""
+        return self._full
+
+    def is_full_at(self, node: Redis) -> bool:  # noqa: ARG002 - there is one server here
+        """Tell whether the server that a client leads to has no room."""
+        return self._full
 
     async def watch(self) -> None:
         """Look every 0.2 s, and oftener where the store fills up quickly, until cancelled."""
@@ -42,22 +60,22 @@ class Capacity:
                 await self.look()
             except UNKNOWN_OUTCOME:
                 # Another store may come back in its place.
-                self.is_full = False
+                self._full = False
                 raise
             except (NoPermissionError, ResponseError):
                 # Without INFO the store's own refusal is the only bound there is.
-                self.is_full = False
+                self._full = False
             await asyncio.sleep(self._pause)
 
     async def look(self) -> None:
         """Ask the store once."""
         ratio = self._ratio(await self._redis.info("memory"))
         self._pause = self._next_pause(ratio)
-        self._metrics.store_memory(ratio)
-        was_full, self.is_full = self.is_full, ratio >= STOP_RATIO
-        if self.is_full != was_full:
-            event = "store_full" if self.is_full else "store_has_room"
-            _log.warning(event, memory_ratio=round(ratio, 3), stops_at=STOP_RATIO)
+        self._meter.store_memory(ratio)
+        was_full, self._full = self._full, ratio >= STOP_RATIO
+        if self._full != was_full:
+            event = "store_full" if self._full else "store_has_room"
+            _log.warning(event, memory_ratio=round(ratio, 3), stops_at=STOP_RATIO, **self._which)
 
     def _next_pause(self, ratio: float) -> float:
         """Look again after a quarter of the time in which the store would be full at this pace."""

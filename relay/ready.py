@@ -65,7 +65,7 @@ class Readiness:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 await self._appender.probe()
-                await self._announcer.announce_tags()
+                await self._announcer.probe()
                 self._answer = True
         except (RedisError, OSError):
             pass

@@ -9,9 +9,8 @@ Source: docs/adr/0003.
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from itertools import chain
 
 from redis.asyncio import Redis
 
@@ -36,7 +35,7 @@ from relay.contract.keys import Keys
 from relay.contract.script import Call
 from relay.contract.wire import Wire
 
-__all__ = ["Appender", "Dropped", "Limits", "Observer", "StreamLimits"]
+__all__ = ["Appender", "Dropped", "Limits", "Observer", "StreamLimits", "resolve"]
 
 FIRST_RETRY_SECONDS = 0.02
 LAST_RETRY_SECONDS = 0.25
@@ -162,12 +161,7 @@ class Appender:
             limits = caps.of(identified.tag, identified.event.type)
         waiting = Waiting(pack(identified, self._keys, limits), loop.create_future(), loop.time())
         self._queue.join(waiting)
-        if self._flusher is None:
-            # The flush begins after the requests that are ready in this turn of the loop. Not by
-            # the loop's factory: a task that began at once could have ended before this.
-            self._flusher = asyncio.Task(self._flush_all(), loop=loop, name="append-flush")
-        if self._timer is None:
-            self._set_timer(waiting)
+        self._start(loop, waiting)
         return waiting.answer
 
     async def probe(self) -> None:
@@ -176,15 +170,18 @@ class Appender:
         Raises:
             RedisError: It would not, or is away, or too few replicas would confirm an event.
         """
-        key = self._keys.streams("")
-        await SCRIPT(self._redis, [key, key])
+        await self._probe_at(self._redis, "")
+
+    async def _probe_at(self, redis: Redis, tag: str) -> None:
+        key = self._keys.streams(tag)
+        await SCRIPT(redis, [key, key])
         if self._replicas:
-            await probe_replicas(self._redis, self._keys, self._replicas)
+            await probe_replicas(redis, self._keys.fence(tag), self._replicas)
 
     def give_up(self) -> None:
         """Answer all who wait that there is no confirmation; their events go their way."""
         for waiting in chain(self._in_flight, self._queue):
-            _resolve(waiting, StoreUnavailable("the store is away"))
+            resolve(waiting, StoreUnavailable("the store is away"))
 
     async def stop(self) -> None:
         """Send what waits, and return when all of it is answered."""
@@ -195,6 +192,32 @@ class Appender:
             self._timer = None
         await self._wire.close()
 
+    def _take(self, batch: list[Waiting]) -> None:
+        """Have events wait here that waited elsewhere, before the others."""
+        self._queue.put_first(batch)
+        oldest = batch[0]
+        ends_at = oldest.since + self._limits.deadline_seconds
+        if self._timer is not None and self._timer.when() > ends_at:
+            self._timer.cancel()
+            self._timer = None
+        self._start(oldest.answer.get_loop(), oldest)
+
+    def _start(self, loop: asyncio.AbstractEventLoop, oldest: Waiting) -> None:
+        if self._flusher is None:
+            # The flush begins after the requests that are ready in this turn of the loop. Not by
+            # the loop's factory: a task that began at once could have ended before this.
+            self._flusher = asyncio.Task(self._flush_all(), loop=loop, name="append-flush")
+        if self._timer is None:
+            self._set_timer(oldest)
+
+    def _hand_on(self, batch: list[Waiting], error: BaseException) -> bool:  # noqa: ARG002
+        """Give events to whoever knows their place, where an error says that it is not here.
+
+        Returns:
+            Whether that was done; a single server is always the place.
+        """
+        return False
+
     def _set_timer(self, oldest: Waiting) -> None:
         """Have one timer for all that wait: they came in the order of their deadlines."""
         at = oldest.since + self._limits.deadline_seconds
@@ -203,15 +226,28 @@ class Appender:
     def _answer_late(self) -> None:
         """Answer those whose time is over: the store may hang, and what hangs is not waited for."""
         self._timer = None
+        # Each in the order of their deadlines; those that came from elsewhere may be older than
+        # what is under way.
         anyone = False
-        for waiting in chain(self._in_flight, self._queue):
-            if not self._is_late(waiting):
-                self._set_timer(waiting)
-                break
-            anyone = anyone or not waiting.answer.done()
-            _resolve(waiting, StoreUnavailable("no confirmation in time"))
+        oldest: list[Waiting] = []
+        for ordered in (self._in_flight, self._queue):
+            late, first = self._answer_first(ordered)
+            anyone = anyone or late
+            oldest += first
+        if oldest:
+            self._set_timer(min(oldest, key=lambda waiting: waiting.since))
         if anyone:
             _safely(self._observer.failed)
+
+    def _answer_first(self, ordered: Iterable[Waiting]) -> tuple[bool, list[Waiting]]:
+        """Answer those that are late; say if anyone was, and which is the first that is not."""
+        anyone = False
+        for waiting in ordered:
+            if not self._is_late(waiting):
+                return anyone, [waiting]
+            anyone = anyone or not waiting.answer.done()
+            resolve(waiting, StoreUnavailable("no confirmation in time"))
+        return anyone, []
 
     def _is_late(self, waiting: Waiting) -> bool:
         now = waiting.answer.get_loop().time()
@@ -234,20 +270,21 @@ class Appender:
             started = loop.time()
             try:
                 settled = await self._send(batch)
-            except UNKNOWN_OUTCOME:
+            except UNKNOWN_OUTCOME as error:
                 # It may have been stored. Sending it again finds the mark, if so.
                 self._failing = True
                 _safely(self._observer.failed)
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+                if self._hand_on(batch, error):
+                    return
                 pause = min(2 * pause, LAST_RETRY_SECONDS)
             except Exception as error:  # noqa: BLE001 - every waiting request must get its answer
-                for waiting in batch:
-                    _resolve(waiting, _refused(error))
+                _resolve_all(batch, _refused(error))
                 return
             else:
                 for _, group, verdicts, _ in settled:
                     for waiting, verdict in zip(group, verdicts, strict=True):
-                        _resolve(waiting, verdict.result)
+                        resolve(waiting, verdict.result)
                 now = loop.time()
                 self._queue.learn(now - started)
                 # After the answers: nobody waits for a report.
@@ -261,7 +298,7 @@ class Appender:
             return batch
         for waiting in batch:
             if self._is_late(waiting):
-                _resolve(waiting, StoreUnavailable("no confirmation in time"))
+                resolve(waiting, StoreUnavailable("no confirmation in time"))
         return [waiting for waiting in batch if not self._is_late(waiting)]
 
     async def _send(self, batch: list[Waiting]) -> list[_Settled]:
@@ -278,6 +315,8 @@ class Appender:
         for (tag, group), reply in zip(by_tag.items(), stored.replies, strict=True):
             drops: list[Dropped] = []
             if isinstance(reply, Exception):
+                if self._hand_on(group, reply):
+                    continue
                 verdicts = [Verdict(_refused(reply))] * len(group)
             else:
                 verdicts, drops = read_reply(reply, len(group))
@@ -340,7 +379,13 @@ def _refused(error: Exception) -> TryLater:
     return StoreUnavailable(type(error).__name__)
 
 
-def _resolve(waiting: Waiting, result: Appended | Duplicate | TryLater) -> None:
+def _resolve_all(batch: Sequence[Waiting], result: TryLater) -> None:
+    for waiting in batch:
+        resolve(waiting, result)
+
+
+def resolve(waiting: Waiting, result: Appended | Duplicate | TryLater) -> None:
+    """Tell who waits for an event what became of it."""
     if waiting.answer.done():  # the caller is gone; its event went its way all the same
         return
     if isinstance(result, TryLater):

@@ -98,12 +98,12 @@ class Confirming:
         return ("WAIT", self._wanted, max(1, int(1000 * seconds)))
 
 
-async def probe_replicas(redis: Redis, keys: Keys, replicas: int) -> None:
+async def probe_replicas(redis: Redis, fence: str, replicas: int) -> None:
     """See whether as many replicas as are wanted would confirm an event now.
 
     Args:
         redis: Client of the server whose replicas are meant.
-        keys: Makes the fence's key.
+        fence: The key of one that is on that server.
         replicas: How many.
 
     Raises:
@@ -111,7 +111,7 @@ async def probe_replicas(redis: Redis, keys: Keys, replicas: int) -> None:
     """
     # One connection takes both, which is what the wait needs.
     pipeline = redis.pipeline(transaction=False)
-    pipeline.execute_command("EVAL", FENCE.text, 1, keys.fence(""), FENCE_KEPT_MS)
+    pipeline.execute_command("EVAL", FENCE.text, 1, fence, FENCE_KEPT_MS)
     pipeline.execute_command("WAIT", replicas, int(1000 * PROBE_SECONDS))
     *_, confirmed = await pipeline.execute()
     if confirmed < replicas:

@@ -6,7 +6,7 @@ now: a sender that will get 503 should get it while it still listens.
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from relay.append.caps import StreamLimits
@@ -93,6 +93,12 @@ class Queue:
             self._judge()
         self._events.append(waiting)
         self.size_bytes += waiting.event.size_bytes
+
+    def put_first(self, batch: Iterable[Waiting]) -> None:
+        """Have those who were waiting already go before the others; there is room for them."""
+        for waiting in reversed(list(batch)):
+            self._events.appendleft(waiting)
+            self.size_bytes += waiting.event.size_bytes
 
     def next_batch(self) -> list[Waiting]:
         """Take the oldest that go together in one flush."""

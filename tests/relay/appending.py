@@ -10,6 +10,8 @@ from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
 from relay.append import Appender, Dropped, Observer
+from relay.append.spread import SpreadAppender
+from relay.contract.cluster import is_cluster
 from relay.contract.entry import decode
 from relay.contract.event import Appended, Duplicate, Event, IdentifiedEvent
 from relay.contract.keys import Keys
@@ -128,7 +130,11 @@ class Bench:
 def make_bench(client: Redis, **arguments: Any) -> Bench:
     """Put an appender over a client."""
     heard = Heard()
-    return Bench(client, Appender(client, KEYS, observer=heard, **arguments), heard)
+    if is_cluster(client):
+        is_full = arguments.pop("is_full", lambda: False)
+        arguments["is_full_at"] = lambda _: is_full()
+    kind = SpreadAppender if is_cluster(client) else Appender
+    return Bench(client, kind(client, KEYS, observer=heard, **arguments), heard)
 
 
 def has_run(replies: Sequence[Any]) -> bool:

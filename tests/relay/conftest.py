@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import pytest
 from redis.asyncio import Redis
 
+from relay.contract.cluster import look
 from relay.contract.connect import connect
 from tests.conftest import empty_server
 from tests.fakes import fake_store
@@ -27,12 +28,13 @@ def store_url(name: str, get: Callable[[str], Server]) -> Iterator[str]:
         "fake",
         pytest.param("valkey", marks=pytest.mark.redis),
         pytest.param("redis", marks=pytest.mark.redis),
+        pytest.param("valkey-cluster", marks=pytest.mark.redis),
     ]
 )
 async def client(
     request: pytest.FixtureRequest, shared_servers: Callable[[str], Server]
 ) -> AsyncIterator[Redis]:
-    """A client of an empty store: the one in memory, or a real server."""
+    """A client of an empty store: the one in memory, a real server, or a cluster of one."""
     if request.param == "fake":
         fake = fake_store()
         yield fake
@@ -40,6 +42,7 @@ async def client(
         return
     with store_url(request.param, shared_servers) as url:
         real = connect(url, role="test", connections=20)
+        await look(real)
         yield real
         await real.aclose()
 

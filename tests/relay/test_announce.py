@@ -238,3 +238,34 @@ async def test_it_is_woken_by_news(client: Redis, news: str) -> None:
 
 async def _has(client: Redis, key: str) -> bool:
     return await client.exists(key) == 1
+
+
+async def test_a_server_of_a_cluster_that_is_away_holds_up_no_other(
+    client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the others have is made known; the rest when it is back."""
+    monkeypatch.setattr("relay.announce.is_cluster", lambda _: True)
+    create, away = Holder.create, {"unipile"}
+
+    async def create_unless_away(holder: Holder, tag: str, event_type: str) -> None:
+        if tag in away:
+            raise RedisConnectionError
+        await create(holder, tag, event_type)
+
+    monkeypatch.setattr(Holder, "create", create_unless_away)
+    for tag in TAGS:
+        await add_stream(client, tag, "a")
+    announcer = make_announcer(client, {"all": ["*:*"]})
+    for tag in TAGS:
+        announcer.registered(tag, "a")
+
+    with pytest.raises(RedisConnectionError):
+        await announcer.refresh()
+    others = await groups_of(client, "github#0", "a")
+    theirs = await groups_of(client, "unipile", "a")
+    away.clear()
+    await announcer.refresh()
+
+    assert (others, theirs) == ({"all": "0-0"}, {})
+    assert await groups_of(client, "unipile", "a") == {"all": "0-0"}
+    assert ("unipile", "a") in await told(client)

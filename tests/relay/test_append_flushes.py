@@ -9,6 +9,8 @@ from fakeredis import FakeServer
 from redis.asyncio import Redis
 
 from relay.append import Limits
+from relay.append.script import pack
+from relay.append.waiting import Waiting
 from relay.contract.connect import connect
 from relay.contract.errors import Overloaded, StoreFull, StoreUnavailable, TryLater
 from relay.contract.event import Appended, Duplicate
@@ -16,7 +18,7 @@ from relay.contract.wire import Command, Wire
 from tests.eager import tasks_that_end_at_once
 from tests.fakes import fake_store
 from tests.making import make_identified
-from tests.relay.appending import Bench, entry_id, make_bench
+from tests.relay.appending import KEYS, Bench, entry_id, make_bench
 from tests.servers import Server, free_port
 from tests.waiting import wait_until
 
@@ -211,6 +213,27 @@ async def test_an_event_that_waits_is_stored_when_the_store_is_back() -> None:
 
     assert list(await bench.events()) == [result.entry_id]
     assert bench.heard.connections == 1
+
+
+async def test_an_older_event_that_comes_from_elsewhere_keeps_its_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It does not wait for that of those who were here before it."""
+    bench = make_bench(fake_store(), limits=Limits(deadline_seconds=3600))
+    under_way, may_end = hold_up(monkeypatch)
+    here = bench.appender.append(make_identified("evt_1"))
+    await under_way.wait()
+    loop = asyncio.get_running_loop()
+    older = Waiting(pack(make_identified("evt_2"), KEYS), loop.create_future(), loop.time() - 3600)
+
+    bench.appender._take([older])
+    async with asyncio.timeout(10):
+        with pytest.raises(StoreUnavailable):
+            await older.answer
+    may_end.set()
+
+    assert isinstance(await here, Appended)
+    await bench.appender.stop()
 
 
 @pytest.mark.redis

@@ -1,0 +1,131 @@
+"""A gateway over a cluster: each server's trouble is that of its own endpoints."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import pytest
+from structlog.testing import capture_logs
+
+from relay.contract.cluster import look, nodes
+from tests.clusters import Node, SixNodes
+from tests.integration.gateways import Running, body_of, running
+from tests.relay.cluster.load import Load, slot_of, stored, tags_of
+from tests.servers import Server
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.redis
+
+
+@asynccontextmanager
+async def serving(six: SixNodes, tags: list[str]) -> AsyncIterator[Running]:
+    """Run a gateway with an endpoint for each tag."""
+    section = {"provider": "unipile", "secrets": [{"env": "UNIPILE_WEBHOOK_SECRET"}]}
+    toml = {"endpoints": dict.fromkeys(tags, section), "append_deadline_seconds": 1.0}
+    async with running(cast("Server", six), toml) as gateway:
+        yield gateway
+
+
+async def send(gateway: Running, tag: str, event_id: str) -> tuple[int, Any]:
+    """Send an event to an endpoint; give status and body."""
+    answer = await gateway.send(body_of(event_id), path=f"/webhooks/{tag}")
+    return answer.status, await answer.json(content_type=None)
+
+
+def there(six: SixNodes, victim: Node, tags: list[str]) -> list[str]:
+    """Give the tags that a server holds."""
+    return [tag for tag in tags if six.owner(slot_of(tag)) is victim]
+
+
+async def test_a_dead_primary_is_no_trouble_of_other_endpoints(six: SixNodes) -> None:
+    """They are answered 200 all along; its own get 503, and 200 when its replica is there."""
+    tags = tags_of(six)
+    victim = six.owner(slot_of(tags[0]))
+    theirs = there(six, victim, tags)
+    ready: set[int] = set()
+    async with serving(six, tags) as gateway:
+
+        async def take(tag: str, event_id: str) -> bool:
+            status, _ = await send(gateway, tag, event_id)
+            assert status in {200, 503}
+            ready.add((await gateway.ask("/readyz"))[0])
+            return status == 200
+
+        load = Load(take, tags)
+        async with load.running():
+            await load.until_more(5)
+            victim.kill()
+            await load.until_more(5, *theirs)
+
+    assert ready == {200}
+    assert {load.refused[tag] for tag in tags if tag not in theirs} == {0}
+    for tag in tags:
+        ids = await stored(six, tag)
+        assert len(set(ids)) == len(ids)
+
+
+async def test_a_full_primary_stops_its_own_endpoints_only(six: SixNodes) -> None:
+    """The others have room; the gateway stays ready."""
+    tags = tags_of(six)
+    victim = six.owner(slot_of(tags[0]))
+    theirs = there(six, victim, tags)
+    async with serving(six, tags) as gateway:
+        for tag in tags:
+            assert (await send(gateway, tag, "evt_1"))[0] == 200
+        await look(gateway.store)
+        victim.ask("CONFIG", "SET", "maxmemory", 1)
+        try:
+            await wait_until(
+                lambda: any(map(gateway.gateway.capacity.is_full_at, nodes(gateway.store))),
+                description="it is known to be full",
+            )
+            answers = {tag: await send(gateway, tag, "evt_2") for tag in tags}
+            ready = await gateway.ask("/readyz")
+        finally:
+            victim.ask("CONFIG", "SET", "maxmemory", 0)
+
+    assert {tag for tag, (status, _) in answers.items() if status == 503} == set(theirs)
+    assert {answers[tag][1]["reason"] for tag in theirs} == {"store_full"}
+    assert ready[0] == 200
+
+
+async def test_events_that_come_before_the_cluster_is_known_wait_for_it(six: SixNodes) -> None:
+    """The first of a gateway's life are not refused."""
+    tags = tags_of(six)
+    async with serving(six, tags) as gateway:
+        answers = await asyncio.gather(*[send(gateway, tag, "evt_1") for tag in tags])
+
+    assert [status for status, _ in answers] == [200] * len(tags)
+
+
+async def test_a_url_of_a_single_server_is_named_where_it_leads_to_a_cluster(
+    six: SixNodes,
+) -> None:
+    """Most keys would be refused; the log says what to write."""
+    url = six.nodes[0]._own_url
+    with capture_logs() as captured:
+        async with running(cast("Server", six), {"redis": {"url": url}}):
+            await wait_until(
+                lambda: any(line["event"] == "store_is_a_cluster" for line in captured),
+                description="it is said",
+            )
+
+    (line,) = (line for line in captured if line["event"] == "store_is_a_cluster")
+    assert "redis+cluster://" in line["advice"]
+
+
+async def test_a_url_of_a_cluster_is_named_where_it_leads_to_a_single_server(
+    server: Server,
+) -> None:
+    """Nothing would work; the log says what to write."""
+    url = f"redis+cluster://127.0.0.1:{server.port}"
+    with capture_logs() as captured:
+        async with running(server, {"redis": {"url": url}}):
+            await wait_until(
+                lambda: any(line["event"] == "store_is_no_cluster" for line in captured),
+                description="it is said",
+            )
+
+    (line,) = (line for line in captured if line["event"] == "store_is_no_cluster")
+    assert "redis://" in line["advice"]

@@ -1,0 +1,139 @@
+"""Appending to six servers while a slot moves, and while a primary dies."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from relay.append import Limits
+from relay.append.spread import SpreadAppender
+from relay.contract.connect import connect
+from relay.contract.errors import StoreFull, TryLater
+from tests.clusters import SixNodes
+from tests.making import make_identified
+from tests.relay.appending import KEYS, Heard
+from tests.relay.cluster.load import Load, slot_of, stored, tags_of
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.redis
+
+
+@pytest.fixture(params=[0, 1], ids=["local", "replicated"])
+def replicas(request: pytest.FixtureRequest) -> int:
+    """How many replicas must have an event before it is taken."""
+    return int(request.param)
+
+
+@pytest.fixture
+async def load(
+    six: SixNodes, replicas: int, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Load]:
+    """Two endpoints on each of the three primaries; an event waits for longer than a failover."""
+    # What is learnt is learnt from errors.
+    monkeypatch.setattr("relay.contract.cluster.topology.LOOK_EVERY_SECONDS", 3600.0)
+    client = connect(six.url, role="append")
+    appender = SpreadAppender(
+        client,
+        KEYS,
+        observer=Heard(),
+        limits=Limits(deadline_seconds=25.0),
+        tags=["unipile"],
+        replicas=replicas,
+    )
+
+    async def take(tag: str, event_id: str) -> bool:
+        try:
+            await appender.append(make_identified(event_id, tag=tag))
+        except TryLater:
+            return False
+        return True
+
+    yield Load(take, tags_of(six))
+    await appender.stop()
+    await client.aclose()
+
+
+async def test_nothing_is_lost_or_doubled_while_a_slot_moves(six: SixNodes, load: Load) -> None:
+    """Whatever moment its keys go over at; the other endpoints notice nothing."""
+    moved = load.tags[0]
+    slot = slot_of(moved)
+    goal = next(node for node in six.primaries if node is not six.owner(slot))
+    async with load.running():
+        await load.until_more(20)
+        source = six.begin_move(slot, goal)
+        await load.until_more(5, *load.tags[1:])
+        while six.move_keys(slot, source, goal, count=1):
+            await load.until_more(1, *load.tags[1:])
+        six.end_move(slot, goal)
+        await load.until_more(20)
+
+    assert six.owner(slot) is goal
+    for tag in load.tags:
+        assert sorted(await stored(six, tag)) == sorted(load.taken[tag])
+    assert set(load.refused.values()) == {0}
+
+
+async def test_a_dead_primary_holds_up_its_own_endpoints_only(
+    six: SixNodes, load: Load, replicas: int
+) -> None:
+    """Theirs wait until its replica has its place; the others' are taken all along.
+
+    Where a replica must confirm, nothing that was taken is gone with the dead one.
+    """
+    victim = six.owner(slot_of(load.tags[0]))
+    theirs = [tag for tag in load.tags if six.owner(slot_of(tag)) is victim]
+    others = [tag for tag in load.tags if tag not in theirs]
+    async with load.running():
+        await load.until_more(20)
+        victim.kill()
+        await load.until_more(20, *others)
+        if replicas:  # the new one needs one too
+            await wait_until(
+                lambda: six.owner(slot_of(theirs[0])) is not victim, description="it is replaced"
+            )
+            await asyncio.to_thread(victim.start)
+        await load.until_more(20, *theirs)
+
+    assert len(theirs) == 2
+    assert {load.refused[tag] for tag in (others if replicas else load.tags)} == {0}
+    for tag in load.tags:
+        there = await stored(six, tag)
+        assert len(set(there)) == len(there)
+        assert set(there) <= set(load.taken[tag])
+        # What the dead one confirmed alone is gone with it: so is asynchronous replication.
+        assert (tag in theirs and not replicas) or len(there) == len(load.taken[tag])
+
+
+async def test_a_sleeping_primary_holds_up_its_own_endpoints_only(
+    six: SixNodes, load: Load, replicas: int
+) -> None:
+    """Its connections stand, and say nothing."""
+    victim = six.owner(slot_of(load.tags[0]))
+    theirs = [tag for tag in load.tags if six.owner(slot_of(tag)) is victim]
+    others = [tag for tag in load.tags if tag not in theirs]
+    async with load.running():
+        await load.until_more(5)
+        victim.fall_asleep()
+        try:
+            await load.until_more(20, *others)
+            await wait_until(
+                lambda: six.owner(slot_of(theirs[0])) is not victim, description="it is replaced"
+            )
+        finally:
+            victim.wake_up()
+        await load.until_more(5, *theirs)
+
+    assert {load.refused[tag] for tag in (others if replicas else load.tags)} == {0}
+    for tag in load.tags:
+        there = await stored(six, tag)
+        assert len(set(there)) == len(there)
+
+
+async def test_an_event_that_waited_for_the_map_finds_its_server_full(six: SixNodes) -> None:
+    """Nothing is sent there, as for one that comes later."""
+    client = connect(six.url, role="append")
+    appender = SpreadAppender(client, KEYS, is_full_at=lambda _: True)
+
+    with pytest.raises(StoreFull):
+        await appender.append(make_identified("evt_1"))
+    await appender.stop()
+    await client.aclose()
