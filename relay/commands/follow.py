@@ -12,6 +12,7 @@ from redis.exceptions import AuthenticationError
 
 from relay.commands import catalog
 from relay.commands.store import Store
+from relay.contract.cluster import is_cluster, slot_of_key
 from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError, text_of
 from relay.contract.display import warn
 from relay.contract.patterns import Pattern
@@ -20,6 +21,8 @@ from relay.contract.stream import Stream
 ENTRIES_PER_READ = 100
 LOOK_SECONDS = 10.0
 PAUSE_SECONDS = 1.0
+# Of a cluster many slots are read, and nobody waits in each.
+POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +97,10 @@ class _Reader:
         """Wait for entries; nothing may come."""
         if asyncio.get_running_loop().time() - self._looked_at > LOOK_SECONDS:
             await self._look()
-        batch: list[tuple[bytes, list[Any]]] = await self._store.redis.xread(  # type: ignore[assignment]
-            dict(self._read_to),  # type: ignore[arg-type]
-            count=ENTRIES_PER_READ,
-            block=self._block_ms,
-        )
+        redis = self._store.redis
+        batch = await (self._poll() if is_cluster(redis) else self._block())
         found = []
-        for name, entries in batch or ():
+        for name, entries in batch:
             key = text_of(name)
             self._read_to[key] = text_of(entries[-1][0])
             if key == self._store.keys.control:
@@ -111,6 +111,31 @@ class _Reader:
                     for entry_id, fields in entries
                 ]
         return found
+
+    async def _block(self) -> list[tuple[bytes, list[Any]]]:
+        batch: Any = await self._store.redis.xread(
+            dict(self._read_to),  # type: ignore[arg-type]
+            count=ENTRIES_PER_READ,
+            block=self._block_ms,
+        )
+        return batch or []
+
+    async def _poll(self) -> list[tuple[bytes, list[Any]]]:
+        """Read each slot's streams by a command of their own, until some have entries."""
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + self._block_ms / 1000
+        while True:
+            by_slot: dict[int, dict[str, str]] = {}
+            for key, last_id in self._read_to.items():
+                by_slot.setdefault(slot_of_key(key), {})[key] = last_id
+            pipeline = self._store.redis.pipeline(transaction=False)
+            for keys in by_slot.values():
+                pipeline.xread(dict(keys), count=ENTRIES_PER_READ)  # type: ignore[arg-type]
+            replies = await pipeline.execute()
+            batch = [each for reply in replies for each in reply or ()]
+            if batch or loop.time() >= ends_at:
+                return batch
+            await asyncio.sleep(POLL_SECONDS)
 
     async def _look(self) -> None:
         for stream in await catalog.streams(self._store, [self._pattern]):

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 
 from relay.commands import catalog
 from relay.commands.store import Store, gateway_settings
+from relay.contract.cluster import nodes
 from relay.contract.connect import ResponseError, text_of
 from relay.contract.control import tell_of_stream
 from relay.contract.errors import ConfigurationFault
@@ -48,7 +49,7 @@ async def check_books(store: Store, environ: Mapping[str, str]) -> list[Finding]
 async def repair(store: Store, environ: Mapping[str, str]) -> list[Finding]:
     """Put back what is missing, and say what was done.
 
-    Looks at every key of the server once.
+    Looks at every key of each server once.
     """
     there = [stream async for stream in _existing(store)]
     findings = await _add_tags(store, _configured_tags(environ) | {stream.tag for stream in there})
@@ -103,10 +104,11 @@ async def _groups(store: Store, stream: Stream) -> set[str] | None:
 async def _existing(store: Store) -> AsyncIterator[Stream]:
     """Find every stream under our prefix by its key."""
     before = f"{store.keys.prefix}:{{"
-    async for key in store.redis.scan_iter(match=f"{before}*", count=SCAN_KEYS, _type="stream"):
-        tag, closed, event_type = text_of(key).removeprefix(before).partition("}:")
-        if closed and is_name(endpoint_of(tag)) and _is_ours(event_type):
-            yield Stream(tag, event_type, text_of(key))
+    for node in nodes(store.redis):
+        async for key in node.scan_iter(match=f"{before}*", count=SCAN_KEYS, _type="stream"):
+            tag, closed, event_type = text_of(key).removeprefix(before).partition("}:")
+            if closed and is_name(endpoint_of(tag)) and _is_ours(event_type):
+                yield Stream(tag, event_type, text_of(key))
 
 
 def _is_ours(event_type: str) -> bool:

@@ -1,9 +1,11 @@
 """Looks at configuration and store, and gives what was found."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from relay.commands.check import books, server
 from relay.commands.check.caps import check_caps
+from relay.commands.check.cluster import check_servers
 from relay.commands.check.configuration import check_configuration
 from relay.commands.check.index import check_index
 from relay.commands.check.spool import check_spool
@@ -41,7 +43,8 @@ async def _check_store(
     work = books.repair if repair else books.check_books
     try:
         async with opened(settings) as store:
-            findings += await server.check_server(store, _replicas(environ))
+            ask = partial(server.check_server, replicas=_replicas(environ))
+            findings += await check_servers(store, ask)
             findings += await check_index(store, _endpoints(environ))
             findings += await check_caps(store)
             findings += await work(store, environ)

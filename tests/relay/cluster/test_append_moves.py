@@ -1,5 +1,6 @@
 """Appending to six servers while a slot moves, and while a primary dies."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
