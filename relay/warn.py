@@ -5,11 +5,13 @@ server already is not said again.
 """
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import structlog
 from redis.asyncio import Redis
 
-from relay.contract.connect import ResponseError, text_of
+from relay.contract import cluster
+from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError, text_of
 from relay.finding import Finding
 from relay.judge import (
     NOT_PERMITTED,
@@ -20,6 +22,9 @@ from relay.judge import (
     judge_replicas,
     judge_role,
 )
+
+if TYPE_CHECKING:
+    from relay.contract.address import Host
 
 LOOK_SECONDS = 60.0
 
@@ -37,9 +42,9 @@ class Warnings:
     def __init__(self, redis: Redis, replicas: int) -> None:
         self._redis = redis
         self._replicas = replicas
-        self._server = ""
-        # What was looked at -> how it was.
-        self._said: dict[str, str] = {}
+        # Of each address the server that was met there; and what was looked at -> how it was.
+        self._servers: dict[Host, str] = {}
+        self._said: dict[Host, dict[str, str]] = {}
         self._wake = asyncio.Event()
 
     def connected(self) -> None:
@@ -58,19 +63,32 @@ class Warnings:
                 pass
 
     async def look(self) -> None:
-        """Ask the store once, and say what is new.
+        """Ask the store once, of a cluster each server, and say what is new.
 
         Raises:
-            RedisError, OSError: It is away.
+            RedisError, OSError: It is away, or the last of several that are.
         """
-        info = await read_info(self._redis)
+        problem: Exception | None = None
+        await cluster.look(self._redis)
+        for node in cluster.nodes(self._redis):
+            try:
+                await self._look_at(node)
+            except UNKNOWN_OUTCOME as error:  # the others are looked at all the same
+                problem = error
+        if problem is not None:
+            raise problem
+
+    async def _look_at(self, node: Redis) -> None:
+        info, host = await read_info(node), cluster.address_of(node)
         server = str((info or {}).get("run_id", ""))
-        if server != self._server:
-            self._server, self._said = server, {}
-        for finding in self._judge(info, await read_settings(self._redis)):
-            if finding.state not in {"ok", self._said.get(finding.what)}:
-                _say(finding)
-            self._said[finding.what] = finding.state
+        if server != self._servers.get(host):
+            self._servers[host], self._said[host] = server, {}
+        said = self._said[host]
+        where = f"{host}: " if cluster.is_cluster(self._redis) else ""
+        for finding in self._judge(info, await read_settings(node)):
+            if finding.state not in {"ok", said.get(finding.what)}:
+                _say(finding, where)
+            said[finding.what] = finding.state
 
     def _judge(self, info: Facts | None, config: Facts | None) -> list[Finding]:
         found = judge_keeping(info, config)
@@ -108,9 +126,10 @@ async def read_settings(redis: Redis, *more: str) -> Facts | None:
     return facts
 
 
-def _say(finding: Finding) -> None:
+def _say(finding: Finding, where: str) -> None:
     if finding.found.startswith(NOT_PERMITTED):
         # Many providers let nobody ask, and keep well what they keep.
         _log.info("store_not_judged", command=finding.what, advice=finding.advice)
         return
-    _log.warning("store_at_risk", what=finding.what, found=finding.found, advice=finding.advice)
+    found = where + finding.found
+    _log.warning("store_at_risk", what=finding.what, found=found, advice=finding.advice)

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from relay.contract.connect import connect
 from relay.warn import Warnings
+from tests.clusters import SixNodes
 from tests.servers import Server
 
 pytestmark = pytest.mark.redis
@@ -71,3 +72,19 @@ async def test_a_store_that_lets_nobody_ask_is_not_warned_of(
         ("store_not_judged", "info", "INFO"),
         ("store_not_judged", "info", "CONFIG GET"),
     ]
+
+
+async def test_each_server_of_a_cluster_is_warned_of_by_its_address(six: SixNodes) -> None:
+    """What one lacks the others may have."""
+    one, *others = six.primaries
+    for node in others:
+        node.ask("CONFIG", "SET", "maxmemory", "1gb")
+    client = connect(six.url, role="test")
+    with capture_logs() as captured:
+        await Warnings(client, 0).look()
+    await client.aclose()
+    for node in others:
+        node.ask("CONFIG", "SET", "maxmemory", 0)
+
+    unbounded = [line["found"] for line in captured if line.get("what") == "memory"]
+    assert [found.rpartition(": ")[0] for found in unbounded] == [one.address]

@@ -181,7 +181,7 @@ async def test_a_server_that_hangs_does_not_keep_the_map_from_being_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The next one is asked; later the one that failed comes last."""
-    monkeypatch.setattr(topology.random, "sample", lambda some, _: list(some))
+    monkeypatch.setattr("random.sample", lambda some, _: list(some))
     made = Scripted()
     await cluster.look(made.client)
     made.silent = {A}
