@@ -69,8 +69,7 @@ class Warnings:
             RedisError, OSError: It is away, or the last of several that are.
         """
         problem: Exception | None = None
-        await cluster.look(self._redis)
-        for node in cluster.nodes(self._redis):
+        for node in await cluster.known_nodes(self._redis):
             try:
                 await self._look_at(node)
             except UNKNOWN_OUTCOME as error:  # the others are looked at all the same

@@ -114,10 +114,7 @@ class SpreadAppender(Appender):
         Raises:
             RedisError: None would, or all are away.
         """
-        try:
-            cluster.nodes(self._redis)
-        except ClusterUnknown:
-            await cluster.look(self._redis)
+        await cluster.known_nodes(self._redis)
         asked: dict[Redis, str] = {}
         for tag in self._tags:
             with suppress(ClusterUnknown):  # nobody has it now; others may have theirs

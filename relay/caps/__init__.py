@@ -20,6 +20,7 @@ from relay.append.drop import drop_to
 from relay.caps.report import CapReport
 from relay.caps.sizes import SHORTEST_SECONDS, Sizes
 from relay.contract.caps import MAX_STREAMS, PRESSED_RATIO, Cap, Caps, store_bytes_of
+from relay.contract.cluster import known_nodes
 from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError, text_of
 from relay.contract.keys import UNIDENTIFIED, Keys, endpoint_of
 from relay.contract.stream import Stream
@@ -89,8 +90,7 @@ class StreamCaps(StreamLimits):
 
     async def look(self) -> None:
         """Ask the store once."""
-        memory = await self._redis.info("memory")
-        used_bytes, store_bytes = int(memory["used_memory"]), store_bytes_of(memory)
+        used_bytes, store_bytes = await self._memory()
         now = asyncio.get_running_loop().time()
         (before, last), self._last = self._last, (now, used_bytes)
         growth = max(0.0, (used_bytes - last) / max(now - before, 0.001)) if before else 0.0
@@ -103,6 +103,12 @@ class StreamCaps(StreamLimits):
             return
         await self._list(now)
         await self._look_at_streams(store_bytes, growth, now)
+
+    async def _memory(self) -> tuple[int, int]:
+        """Say how much the store uses and may use; of a cluster the fullest, and the smallest."""
+        each = [await node.info("memory") for node in await known_nodes(self._redis)]
+        used_bytes = max(int(memory["used_memory"]) for memory in each)
+        return used_bytes, min(map(store_bytes_of, each))
 
     async def _look_at_streams(self, store_bytes: int, growth: float, now: float) -> None:
         bounded = [(each, self._cap(each).bytes_of(store_bytes)) for each in self._streams]

@@ -24,6 +24,7 @@ __all__ = [
     "address_of",
     "at",
     "is_cluster",
+    "known_nodes",
     "learn",
     "look",
     "nodes",
@@ -68,6 +69,19 @@ def nodes(redis: Redis) -> list[Redis]:
         ClusterUnknown: Nobody has said yet which there are.
     """
     return redis.topology.primaries() if isinstance(redis, ClusterRedis) else [redis]
+
+
+async def known_nodes(redis: Redis) -> list[Redis]:
+    """Give the same as `nodes`, asked for first where nothing is known.
+
+    Raises:
+        ClusterUnknown: None of the servers answered.
+    """
+    try:
+        return nodes(redis)
+    except ClusterUnknown:
+        await look(redis)
+    return nodes(redis)
 
 
 def ranges(redis: Redis) -> list[SlotRange]:
