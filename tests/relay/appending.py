@@ -76,6 +76,13 @@ class Bench:
     appender: Appender
     heard: Heard
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a flush has events in hand, to whatever server."""
+        appender = self.appender
+        parts = appender._parts.values() if isinstance(appender, SpreadAppender) else ()
+        return any(each._in_flight for each in (appender, *parts))
+
     async def append(self, *events: IdentifiedEvent) -> list[Result]:
         """Append events at once, so that they share a flush; give results and errors."""
         calls = (self._append(event) for event in events)

@@ -69,7 +69,7 @@ async def test_who_gives_up_leaves_the_events_on_their_way(
 
     monkeypatch.setattr(Wire, "exchange", held_up)
     first = asyncio.create_task(bench.append(make_identified("evt_1")))
-    await wait_until(lambda: bool(bench.appender._in_flight), description="one is under way")
+    await wait_until(lambda: bench.is_under_way, description="one is under way")
     second = asyncio.create_task(bench.append(make_identified("evt_2")))
     await wait_until(lambda: bench.appender.waiting == 1, description="another waits")
     bench.appender.give_up()
