@@ -5,7 +5,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from redis.exceptions import ClusterDownError, ReadOnlyError, TryAgainError
+from redis.exceptions import AskError, ClusterDownError, ReadOnlyError, TryAgainError
 
 from relay.contract.connect import OutOfMemoryError, RedisError, ResponseError
 from relay.contract.logs import Logger
@@ -13,7 +13,7 @@ from relay.contract.logs import Logger
 FIRST_PAUSE_SECONDS = 0.05
 LAST_PAUSE_SECONDS = 2.0
 # Refusals that pass by themselves: by redis-py's class, or by a word where it has none.
-PASSING_KINDS = (OutOfMemoryError, ReadOnlyError, ClusterDownError, TryAgainError)
+PASSING_KINDS = (OutOfMemoryError, ReadOnlyError, ClusterDownError, TryAgainError, AskError)
 PASSING_WORDS = ("BUSY ", "MISCONF", "NOREPLICAS", "READONLY", "OOM ")
 
 ReplyT = TypeVar("ReplyT")

@@ -1,7 +1,7 @@
 """Decision in: acknowledged, parked for another attempt, or moved to the dead letters.
 
-The only place that acknowledges. Acknowledgements are collected for a few milliseconds and sent
-together; one that is lost in a crash costs a second run, never an event.
+The only place that acknowledges. In a cluster each tag's acknowledgements go by themselves: the
+tags lie on different nodes, and one that is away must not keep the entries of the others.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from consumers.acks import AckQueue, Acks
 from consumers.consumer import Consumer
 from consumers.entry import HeldEntry, History, written
 from consumers.lease import UNBOUNDED
@@ -20,14 +21,14 @@ from consumers.rooms import Room
 from consumers.suspects.strikes import Strikes
 from consumers.telling import about
 from consumers.waiting.later import LATER_SECONDS, put_off
-from relay.contract.connect import ResponseError
+from relay.contract.cluster import is_cluster
+from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError
 from relay.contract.duties import cancel
 from relay.contract.script import Call, Script
 from relay.contract.stream import Stream
 from relay.contract.wire import Command, Wire
 
-ACK_DELAY_SECONDS = 0.005
-BATCH = 256
+HAND_BACK_BATCH = 256
 DEAD_LETTERS_KEPT = 100_000
 DEAD_LETTERS_KEPT_MS = 30 * 86_400_000
 REFUSED_PAUSE_SECONDS = 15.0
@@ -48,9 +49,10 @@ class Settler:
     def __init__(self, us: Consumer) -> None:
         self._us = us
         self._wire = Wire(us.redis)
-        self._acks: list[tuple[HeldEntry, Room]] = []
-        self._enough = asyncio.Event()
-        self._flusher: asyncio.Task[None] | None = None
+        self._acks = AckQueue(self._send_acks)
+        # In a cluster, where the tags lie on different nodes.
+        self._by_tag: dict[str, AckQueue] = {}
+        self._in_cluster = is_cluster(us.redis)
         self._refused: set[asyncio.Task[None]] = set()
         self.on_late: Callable[[HeldEntry], None] = lambda _: None
         self.strikes = Strikes(us, self._lost)
@@ -121,8 +123,8 @@ class Settler:
         """
         handed_back = 0
         refused: dict[Stream, Exception] = {}
-        for start in range(0, len(entries), BATCH):
-            batch = entries[start : start + BATCH]
+        for start in range(0, len(entries), HAND_BACK_BATCH):
+            batch = entries[start : start + HAND_BACK_BATCH]
             calls = [self._parking(entry, 0, None) for entry in batch]
             for entry, reply in zip(batch, await _park.many(self._us.redis, calls), strict=True):
                 if isinstance(reply, Exception):
@@ -156,50 +158,40 @@ class Settler:
 
     async def flush(self) -> None:
         """Send every acknowledgement that waits."""
-        while self._flusher is not None:
-            self._enough.set()
-            await asyncio.wait({self._flusher})
+        await asyncio.gather(*(queue.flush() for queue in [self._acks, *self._by_tag.values()]))
 
     def acknowledge(self, entry: HeldEntry, room: Room) -> None:
         """Have an entry acknowledged with the next that are, soon; no suspect, see `settle`."""
-        acks = self._acks
-        acks.append((entry, room))
-        # In a lane the next entry waits for this to be stored; so may the room's next read.
-        if entry.lane or len(acks) >= BATCH or room.is_starved:
-            self._enough.set()
-        if self._flusher is None:
-            # Not by the loop's factory: a task that began at once could have ended before this.
-            self._flusher = asyncio.Task(self._flush_all(), name="ack-flush")
+        if self._in_cluster:
+            self._acks_in(entry.stream.tag).add(entry, room)
+        else:
+            self._acks.add(entry, room)
 
-    async def _flush_all(self) -> None:
-        try:
-            while self._acks:
-                if not self._enough.is_set():
-                    await self._wait_for_more()
-                self._enough.clear()
-                batch, self._acks = self._acks[:BATCH], self._acks[BATCH:]
-                await persist(lambda batch=batch: self._send_acks(batch))  # type: ignore[misc]
-                for entry, room in batch:
-                    room.give_back(entry)
-                batch[0][1].tell_of_room()
-        finally:
-            self._flusher = None
+    def _acks_in(self, tag: str) -> AckQueue:
+        queue = self._by_tag.get(tag)
+        if queue is None:
+            queue = self._by_tag[tag] = AckQueue(self._send_acks_of_tag)
+        return queue
 
-    async def _wait_for_more(self) -> None:
-        try:
-            async with asyncio.timeout(ACK_DELAY_SECONDS):
-                await self._enough.wait()
-        except TimeoutError:
-            pass
+    async def _send_acks(self, batch: Acks) -> None:
+        """Send a batch over the one connection that is kept for it."""
+        _judge(await self._wire.exchange(self._acks_of(batch)))
 
-    async def _send_acks(self, batch: list[tuple[HeldEntry, Room]]) -> None:
-        for reply in _each(await self._wire.exchange(self._acks_of(batch))):
-            if isinstance(reply, ResponseError) and passes(reply):
-                raise reply  # all of it is sent again: an acknowledgement may be repeated
-            if isinstance(reply, Exception):
-                _log.error("ack_refused", error=type(reply).__name__)
+    async def _send_acks_of_tag(self, batch: Acks) -> None:
+        """Send a batch of one tag to the node that holds it, wherever that is by now."""
+        acks, books = self._sorted_out(batch)
+        pipeline = self._us.redis.pipeline(transaction=bool(books))
+        for command in [*acks, *books]:
+            pipeline.execute_command(*command)
+        _judge(await pipeline.execute(raise_on_error=False))
 
-    def _acks_of(self, batch: list[tuple[HeldEntry, Room]]) -> list[Command]:
+    def _acks_of(self, batch: Acks) -> list[Command]:
+        acks, books = self._sorted_out(batch)
+        # Together with what the books say: an end between the two would leave that for ever.
+        return [("MULTI",), *acks, *books, ("EXEC",)] if books else acks
+
+    def _sorted_out(self, batch: Acks) -> tuple[list[Command], list[Command]]:
+        """Give what acknowledges a batch, and what removes its entries from the books."""
         ids: defaultdict[str, list[str]] = defaultdict(list)
         books: defaultdict[str, list[str]] = defaultdict(list)
         lease, lost = UNBOUNDED, False
@@ -211,12 +203,10 @@ class Settler:
                 for book in self._written_in(entry):
                     books[book].append(entry.member)
         group = self._us.group
-        commands: list[Command] = [("XACK", key, group, *some) for key, some in ids.items()]
-        if books:
-            # Together with what the books say: an end between the two would leave that for ever.
-            commands += [("HDEL", key, *members) for key, members in books.items()]
-            commands = [("MULTI",), *commands, ("EXEC",)]
-        return commands
+        return (
+            [("XACK", key, group, *some) for key, some in ids.items()],
+            [("HDEL", key, *members) for key, members in books.items()],
+        )
 
     def _written_in(self, entry: HeldEntry) -> list[str]:
         """Name the books that may hold something of an entry."""
@@ -326,6 +316,22 @@ class Settler:
                 continue
             room.let_go(entry)
             return
+
+
+def _judge(replies: list[Any]) -> None:
+    """Say what was refused for good.
+
+    Raises:
+        ResponseError: The refusal passes: all of it is sent again, as acknowledgements may be.
+        RedisError, OSError: A node has not answered; the same.
+    """
+    for reply in _each(replies):
+        if isinstance(reply, UNKNOWN_OUTCOME):
+            raise reply
+        if isinstance(reply, ResponseError) and passes(reply):
+            raise reply
+        if isinstance(reply, Exception):
+            _log.error("ack_refused", error=type(reply).__name__)
 
 
 def _each(replies: list[Any]) -> Iterator[Any]:

@@ -4,12 +4,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from redis.asyncio import Redis
 
 from consumers.entry import HeldEntry, History
 from consumers.retry import SetAside
 from consumers.rooms import Room
 from consumers.settle import Settler
+from relay.contract.cluster import is_cluster
 from tests.consumers.making import dead_letters, due_times, histories, make_entry, pending
 
 SET_ASIDE = SetAside("attempts_spent", "ValueError: last")
@@ -48,6 +50,12 @@ class Scene:
             fields=dict(entry.fields),
             history=History(attempts, first_error),
         )
+
+
+def unless_in_cluster(store: Redis) -> None:
+    """Leave a test out that looks at the one wire over which acknowledgements go elsewhere."""
+    if is_cluster(store):
+        pytest.skip("in a cluster acknowledgements go over no wire")
 
 
 Act = Callable[[Scene], Awaitable[Any]]

@@ -271,7 +271,7 @@ class SteppedWorker:
 
     async def crash(self) -> None:
         """Forget everything at once."""
-        flusher = self.settler._flusher
+        flusher = self.settler._acks.flusher
         if flusher is not None:
             await cancel({flusher})
         await self.settler.stop()

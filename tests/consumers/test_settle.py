@@ -35,7 +35,7 @@ from tests.consumers.making import (
     pending,
     read_as,
 )
-from tests.consumers.settling import SET_ASIDE, Scene, park, set_aside
+from tests.consumers.settling import SET_ASIDE, Scene, park, set_aside, unless_in_cluster
 from tests.consumers.waiting_long import make_again, waiting_long
 from tests.eager import tasks_that_end_at_once
 from tests.waiting import wait_until
@@ -392,7 +392,8 @@ async def test_acknowledgements_go_on_where_tasks_begin_at_once(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker's start-up may ask for that; what ends as it begins is not the last that is sent."""
-    monkeypatch.setattr("consumers.settle.BATCH", 1)
+    unless_in_cluster(scene.store)
+    monkeypatch.setattr("consumers.acks.BATCH", 1)
     sent: list[object] = []
 
     async def exchange(_: Wire, commands: Sequence[Command]) -> list[Any]:

@@ -26,7 +26,7 @@ from tests.consumers.making import (
     make_stream,
     pending,
 )
-from tests.consumers.settling import SET_ASIDE, Act, Scene, park, set_aside
+from tests.consumers.settling import SET_ASIDE, Act, Scene, park, set_aside, unless_in_cluster
 from tests.servers import Server
 from tests.waiting import wait_until
 
@@ -250,6 +250,7 @@ async def test_a_refused_acknowledgement_is_sent_again(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A busy store must not leave an entry pending under a consumer that has forgotten it."""
+    unless_in_cluster(scene.store)
     real = Wire.exchange
     refused: list[bool] = []
 

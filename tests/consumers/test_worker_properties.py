@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 )
 from redis.asyncio import Redis
 
-from consumers import persist, read, settle, sweep
+from consumers import acks, persist, read, sweep
 from consumers.entry import HeldEntry
 from consumers.retry import Retry
 from consumers.suspects.suspicion import POISON_STRIKES
@@ -357,7 +357,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(read, "LAST_PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(persist, "FIRST_PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(persist, "LAST_PAUSE_SECONDS", 0.0)
-    monkeypatch.setattr(settle, "ACK_DELAY_SECONDS", 3600.0)
+    monkeypatch.setattr(acks, "DELAY_SECONDS", 3600.0)
 
 
 def live_through(make_client: Callable[[], Redis], examples: int) -> None:
