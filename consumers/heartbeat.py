@@ -12,9 +12,10 @@ from contextlib import suppress
 
 import structlog
 from redis import Redis  # noqa: TC002 - it is in the public signature
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from consumers.lease import Lease
+from relay.contract.cluster.threaded import ThreadedClusterRedis, primaries_of
 from relay.contract.connect_sync import connect_sync
 from relay.contract.script import Script
 
@@ -50,7 +51,8 @@ class Heartbeat:
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self._last_tick = clock()
         self._answering_since: float | None = None
-        self._run_id: str | None = None
+        # The processes that were the store at the last beat.
+        self._servers: set[str] = set()
         self._is_new_connection = True
         self._stalled = False
         # Called after each beat, with the client: what lives as long as the beat does.
@@ -128,8 +130,7 @@ class Heartbeat:
             wait_seconds = BEAT_SECONDS
             try:
                 if self._loop_lives():
-                    self._beat()
-                    self.on_beat(self._redis)
+                    self._beat_and_renew()
             except (RedisError, OSError) as error:
                 if self._answering_since is not None:
                     _log.warning("heartbeat_missed", error=type(error).__name__)
@@ -138,6 +139,15 @@ class Heartbeat:
                 # Whoever answered may have become a replica: the next beat looks for the primary.
                 self._redis.connection_pool.disconnect()
             self._stopping.wait(wait_seconds)
+
+    def _beat_and_renew(self) -> None:
+        try:
+            self._beat()
+        except (RedisError, OSError):
+            if isinstance(self._redis, ThreadedClusterRedis):
+                self.on_beat(self._redis)  # what it renews may lie elsewhere
+            raise
+        self.on_beat(self._redis)
 
     def _beat(self) -> None:
         dead_ms = int(1000 * DEAD_SECONDS)
@@ -171,18 +181,20 @@ class Heartbeat:
         self._is_new_connection = True
 
     def _restarted(self) -> bool:
-        """Tell whether the store is another process than at the last beat, restarted or elsewhere.
+        """Tell whether the store, or a part of it, is another process than at the last beat.
 
         A server that has become a replica shows by itself: it refuses the beat.
         """
         is_new, self._is_new_connection = self._is_new_connection, False
         try:
-            server = self._redis.info("server")
-        except RedisError:
+            servers = {str(each.info("server").get("run_id")) for each in primaries_of(self._redis)}
+        except ResponseError:
             return is_new  # INFO is not permitted here: each connection may be to another one
-        run_id = str(server.get("run_id"))
-        before, self._run_id = self._run_id, run_id
-        return before is not None and before != run_id
+        except (RedisError, OSError):
+            # In a cluster one is away that has not taken the beat: others' beats may expire there.
+            return is_new or isinstance(self._redis, ThreadedClusterRedis)
+        before, self._servers = self._servers, servers
+        return bool(before) and not servers <= before
 
     def _loop_lives(self) -> bool:
         stall_seconds = self._clock() - self._last_tick

@@ -16,7 +16,9 @@ from consumers import heartbeat
 from consumers.consumer import Consumer
 from consumers.lease import Lease
 from consumers.persist import passes
-from relay.contract.connect import ResponseError
+from relay.contract.cluster import is_cluster
+from relay.contract.cluster.threaded import ThreadedClusterRedis
+from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError
 from relay.contract.script import Script
 from relay.contract.stream import Stream
 
@@ -77,13 +79,23 @@ class Ownership:
         # Keys of streams that others own and will give up to this process.
         self._promised: set[str] = set()
 
+    @property
+    def in_cluster(self) -> bool:
+        """Whether streams lie on several servers, of which one may be away."""
+        return is_cluster(self._us.redis)
+
     async def may_tell_death(self) -> bool:
         """Tell whether an ownership that has run out means that its owner is dead.
 
         Not where our own heartbeat has gone though we live: then all have stood still together, or
         the store was set back.
         """
-        return self._may_take_over() and await self._us.seems_alive()
+        try:
+            return self._may_take_over() and await self._us.seems_alive()
+        except UNKNOWN_OUTCOME:
+            if not self.in_cluster:
+                raise
+            return False  # nobody knows; the server of another stream may answer all the same
 
     async def take(self, stream: Stream, *, run_out: bool = True) -> Grant | None:
         """Become the owner of a stream, if nobody is.
@@ -110,23 +122,45 @@ class Ownership:
         return grant
 
     def renew(self, redis: Redis) -> None:
-        """Renew every ownership; called from the heartbeat's thread with its client."""
+        """Renew every ownership; called from the heartbeat's thread with its client.
+
+        Raises:
+            RedisError, OSError: The store is away, or a server of a cluster, which then keeps none
+                of the others from being asked.
+        """
+        away: set[Redis] = set()
+        lost: Exception | None = None
         for grant in list(self._grants.values()):
-            asked_at = self._clock()
+            server = redis
             try:
-                answer: Any = redis.eval(_own.text, 1, grant.book, *self._asking("renew"))
-            except ResponseError as error:
-                if passes(error):
+                if isinstance(redis, ThreadedClusterRedis):
+                    server = redis.at(("GET", grant.book))
+                if server not in away:
+                    self._renew(redis, grant)
+            except UNKNOWN_OUTCOME as error:
+                if not isinstance(redis, ThreadedClusterRedis):
                     raise
-                # This book is none any more; the other streams, and the beat, must go on.
-                grant.gone = True
-                continue
-            fence, promised = answer
-            if fence != grant.fence:
-                grant.gone = True
-                continue
-            grant.renewed_at = asked_at
-            grant.wanted |= bool(promised)
+                lost = error
+                away.add(server)
+        if lost is not None:
+            raise lost
+
+    def _renew(self, redis: Redis, grant: Grant) -> None:
+        asked_at = self._clock()
+        try:
+            answer: Any = redis.eval(_own.text, 1, grant.book, *self._asking("renew"))
+        except ResponseError as error:
+            if passes(error):
+                raise
+            # This book is none any more; the other streams, and the beat, must go on.
+            grant.gone = True
+            return
+        fence, promised = answer
+        if fence != grant.fence:
+            grant.gone = True
+            return
+        grant.renewed_at = asked_at
+        grant.wanted |= bool(promised)
 
     def forget(self, stream: Stream) -> None:
         """Take note that a stream is not ours any more."""

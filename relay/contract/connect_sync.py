@@ -15,7 +15,8 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelConnectionPool
 
-from relay.contract.address import Address, read_address
+from relay.contract.address import Address, read_address, write_address
+from relay.contract.cluster.threaded import ThreadedClusterRedis
 from relay.contract.connect import connection_options
 from relay.contract.following import LOOK_SECONDS
 from relay.contract.sentinels import ASK_SECONDS
@@ -43,6 +44,15 @@ def connect_sync(
         on_connect()
 
     address = read_address(url)
+    if address.kind == "cluster":
+        return ThreadedClusterRedis(
+            address.hosts,
+            lambda host: connect_sync(
+                write_address(address.at(host)),
+                timeout_seconds=timeout_seconds,
+                on_connect=on_connect,
+            ),
+        )
     options = connection_options(address) | {
         "protocol": 2,
         "retry": Retry(NoBackoff(), 0),
