@@ -24,10 +24,11 @@ from consumers.metrics.gather import Gathering
 from consumers.metrics.lag import Lag
 from consumers.order.lanes import make_room
 from consumers.order.own import Ownership
-from consumers.order.reader import BLOCK_SECONDS as ORDER_BLOCK_SECONDS
 from consumers.order.reader import OrderedReader
 from consumers.pausing import Pausing
-from consumers.read import BLOCK_SECONDS, Reader
+from consumers.read import Reader
+from consumers.read_by_tag import TagReaders
+from consumers.readers import Readers
 from consumers.rooms import House
 from consumers.settings import Settings
 from consumers.settle import Settler
@@ -83,8 +84,7 @@ class WorkerProcess:
         self._us = us = self._consumer_of(worker, settings)
         self._lifespan = Lifespan(worker)
         self._grace_seconds = settings.worker.grace_seconds
-        self._reads = BlockingConnection(url, "read", BLOCK_SECONDS)
-        self._news = BlockingConnection(url, "control", POLL_SECONDS)
+        self._news = BlockingConnection(url, "control", POLL_SECONDS, us.keys.control)
         self._duties = Duties()
         # What brings entries in besides reading; ends with it.
         self._intake = Duties()
@@ -93,14 +93,12 @@ class WorkerProcess:
         self._settler = Settler(us)
         self._crews = self._counted_crews(house, settings)
         self._discovery = Discovery(self._news, us, start=worker.start, routes=self._routes)
-        self._reader = Reader(
-            self._reads,
-            us,
+        self._readers = Readers(url, us)
+        self._reader = self._readers.shared(
             house=house,
             routes=self._routes,
             restore_groups=self._discovery.restore_groups,
         )
-        self._order = BlockingConnection(url, "order", ORDER_BLOCK_SECONDS)
         self._ordered = self._ordered_reader(house)
         house.on_room += (self._reader.room_regained, self._ordered.room_regained)
         self._discovery.on_new = self._found_streams
@@ -137,7 +135,7 @@ class WorkerProcess:
         ownership = Ownership(self._us, self._heartbeat.may_take_over)
         self._heartbeat.on_beat = ownership.renew
         ordered = OrderedReader(
-            self._order,
+            self._readers.watch(),
             self._us,
             house=house,
             routes=self._routes,
@@ -287,7 +285,7 @@ class WorkerProcess:
             self._reader.recover_soon()
         self._found_streams()
 
-    async def _read(self, reader: Reader | OrderedReader) -> None:
+    async def _read(self, reader: Reader | TagReaders | OrderedReader) -> None:
         # An entry that is read before the first beat would look like a dead process's.
         await asyncio.to_thread(self._heartbeat.wait_for_beat)
         await reader.run()
@@ -332,7 +330,8 @@ class WorkerProcess:
 
     async def _disconnect(self) -> None:
         await self._settler.close()
-        for connection in (self._reads, self._order, self._news, self._us.redis):
+        await self._ordered.aclose()
+        for connection in (self._readers, self._news, self._us.redis):
             await connection.aclose()
 
     async def _leave_groups(self) -> None:

@@ -18,7 +18,7 @@ import structlog
 from consumers.blocking import BlockingConnection
 from consumers.books import with_histories
 from consumers.consumer import Consumer
-from consumers.dispatch import Routes
+from consumers.dispatch import SharedStreams
 from consumers.entry import HeldEntry, fields_of
 from consumers.rooms import House, Room
 from consumers.sizes import Sizes
@@ -56,7 +56,7 @@ class Reader:
         us: Consumer,
         *,
         house: House,
-        routes: Routes,
+        routes: SharedStreams,
         restore_groups: Callable[[Iterable[Stream]], Awaitable[None]],
     ) -> None:
         self._us = us
@@ -140,17 +140,21 @@ class Reader:
         if not rooms:
             await self._wait_for_room()
             return
+        await self._fill(rooms)
+
+    async def _fill(self, rooms: list[tuple[Room, list[Stream]]]) -> None:
+        """Take what there are places for; wait where nothing is there."""
         each = min(room.free // len(streams) for room, streams in rooms)
         if each < ENOUGH_EACH:
             if await self._read_in_turn(rooms) or self._wake.is_set():
                 return
             # Nothing is there, and no place was given back; whatever comes first ends the wait.
             each = 1
-        await self._read(rooms, each)
+        await self._read(rooms, each, BLOCK_SECONDS)
 
-    async def _wait_for_room(self) -> None:
+    async def _wait_for_room(self, seconds: float | None = None) -> None:
         try:
-            async with asyncio.timeout(BLOCK_SECONDS):
+            async with asyncio.timeout(BLOCK_SECONDS if seconds is None else seconds):
                 await self._wake.wait()
         except TimeoutError:
             pass
@@ -191,21 +195,24 @@ class Reader:
             self._turns[tag] = begin + max(place for place, _ in reply)
         return bool(reply)
 
-    async def _read(self, rooms: list[tuple[Room, list[Stream]]], each: int) -> None:
-        """Take what is there, or what comes first."""
+    async def _read(
+        self, rooms: list[tuple[Room, list[Stream]]], each: int, block_seconds: float | None
+    ) -> bool:
+        """Take what is there, or what comes first; not waiting where no time is given for it."""
         # As they are routed now: a stream may end, and come back, while this is under way.
         asked = {stream.key: (stream, room) for room, streams in rooms for stream in streams}
         keys = list(asked)
         count = max(1, min(each, self._sizes.most // len(keys)))
-        options = ("COUNT", count, "BLOCK", int(1000 * BLOCK_SECONDS), "STREAMS")
+        block = () if block_seconds is None else ("BLOCK", int(1000 * block_seconds))
         reply = await self._connection.execute(
             *("XREADGROUP", "GROUP", self._us.group, self._us.name),
-            *options,
+            *("COUNT", count, *block, "STREAMS"),
             *keys,
             *[">"] * len(keys),
         )
         for key, entries in reply or ():
             await self._take_in(*asked[key.decode()], entries)
+        return bool(reply)
 
     async def _take_in(self, stream: Stream, room: Room, entries: Sequence[Any]) -> None:
         lease = self._us.lease()

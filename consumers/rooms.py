@@ -41,6 +41,8 @@ class Room:
         self._leaving: set[tuple[str, str]] = set()
         self._held = 0
         self._held_bytes = 0
+        # Places for entries that the store was asked for and has not given yet, by others.
+        self.reserved = 0
 
     @property
     def held(self) -> int:
@@ -52,7 +54,12 @@ class Room:
         """How many more entries may be read for it."""
         if self._held_bytes >= self._house.room_bytes:
             return 0
-        return max(0, self._places - self._held)
+        return max(0, self._places - self._held - self.reserved)
+
+    @property
+    def places(self) -> int:
+        """How many entries may be in hand for it, but for those that are claimed."""
+        return self._places
 
     @property
     def free_for_claims(self) -> int:
@@ -232,7 +239,7 @@ class House:
     ) -> None:
         # With the size of each: it would take longer to count twice than to remember.
         self._held: dict[tuple[str, str], int] = {}
-        self._gone: set[tuple[str, str]] | None = None
+        self._watching: list[set[tuple[str, str]]] = []
         self._alone: HeldEntry | None = None
         self._last_alone: Room | None = None
         # Keys of streams that are paused, and what was read of them and must go back.
@@ -246,15 +253,14 @@ class House:
 
     @contextmanager
     def watching(self) -> Iterator[set[tuple[str, str]]]:
-        """Collect within the block what is let go, each as stream key and entry id.
-
-        One block at a time.
-        """
-        self._gone = gone = set[tuple[str, str]]()
+        """Collect within the block what is let go, each as stream key and entry id."""
+        gone = set[tuple[str, str]]()
+        self._watching.append(gone)
         try:
             yield gone
         finally:
-            self._gone = None
+            # By what it is: two that hold the same are equal.
+            self._watching = [each for each in self._watching if each is not gone]
 
     def hold_back(self, room: Room, entry: HeldEntry) -> None:
         """Take an entry of a paused stream out of its row; it keeps its place until it is gone."""
@@ -299,8 +305,9 @@ class House:
         """Forget an entry and give its size in bytes; none where it was not held."""
         key = (entry.stream.key, entry.entry_id)
         size_bytes = self._held.pop(key, None)
-        if self._gone is not None and size_bytes is not None:
-            self._gone.add(key)
+        if self._watching and size_bytes is not None:
+            for gone in self._watching:
+                gone.add(key)
         return size_bytes
 
     def tell_of_room(self) -> None:

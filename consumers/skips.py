@@ -22,11 +22,12 @@ class Skips:
         self._duty = duty
         self._skipped: set[str] = set()
 
-    def note(self, name: str, error: ResponseError) -> None:
+    def note(self, name: str, error: Exception) -> None:
         """Say that something is passed over, the first time."""
         if name not in self._skipped:
             self._skipped.add(name)
-            kind = str(error).partition(" ")[0]
+            is_refusal = isinstance(error, ResponseError)
+            kind = str(error).partition(" ")[0] if is_refusal else type(error).__name__
             _log.error("skipped", duty=self._duty, what=name, error=kind)
 
     def clear(self, name: str) -> None:

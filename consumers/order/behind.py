@@ -4,6 +4,7 @@ They hold no place in the process, and stay pending in the group. Only the owner
 puts them there and takes them out.
 """
 
+import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from consumers.entry import HeldEntry, fields_of, read_history
 from consumers.lease import Lease
 from consumers.order.lanes import Lane
 from consumers.suspects.suspicion import read_suspicion
+from relay.contract.cluster import is_cluster
 from relay.contract.script import Call, Script
 from relay.contract.stream import Stream
 
@@ -72,6 +74,22 @@ class Behind:
             For each lane a `Drawn`, none where its stream has another owner, or the exception
             with which the store refused.
         """
+        if not is_cluster(self._us.redis):
+            return await self._draw(lanes, most)
+        drawn: dict[int, Any] = {}
+        tags: dict[str, list[tuple[Lane, Lease]]] = {}
+        for lane, lease in lanes:
+            tags.setdefault(lane.stream.tag, []).append((lane, lease))
+        # A server that is away refuses what it has, and nothing of the others'.
+        answers = await asyncio.gather(
+            *(self._draw(some, most) for some in tags.values()), return_exceptions=True
+        )
+        for some, answer in zip(tags.values(), answers, strict=True):
+            each = answer if isinstance(answer, list) else [answer] * len(some)
+            drawn |= {id(lane): one for (lane, _), one in zip(some, each, strict=True)}
+        return [drawn[id(lane)] for lane, _ in lanes]
+
+    async def _draw(self, lanes: Sequence[tuple[Lane, Lease]], most: int) -> list[Any]:
         calls = [self._drawing(lane, lease, most) for lane, lease in lanes]
         replies = await _draw.many(self._us.redis, calls)
         return [

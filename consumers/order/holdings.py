@@ -20,7 +20,7 @@ from consumers.order.own import Ownership
 from consumers.order.succeed import Owned
 from consumers.rooms import Room
 from consumers.skips import Skips
-from relay.contract.connect import ResponseError
+from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError
 from relay.contract.stream import Stream
 
 # How often a process asks for streams that nobody may own any more.
@@ -116,6 +116,12 @@ class Holdings:
         try:
             grant = await self._ownership.take(stream, run_out=run_out)
         except ResponseError as error:
+            self._skips.note(stream.key, error)
+            return
+        except UNKNOWN_OUTCOME as error:
+            if not self._ownership.in_cluster:
+                raise
+            # Its server is away, and may have granted it: it is asked for again.
             self._skips.note(stream.key, error)
             return
         if grant is not None:

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import structlog
 
-from consumers.blocking import BlockingConnection
 from consumers.consumer import Consumer
 from consumers.dispatch import Routes
 from consumers.entry import HeldEntry, History
@@ -20,18 +19,21 @@ from consumers.order.holdings import Holdings
 from consumers.order.lanes import Lane, Lanes
 from consumers.order.own import Ownership
 from consumers.order.succeed import Owned, Succession
+from consumers.order.watch import BLOCK_SECONDS, Watch
 from consumers.rooms import House
 from consumers.sizes import Sizes
 from consumers.skips import Skips
-from relay.contract.connect import RedisError, ResponseError
+from relay.contract.cluster import is_cluster
+from relay.contract.connect import UNKNOWN_OUTCOME, RedisError, ResponseError
 from relay.contract.script import Script
 from relay.contract.stream import Stream
 
-BLOCK_SECONDS = 5.0
 # How long to wait where there is no room: one slow lane may hold the places of all others.
 CROWDED_SECONDS = 0.1
 # How long a stream is left alone whose books the store refuses.
 REFUSED_SECONDS = 2.0
+# How long one is left alone whose server in a cluster is away.
+AWAY_SECONDS = 0.5
 DRAW_LANES = 64
 # How often it is looked whether something is pending that nobody would ever come to.
 COMPARE_SECONDS = 30.0
@@ -49,7 +51,7 @@ class OrderedReader:
     """Fills the lanes.
 
     Args:
-        connection: Blocks while there is nothing to read.
+        watch: Waits while there is nothing to read.
         us: This process.
         house: Knows what is in hand.
         routes: Knows which stream leads to which room.
@@ -59,7 +61,7 @@ class OrderedReader:
 
     def __init__(
         self,
-        connection: BlockingConnection,
+        watch: Watch,
         us: Consumer,
         *,
         house: House,
@@ -68,7 +70,8 @@ class OrderedReader:
         restore_groups: Callable[[Iterable[Stream]], Awaitable[None]],
     ) -> None:
         self._us = us
-        self._connection = connection
+        self._watch = watch
+        self._in_cluster = is_cluster(us.redis)
         self._routes = routes
         self._restore_groups = restore_groups
         self._behind = Behind(us)
@@ -97,7 +100,7 @@ class OrderedReader:
                 # A reply that was lost may have given entries that nobody has in hand.
                 for owned in self._holdings.owned.values():
                     owned.must_prepare = True
-                await self._connection.close()
+                await self._watch.close()
             else:
                 pause = FIRST_PAUSE_SECONDS
                 continue
@@ -108,14 +111,18 @@ class OrderedReader:
         """End the read that blocks, so that `run` returns."""
         self._stopping = True
         self._wake.set()
-        await self._connection.unblock(self._us.redis)
+        await self._watch.end()
+
+    async def aclose(self) -> None:
+        """Give up what is waited with; `run` has ended."""
+        await self._watch.close()
 
     def wake(self) -> None:
         """Look again: a lane has moved."""
         self._wake.set()
         if self._blocks:
             self._blocks = False
-            waker = asyncio.create_task(self._connection.unblock(self._us.redis), name="order-wake")
+            waker = asyncio.create_task(self._watch.end(), name="order-wake")
             self._wakers.add(waker)
             waker.add_done_callback(self._wakers.discard)
 
@@ -149,8 +156,8 @@ class OrderedReader:
         self._wake.clear()
         if self._stopping:
             return
-        if not self._connection.is_open and self._routes.ordered:
-            await self._connection.open()
+        if self._routes.ordered:
+            await self._watch.open()
         await self._holdings.look()
         await self._in_all(self._make_ready)
         await self._in_all(self._holdings.hand_over)
@@ -187,6 +194,13 @@ class OrderedReader:
             else:
                 owned.quiet_until = _now() + REFUSED_SECONDS
                 self._skips.note(owned.stream.key, error)
+            return False
+        except UNKNOWN_OUTCOME:
+            if not self._in_cluster:
+                raise
+            # The server of this stream is away; those of others are not.
+            owned.must_prepare = True
+            owned.quiet_until = _now() + AWAY_SECONDS
             return False
         self._skips.clear(owned.stream.key)
         return moved
@@ -293,15 +307,13 @@ class OrderedReader:
         if not readable:
             await self._wait_here(seconds)
             return
-        keys = [owned.stream.key for owned in readable]
-        ids = [owned.last_id for owned in readable]
-        block_ms = max(1, int(1000 * seconds))
         self._blocks = True
         try:
-            options = ("COUNT", 1, "BLOCK", block_ms, "STREAMS")
-            reply = await self._connection.execute("XREAD", *options, *keys, *ids)
-            for key, _ in reply or ():
-                self._holdings.owned[key.decode()].has_news = True
+            after = {owned.stream: owned.last_id for owned in readable}
+            for key in await self._watch.news(after, seconds):
+                # What is told of a wait that was begun long ago may be another's by now.
+                if (owned := self._holdings.owned.get(key)) is not None:
+                    owned.has_news = True
         except ResponseError:
             # The stream has gone, or is none any more: the step that reads it finds out.
             await self._wait_here(FIRST_PAUSE_SECONDS)

@@ -302,3 +302,17 @@ def test_suspects_that_no_lane_has_taken_are_given_up_as_well() -> None:
 
     assert {entry.entry_id for entry in room.drain()} == {"1-0", "2-0"}
     assert room.drain() == []
+
+
+def test_several_may_watch_what_is_let_go() -> None:
+    """Readers of several tags compare at the same time, each with what it has asked for."""
+    room = make_room()
+    for entry_id in ("1-0", "2-0"):
+        room.put(make_entry(entry_id))
+    key = make_stream().key
+    with room._house.watching() as first:
+        with room._house.watching() as second:
+            room.let_go(make_entry("1-0"))
+        room.let_go(make_entry("2-0"))
+
+    assert (first, second) == ({(key, "1-0"), (key, "2-0")}, {(key, "1-0")})
