@@ -15,8 +15,10 @@ from consumers.consumer import Consumer
 from consumers.dispatch import Routes
 from consumers.registration import restore_tag, restore_types
 from consumers.skips import Skips
+from consumers.tags import in_each
 from consumers.unread import count_unread
 from consumers.worker import Start
+from relay.contract.cluster import warn_of_kind
 from relay.contract.connect import ResponseError, text_of
 from relay.contract.script import Script
 from relay.contract.stream import Stream
@@ -63,6 +65,7 @@ class Discovery:
 
     async def run(self) -> None:
         """Look, then wait for news, until cancelled."""
+        await warn_of_kind(self._us.redis)
         await self._connection.open()
         while True:
             # The id is taken before looking: what comes after it wakes the wait below.
@@ -77,15 +80,14 @@ class Discovery:
         known = {text_of(tag) for tag in await self._us.redis.smembers(self._us.keys.tags)}
         self.tags = known | {stream.tag for stream, _ in self._routes.streams.values()}
         found = False
-        for tag in sorted(self.tags):
-            try:
-                found |= await self._look_in(tag, first_id)
-                if tag not in known:
-                    await restore_tag(self._us, tag)
-            except ResponseError as error:
-                self._skips.note(tag, error)
-            else:
-                self._skips.clear(tag)
+
+        async def look(tag: str) -> None:
+            nonlocal found
+            found |= await self._look_in(tag, first_id)
+            if tag not in known:
+                await restore_tag(self._us, tag)
+
+        await in_each(self._us, sorted(self.tags), look, self._skips)
         if found:
             self.on_new()
         self.on_looked()

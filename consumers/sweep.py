@@ -21,6 +21,7 @@ from consumers.refill import Refill
 from consumers.rooms import House, Room
 from consumers.skips import Skips
 from consumers.suspects.suspicion import read_suspicion
+from consumers.tags import in_each
 from consumers.telling import about
 from consumers.turn import Turn
 from relay.contract import logs
@@ -118,15 +119,12 @@ class Sweeper:
         busy: list[str] = []
         if not self._may_take_over():
             return busy
-        for tag, streams in tags.items():
-            try:
-                if not await self._sweep_tag(tag, streams):
-                    busy.append(tag)
-            except ResponseError as error:
-                self._recover_soon()
-                self._skips.note(tag, error)
-            else:
-                self._skips.clear(tag)
+
+        async def sweep(tag: str) -> None:
+            if not await self._sweep_tag(tag, tags[tag]):
+                busy.append(tag)
+
+        await in_each(self._us, tags, sweep, self._skips, lambda _: self._recover_soon())
         self._want_room()
         return busy
 

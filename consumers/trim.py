@@ -14,13 +14,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from redis.asyncio import Redis
 
 from consumers.consumer import Consumer
 from consumers.pressure import Pressure
 from consumers.skips import Skips
+from consumers.tags import in_each, time_ms
 from consumers.turn import Turn
 from relay.contract.caps import Caps, store_bytes_of
-from relay.contract.connect import NoPermissionError, ResponseError, text_of
+from relay.contract.cluster import at, is_cluster, learn, nodes
+from relay.contract.connect import UNKNOWN_OUTCOME, NoPermissionError, ResponseError, text_of
 from relay.contract.held import HeldGroups, meant, read_held
 from relay.contract.paused import Pause
 from relay.contract.stream import Stream
@@ -99,6 +102,8 @@ class Trimmer:
         self._skips = Skips("trim")
         self._pressure = Pressure(us, caps or Caps())
         self._relieved = 0
+        # The servers that were short of memory when they were last asked.
+        self._short: list[Redis] = []
 
     async def run(self) -> None:
         """Trim every half minute, and at once while memory or a cap is short, until cancelled."""
@@ -119,15 +124,21 @@ class Trimmer:
             How many entries were removed.
         """
         by_tag: dict[str, list[Stream]] = {}
-        for stream in await self._pressure.look(self._tags(), await self._memory()):
+        for stream in await self._pressed():
             by_tag.setdefault(stream.tag, []).append(stream)
-        removed = 0
-        for tag, streams in by_tag.items():
-            removed += await self._unless_refused(tag, self._relieve_tag(tag, streams))
+        removed = await self._in_each(by_tag, lambda tag: self._relieve_tag(tag, by_tag[tag]))
         if removed:
             self._pressure.hurry()
         self._relieved += removed
         return removed
+
+    async def _pressed(self) -> list[Stream]:
+        try:
+            return await self._pressure.look(self._tags(), await self._memory())
+        except UNKNOWN_OUTCOME:
+            if not is_cluster(self._us.redis):
+                raise
+            return []  # looked at again in a moment, also while a server is away
 
     def _say_relieved(self) -> None:
         """One line for all that was trimmed in half a minute: a small cap is often near."""
@@ -155,20 +166,30 @@ class Trimmer:
         return removed
 
     async def _trim_tags(self, kept: Kept) -> int:
+        return await self._in_each(
+            self._tags(), lambda tag: self._trim_tag(tag, self._kept_in(tag, kept))
+        )
+
+    async def _in_each(self, tags: Iterable[str], trim: Callable[[str], Awaitable[int]]) -> int:
         removed = 0
-        for tag in self._tags():
-            removed += await self._unless_refused(tag, self._trim_tag(tag, kept))
+
+        async def step(tag: str) -> None:
+            nonlocal removed
+            count = await trim(tag)
+            self._us.record.trimmed(tag, count)
+            removed += count
+
+        await in_each(self._us, tags, step, self._skips)
         return removed
 
-    async def _unless_refused(self, tag: str, trimming: Awaitable[int]) -> int:
-        try:
-            removed = await trimming
-        except ResponseError as error:
-            self._skips.note(tag, error)
-            return 0
-        self._skips.clear(tag)
-        self._us.record.trimmed(tag, removed)
-        return removed
+    def _kept_in(self, tag: str, kept: Kept) -> Kept:
+        """Keep entries for as long as ever where another server of a cluster is short of memory."""
+        redis = self._us.redis
+        if not self._short or not is_cluster(redis):
+            return kept
+        if at(redis, self._us.keys.streams(tag)) in self._short:
+            return kept
+        return Kept(self._retention_seconds, self._retention_seconds)
 
     @asynccontextmanager
     async def _turn(self, tag: str) -> AsyncIterator[Turn | None]:
@@ -197,7 +218,9 @@ class Trimmer:
                     continue
                 groups |= {text_of(group["name"]) for group in found}
                 floor = await self._floor_of(stream, found, read_held(books))
-                removed += await self._remove(stream.key, await self._before(floor, kept), ours)
+                removed += await self._remove(
+                    stream.key, await self._before(stream.key, floor, kept), ours
+                )
             for group in groups:
                 await self._trim_dead_letters(self._us.keys.dead(tag, group), ours)
         return removed
@@ -220,7 +243,7 @@ class Trimmer:
         seconds = float(self._retention_seconds)
         removed = 0
         while True:
-            before = await self._before(floor, Kept(0.0, seconds))
+            before = await self._before(stream.key, floor, Kept(0.0, seconds))
             removed += await self._remove(stream.key, before, ours)
             if await ours.keep():
                 # Whole nodes are gone, and a small cap may be less than one.
@@ -253,16 +276,11 @@ class Trimmer:
         """Name the groups that are paused on a stream."""
         return {pause.group for pause in self._pauses() if pause.means(stream)}
 
-    async def _before(self, floor: Floor, kept: Kept) -> str:
+    async def _before(self, key: str, floor: Floor, kept: Kept) -> str:
         """Say before which entry a stream is trimmed."""
         kept_seconds = kept.held_seconds if floor.held else kept.unheld_seconds
-        kept_from = f"{await self._now_ms() - int(1000 * kept_seconds)}-0"
+        kept_from = f"{await time_ms(self._us.redis, key) - int(1000 * kept_seconds)}-0"
         return min(floor.entry_id, kept_from, key=order) if floor.held else kept_from
-
-    async def _now_ms(self) -> int:
-        """Ask the store for the time: entry ids are made by its clock."""
-        seconds, microseconds = await self._us.redis.time()
-        return 1000 * seconds + microseconds // 1000
 
     async def _remove(self, key: str, before: str, ours: Turn) -> int:
         """Remove in bounded steps, so that no single one keeps the server busy."""
@@ -312,7 +330,7 @@ class Trimmer:
             return True
         last_ms = order(text_of(group["last-delivered-id"]))[0]
         never_began = last_ms == 0 and not consumers
-        return never_began or last_ms > await self._now_ms() - retention_ms
+        return never_began or last_ms > await time_ms(self._us.redis, key) - retention_ms
 
     async def _alive(self, beats: list[str]) -> bool:
         # One command for each: in a cluster they lie in different slots.
@@ -323,7 +341,7 @@ class Trimmer:
 
     async def _trim_dead_letters(self, key: str, ours: Turn) -> None:
         """Dead letters are kept for thirty days; their number is bounded where they are written."""
-        before = f"{await self._now_ms() - 1000 * DEAD_LETTER_SECONDS}-0"
+        before = f"{await time_ms(self._us.redis, key) - 1000 * DEAD_LETTER_SECONDS}-0"
         try:
             removed = await self._remove(key, before, ours)
             if await ours.keep():
@@ -337,16 +355,33 @@ class Trimmer:
             _log.error("dead_letters_lost", stream=key, letters=removed, bound="age")
 
     async def _memory_is_short(self) -> bool:
-        memory = await self._memory()
-        bound = store_bytes_of(memory)
-        return bool(bound) and int(memory["used_memory"]) / bound >= SHORT_RATIO
+        """Tell whether a server is short of memory, and remember which."""
+        self._short = [server for server in nodes(self._us.redis) if await self._is_short(server)]
+        return bool(self._short)
+
+    async def _is_short(self, server: Redis) -> bool:
+        return _ratio(await self._memory_at(server)) >= SHORT_RATIO
 
     async def _memory(self) -> dict[str, Any]:
-        """Ask how much the store uses; nothing, where that may not be asked."""
+        """Ask how much the store uses, of a cluster the fullest server."""
+        return max([await self._memory_at(each) for each in nodes(self._us.redis)], key=_ratio)
+
+    async def _memory_at(self, server: Redis) -> dict[str, Any]:
+        """Ask a server how much it uses; nothing, where that may not be asked."""
         try:
-            return await self._us.redis.info("memory")
+            return await server.info("memory")
         except (NoPermissionError, ResponseError):
             return {"used_memory": 0}
+        except UNKNOWN_OUTCOME as error:
+            learn(self._us.redis, server, error)
+            if not is_cluster(self._us.redis):
+                raise
+            return {"used_memory": 0}  # what it has is not trimmed now
+
+
+def _ratio(memory: dict[str, Any]) -> float:
+    bound = store_bytes_of(memory)
+    return int(memory["used_memory"]) / bound if bound else 0.0
 
 
 def order(entry_id: str) -> tuple[int, int]:

@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterable
 from consumers.consumer import Consumer
 from consumers.dispatch import Routes
 from consumers.metrics import families
+from consumers.metrics.families import OLDEST
 from consumers.rooms import Room
 from consumers.skips import Skips
+from consumers.tags import in_each
 from consumers.turn import Turn
 from relay.contract.connect import RedisError, ResponseError
 from relay.contract.keys import endpoint_of
@@ -72,8 +74,17 @@ class Lag:
         if not self._ours:
             self._seen = Tally()
             return
-        rows = await self._streams() + await self._books()
-        self._seen = total([Tally(gauges=rows)], families.WORKER)
+        rows: list[_Row] = []
+        streams: dict[str, list[tuple[Stream, Room]]] = {tag: [] for tag in self._tags()}
+        for found in self._routes.streams.values():
+            streams.setdefault(found[0].tag, []).append(found)
+
+        async def look(tag: str) -> None:
+            rows.extend(await self._streams(streams[tag]))
+            rows.extend(await self._books(tag))
+
+        await in_each(self._us, sorted(streams), look, self._skips)
+        self._seen = total([Tally(gauges=_over_tags(rows))], families.WORKER)
 
     async def give_back(self) -> None:
         """Let another process look at once."""
@@ -81,8 +92,7 @@ class Lag:
             self._ours = False
             await self._turn.give_back()
 
-    async def _streams(self) -> list[_Row]:
-        found = list(self._routes.streams.values())
+    async def _streams(self, found: list[tuple[Stream, Room]]) -> list[_Row]:
         unread: dict[Labels, float] = {}
         oldest: dict[Labels, float] = {}
         for start in range(0, len(found), PAGE):
@@ -98,30 +108,35 @@ class Lag:
                 _add(labels, reply, unread, oldest)
         return [
             *((families.UNREAD.name, labels, count) for labels, count in unread.items()),
-            *((families.OLDEST.name, labels, age) for labels, age in oldest.items()),
+            *((OLDEST.name, labels, age) for labels, age in oldest.items()),
         ]
 
-    async def _books(self) -> list[_Row]:
-        rows: dict[tuple[str, Labels], float] = {}
-        for tag in sorted(self._tags()):
-            keys, group = self._us.keys, self._us.group
-            pipeline = self._us.redis.pipeline(transaction=False)
-            pipeline.zcard(keys.park(tag, group))
-            pipeline.xlen(keys.later(tag, group))
-            pipeline.xlen(keys.dead(tag, group))
-            parked, later, dead = await pipeline.execute(raise_on_error=False)
-            labels = (group, endpoint_of(tag))
-            for name, reply in (
-                (families.PARKED.name, parked),
-                (families.PARKED.name, later),
-                (families.DEAD_LETTERS.name, dead),
-            ):
-                if isinstance(reply, int):
-                    rows[name, labels] = rows.get((name, labels), 0.0) + reply
-        return [(*key, value) for key, value in rows.items()]
+    async def _books(self, tag: str) -> list[_Row]:
+        keys, group = self._us.keys, self._us.group
+        pipeline = self._us.redis.pipeline(transaction=False)
+        pipeline.zcard(keys.park(tag, group))
+        pipeline.xlen(keys.later(tag, group))
+        pipeline.xlen(keys.dead(tag, group))
+        parked, later, dead = await pipeline.execute(raise_on_error=False)
+        labels = (group, endpoint_of(tag))
+        counts = (
+            (families.PARKED.name, parked),
+            (families.PARKED.name, later),
+            (families.DEAD_LETTERS.name, dead),
+        )
+        return [(name, labels, float(reply)) for name, reply in counts if isinstance(reply, int)]
 
     def _labels(self, stream: Stream, room: Room) -> Labels:
         return (self._us.group, room.handler.name, stream.endpoint)
+
+
+def _over_tags(rows: Iterable[_Row]) -> list[_Row]:
+    """Put together what was seen of the same in several tags."""
+    found: dict[tuple[str, Labels], float] = {}
+    for name, labels, value in rows:
+        before = found.get((name, labels), 0.0)
+        found[name, labels] = max(before, value) if name == OLDEST.name else before + value
+    return [(*key, value) for key, value in found.items()]
 
 
 def _add(

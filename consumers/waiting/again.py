@@ -17,6 +17,7 @@ import structlog
 from consumers.consumer import Consumer
 from consumers.dispatch import Routes
 from consumers.skips import Skips
+from consumers.tags import in_each, time_ms
 from consumers.turn import Turn
 from relay.contract.connect import ResponseError, text_of
 from relay.contract.control import tell_of_again
@@ -58,6 +59,7 @@ class Returns:
         self._routes = routes
         self._tags = tags
         self._skips = Skips("later")
+        self._tidying_skips = Skips("later")
 
     async def run(self) -> None:
         """Look once a second, until cancelled."""
@@ -75,9 +77,7 @@ class Returns:
 
     async def look(self) -> None:
         """Bring back what is due in every tag."""
-        seconds, microseconds = await self._us.redis.time()
-        now_ms = 1000 * seconds + microseconds // 1000
-        await self._in_each_tag(lambda tag: self._bring_back(tag, now_ms))
+        await self._in_each_tag(self._bring_back)
 
     async def remind(self, tag: str) -> None:
         """Give every entry of a tag that waits a due time: its own, which it holds as well.
@@ -105,9 +105,14 @@ class Returns:
 
     async def tidy(self) -> None:
         """Remove what was given again and is settled, and streams with nothing left in them."""
-        for stream, _ in list(self._routes.streams.values()):
-            if not stream.again:
-                continue
+        given: dict[str, list[Stream]] = {}
+        for stream, _ in self._routes.streams.values():
+            if stream.again:
+                given.setdefault(stream.tag, []).append(stream)
+        await in_each(self._us, given, lambda tag: self._tidy(given[tag]), self._tidying_skips)
+
+    async def _tidy(self, streams: list[Stream]) -> None:
+        for stream in streams:
             answer = b"more"
             try:
                 while answer == b"more":
@@ -120,15 +125,10 @@ class Returns:
                 self._routes.remove(stream)
 
     async def _in_each_tag(self, step: Callable[[str], Awaitable[None]]) -> None:
-        for tag in sorted(self._tags()):
-            try:
-                await step(tag)
-            except ResponseError as error:
-                self._skips.note(tag, error)
-            else:
-                self._skips.clear(tag)
+        await in_each(self._us, sorted(self._tags()), step, self._skips)
 
-    async def _bring_back(self, tag: str, now_ms: int) -> None:
+    async def _bring_back(self, tag: str) -> None:
+        now_ms = await time_ms(self._us.redis, self._due(tag))
         names = await self._page(tag, now_ms, 0)
         ours = self._turn(tag)
         if not names or not await ours.take():

@@ -11,12 +11,16 @@ from consumers.refill import Refill
 from consumers.rooms import House, Room
 from consumers.skips import Skips
 from consumers.suspects.suspicion import read_suspicion
+from consumers.tags import in_each
 from relay.contract.connect import RedisError, ResponseError
 from relay.contract.duties import to_its_end
 from relay.contract.script import Script
 from relay.contract.stream import Stream
 
 POLL_SECONDS = 0.2
+# How long it waits while a server of a cluster is away: each try may have been taken, and has what
+# is pending compared.
+AWAY_SECONDS = 1.0
 PAGE = 256
 # So many pages may bring nothing in one look: they hold what has no room or no handler here.
 VAIN_PAGES = 8
@@ -53,6 +57,8 @@ class Parking:
         # not to keep a look from what is behind them.
         self._passed: dict[str, int] = {}
         self._skips = Skips("park")
+        # Whether a server of a cluster was, at the last look.
+        self._is_away = False
 
     async def run(self) -> None:
         """Look five times a second, and when a full room has room again, until cancelled."""
@@ -62,20 +68,25 @@ class Parking:
             except (RedisError, OSError):
                 self._recover_soon()
                 raise
-            await self._refill.wait(POLL_SECONDS)
+            await self._refill.wait(AWAY_SECONDS if self._is_away else POLL_SECONDS)
 
     async def look(self) -> None:
         """Take what is due in every tag."""
         short: list[Room] = []
-        for tag, streams in self._routes.by_tag().items():
-            try:
-                if await self._look_in(tag, streams):
-                    short += [room for _, room in streams if not room.free_for_claims]
-            except ResponseError as error:
-                self._skips.note(tag, error)
-            else:
-                self._skips.clear(tag)
+        tags = self._routes.by_tag()
+
+        async def look(tag: str) -> None:
+            if await self._look_in(tag, tags[tag]):
+                short.extend(room for _, room in tags[tag] if not room.free_for_claims)
+
+        self._is_away = False
+        await in_each(self._us, tags, look, self._skips, self._lost)
         self._refill.want(short)
+
+    def _lost(self, error: Exception) -> None:
+        if not isinstance(error, ResponseError):
+            self._is_away = True
+            self._recover_soon()
 
     async def _look_in(self, tag: str, streams: list[tuple[Stream, Room]]) -> bool:
         """Take pages until nothing more is due or they bring nothing; tell whether some is left."""

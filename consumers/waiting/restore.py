@@ -12,9 +12,11 @@ import structlog
 
 from consumers.consumer import Consumer
 from consumers.dispatch import Routes, is_ordered
+from consumers.rooms import Room
 from consumers.skips import Skips
+from consumers.tags import in_each
 from consumers.turn import Turn
-from relay.contract.connect import ResponseError, text_of
+from relay.contract.connect import text_of
 from relay.contract.script import Script
 from relay.contract.stream import Stream
 
@@ -49,21 +51,15 @@ class Restorer:
 
     async def restore(self) -> None:
         """Look through every tag in which no process has for a minute."""
-        for tag, routed in self._routes.by_tag(ordered=True).items():
-            try:
-                # Not given back: the lease is what makes it once a minute.
-                turn = Turn(
-                    self._us,
-                    self._us.keys.lease_park(tag, self._us.group),
-                    int(1000 * EVERY_SECONDS),
-                )
-                if await turn.take():
-                    await self._loosen([at[0] for at in routed if not is_ordered(*at)])
-                    await self._restore_tag(tag, {stream for stream, _ in routed})
-            except ResponseError as error:
-                self._skips.note(tag, error)
-            else:
-                self._skips.clear(tag)
+        tags = self._routes.by_tag(ordered=True)
+        await in_each(self._us, tags, lambda tag: self._look_in(tag, tags[tag]), self._skips)
+
+    async def _look_in(self, tag: str, routed: list[tuple[Stream, Room]]) -> None:
+        # Not given back: the lease is what makes it once a minute.
+        lease = self._us.keys.lease_park(tag, self._us.group)
+        if await Turn(self._us, lease, int(1000 * EVERY_SECONDS)).take():
+            await self._loosen([at[0] for at in routed if not is_ordered(*at)])
+            await self._restore_tag(tag, {stream for stream, _ in routed})
 
     async def _restore_tag(self, tag: str, routed: set[Stream]) -> None:
         # Also of types that only other processes of the group handle: they may not get the lease.

@@ -17,6 +17,7 @@ from consumers.rooms import House, Room
 from consumers.suspects.suspicion import INNOCENT, Suspicion
 from consumers.worker import Handler
 from relay.append import Appender
+from relay.contract.cluster import at
 from relay.contract.connect import OutOfMemoryError, text_of
 from relay.contract.entry import encode
 from relay.contract.keys import Keys, member
@@ -110,7 +111,7 @@ async def append_events(
 ) -> list[str]:
     """Append events as the gateway does, make their tag known, and give the entry ids."""
     await store.sadd(KEYS.tags, tag)
-    appender = Appender(store, KEYS)
+    appender = Appender(at(store, KEYS.streams(tag)), KEYS)
     identified = [make_identified(event_id, event_type, tag=tag) for event_id in event_ids]
     results = await asyncio.gather(*(appender.append(each) for each in identified))
     await appender.stop()

@@ -237,7 +237,8 @@ async def test_a_lost_registration_is_written_again(
     if loss == "one type":
         await store.hdel(KEYS.streams(TAG), "a")
     else:
-        await store.delete(KEYS.streams(TAG), *([KEYS.tags] if "tags" in loss else []))
+        for key in (KEYS.streams(TAG), *([KEYS.tags] if "tags" in loss else [])):
+            await store.delete(key)
     with capture_logs() as logs:
         await scene.discovery.look()
         await scene.discovery.look()

@@ -692,10 +692,13 @@ async def test_a_lost_reply_has_the_pending_entries_compared(
         raise RedisConnectionError
 
     monkeypatch.setattr(scene.sweeper, "_take_page", lost)
-    with pytest.raises(RedisConnectionError):
-        await scene.sweeper.run()
+    running = asyncio.create_task(scene.sweeper.run())
+    await wait_until(lambda: scene.lost_replies > 0, description="a reply is lost")
+    # In a cluster it goes on with what other servers have.
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
-    assert scene.lost_replies == 1
+    assert scene.lost_replies
 
 
 async def test_what_is_taken_over_as_the_worker_ends_is_heard_of(

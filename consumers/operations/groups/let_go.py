@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from consumers.operations.select import FIRST_ID, LAST_ID, behind
 from relay.contract.ask import ABSENT
+from relay.contract.cluster import at
 from relay.contract.connect import ResponseError, text_of
 from relay.contract.wire import Wire
 
@@ -33,7 +34,8 @@ async def let_go(redis: Redis, key: str, group: str) -> AsyncGenerator[int, None
         RedisError, OSError: The store is away.
     """
     begin, letting_go = FIRST_ID, None
-    reading, settling = Wire(redis), Wire(redis)
+    server = at(redis, key)
+    reading, settling = Wire(server), Wire(server)
     try:
         while True:
             ids = await _pending_from(reading, key, group, begin)

@@ -5,6 +5,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from relay.contract.cluster import nodes
 from relay.contract.connect import NoPermissionError, ResponseError
 
 # Above the one settled history is trimmed, at the other the gateway takes no more events.
@@ -39,9 +40,14 @@ class Memory:
 
 
 async def memory_of(redis: Redis) -> Memory:
-    """Ask the store; where INFO is not permitted nothing is known."""
+    """Ask the store, of a cluster the fullest; where INFO is not permitted nothing is known."""
+    found = [await _memory_at(server) for server in nodes(redis)]
+    return max(found, key=lambda memory: memory.ratio)
+
+
+async def _memory_at(server: Redis) -> Memory:
     try:
-        told: dict[str, Any] = await redis.info("memory")
+        told: dict[str, Any] = await server.info("memory")
     except (NoPermissionError, ResponseError):
         return Memory(0, 0)
     bound = int(told.get("maxmemory", 0)) or int(told.get("total_system_memory", 0)) // 2

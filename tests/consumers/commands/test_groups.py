@@ -193,7 +193,8 @@ def test_a_group_is_removed_with_all_that_is_its_own(
     assert [text_of(group["name"]) for group in groups] == ["billing"]
     assert client.xlen(STREAM) == 2
     assert client.xlen(KEYS.dead(TAG, GROUP)) == 1
-    assert client.exists(KEYS.park(TAG, GROUP), KEYS.paused) == 0
+    assert client.exists(KEYS.park(TAG, GROUP)) == 0
+    assert client.exists(KEYS.paused) == 0
     assert client.exists(KEYS.park(TAG, "billing")) == 1
     assert client.dbsize() == before - 2
 

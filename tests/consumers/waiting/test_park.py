@@ -380,10 +380,13 @@ async def test_a_lost_reply_has_the_pending_entries_compared(
         raise RedisConnectionError
 
     monkeypatch.setattr(scene.parking, "_take_page", lost)
-    with pytest.raises(RedisConnectionError):
-        await scene.parking.run()
+    running = asyncio.create_task(scene.parking.run())
+    await wait_until(lambda: scene.lost_replies > 0, description="a reply is lost")
+    # In a cluster it goes on with what other servers have.
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
-    assert scene.lost_replies == 1
+    assert scene.lost_replies
 
 
 async def test_an_entry_that_the_reader_recovers_before_the_reply_is_heard_runs_once(

@@ -16,6 +16,7 @@ from consumers.operations.dead.redrive import redrive
 from consumers.operations.pace import Pace
 from consumers.operations.progress import Progress
 from consumers.operations.select import LAST_ID, Selection
+from relay.contract.cluster import at
 from relay.contract.connect import RedisError, connect, text_of
 from tests.consumers.making import (
     GROUP,
@@ -246,7 +247,8 @@ async def test_a_store_that_stays_away_ends_the_run_with_what_was_done_kept(
             nonlocal calls
             calls += 1
             if calls == 2:
-                monkeypatch.setattr(store, "connection_pool", client.connection_pool)
+                server = at(store, KEYS.streams(TAG))
+                monkeypatch.setattr(server, "connection_pool", client.connection_pool)
 
     with capture_logs() as logs, pytest.raises(RedisError):
         await redrive(store, KEYS, Choice(), pace=Leaving(None))
