@@ -38,6 +38,10 @@ $(VENV)/redis62/.ready: $(VENV)/.ready
 test-redis62: $(VENV)/redis62/.ready  ## the tests that need a server, on Redis 6.2
 	TEST_SERVERS=redis62 $(BIN)/python -m pytest -m redis tests/consumers tests/relay tests/integration $(ARGS)
 
+.PHONY: test-cluster
+test-cluster: setup  ## the tests that need a server, on a cluster: any command across slots is refused
+	TEST_SERVERS=valkey-cluster $(BIN)/python -m pytest -m redis tests/consumers tests/relay tests/integration $(ARGS)
+
 chaos: setup  ## a minute of killed processes and broken connections, judged: make chaos ARGS='--seconds 3600 --seed 7'
 	@exec $(BIN)/python -m tests.chaos $(ARGS)
 

@@ -24,6 +24,8 @@ START_SECONDS = 20.0
 STOP_SECONDS = 10.0
 # Which servers tests run on; others where they are named in the environment.
 NAMES = tuple(os.environ.get("TEST_SERVERS", "valkey,redis").split(","))
+# For modules whose tests show whether a cluster is served, beside the usual servers.
+NAMES_WITH_CLUSTER = NAMES if "TEST_SERVERS" in os.environ else (*NAMES, "valkey-cluster")
 
 
 def find_binary(name: str) -> Path | None:

@@ -11,10 +11,13 @@ from consumers.entry import History
 from tests.consumers.making import US, append_events, make_handler, make_stream, numbered, pending
 from tests.consumers.reading import Reading, reading
 from tests.making import body_of
-from tests.servers import Server
+from tests.servers import NAMES_WITH_CLUSTER, Server
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.redis
+pytestmark = [
+    pytest.mark.redis,
+    pytest.mark.parametrize("server", NAMES_WITH_CLUSTER, indirect=True),
+]
 
 STREAM = make_stream()
 

@@ -21,9 +21,12 @@ from tests.consumers.making import (
 from tests.consumers.working import running
 from tests.integration.workers import Handled, settled
 from tests.making import make_identified
-from tests.servers import Server
+from tests.servers import NAMES_WITH_CLUSTER, Server
 
-pytestmark = pytest.mark.redis
+pytestmark = [
+    pytest.mark.redis,
+    pytest.mark.parametrize("server", NAMES_WITH_CLUSTER, indirect=True),
+]
 
 TYPES = [f"type.{number}" for number in range(40)]
 

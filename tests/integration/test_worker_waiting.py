@@ -30,10 +30,13 @@ from tests.consumers.waiting_long import long_due, make_again, make_due, waiting
 from tests.consumers.working import running
 from tests.integration.workers import Handled, settled
 from tests.making import make_event, make_identified
-from tests.servers import Server
+from tests.servers import NAMES_WITH_CLUSTER, Server
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.redis
+pytestmark = [
+    pytest.mark.redis,
+    pytest.mark.parametrize("server", NAMES_WITH_CLUSTER, indirect=True),
+]
 
 STREAM = make_stream()
 # A delay that only a policy can ask for; its first attempt is followed by a long one.
