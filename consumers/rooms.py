@@ -62,6 +62,11 @@ class Room:
         return self._places
 
     @property
+    def places_to_wait(self) -> int:
+        """How many of them are for entries that wait while others are handled."""
+        return self._ahead.entries
+
+    @property
     def free_for_claims(self) -> int:
         """How many entries may be claimed for it: retries that are due, and a dead worker's.
 

@@ -16,8 +16,9 @@ class Shares:
     """What the readers of a process have asked for and not been given yet.
 
     A reader that blocks is given one entry, and holds a place for it in each room that this may be
-    for. Such places are at most half of a room's: else those that wait for something that never
-    comes would keep them from those that have something to read.
+    for. Such places are at most half of a room's, and none that an entry could be handled in: else
+    those that wait for something that never comes would keep them from those that have something
+    to read.
 
     Args:
         sizes: How many entries may be asked for at once, over all of them.
@@ -41,7 +42,7 @@ class Shares:
 
     def may_block(self, room: Room) -> bool:
         """Tell whether one more reader may keep a place of a room while it blocks."""
-        most = room.places if self.readers == 1 else room.places // 2
+        most = room.places if self.readers == 1 else min(room.places // 2, room.places_to_wait)
         return room.free > 0 and self._blocked[id(room)] < most
 
     @contextmanager

@@ -18,7 +18,7 @@ def shares_for(readers: int, *, entry_bytes: int = 256) -> Shares:
 
 def small_room(places: int) -> Room:
     """Make a room with so many places."""
-    return make_room(make_handler(concurrency=places, read_ahead=0))
+    return make_room(make_handler(concurrency=1, read_ahead=places - 1))
 
 
 def test_what_one_has_asked_for_another_cannot_ask_for() -> None:
@@ -67,6 +67,14 @@ def test_those_that_block_keep_at_most_half_of_a_room() -> None:
     assert may == [True, False]
     assert alone.may_block(small_room(1))
     assert not shares.may_block(small_room(1))
+
+
+def test_no_place_in_which_an_entry_could_be_handled_is_kept() -> None:
+    """A tag in which nothing comes must not slow down the others."""
+    room = make_room(make_handler(concurrency=10, read_ahead=0))
+
+    assert not shares_for(2).may_block(room)
+    assert shares_for(1).may_block(room)
 
 
 def test_a_full_room_is_blocked_for_by_nobody() -> None:

@@ -10,6 +10,7 @@ from tests.clusters import SixNodes
 from tests.consumers.cluster.town import KEYS_OF_ORDER, ORDERED, SHARED, Town, owner_of
 from tests.consumers.making import KEYS
 from tests.consumers.working import running
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.redis
 
@@ -27,7 +28,12 @@ async def judge(town: Town, *processes: WorkerProcess) -> None:
     for tag in town.tags:
         for kind in (SHARED, ORDERED):
             assert set(await town.ids(tag, kind)) <= set(town.handled[tag, kind])
-    assert all([await process.is_ready() for process in processes])
+
+    async def are_ready() -> bool:
+        return all([await process.is_ready() for process in processes])
+
+    # The beat may lie on a server that has been away.
+    await wait_until(are_ready, deadline_seconds=30, description="all are at work")
 
 
 def in_order(ids: list[str]) -> bool:
@@ -47,13 +53,13 @@ async def test_workers_go_on_while_a_slot_moves(town: Town, six: SixNodes) -> No
     goal = next(node for node in six.primaries if node is not owner_of(six, moved))
     async with running(town.worker(), six.url) as one, running(town.worker(), six.url) as two:
         async with town.sending():
-            await town.until_more(20)
+            await town.until_more(10)
             source = six.begin_move(slot, goal)
             await town.until_more(5, *town.tags[1:])
             while six.move_keys(slot, source, goal, count=1):
                 await town.until_more(1, *town.tags[1:])
             six.end_move(slot, goal)
-            await town.until_more(20)
+            await town.until_more(10)
         await town.until_settled()
         await judge(town, one, two)
 
@@ -74,9 +80,9 @@ async def test_a_server_that_is_away_with_its_replica_holds_up_its_own_endpoints
             for node in away:
                 node.fall_asleep()
             try:
-                await town.until_more(50, *others)
+                await town.until_more(15, *others)
                 missed = len(town.handled[town.tags[0], SHARED])
-                await town.until_more(50, *others)
+                await town.until_more(15, *others)
                 still = len(town.handled[town.tags[0], SHARED])
             finally:
                 for node in away:
@@ -95,10 +101,10 @@ async def test_workers_go_on_while_a_primary_dies(town: Town, six: SixNodes) -> 
     theirs = [tag for tag in town.tags if owner_of(six, tag) is victim]
     async with running(town.worker(), six.url) as one, running(town.worker(), six.url) as two:
         async with town.sending():
-            await town.until_more(20)
+            await town.until_more(10)
             victim.kill()
-            await town.until_more(20, *(tag for tag in town.tags if tag not in theirs))
-            await town.until_more(20, *theirs)
+            await town.until_more(10, *(tag for tag in town.tags if tag not in theirs))
+            await town.until_more(10, *theirs)
         await town.until_settled()
         await judge(town, one, two)
 

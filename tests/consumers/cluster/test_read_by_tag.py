@@ -37,7 +37,7 @@ class Scene:
     """
 
     def __init__(self, client: Redis, store: Redis, places: int) -> None:
-        handler = make_handler(pattern="*:*", concurrency=places, read_ahead=0)
+        handler = make_handler(pattern="*:*", concurrency=1, read_ahead=places - 1)
         self.store = store
         self.house = House([handler])
         (self.room,) = self.house.rooms
@@ -128,10 +128,10 @@ async def test_readers_that_block_keep_a_place_for_what_comes(server: Server, st
         await asyncio.gather(
             *(append_events(store, ["evt_1", "evt_2"], tag=stream.tag) for stream in streams)
         )
-        await wait_until(lambda: scene.room.held == 4, description="the room is full")
+        await wait_until(lambda: scene.room.free == 0, description="the room is full")
         await scene.until_came(15)
 
-    assert scene.most_held == 4
+    assert scene.most_held <= 4
 
 
 async def test_readers_block_where_the_room_has_places_for_all(
