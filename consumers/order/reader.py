@@ -71,6 +71,7 @@ class OrderedReader:
     ) -> None:
         self._us = us
         self._watch = watch
+        watch.on_loss = self._lost_server
         self._in_cluster = is_cluster(us.redis)
         self._routes = routes
         self._restore_groups = restore_groups
@@ -143,6 +144,12 @@ class OrderedReader:
         if owned is not None:
             owned.must_prepare = True
             self.wake()
+
+    def _lost_server(self, tag: str) -> None:
+        """Compare what is pending in a tag with what is in hand."""
+        for owned in self._holdings.owned.values():
+            owned.must_prepare |= owned.stream.tag == tag
+        self.wake()
 
     async def hand_back(self, entries: Sequence[HeldEntry]) -> None:
         """Put entries that were not handled into their lanes, and give the streams up."""

@@ -29,7 +29,14 @@ _log = structlog.get_logger("consumers.order.reader")
 
 
 class Watch(Protocol):
-    """Waits for news."""
+    """Waits for news.
+
+    Args:
+        on_loss: Called with a tag whose server was lost, or has changed, when there is one again:
+            what the store says of the tag may be older than what it said before.
+    """
+
+    on_loss: Callable[[str], None]
 
     async def open(self) -> None:
         """Be ready to wait; may be called at any time.
@@ -71,6 +78,8 @@ class OneWatch:
     def __init__(self, connection: BlockingConnection, us: Consumer) -> None:
         self._connection = connection
         self._us = us
+        # Not called: whoever waits is told of a loss by the error.
+        self.on_loss: Callable[[str], None] = lambda _: None
 
     async def open(self) -> None:
         """Connect where there is no connection; see `Watch.open`."""
@@ -104,6 +113,7 @@ class TagWatches:
     def __init__(self, client: Redis, us: Consumer) -> None:
         self._client = client
         self._us = us
+        self.on_loss: Callable[[str], None] = lambda _: None
         self._watches: dict[str, _TagWatch] = {}
         self._told = asyncio.Event()
         self._news: set[str] = set()
@@ -145,7 +155,9 @@ class TagWatches:
         if tag not in self._watches:
             key = self._us.keys.streams(tag)
             connection = BlockingConnection(self._client, "order", BLOCK_SECONDS, key)
-            self._watches[tag] = _TagWatch(connection, self._us.redis, self._tell)
+            watch = _TagWatch(connection, self._us.redis, self._tell)
+            watch.on_loss = lambda: self.on_loss(tag)
+            self._watches[tag] = watch
         return self._watches[tag]
 
     def _tell(self, keys: list[str]) -> None:
@@ -166,6 +178,8 @@ class _TagWatch:
         self._waiting: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
         self._pause_seconds = PAUSE_SECONDS
+        self._was_open = False
+        self.on_loss: Callable[[], None] = lambda: None
 
     def ask(self, after: After) -> None:
         """Wait for these streams; where others are waited for, that ends, and is told of."""
@@ -188,7 +202,7 @@ class _TagWatch:
         keys: list[str] = []
         try:
             if not self._connection.is_open:
-                await self._connection.open()
+                await self._open()
             keys = await _read(self._connection, after, BLOCK_SECONDS)
             self._pause_seconds = PAUSE_SECONDS
         except UNKNOWN_OUTCOME as error:
@@ -200,6 +214,13 @@ class _TagWatch:
             await self._rest()
         finally:
             self._tell(keys)
+
+    async def _open(self) -> None:
+        await self._connection.open()
+        if self._was_open:
+            # A replica that has taken the server's place may not have what it has acknowledged.
+            self.on_loss()
+        self._was_open = True
 
     async def _rest(self) -> None:
         await asyncio.sleep(self._pause_seconds)

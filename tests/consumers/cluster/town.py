@@ -1,6 +1,7 @@
 """Workers and senders over a cluster of six: two endpoints on each of three primaries."""
 
 import asyncio
+import secrets
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -35,11 +36,12 @@ def key_of(event: Event) -> str:
 
 
 def tags_of(six: SixNodes) -> list[str]:
-    """Name two endpoints of each primary."""
+    """Name two endpoints of each primary, as nobody has named any before."""
+    name = secrets.token_hex(4)
     ranges = six.primaries[0].ask("CLUSTER", "SLOTS")
     found: dict[int, list[str]] = {int(primary[1]): [] for _, _, primary, *_ in ranges}
     for number in range(1000):
-        tag = f"endpoint-{number}"
+        tag = f"{name}-{number}"
         slot = slot_of_key(KEYS.streams(tag))
         (port,) = (int(primary[1]) for first, last, primary, *_ in ranges if first <= slot <= last)
         if len(found[port]) < 2:
