@@ -32,8 +32,8 @@ class Watch(Protocol):
     """Waits for news.
 
     Args:
-        on_loss: Called with a tag whose server was lost, or has changed, when there is one again:
-            what the store says of the tag may be older than what it said before.
+        on_loss: Called with a tag whose server was lost, or has changed, when there is one again,
+            and at the first time: what the store says of the tag may be older than it was before.
     """
 
     on_loss: Callable[[str], None]
@@ -178,7 +178,6 @@ class _TagWatch:
         self._waiting: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
         self._pause_seconds = PAUSE_SECONDS
-        self._was_open = False
         self.on_loss: Callable[[], None] = lambda: None
 
     def ask(self, after: After) -> None:
@@ -202,7 +201,9 @@ class _TagWatch:
         keys: list[str] = []
         try:
             if not self._connection.is_open:
-                await self._open()
+                await self._connection.open()
+                # A replica that has taken the server's place may not have what it acknowledged.
+                self.on_loss()
             keys = await _read(self._connection, after, BLOCK_SECONDS)
             self._pause_seconds = PAUSE_SECONDS
         except UNKNOWN_OUTCOME as error:
@@ -214,13 +215,6 @@ class _TagWatch:
             await self._rest()
         finally:
             self._tell(keys)
-
-    async def _open(self) -> None:
-        await self._connection.open()
-        if self._was_open:
-            # A replica that has taken the server's place may not have what it has acknowledged.
-            self.on_loss()
-        self._was_open = True
 
     async def _rest(self) -> None:
         await asyncio.sleep(self._pause_seconds)

@@ -62,7 +62,8 @@ def connect_sync(
     }
     if address.kind == "sentinel":
         return _primary_of(address, options)
-    return Redis(connection_pool=ConnectionPool(connection_class=_kind_of(address), **options))
+    # Closed with the client, as a pool that it is only lent would not be.
+    return Redis.from_pool(ConnectionPool(connection_class=_kind_of(address), **options))
 
 
 def _kind_of(address: Address) -> type[Any]:
