@@ -3,6 +3,7 @@
 from tests.faults.scenario import Scenario
 from tests.faults.scenarios import (
     clock,
+    cluster,
     connection,
     disk,
     failover,
@@ -29,4 +30,5 @@ ALL: tuple[Scenario, ...] = (
     *replica.SCENARIOS,
     *partition.SCENARIOS,
     *failover.SCENARIOS,
+    *cluster.SCENARIOS,
 )
