@@ -22,9 +22,11 @@ TIMES = (
     ("consumers.discover", "POLL_SECONDS"),
     ("consumers.app", "POLL_SECONDS"),
     ("consumers.read", "BLOCK_SECONDS"),
-    ("consumers.app", "BLOCK_SECONDS"),
+    ("consumers.read_by_tag", "BLOCK_SECONDS"),
+    ("consumers.readers", "BLOCK_SECONDS"),
+    ("consumers.order.watch", "BLOCK_SECONDS"),
     ("consumers.order.reader", "BLOCK_SECONDS"),
-    ("consumers.app", "ORDER_BLOCK_SECONDS"),
+    ("consumers.readers", "ORDER_BLOCK_SECONDS"),
     ("consumers.order.holdings", "LOOK_SECONDS"),
     ("relay.contract.connect", "BLOCK_MARGIN_SECONDS"),
 )
