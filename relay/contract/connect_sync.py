@@ -3,6 +3,7 @@
 The same URLs, and the same rules: nothing is sent twice in silence, and every wait has an end.
 """
 
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -93,15 +94,25 @@ def _primary_of(address: Address, options: dict[str, Any]) -> Redis:
 class _AskingPool(SentinelConnectionPool):
     """A pool that leaves a former primary though it still answers, as `FollowingPool` does.
 
-    Here the one thread waits for the sentinels; none of their answers is needed to go on.
+    The sentinels are asked beside the one thread that uses it, which waits for a moment: where they
+    are silent, or their names are not resolved, all of them together can take longer than a process
+    counts as alive that does not beat, and the primary may be well.
     """
 
     asked_at = 0.0
+    asking: threading.Thread | None = None
 
     def get_connection(self, *arguments: Any, **options: Any) -> Connection:  # noqa: ANN401
         now = time.monotonic()
-        if now - self.asked_at >= LOOK_SECONDS:
+        is_asking = self.asking is not None and self.asking.is_alive()
+        if now - self.asked_at >= LOOK_SECONDS and not is_asking:
             self.asked_at = now
-            with suppress(RedisError):
-                self.get_master_address()  # type: ignore[no-untyped-call]
+            self.asking = threading.Thread(target=self._ask, name="look-for-primary", daemon=True)
+            self.asking.start()
+            self.asking.join(ASK_SECONDS)
         return super().get_connection(*arguments, **options)
+
+    def _ask(self) -> None:
+        # None of their answers is needed to go on.
+        with suppress(RedisError, OSError):
+            self.get_master_address()  # type: ignore[no-untyped-call]

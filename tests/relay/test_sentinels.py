@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import re
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -104,6 +105,33 @@ async def test_a_thread_follows_the_primary_too(watched: Watched) -> None:
     client.close()
 
     assert len(told) >= 2
+
+
+@pytest.mark.redis
+async def test_a_thread_goes_on_while_no_sentinel_answers(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The primary is well, and a heartbeat that waited for them all would count as missing."""
+    client = connect_sync(watched.url, timeout_seconds=2.0)
+    client.ping()
+    asked, answered = threading.Event(), threading.Event()
+
+    def ask_in_vain() -> None:
+        asked.set()
+        answered.wait()
+
+    monkeypatch.setattr("relay.contract.connect_sync.ASK_SECONDS", 0.01)
+    monkeypatch.setattr("relay.contract.connect_sync.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(client.connection_pool, "get_master_address", ask_in_vain)
+    beating = asyncio.create_task(asyncio.to_thread(client.ping))
+    try:
+        await wait_until(beating.done, description="the store answers")
+    finally:
+        answered.set()
+        await beating
+        client.close()
+
+    assert asked.is_set()
 
 
 @pytest.mark.redis
