@@ -2,6 +2,7 @@
 
 import errno
 import json
+import re
 from dataclasses import dataclass, field
 
 from relay.conformance.verdict import NotJudged
@@ -64,6 +65,12 @@ class Answer:
             return None
         return document.get(key) if isinstance(document, dict) else None
 
+    @property
+    def pause_seconds(self) -> float | None:
+        """How long the receiver wants to be left alone, where it says so in seconds."""
+        said = self.header("retry-after") or ""
+        return float(said) if _LENGTH.fullmatch(said) else None
+
     def header(self, name: str) -> str | None:
         """Give the first value of a header."""
         return next((value for key, value in self.headers if key == name), None)
@@ -81,6 +88,11 @@ GARBLED = "an answer that is no HTTP"
 SILENT = "no answer within {:g} s"
 UNREACHED = "no connection: "
 
+
+# Python reads much more as a number: signs, spaces, digits of other scripts.
+_STATUS = re.compile(r"HTTP/[^ ]* ([0-9]{3})")
+_LENGTH = re.compile(r"[0-9]{1,18}")
+_CHUNK_SIZE = re.compile(rb"[0-9a-fA-F]{1,15}")
 
 # Of our own system: they say nothing of the receiver.
 _OWN_LIMITS = {errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS}
@@ -133,8 +145,8 @@ def take_answer(data: bytearray, *, ended: bool, bodiless: bool = False) -> Answ
 
 def _head(head: bytes) -> Answer:
     first, *lines = head.decode("latin-1").split("\r\n")
-    version, _, rest = first.partition(" ")
-    if not version.startswith("HTTP/") or not rest[:3].isdigit():
+    status = _STATUS.match(first)
+    if status is None:
         return Answer(0, fate=GARBLED)
     headers = []
     for line in lines:
@@ -142,7 +154,7 @@ def _head(head: bytes) -> Answer:
         if not colon or not name or name != name.strip():
             return Answer(0, fate=GARBLED)
         headers.append((name.lower(), value.strip()))
-    return Answer(int(rest[:3]), tuple(headers))
+    return Answer(int(status[1]), tuple(headers))
 
 
 def _body(answer: Answer, data: bytearray, start: int, *, ended: bool) -> tuple[bytes, int]:
@@ -154,7 +166,7 @@ def _body(answer: Answer, data: bytearray, start: int, *, ended: bool) -> tuple[
         if not ended:
             raise Incomplete
         return bytes(data[start:]), len(data) - start
-    size = int(length) if length.isdigit() else 0
+    size = int(length) if _LENGTH.fullmatch(length) else 0
     if len(data) - start < size:
         raise Incomplete
     return bytes(data[start : start + size]), size
@@ -166,10 +178,10 @@ def _chunks(data: bytearray, start: int) -> tuple[bytes, int]:
         end = data.find(b"\r\n", at)
         if end < 0:
             raise Incomplete
-        try:
-            size = int(data[at:end].partition(b";")[0], 16)
-        except ValueError:
+        written = bytes(data[at:end]).partition(b";")[0].rstrip(b" \t")
+        if not _CHUNK_SIZE.fullmatch(written):
             return bytes(body), len(data) - start
+        size = int(written, 16)
         if len(data) < end + 2 + size + 2:
             raise Incomplete
         body += data[end + 2 : end + 2 + size]

@@ -49,7 +49,13 @@ def test_a_body_without_a_length_ends_with_the_connection() -> None:
 
 @pytest.mark.parametrize(
     "came",
-    [b"hello\r\n\r\n", b"\x15\x03\x01", b"HTTP/1.1 abc\r\n\r\n", b"HTTP/1.1 200 OK\r\nx\r\n\r\n"],
+    [
+        b"hello\r\n\r\n",
+        b"\x15\x03\x01",
+        b"HTTP/1.1 abc\r\n\r\n",
+        b"HTTP/1.1 \xb2\xb2\xb2\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nx\r\n\r\n",
+    ],
 )
 def test_what_is_no_answer_is_told(came: bytes) -> None:
     """It is neither acceptance nor refusal."""
@@ -58,6 +64,34 @@ def test_what_is_no_answer_is_told(came: bytes) -> None:
     assert answer.fate
     assert not answer.accepted
     assert not answer.refused
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [
+        b"content-length: \xb2",
+        b"content-length: " + b"9" * 5000,
+        b"content-length: -2",
+        # Read as a number it would lead back to itself for ever.
+        b"transfer-encoding: chunked\r\n\r\n-7",
+        b"transfer-encoding: chunked\r\n\r\n0x2",
+        b"transfer-encoding: chunked\r\n\r\n" + b"f" * 5000,
+    ],
+)
+def test_a_length_that_is_none_stops_nobody(framing: bytes) -> None:
+    """The status is the answer all the same."""
+    data = bytearray(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n\r\n")
+
+    assert take_answer(data, ended=True).accepted
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [("5", 5.0), ("0", 0.0), ("\xb2", None), ("soon", None), ("-1", None), ("9" * 400, None)],
+)
+def test_a_pause_is_read_where_it_is_a_number(said: str, seconds: float | None) -> None:
+    """It comes from outside as all else."""
+    assert Answer(503, (("retry-after", said),)).pause_seconds == seconds
 
 
 def test_the_answer_to_a_head_has_no_body() -> None:

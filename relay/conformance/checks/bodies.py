@@ -170,7 +170,7 @@ CHECKS = (
     ),
     Check(
         "packed-bomb",
-        "A body that unpacks to a thousand times its length does no harm.",
+        "A body that unpacks to a thousand times its length is answered 2xx or 4xx, unsigned 4xx.",
         "A few kilobytes must not take the memory of many.",
         _bomb,
     ),

@@ -2,7 +2,6 @@
 
 import asyncio
 
-from relay.conformance.answer import Answer
 from relay.conformance.check import Check
 from relay.conformance.probe import Probe
 from relay.conformance.verdict import NotJudged
@@ -10,6 +9,8 @@ from relay.conformance.verdict import NotJudged
 STEPS = (1, 10, 100)
 ROUNDS = 5
 LONGEST_PAUSE_SECONDS = 5.0
+# Where it is not said, or said as a date.
+USUAL_PAUSE_SECONDS = 1.0
 
 
 async def _at_once(probe: Probe) -> None:
@@ -38,13 +39,10 @@ async def _burst(probe: Probe, number: int) -> None:
         if not again:
             return
         left = [event for event, _ in again]
-        await asyncio.sleep(min(LONGEST_PAUSE_SECONDS, max(_pause(answer) for _, answer in again)))
+        said = [answer.pause_seconds for _, answer in again]
+        pauses = [USUAL_PAUSE_SECONDS if each is None else each for each in said]
+        await asyncio.sleep(min(LONGEST_PAUSE_SECONDS, max(pauses)))
     raise NotJudged(f"{len(left)} of {number} deliveries at once were put off {ROUNDS} times")
-
-
-def _pause(answer: Answer) -> float:
-    said = answer.header("retry-after") or ""
-    return float(said) if said.isdigit() else 1.0
 
 
 CHECKS = (
