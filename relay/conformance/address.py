@@ -1,5 +1,6 @@
 """Where a receiver is: a URL taken apart for requests that are written byte by byte."""
 
+import ipaddress
 import ssl
 from dataclasses import dataclass, replace
 from typing import Self
@@ -52,8 +53,12 @@ class Address:
 
     @property
     def is_here(self) -> bool:
-        """Whether it is on this very machine, by its name."""
-        return self.host in {"localhost", "::1"} or self.host.startswith("127.")
+        """Whether it is on this very machine, as far as its name says."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            # A name may begin with 127. and lead anywhere.
+            return self.host == "localhost"
 
     def beside(self, name: str) -> Self:
         """Give the address with another last part of its path."""

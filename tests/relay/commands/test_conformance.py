@@ -165,9 +165,12 @@ def test_nobody_listens(relay: Relay) -> None:
     assert "geheim" not in done.output
 
 
-def test_elsewhere_it_asks_first(relay: Relay) -> None:
+@pytest.mark.parametrize(
+    "host", ["192.0.2.1", "127.shop.example", "127.0.0.1.shop.example", "localhost.shop.example"]
+)
+def test_elsewhere_it_asks_first(relay: Relay, host: str) -> None:
     """Events are real to whoever handles them; without somebody to ask nothing is sent."""
-    done = relay("conformance", "--url", "http://192.0.2.1/hooks", UNIPILE_WEBHOOK_SECRET=SECRET)
+    done = relay("conformance", "--url", f"http://{host}/hooks", UNIPILE_WEBHOOK_SECRET=SECRET)
 
     assert done.exit_code == 2
     assert "--yes" in done.stderr
