@@ -5,9 +5,10 @@ nowhere else. Needs root.
 """
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
 HERE, THERE = "10.213.0.1", "10.213.0.2"
@@ -41,18 +42,23 @@ def run_in(name: str) -> list[str]:
 
 @contextmanager
 def two_networks() -> Iterator[Networks]:
-    """Have them within the block."""
+    """Have them within the block; what still runs in them at its end is killed."""
     names = [f"rf{os.getpid()}{end}" for end in "ab"]
-    made = []
-    try:
+    with ExitStack() as made:
         for name in names:
             _ip("netns", "add", name)
-            made.append(name)
+            made.callback(_remove, name)
         _cable(*names)
         yield Networks(*names)
-    finally:
-        for name in made:
-            _ip("netns", "del", name)
+
+
+def _remove(name: str) -> None:
+    # A network lives on, without a name, as long as anything runs in it.
+    running = subprocess.run(["ip", "netns", "pids", name], capture_output=True, check=True)
+    for pid in running.stdout.split():
+        with suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
+    _ip("netns", "del", name)
 
 
 def _cable(here: str, there: str) -> None:

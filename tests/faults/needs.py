@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Callable
 from importlib.util import find_spec
 from shutil import which
@@ -9,9 +10,18 @@ from shutil import which
 from relay.settings import Settings
 
 
-def root(what: str) -> Callable[[], str]:
-    """Ask for the right to do something that only root may."""
-    return lambda: "" if os.geteuid() == 0 else f"only root may {what}"
+def small_disk() -> str:
+    """Ask for the right to have a file system in memory, by having one."""
+    with tempfile.TemporaryDirectory(prefix="faults-") as where:
+        mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", where]
+        try:
+            mounted = subprocess.run(mount, capture_output=True, check=False)
+        except OSError:
+            return "there is no mount command"
+        if mounted.returncode:
+            return "no tmpfs can be mounted"
+        subprocess.run(["umount", where], check=True)
+    return ""
 
 
 def namespaces() -> str:

@@ -112,6 +112,8 @@ class Outcome:
         said = [text for found in self.stage.found for text in say(found)]
         if self.scenario.may_lose:
             said = [text for text in said if not text.partition(" ")[2].startswith("lost")]
+        if not self.stage.accepted:
+            said.append("nothing was accepted, so nothing was shown")
         return said + self.stage.troubles
 
     def total(self, name: str) -> int:

@@ -1,10 +1,13 @@
 """Plays scenarios, each on each kind of server, and tells what came of them."""
 
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from redis.exceptions import RedisError
 
 from tests.faults.scenario import Outcome, Scenario, Stage
 
@@ -26,8 +29,9 @@ async def play(
         stage = Stage(directory, server, rounds, seed)
         try:
             await scenario.play(stage)
-        except AssertionError as error:
-            stage.troubles.append(f"it came to no end: {error}")
+        except (AssertionError, RedisError, OSError, subprocess.SubprocessError) as error:
+            # Half an hour of others must not be lost with it.
+            stage.troubles.append(f"it came to no end: {type(error).__name__} {error}")
     return Outcome(scenario, stage, time.monotonic() - started)
 
 

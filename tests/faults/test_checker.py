@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.exceptions import RedisError
 
 from tests.faults.checker import Left, judge, say
 from tests.faults.scenario import Outcome, Scenario, Stage, is_a_run
 from tests.faults.scenarios import ALL
+from tests.faults.suite import play
 
 GOOD: dict[str, Any] = {
     "intended": {"e1", "e2", "e3"},
@@ -82,6 +84,25 @@ def test_a_run_needs_a_fifth_of_its_rounds_with_an_unknown_outcome(
 ) -> None:
     """Else the faults have hit nothing."""
     assert is_a_run([outcome(*unknown)]) is enough
+
+
+def test_where_nothing_was_accepted_nothing_is_shown() -> None:
+    """Such as by a record that nobody has written."""
+    empty = outcome(intended=set(), accepted=set(), stored=[], handled=None)
+
+    assert empty.broken == ["nothing was accepted, so nothing was shown"]
+
+
+@pytest.mark.parametrize("error", [RedisError("no"), TimeoutError("no"), AssertionError("no")])
+async def test_a_scenario_that_breaks_off_is_blamed_and_ends_no_other(error: Exception) -> None:
+    """It may be the last of half an hour."""
+
+    async def broken_off(_: Stage) -> None:
+        raise error
+
+    played = await play(Scenario("s", "t", broken_off, 1), "valkey", 7, rounds=1)
+
+    assert any(text.startswith("it came to no end") for text in played.broken)
 
 
 def test_scenarios_have_names_of_their_own() -> None:

@@ -185,6 +185,10 @@ class Town:
         else:
             left = await asyncio.to_thread(self._left)
         self.stage.conclude(left)
+        self.judge_words()
+
+    def judge_words(self) -> None:
+        """Look in what the programs have said for faults of theirs."""
         for member in self.members:
             said = member.output(self.directory)
             self.stage.troubles += [

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.faults.needs import root
+from tests.faults import needs
 from tests.faults.scenario import Scenario, Stage
 from tests.faults.town import Plan, Town, a_town
 from tests.waiting import wait_until
@@ -66,7 +66,5 @@ async def _until_refused(town: Town) -> None:
 
 
 SCENARIOS = (
-    Scenario(
-        "disk-full", "the store's disk is full", disk_full, rounds=6, needs=root("mount a tmpfs")
-    ),
+    Scenario("disk-full", "the store's disk is full", disk_full, rounds=6, needs=needs.small_disk),
 )
