@@ -15,8 +15,8 @@ from relay.contract.patterns import Pattern, parse_pattern
 
 OnFull = Literal["reject", "drop_oldest"]
 
-# One stream must not stop all the others: four of them may be at their caps before the whole
-# store is full.
+# One stream must not stop all the others: three of them may be at their caps before ingress stops
+# for the whole store.
 DEFAULT_PART = 0.25
 # Above this part of a cap, settled history is worth less than the next event.
 PRESSED_RATIO = 0.70
