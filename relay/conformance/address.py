@@ -36,7 +36,12 @@ class Address:
         Raises:
             ValueError: It is no such URL.
         """
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:
+            # What it says may hold a password.
+            raise ValueError("its host and port cannot be read") from None
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("write http://… or https://…, with the path deliveries are sent to")
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -45,7 +50,7 @@ class Address:
         is_tls = parts.scheme == "https"
         return cls(
             host=parts.hostname,
-            port=parts.port or (443 if is_tls else 80),
+            port=port or (443 if is_tls else 80),
             path=path,
             authority=parts.netloc.rpartition("@")[2],
             tls=_context(insecure=insecure) if is_tls else None,

@@ -165,6 +165,16 @@ def test_nobody_listens(relay: Relay) -> None:
     assert "geheim" not in done.output
 
 
+@pytest.mark.parametrize("authority", ["me:geheim/1@h", "me:geheim\u2100@h", "[me:geheim@h"])
+def test_a_url_that_cannot_be_read_is_not_repeated(relay: Relay, authority: str) -> None:
+    """A password in it may be what is wrong with it."""
+    done = relay("conformance", "--url", f"http://{authority}/hooks", "--secret", SECRET)
+
+    assert done.exit_code == 2
+    assert "--url cannot be used" in done.stderr
+    assert "geheim" not in done.output
+
+
 @pytest.mark.parametrize(
     "host", ["192.0.2.1", "127.shop.example", "127.0.0.1.shop.example", "localhost.shop.example"]
 )
