@@ -5,6 +5,7 @@ import signal
 import subprocess
 from collections import Counter
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from tests.programs import STOP_SECONDS, Program, start
@@ -12,6 +13,10 @@ from tests.servers import free_port
 
 # Stands for a process that was asked to end and did not.
 NEVER_ENDED = -1000
+# Of those that were asked to, before they listen too, and of those that were killed.
+EXPECTED_ENDS = frozenset((0, -signal.SIGKILL, -signal.SIGTERM))
+# No fault that is made may lead to these.
+BUGS = ("Traceback", "duty_failed", "worker_failed", "request_failed", "process_failed")
 
 
 class Member:
@@ -104,6 +109,18 @@ class Member:
         """Give what its processes have said."""
         log = directory / f"{self.name}.log"
         return log.read_text("utf-8", "replace") if log.exists() else ""
+
+    def troubles(
+        self, directory: Path, expected_ends: AbstractSet[int] = EXPECTED_ENDS
+    ) -> list[str]:
+        """Say how its processes have ended otherwise than they may, and of which bugs they tell."""
+        ends = [
+            f"{self.name} ended {count} times with {code}"
+            for code, count in self.ends.items()
+            if code not in expected_ends
+        ]
+        said = self.output(directory)
+        return ends + [f"{self.name} has said: {word}" for word in BUGS if word in said]
 
     def _take_out(self) -> Program | None:
         """Empty the place at once: nobody else may end its process too."""

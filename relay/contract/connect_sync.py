@@ -44,6 +44,7 @@ def connect_sync(
         connection.on_connect()  # type: ignore[no-untyped-call]
         on_connect()
 
+    # Pools are closed with the client, as those that it is only lent would not be: `from_pool`.
     address = read_address(url)
     if address.kind == "cluster":
         return ThreadedClusterRedis(
@@ -63,7 +64,6 @@ def connect_sync(
     }
     if address.kind == "sentinel":
         return _primary_of(address, options)
-    # Closed with the client, as a pool that it is only lent would not be.
     return Redis.from_pool(ConnectionPool(connection_class=_kind_of(address), **options))
 
 
@@ -84,8 +84,8 @@ def _primary_of(address: Address, options: dict[str, Any]) -> Redis:
     }
     del asking["host"], asking["port"]
     sentinels = Sentinel(address.hosts, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
-    return Redis(
-        connection_pool=_AskingPool(  # type: ignore[no-untyped-call]
+    return Redis.from_pool(
+        _AskingPool(  # type: ignore[no-untyped-call]
             address.service, sentinels, ssl=address.tls, **options
         )
     )

@@ -12,7 +12,7 @@ from relay.contract.duties import cancel
 from tests.chaos.checker import judge
 from tests.chaos.evidence import Evidence, gather, unsettled
 from tests.chaos.faults import Faults
-from tests.chaos.members import EXPECTED_ENDS
+from tests.chaos.members import ENDS
 from tests.chaos.town import GROUPS, Town, a_town
 
 DEAD_SECONDS = 15.0
@@ -21,8 +21,6 @@ IN_FLIGHT_RATIO = 0.2
 # Together with a minute of faults less than what a test may take.
 DRAIN_SECONDS = 80.0
 LOOK_SECONDS = 0.2
-# No fault of ours may lead to these.
-BUGS = ("Traceback", "duty_failed", "worker_failed", "request_failed", "process_failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +130,4 @@ async def _drain(town: Town) -> None:
 
 
 def _troubles(town: Town) -> list[str]:
-    found = []
-    for member in town.members:
-        found += [
-            f"{member.name} ended {count} times with {code}"
-            for code, count in member.ends.items()
-            if code not in EXPECTED_ENDS
-        ]
-        said = member.output(town.directory)
-        found += [f"{member.name} has said: {word}" for word in BUGS if word in said]
-    return found
+    return [trouble for member in town.members for trouble in member.troubles(town.directory, ENDS)]

@@ -1,15 +1,14 @@
 """The processes of the run: gateways and workers that are killed, stopped and started again."""
 
-import signal
 from pathlib import Path
 
 from tests.chaos.rules import EXIT_CODE
-from tests.members import Member
+from tests.members import EXPECTED_ENDS, Member
 from tests.programs import Program, start
 from tests.records import lines_of
 
-# What a process may end with: asked to (before it listens, too), killed, or by a handler.
-EXPECTED_ENDS = {0, -signal.SIGKILL, -signal.SIGTERM, EXIT_CODE}
+# A handler may end its process, too.
+ENDS = EXPECTED_ENDS | {EXIT_CODE}
 
 
 def worker_member(name: str, group: str, directory: Path, **variables: str) -> Member:

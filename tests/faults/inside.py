@@ -33,7 +33,7 @@ async def partition(stage: Stage, networks: Networks, durability: str) -> None:
             unknown = await _play(town, store, networks)
             # Refused for want of a replica, an event may be stored all the same.
             stage.end_round(unknown[0] + (0 if durability == "local" else unknown[503]))
-            town.judge_words()
+            town.judge_members()
         with store.replica.client() as client:
             left = gather(stage.directory, client)
     sys.stdout.write(

@@ -34,8 +34,6 @@ DRAIN_SECONDS = 60.0
 SPOOL_SECONDS = 30.0
 # By how much the workers' times are shortened: a dead one is known after three seconds.
 PACE = "5"
-# No fault of ours may lead to these.
-BUGS = ("Traceback", "duty_failed", "request_failed", "worker_failed", "process_failed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,15 +183,12 @@ class Town:
         else:
             left = await asyncio.to_thread(self._left)
         self.stage.conclude(left)
-        self.judge_words()
+        self.judge_members()
 
-    def judge_words(self) -> None:
-        """Look in what the programs have said for faults of theirs."""
+    def judge_members(self) -> None:
+        """Look for faults of the programs' own in how they have ended and what they have said."""
         for member in self.members:
-            said = member.output(self.directory)
-            self.stage.troubles += [
-                f"{member.name} has said: {word}" for word in BUGS if word in said
-            ]
+            self.stage.troubles += member.troubles(self.directory)
 
     def kill_soon(self, pid: int, chance: random.Random, within_seconds: float = 0.005) -> None:
         """Kill a process within a moment after the next append has passed to the store."""
