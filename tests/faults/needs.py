@@ -3,11 +3,7 @@
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable
-from importlib.util import find_spec
 from shutil import which
-
-from relay.settings import Settings
 
 
 def small_disk() -> str:
@@ -34,28 +30,3 @@ def namespaces() -> str:
         return "no network namespace can be made"
     subprocess.run(["ip", "netns", "del", name], check=True)
     return ""
-
-
-def all_of(*others: Callable[[], str]) -> Callable[[], str]:
-    """Ask for several things; the first that is lacking is named."""
-    return lambda: next(filter(None, (need() for need in others)), "")
-
-
-def sentinel() -> str:
-    """Ask whether the relay finds its store through sentinels."""
-    return "" if find_spec("relay.contract.sentinels") else "the relay knows no sentinels yet"
-
-
-def replicated() -> str:
-    """Ask whether the relay waits for replicas."""
-    return "" if "durability" in Settings.model_fields else "the relay waits for no replicas yet"
-
-
-def spool() -> str:
-    """Ask whether the relay has a spool."""
-    return "" if "spool" in Settings.model_fields else "the relay has no spool yet"
-
-
-def cluster() -> str:
-    """Ask whether the relay works over a cluster."""
-    return "" if find_spec("relay.contract.cluster") else "the relay knows no clusters yet"

@@ -9,7 +9,6 @@ from redis.exceptions import RedisError
 
 from relay.contract.keys import Keys
 from tests.clusters import Node, SixNodes, six_nodes
-from tests.faults import needs
 from tests.faults.scenario import Scenario, Stage
 from tests.faults.town import Plan, Town, a_town
 from tests.senders import Load
@@ -146,9 +145,6 @@ SCENARIOS = tuple(
         in_cluster(fault, durability),
         rounds=4,
         durability=f"`{durability}`, `always`",
-        needs=needs.cluster
-        if durability == "local"
-        else needs.all_of(needs.cluster, needs.replicated),
         # A primary's death may lose what its replica had not got; a move loses nothing.
         may_lose=durability == "local" and name != "moved",
     )

@@ -7,7 +7,6 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 
-from tests.faults import needs
 from tests.faults.scenario import Scenario, Stage
 from tests.faults.town import Plan, Town, a_town
 from tests.faults.watched import WatchedStore, a_watched_store
@@ -73,9 +72,6 @@ SCENARIOS = tuple(
         failing_over(fault, durability),
         rounds=2,
         durability=f"`{durability}`, `always`",
-        needs=needs.sentinel
-        if durability == "local"
-        else needs.all_of(needs.sentinel, needs.replicated),
         may_lose=durability == "local",
     )
     for name, title, fault in (

@@ -56,7 +56,7 @@ SCENARIOS = (
         TITLE,
         partition("local"),
         rounds=2,
-        needs=needs.all_of(needs.namespaces, needs.sentinel),
+        needs=needs.namespaces,
         may_lose=True,
     ),
     Scenario(
@@ -65,6 +65,6 @@ SCENARIOS = (
         partition("replicated:1"),
         rounds=2,
         durability="`replicated:1`, `always`",
-        needs=needs.all_of(needs.namespaces, needs.sentinel, needs.replicated),
+        needs=needs.namespaces,
     ),
 )

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from tests.faults import needs
 from tests.faults.scenario import Scenario, Stage
 from tests.faults.town import Plan, Town, a_server, a_town
 from tests.proxy import Proxy, proxy_to
@@ -111,7 +110,6 @@ SCENARIOS = (
         rounds=10,
         short=1,
         durability="`replicated:1`, `always`",
-        needs=needs.replicated,
     ),
     Scenario(
         "replica-cut-off-spool",
@@ -120,6 +118,5 @@ SCENARIOS = (
         cut_off("replicated:1", spooled=True),
         rounds=5,
         durability="`replicated:1`, `always`, spool",
-        needs=needs.all_of(needs.replicated, needs.spool),
     ),
 )

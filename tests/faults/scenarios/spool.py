@@ -4,7 +4,6 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 
-from tests.faults import needs
 from tests.faults.scenario import Scenario, Stage
 from tests.faults.town import Fault, Plan, Town, a_town
 from tests.senders import Load
@@ -114,7 +113,6 @@ SCENARIOS = tuple(
         short,
         servers=("valkey", "redis") if name == "spool-minute" else ("valkey",),
         durability="`local`, `always`, spool",
-        needs=needs.spool,
     )
     for name, title, fault, rounds, short in _ROWS
 )
