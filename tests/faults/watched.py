@@ -157,9 +157,11 @@ class WatchedStore:
             client.close()
 
     def _is_promoted(self) -> bool:
-        with self.replica.client() as client:
+        # The sentinel that promotes it kills its clients' connections.
+        with suppress(RedisError, OSError), self.replica.client() as client:
             role: Any = _ask(client, "ROLE")
-        return bool(role[0] == b"master")
+            return bool(role[0] == b"master")
+        return False
 
     def _has_moved(self) -> bool:
         with suppress(RedisError, OSError), self.primary.client() as client:
