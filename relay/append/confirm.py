@@ -3,7 +3,8 @@
 WAIT covers what its own connection wrote, and nothing else. An event that another connection has
 stored is a duplicate here, and nothing is written: newer servers then answer at once, although no
 replica may have that event. So whenever there was a duplicate the fence is written and waited for:
-replicas take writes in their order, and whoever has the fence has all that came before it.
+replicas take writes in their order, and whoever has the fence has all that came before it. The
+fence goes over the connection that has found the duplicate: another may lead to another server.
 
 Source: Redis WAIT; docs/adr/0025.
 """
@@ -86,7 +87,9 @@ class Confirming:
 
     async def _pass_fence(self, tags: list[str], ends_at: float) -> object:
         fences: list[Call] = [([self._keys.fence(tag)], [FENCE_KEPT_MS]) for tag in tags]
-        *written, replicas = await FENCE.over(self._wire, fences, then=[self._wait(ends_at)])
+        *written, replicas = await FENCE.over(
+            self._wire, fences, [self._wait(ends_at)], goes_on=True
+        )
         return next((reply for reply in written if isinstance(reply, Exception)), replicas)
 
     def _wait(self, ends_at: float) -> Command:

@@ -63,25 +63,36 @@ class Script:
         return replies
 
     async def over(
-        self, wire: Wire, calls: Sequence[Call], then: Sequence[Command] = ()
+        self,
+        wire: Wire,
+        calls: Sequence[Call],
+        then: Sequence[Command] = (),
+        *,
+        goes_on: bool = False,
     ) -> list[Any]:
         """Do the same as `many`, over one connection that is kept.
 
         Args:
             wire: The connection.
             calls: Keys and arguments of each.
-            then: What follows in the same round trip, when every call has run.
+            then: What follows when every call has run, over the connection over which they ran.
+            goes_on: The calls too must go over the connection of the last exchange.
 
         Returns:
             The replies to the calls, and behind them those to what follows.
+
+        Raises:
+            RedisError, OSError: The connection failed, so what was asked may have happened.
         """
         commands = [_command("EVALSHA", self._sha, call) for call in calls]
-        replies = await wire.exchange([*commands, *then] if then else commands)
+        exchange = wire.go_on if goes_on else wire.exchange
+        replies = await exchange([*commands, *then] if then else commands)
         unknown = [n for n, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
         if unknown:
             missed = [_command("EVAL", self.text, calls[n]) for n in unknown]
-            # What follows was too early the first time.
-            again = await wire.exchange([*missed, *then])
+            # What follows was too early the first time; it is about the calls that ran then, too.
+            exchange = wire.go_on if goes_on or then else wire.exchange
+            again = await exchange([*missed, *then])
             places = [*unknown, *range(len(calls), len(replies))]
             for number, reply in zip(places, again, strict=True):
                 replies[number] = reply

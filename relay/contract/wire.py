@@ -14,6 +14,7 @@ from typing import Any
 from hiredis import pack_command
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from relay.contract.connect import COMMAND_TIMEOUT_SECONDS, ResponseError
 from relay.contract.deadline import Deadlines
@@ -62,8 +63,8 @@ class Wire:
         """
         packed = b"".join([pack_command(command) for command in commands])  # type: ignore[arg-type]
         try:
-            connection = self._connection
-            if connection is None or connection.should_reconnect():  # type: ignore[no-untyped-call]
+            connection = self._standing()
+            if connection is None:
                 connection = await self.open()
             with self._deadlines.of(self._task()):
                 await connection.send_packed_command(packed, check_health=False)
@@ -76,6 +77,18 @@ class Wire:
             # A replica stands there now; the next exchange looks for the primary.
             await self.close()
         return replies
+
+    async def go_on(self, commands: Sequence[Command]) -> list[Any]:
+        """Exchange over the connection of the last exchange, or not at all.
+
+        For what means something only there: another connection may lead to another server.
+
+        Raises:
+            RedisError, OSError: As `exchange`; also where that connection is lost.
+        """
+        if self._standing() is None:
+            raise RedisConnectionError("the connection of the last exchange is lost")
+        return await self.exchange(commands)
 
     async def open(self) -> AbstractConnection:
         """Take a connection that stands; an exchange does it where there is none.
@@ -100,6 +113,13 @@ class Wire:
             connection.socket_timeout = self._timeout_seconds
             connection.health_check_interval = self._check_seconds
             await self._redis.connection_pool.release(connection)
+
+    def _standing(self) -> AbstractConnection | None:
+        """Give the connection of the last exchange, if another one may go over it."""
+        connection = self._connection
+        if connection is None or not connection.is_connected:
+            return None
+        return None if connection.should_reconnect() else connection  # type: ignore[no-untyped-call]
 
     def _task(self) -> asyncio.Task[Any]:
         # Asking for the loop is a system call before Python 3.12.

@@ -70,6 +70,27 @@ async def test_a_connection_that_is_lost_is_taken_anew(server: Server, store: Re
     await client.aclose()
 
 
+async def test_what_goes_on_is_not_sent_over_another_connection(
+    server: Server, store: Redis
+) -> None:
+    """It would mean something else there, or nothing."""
+    client = connect(server.url, role="test")
+    wire = Wire(client)
+    with pytest.raises(UNKNOWN_OUTCOME):
+        await wire.go_on([("SET", "key", "first")])
+    (before,) = await wire.exchange([("CLIENT", "ID")])
+    (same,) = await wire.go_on([("CLIENT", "ID")])
+    assert wire._connection is not None
+    wire._connection.mark_for_reconnect()  # type: ignore[no-untyped-call]
+    with pytest.raises(UNKNOWN_OUTCOME):
+        await wire.go_on([("SET", "key", "late")])
+
+    assert same == before
+    assert await store.get("key") is None
+    await wire.close()
+    await client.aclose()
+
+
 async def test_a_connection_that_a_replica_answers_is_left(own_server: Server) -> None:
     """All replies are read; then the next exchange connects anew, to who stands there now."""
     client = connect(own_server.url, role="test")
