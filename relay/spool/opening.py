@@ -36,6 +36,10 @@ class UnreadableFile(RelayError):
     """A file is no spool of ours, or is damaged; it is left where it is."""
 
 
+class UnopenedFile(UnreadableFile):
+    """The system did not let it be opened or read; it may do so later."""
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=rw",
@@ -83,7 +87,7 @@ def opened(path: Path, *, lay_out: bool) -> sqlite3.Connection:
     try:
         connection = _connect(path)
     except sqlite3.Error as error:
-        raise UnreadableFile(type(error).__name__) from None
+        raise _unreadable(error) from None
     try:
         if not lay_out:
             connection.execute("PRAGMA query_only = 1")
@@ -92,8 +96,14 @@ def opened(path: Path, *, lay_out: bool) -> sqlite3.Connection:
         _check(connection)
     except (sqlite3.Error, UnreadableFile) as error:
         connection.close()
-        raise UnreadableFile(type(error).__name__) from None
+        raise _unreadable(error) from None
     return connection
+
+
+def _unreadable(error: Exception) -> UnreadableFile:
+    """Sort what stopped the opening: too many open files and missing rights pass by themselves."""
+    passes = isinstance(error, sqlite3.OperationalError)
+    return (UnopenedFile if passes else UnreadableFile)(type(error).__name__)
 
 
 def _is_blank(connection: sqlite3.Connection) -> bool:

@@ -1,6 +1,7 @@
 """Makes spool files, and takes over those that dead processes have left; on the spool's thread.
 
-What is no spool file, or is damaged, is named in the log once and left where it is.
+What is no spool file, or is damaged, is named in the log once and left where it is. So is what the
+system does not let us have, but that is tried again: the others are taken all the same.
 """
 
 import sqlite3
@@ -12,7 +13,7 @@ from relay.spool.directory import Directory
 from relay.spool.file import SpoolFile
 from relay.spool.lock import Lock, take
 from relay.spool.open_file import Taken
-from relay.spool.opening import UnreadableFile
+from relay.spool.opening import UnopenedFile, UnreadableFile
 
 NAMES_TRIED = 5
 
@@ -32,7 +33,8 @@ class Taking:
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
-        self.unreadable: set[str] = set()
+        self._hopeless: set[str] = set()
+        self._said: set[str] = set()
 
     def make(self) -> Taken:
         """Make a file of one's own, whose name outlives a power cut.
@@ -61,7 +63,7 @@ class Taking:
             OSError: The directory cannot be read.
         """
         names = (name for name in self._directory.names() if name not in own)
-        taken = (self._take(name) for name in names if name not in self.unreadable)
+        taken = (self._take(name) for name in names if name not in self._hopeless)
         return [each for each in taken if each is not None]
 
     def remove(self, lock: Lock, file: SpoolFile) -> None:
@@ -86,22 +88,35 @@ class Taking:
         return Taken(name, lock, file)
 
     def _take(self, name: str) -> Taken | None:
-        # One that was moved here without its lock is an orphan all the same.
-        lock = take(self._directory.lock(name), make=True)
-        if lock is None:
-            return None
+        """Take a file over, if it is free; what goes wrong with one must not cost the others."""
         path = self._directory.database(name)
-        if not path.exists():
+        try:
+            # One that was moved here without its lock is an orphan all the same.
+            lock = take(self._directory.lock(name), make=True)
+            if lock is None:
+                return None
+            if path.exists():
+                return self._open(name, lock)
             lock.remove()
-            return None
+        except (UnreadableFile, sqlite3.Error, OSError) as error:
+            self._say(name, error)
+        return None
+
+    def _open(self, name: str, lock: Lock) -> Taken:
         file = None
         try:
-            file = SpoolFile.open(path)
+            file = SpoolFile.open(self._directory.database(name))
             return Taken(name, lock, file, file.census(), file.last_sequence())
-        except (UnreadableFile, sqlite3.Error, OSError) as error:
+        except BaseException:
             if file is not None:
                 file.close()
             lock.release()
-            self.unreadable.add(name)
-            _log.error("spool_file_unreadable", file=path.name, error=type(error).__name__)
-            return None
+            raise
+
+    def _say(self, name: str, error: Exception) -> None:
+        if not isinstance(error, UnopenedFile | sqlite3.OperationalError | OSError):
+            self._hopeless.add(name)
+        if name not in self._said:
+            self._said.add(name)
+            file = self._directory.database(name).name
+            _log.error("spool_file_unreadable", file=file, error=type(error).__name__)

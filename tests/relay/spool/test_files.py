@@ -11,9 +11,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from relay.contract.errors import ConfigurationFault
+from relay.spool import taking as taking_module
 from relay.spool.directory import Directory
 from relay.spool.file import Changes, SpoolFile
-from relay.spool.lock import is_held, take
+from relay.spool.lock import Lock, is_held, take
 from relay.spool.opening import UnreadableFile
 from relay.spool.place import judge_place
 from relay.spool.row import Row, Stream, UnreadableRow, decode, encode
@@ -222,6 +223,47 @@ def test_what_is_no_spool_file_is_named_and_left(tmp_path: Path, make: object) -
     assert [(line["event"], line["file"]) for line in logs] == [("spool_file_unreadable", "a.db")]
     assert [(each.name, each.state) for each in status] == [("a.db", "unreadable")]
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("ending", ["lock", "db"])
+def test_a_file_that_cannot_be_opened_costs_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    """The others are taken, it is said once, and it is taken when it can be."""
+    directory = Directory(tmp_path)
+    made = [Taking(directory).make() for _ in range(3)]
+    for number, each in enumerate(made):
+        each.file.write(Changes(kept=[row(1)]))
+        each.file.close()
+        each.lock.release()
+        os.utime(directory.lock(each.name), (number, number))
+    refused = getattr(directory, {"lock": "lock", "db": "database"}[ending])(made[1].name)
+    take_lock, open_file = taking_module.take, SpoolFile.open
+
+    def take_or_not(path: Path, **options: bool) -> Lock | None:
+        """Let everything be locked but one."""
+        if path == refused:
+            raise PermissionError
+        return take_lock(path, **options)
+
+    def open_or_not(path: Path) -> SpoolFile:
+        """Let everything be opened but one."""
+        return open_file(path.with_name("none.db") if path == refused else path)
+
+    taking = Taking(directory)
+    with monkeypatch.context() as patched, capture_logs() as logs:
+        patched.setattr(taking_module, "take", take_or_not)
+        patched.setattr(SpoolFile, "open", open_or_not)
+        taken = taking.take_orphans(())
+        taken += taking.take_orphans(())
+    late = taking.take_orphans(())
+    for each in (*taken, *late):
+        each.file.close()
+        each.lock.release()
+
+    assert [each.name for each in taken] == [made[0].name, made[2].name]
+    assert [each.name for each in late] == [made[1].name]
+    assert [line["event"] for line in logs] == ["spool_file_unreadable"]
 
 
 def test_a_file_whose_maker_was_killed_is_empty(tmp_path: Path) -> None:
