@@ -57,10 +57,25 @@ class Drain:
         return backlog.events - sum(map(backlog.count, self.held_up.streams))
 
     async def round(self) -> int:
-        """Send some events, and say how many of them are in their streams now."""
+        """Send some events, and say how many of them are in their streams now.
+
+        However many streams are held up, they never take the place of those that are not.
+        """
+        trips = self._breaker.trips
+        moved = await self._retry()
+        if self._breaker.trips != trips:
+            return moved
+        return moved + await self._go_on()
+
+    async def _retry(self) -> int:
+        """Send of the stream that has waited longest for another try."""
         for stream in self.held_up.due():
             if (moved := await self._again(stream)) is not None:
                 return moved
+        return 0
+
+    async def _go_on(self) -> int:
+        """Send what comes next."""
         for file in self._spool.files:
             if rows := await self._next_rows(file):
                 return await self._send(file, rows)

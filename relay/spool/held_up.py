@@ -44,9 +44,12 @@ class HeldUp:
         return is_news
 
     def due(self) -> list[Stream]:
-        """Name those that may be tried again now."""
+        """Name those that may be tried again now, the one that has waited longest first."""
         now = self._clock()
-        return [stream for stream, (due, _) in self._streams.items() if due <= now]
+        return sorted(
+            (stream for stream, (due, _) in self._streams.items() if due <= now),
+            key=lambda stream: self._streams[stream],
+        )
 
     def limit(self, stream: Stream, most: int) -> int:
         """Say how many events of a stream may be tried."""
