@@ -67,6 +67,8 @@ class Spool:
         self._own: OpenFile | None = None
         self._taken: list[OpenFile] = []
         self._condition = Condition(self.observer)
+        # Of two files that are made at once, one would be forgotten with the events in it.
+        self._making = asyncio.Lock()
 
     @property
     def files(self) -> list[OpenFile]:
@@ -271,14 +273,15 @@ class Spool:
             answer.set_exception(NotSpooled())
 
     async def _have_own(self) -> None:
-        if self._own is not None:
-            return
-        try:
-            self._own = await self._made()
-        except NoFile as error:
-            self._condition.failed(error)
-        else:
-            self._condition.works()
+        async with self._making:
+            if self._own is not None:
+                return
+            try:
+                self._own = await self._made()
+            except NoFile as error:
+                self._condition.failed(error)
+            else:
+                self._condition.works()
 
     async def _holds_room(self, file: OpenFile) -> bool:
         """Tell whether an empty file has grown long, or has rows that the disk did not let go."""

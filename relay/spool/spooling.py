@@ -137,7 +137,8 @@ class Spooling:
     async def _tend(self) -> None:
         while True:
             await asyncio.sleep(TEND_SECONDS)
-            await self._spool.tend()
+            # What was taken over shall be known, so it is not broken off either.
+            await to_its_end(self._spool.tend())
             if self._spool.events:
                 self._work.set()
 

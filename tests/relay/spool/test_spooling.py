@@ -12,6 +12,8 @@ from relay.contract.event import Appended, Spooled
 from relay.spool import breaker, drain, held_up
 from relay.spool import spool as spool_module
 from relay.spool import spooling as spooling_module
+from relay.spool.open_file import Taken
+from relay.spool.taking import NoFile, Taking
 from tests.relay.spool.parts import A, B, Bench, Store, crash, endings, event, spooling
 from tests.waiting import wait_until
 
@@ -216,6 +218,35 @@ async def test_a_refused_stream_holds_up_no_other(tmp_path: Path) -> None:
     assert store.ids(A) == ["1", "a0", "a1", "a2"]
     assert store.ids(B) == ["b0", "b1", "b2"]
     assert "refused" in bench.heard.failures
+
+
+async def test_streams_that_are_always_due_leave_the_others_their_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With many that are held up there is one to be tried again in every round."""
+    monkeypatch.setattr(drain, "ROUND_EVENTS", 1)
+    monkeypatch.setattr(held_up, "FIRST_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(held_up, "LAST_PAUSE_SECONDS", 0.0)
+    other = "unipile", "account.new"
+    store = Store()
+    async with spooling(tmp_path, store) as bench:
+        store.is_away = True
+        await bench.send("a1", "a2")
+        await bench.send("o1", "o2", stream=other)
+        await bench.send("b1", "b2", stream=B)
+        store.refused |= {A, other}
+        store.is_away = False
+        await wait_until(lambda: len(store.ids(B)) == 2, description="the third is drained")
+        store.refused.remove(other)
+        await wait_until(lambda: len(store.ids(other)) == 2, description="the second has its turn")
+        store.refused.clear()
+        await bench.until_drained()
+
+    assert [store.ids(A), store.ids(other), store.ids(B)] == [
+        ["a1", "a2"],
+        ["o1", "o2"],
+        ["b1", "b2"],
+    ]
 
 
 async def test_of_a_refused_stream_one_event_is_tried(tmp_path: Path) -> None:
@@ -474,6 +505,26 @@ async def test_a_directory_that_is_gone_does_not_stop_deliveries(tmp_path: Path)
     assert not was_writable
     assert kept == [Spooled()]
     assert store.ids() == ["1", "2"]
+
+
+async def test_who_need_a_file_at_the_same_time_make_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two, one would be forgotten, and nobody would drain what went into it."""
+
+    def refuse(_: Taking) -> Taken:
+        """Find the disk full."""
+        raise NoFile
+
+    bench = Bench(tmp_path, Store())
+    with monkeypatch.context() as patched:
+        patched.setattr(Taking, "make", refuse)
+        await bench.spool.start()
+    await asyncio.gather(bench.spool.tend(), bench.spool.tend())
+    made = endings(tmp_path).count(".db")
+    await bench.spool.finish()
+
+    assert made == 1
 
 
 async def test_a_look_up_that_fails_sends_nothing(tmp_path: Path) -> None:
