@@ -7,6 +7,7 @@ the store refuses holds up its own stream only.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from relay.contract.connect import UNKNOWN_OUTCOME, RedisError
 from relay.contract.errors import Overloaded, StoreFull, StoreUnavailable, TryLater
@@ -22,6 +23,9 @@ from relay.spool.spool import Spool
 # How much goes to the store at once: four flushes.
 ROUND_EVENTS = 512
 ROUND_BYTES = 4 * 1024 * 1024
+
+# Why a stream is held up whose file cannot be read.
+UNREADABLE = "unreadable"
 
 # Trouble of the store with whatever is sent, and with no stream in particular.
 FOR_ALL = {StoreFull, Overloaded}
@@ -87,10 +91,13 @@ class Drain:
         """Send a stream's events that were passed over; ``None`` where there are none left."""
         limit = self.held_up.limit(stream, ROUND_EVENTS)
         for file in self._spool.files:
-            rows = await self._spool.in_thread(
-                file.file.read_stream, stream, file.cursor, limit + len(file.gone), ROUND_BYTES
-            )
-            rows = [row for row in rows if not file.is_done_with(row)][:limit]
+            up_to, events = file.cursor, limit + len(file.gone)
+            read = partial(file.file.read_stream, stream, up_to, events, ROUND_BYTES)
+            found = await self._spool.read(file, read)
+            if found is None:
+                self.held_up.add(stream, UNREADABLE)
+                return 0
+            rows = [row for row in found if not file.is_done_with(row)][:limit]
             if rows:
                 return await self._send(file, rows)
         self.held_up.release(stream)
@@ -99,9 +106,8 @@ class Drain:
     async def _next_rows(self, file: OpenFile) -> list[Row]:
         """Read on, past what is not to be sent now."""
         while True:
-            found = await self._spool.in_thread(
-                file.file.read, file.cursor, ROUND_EVENTS, ROUND_BYTES
-            )
+            read = partial(file.file.read, file.cursor, ROUND_EVENTS, ROUND_BYTES)
+            found = await self._spool.read(file, read)
             if not found:
                 return []
             file.cursor = found[-1].sequence
@@ -113,6 +119,14 @@ class Drain:
         return row.stream not in self.held_up.streams and not file.is_done_with(row)
 
     async def _send(self, file: OpenFile, rows: Sequence[Row]) -> int:
+        try:
+            return await self._send_or_fail(file, rows)
+        except BaseException:
+            # Nothing else comes back to what is behind the cursor.
+            file.cursor = min(file.cursor, rows[0].sequence - 1)
+            raise
+
+    async def _send_or_fail(self, file: OpenFile, rows: Sequence[Row]) -> int:
         due, now_ms, trips = self._readable(file, rows), self._spool.now_ms(), self._breaker.trips
         late = [each for each in due if is_late(each, now_ms)]
         try:

@@ -49,6 +49,8 @@ class OpenFile:
         self.cursor = 0
         # Rows in their streams that are not yet removed, or could not be.
         self.gone: set[int] = set()
+        # The disk gave what was asked for last.
+        self.is_readable = True
         # Rows that nobody can read; they stay.
         self.unreadable: set[int] = set()
 

@@ -171,6 +171,20 @@ class Spool:
         own.writer.keep(row).add_done_callback(partial(self._kept, own, row, answer))
         return answer
 
+    async def read(self, file: OpenFile, read: Callable[[], list[Row]]) -> list[Row] | None:
+        """Read rows of a file; ``None`` where the disk refuses, which is said once."""
+        try:
+            rows = await self.in_thread(read)
+        except sqlite3.Error as error:
+            self.observer.failed("disk")
+            if file.is_readable:
+                file.is_readable = False
+                said = getattr(error, "sqlite_errorname", type(error).__name__)
+                _log.error("spool_file_unreadable", file=f"{file.name}.db", error=said)
+            return None
+        file.is_readable = True
+        return rows
+
     def took(self, file: OpenFile, row: Row) -> None:
         """Count an event that is in its stream; its row is removed with the next `settle`."""
         file.gone.add(row.sequence)

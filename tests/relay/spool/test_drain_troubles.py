@@ -1,0 +1,117 @@
+"""What goes wrong while the spool is drained, and must leave no event behind."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from relay.contract import duties
+from relay.contract.event import Appended, Duplicate, IdentifiedEvent, Spooled
+from relay.spool import breaker, held_up
+from relay.spool.file import SpoolFile
+from relay.spool.row import Row
+from tests.relay.spool.parts import A, B, Bench, Store, crash, spooling
+from tests.waiting import wait_until
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Try again at once."""
+    monkeypatch.setattr(breaker, "PROBE_SECONDS", 0.02)
+    monkeypatch.setattr(held_up, "LAST_PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr(duties, "FIRST_PAUSE_SECONDS", 0.02)
+
+
+async def leave(path: Path, store: Store, *ids: str) -> Path:
+    """Have a process spool events and die; give its file."""
+    bench = Bench(path, store)
+    await bench.spooling.start()
+    store.is_away = True
+    await bench.send(*ids)
+    (file,) = bench.spool.files
+    await crash(bench)
+    store.is_away = False
+    return file.file.path
+
+
+async def test_a_file_that_cannot_be_read_on_stops_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are drained, it is said once, and its own go when it can be read."""
+    store, read = Store(), SpoolFile.read
+    broken = await leave(tmp_path, store, "1", "2")
+
+    def read_or_not(file: SpoolFile, *arguments: int) -> list[Row]:
+        """Find a bad place on the disk in one file."""
+        if file.path == broken:
+            raise sqlite3.DatabaseError
+        return read(file, *arguments)
+
+    with capture_logs() as logs:
+        with monkeypatch.context() as patched:
+            patched.setattr(SpoolFile, "read", read_or_not)
+            bench = Bench(tmp_path, store)
+            await bench.spooling.start()
+            kept = await bench.send("3")
+            await wait_until(lambda: store.ids() == ["3"], description="the other is drained")
+            await wait_until(lambda: len(bench.heard.failures) > 3, description="tried again")
+        await bench.until_drained()
+        await bench.spooling.stop()
+
+    assert kept == [Spooled()]
+    assert store.ids() == ["3", "1", "2"]
+    said = [(line["event"], line["file"]) for line in logs if "unreadable" in line["event"]]
+    assert said == [("spool_file_unreadable", broken.name)]
+
+
+async def test_a_held_up_stream_whose_file_cannot_be_read_stays_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its events were passed over: were it let go, nobody would come back to them."""
+    store = Store()
+
+    def refuse(*_: object) -> list[Row]:
+        """Find a bad place on the disk."""
+        raise sqlite3.DatabaseError
+
+    async with spooling(tmp_path, store) as bench:
+        store.is_away = True
+        await bench.send("1", "2")
+        store.refused.add(A)
+        store.is_away = False
+        held = bench.spooling._drain.held_up
+        await wait_until(lambda: A in held, description="the stream is held up")
+        with monkeypatch.context() as patched:
+            patched.setattr(SpoolFile, "read_stream", refuse)
+            await wait_until(lambda: "disk" in bench.heard.failures, description="it was tried")
+        store.refused.clear()
+        await bench.until_drained()
+
+    assert store.ids() == ["1", "2"]
+
+
+async def test_an_error_while_events_are_sent_leaves_none_behind(tmp_path: Path) -> None:
+    """Whatever it is, they are sent again, and in their order."""
+    store = Store()
+    errors = [KeyError(), KeyError()]
+    await leave(tmp_path, store, "1", "2")
+
+    def append(identified: IdentifiedEvent) -> asyncio.Future[Appended | Duplicate]:
+        """Have a mistake of ours in it."""
+        if errors:
+            raise errors.pop()
+        return store.append(identified)
+
+    bench = Bench(tmp_path, store)
+    drain: Any = bench.spooling._drain
+    drain._append = append
+    await bench.spooling.start()
+    await bench.send("b", stream=B)
+    await bench.until_drained()
+    await bench.spooling.stop()
+
+    assert errors == []
+    assert store.ids() == ["1", "2"]
