@@ -11,7 +11,6 @@ import asyncio
 import random
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from itertools import chain
 
 from redis.asyncio import Redis
 
@@ -137,7 +136,7 @@ class Appender:
     ) -> asyncio.Future[Appended | Duplicate]:
         """Store an event unless its identity was stored within the window.
 
-        Once called, the event goes its way even if the caller is cancelled.
+        Once called, the event goes its way even if the caller is cancelled, up to `give_up`.
 
         Args:
             identified: The event with its identity.
@@ -180,8 +179,13 @@ class Appender:
             await probe_replicas(redis, self._keys.fence(tag), self._replicas)
 
     def give_up(self) -> None:
-        """Answer all who wait that there is no confirmation; their events go their way."""
-        for waiting in chain(self._in_flight, self._queue):
+        """Answer all who wait that there is no confirmation, and send nothing of theirs again.
+
+        What is under way may be stored. Were the others sent when the store is back, they could
+        overtake those before them whose time was over, and that their callers have kept.
+        """
+        given_up, self._in_flight = [*self._in_flight, *self._queue.clear()], []
+        for waiting in given_up:
             resolve(waiting, StoreUnavailable("the store is away"))
 
     async def stop(self) -> None:
@@ -266,8 +270,8 @@ class Appender:
         """Send a batch until the store has answered, or nobody waits for it any more."""
         loop = batch[0].answer.get_loop()
         pause = FIRST_RETRY_SECONDS
-        while batch := self._within_deadline(batch):
-            self._in_flight = batch
+        self._in_flight = batch
+        while batch := self._still_waiting():
             started = loop.time()
             try:
                 settled = await self._send(batch)
@@ -276,7 +280,7 @@ class Appender:
                 self._failing = True
                 _safely(self._observer.failed)
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
-                if self._hand_on(batch, error):
+                if self._hand_on(self._in_flight, error):
                     return
                 pause = min(2 * pause, LAST_RETRY_SECONDS)
             except Exception as error:  # noqa: BLE001 - every waiting request must get its answer
@@ -294,8 +298,13 @@ class Appender:
                 await self._leave_replica()
                 return
 
+    def _still_waiting(self) -> list[Waiting]:
+        """Give those under way who are neither late nor given up."""
+        self._in_flight = self._within_deadline(self._in_flight)
+        return self._in_flight
+
     def _within_deadline(self, batch: list[Waiting]) -> list[Waiting]:
-        if not self._is_late(batch[0]):  # and so nobody is
+        if not batch or not self._is_late(batch[0]):  # and so nobody is
             return batch
         for waiting in batch:
             if self._is_late(waiting):

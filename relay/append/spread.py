@@ -147,17 +147,19 @@ class SpreadAppender(Appender):
         """Have events sent on that one of the servers did not take.
 
         Args:
-            batch: They have an answer to wait for.
+            batch: They have an answer to wait for; none where they were given up meanwhile.
             lost: The server was away: whoever takes them then answers again.
         """
         self._failing |= lost
-        self._take(batch)
+        if batch:
+            self._take(batch)
 
     async def _flush(self, batch: list[Waiting]) -> None:
         """Send events on to their servers, or keep them where these are not known."""
         self._in_flight = batch
         await asyncio.sleep(SEND_ON_SECONDS)
-        batch = [waiting for waiting in batch if self._within_deadline([waiting])]
+        # Those that were given up meanwhile are under way no more.
+        batch = [waiting for waiting in self._in_flight if self._within_deadline([waiting])]
         by_tag: dict[str, list[Waiting]] = {}
         for waiting in batch:
             by_tag.setdefault(waiting.event.tag, []).append(waiting)

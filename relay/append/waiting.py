@@ -113,6 +113,13 @@ class Queue:
             self.size_bytes -= batch[-1].event.size_bytes
         return batch
 
+    def clear(self) -> list[Waiting]:
+        """Have nobody wait any more, and give those who did."""
+        everyone = list(self._events)
+        self._events.clear()
+        self.size_bytes = 0
+        return everyone
+
     def learn(self, seconds: float) -> None:
         """Take note of how long the store took for a flush."""
         self._flush_seconds += NEWEST_PART * (seconds - self._flush_seconds)

@@ -57,25 +57,40 @@ async def test_a_store_that_hangs_is_told_of(
     assert failures == 1
 
 
-async def test_who_gives_up_leaves_the_events_on_their_way(
+async def test_what_is_given_up_is_not_sent_again(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is under way and what waits is answered at once, and may be stored all the same."""
+    """All are answered at once; what was under way may be stored, and nothing else."""
     exchange, may_end = Wire.exchange, asyncio.Event()
+    exchanges = 0
 
-    async def held_up(wire: Wire, commands: Sequence[Command]) -> list[Any]:
+    async def lose_answer(wire: Wire, commands: Sequence[Command]) -> list[Any]:
+        nonlocal exchanges
+        exchanges += 1
         await may_end.wait()
-        return await exchange(wire, commands)
+        await exchange(wire, commands)
+        raise ConnectionResetError
 
-    monkeypatch.setattr(Wire, "exchange", held_up)
-    first = asyncio.create_task(bench.append(make_identified("evt_1")))
-    await wait_until(lambda: bench.is_under_way, description="one is under way")
-    second = asyncio.create_task(bench.append(make_identified("evt_2")))
-    await wait_until(lambda: bench.appender.waiting == 1, description="another waits")
-    bench.appender.give_up()
-    results = [*await first, *await second]
-    may_end.set()
-    await bench.appender.stop()
+    await bench.append(make_identified("evt_0"))
+    with monkeypatch.context() as patched:
+        patched.setattr(Wire, "exchange", lose_answer)
+        first = asyncio.create_task(bench.append(make_identified("evt_1")))
+        await wait_until(lambda: bench.is_under_way, description="one is under way")
+        second = asyncio.create_task(bench.append(make_identified("evt_2")))
+        await wait_until(lambda: bench.appender.waiting == 1, description="another waits")
+        bench.appender.give_up()
+        results = [*await first, *await second]
+        left = bench.appender.waiting, bench.appender.waiting_bytes
+        may_end.set()
+        await bench.appender.stop()
+    (after,) = await bench.append(make_identified("evt_3"))
 
     assert [type(result) for result in results] == [StoreUnavailable] * 2
-    assert [event.id for event in (await bench.events()).values()] == ["evt_1", "evt_2"]
+    assert left == (0, 0)
+    assert exchanges == 1
+    assert isinstance(after, Appended)
+    assert [event.id for event in (await bench.events()).values()] == [
+        "evt_0",
+        "evt_1",
+        "evt_3",
+    ]
