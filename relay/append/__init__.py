@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 
 from relay.append.caps import StreamLimits
 from relay.append.confirm import Confirming, Stored, probe_replicas
+from relay.append.observer import Observer
 from relay.append.script import (
     SCRIPT,
     Dropped,
@@ -42,43 +43,6 @@ LAST_RETRY_SECONDS = 0.25
 
 # Events of one tag, what became of each, and what streams of the tag had to drop for them.
 _Settled = tuple[str, Sequence[Waiting], Sequence[Verdict], Sequence[Dropped]]
-
-
-class Observer:
-    """What the appender reports; each method may be overridden, none may block."""
-
-    def flushed(self, events: int, seconds: float) -> None:
-        """One flush was answered."""
-
-    def confirmed(self, tag: str, seconds: Sequence[float]) -> None:
-        """Events of a tag have their answer; how long each had waited for it."""
-
-    def duplicate(self, tag: str, entry_id: str) -> None:
-        """An event had an entry already."""
-
-    def registered(self, tag: str, event_type: str) -> None:
-        """A stream was begun."""
-
-    def misplaced(self, tag: str) -> None:
-        """An event went to ``unidentified``, since its tag has too many types."""
-
-    def changed_body(self, tag: str) -> None:
-        """A known id came with another body, which was dropped."""
-
-    def failed(self) -> None:
-        """A flush was not answered, or not in time."""
-
-    def stream_full(self, tag: str, event_type: str) -> None:
-        """An event was refused, since the stream of this type is at its cap."""
-
-    def dropped(self, tag: str, dropped: Dropped) -> None:
-        """A stream at its cap has lost its oldest entries."""
-
-    def connected(self) -> None:
-        """The store answers again."""
-
-    def replicated(self, replicas: int, *, is_enough: bool) -> None:
-        """So many replicas are known to have what one flush has stored."""
 
 
 class Appender:

@@ -11,7 +11,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from relay.contract.errors import ConfigurationFault
-from relay.spool import taking as taking_module
 from relay.spool.directory import Directory
 from relay.spool.file import Changes, SpoolFile
 from relay.spool.lock import Lock, is_held, take
@@ -238,13 +237,13 @@ def test_a_file_that_cannot_be_opened_costs_no_other(
         each.lock.release()
         os.utime(directory.lock(each.name), (number, number))
     refused = getattr(directory, {"lock": "lock", "db": "database"}[ending])(made[1].name)
-    take_lock, open_file = taking_module.take, SpoolFile.open
+    open_file = SpoolFile.open
 
     def take_or_not(path: Path, **options: bool) -> Lock | None:
         """Let everything be locked but one."""
         if path == refused:
             raise PermissionError
-        return take_lock(path, **options)
+        return take(path, **options)
 
     def open_or_not(path: Path) -> SpoolFile:
         """Let everything be opened but one."""
@@ -252,7 +251,7 @@ def test_a_file_that_cannot_be_opened_costs_no_other(
 
     taking = Taking(directory)
     with monkeypatch.context() as patched, capture_logs() as logs:
-        patched.setattr(taking_module, "take", take_or_not)
+        patched.setattr("relay.spool.taking.take", take_or_not)
         patched.setattr(SpoolFile, "open", open_or_not)
         taken = taking.take_orphans(())
         taken += taking.take_orphans(())
