@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable
 
 from relay.announce import Announcer
-from relay.append import Appender, Observer
-from relay.capacity import Capacity
+from relay.append import Observer
+from relay.append.spread import make_appender
+from relay.capacities import make_capacity
 from relay.commands.spool.settings import SpoolSettings
 from relay.commands.store import Store, opened
 from relay.contract.duties import Duties
@@ -83,15 +84,16 @@ async def _drain(spool: Spool, store: Store, replicas: int, tell: Tell) -> None:
     redis, keys, breaker, duties = store.redis, store.keys, Breaker(), Duties()
     tags = sorted({tag for tag, _ in spool.backlog.streams})
     announcer = Announcer(redis, keys, tags, Holder(redis, keys, store.settings.held_groups))
-    capacity = Capacity(redis, Metrics())
-    appender = Appender(
+    capacity = make_capacity(redis, Metrics())
+    appender = make_appender(
         redis,
         keys,
+        tags=tags,
+        is_full_at=capacity.is_full_at,
         observer=_Reports(breaker, announcer),
-        is_full=lambda: capacity.is_full,
         replicas=replicas,
     )
-    drain = Drain(spool, appender.append, LookUp(redis, keys), breaker)
+    drain = Drain(spool, appender.append, LookUp(redis, keys, replicas), breaker)
     duties.start("capacity", capacity.watch)
     try:
         await _until_over(spool, drain, tell)

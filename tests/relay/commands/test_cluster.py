@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -21,6 +22,7 @@ from tests.relay.cluster.load import slot_of, tags_of
 from tests.relay.commands.conftest import Relay
 from tests.relay.commands.test_check import findings
 from tests.relay.commands.test_looking import documents
+from tests.relay.commands.test_spool import leave, let_go
 
 A, B, C = Host("a", 1), Host("b", 2), Host("c", 3)
 
@@ -131,6 +133,21 @@ def test_books_are_mended_on_all_servers(relay: Relay, six: SixNodes) -> None:
 
     assert [row["what"] for row in found["rows"] if row["state"] == "mended"] == ["streams"] * 6
     assert len(streams) == 6
+
+
+@pytest.mark.redis
+def test_what_dead_gateways_left_is_drained_to_all_servers(
+    relay: Relay, six: SixNodes, tmp_path: Path
+) -> None:
+    """Each event goes to the server that has its tag."""
+    tags = tags_of(six)
+    let_go(leave(tmp_path, *((tag, "message.new") for tag in tags)))
+
+    done = relay("spool", "drain", "--spool-dir", str(tmp_path), "--redis-url", six.url)
+    streams = json.loads(relay("streams", "--json", REDIS_URL=six.url).stdout)
+
+    assert f"{len(tags)} events drained, 0 left" in done.stdout
+    assert [row["tag"] for row in streams] == sorted(tags)
 
 
 async def _put(url: str, tags: list[str]) -> None:

@@ -24,7 +24,7 @@ def leave(path: Path, *streams: Stream, name: str = "evt") -> Taken:
     """Leave an event for each stream named, in a file that this process still has."""
     made = Taking(Directory(path)).make()
     rows = [
-        Row(n, stream, encode(make_identified(f"{name}_{n}", stream[1])), 1000, None)
+        Row(n, stream, encode(make_identified(f"{name}_{n}", stream[1], tag=stream[0])), 1000, None)
         for n, stream in enumerate(streams, 1)
     ]
     made.file.write(Changes(kept=rows))
