@@ -241,7 +241,7 @@ class Gateway:
 
         return make_spooling(
             self._appender,
-            LookUp(self._store, settings.keys),
+            LookUp(self._store, settings.keys, settings.replicas),
             self.metrics,
             path=settings.spool.directory,
             max_bytes=settings.spool.max_bytes // processes,

@@ -2,6 +2,7 @@
 
 An event that was sent, whose answer was lost, and that is sent again within its window finds its
 mark. Later it would make a second entry; so its first is looked for around the time it was sent.
+Where replicas must have an event before it counts as stored, they must have what is found, too.
 """
 
 from collections import defaultdict
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
+from relay.append.confirm import probe_replicas
+from relay.contract import cluster
 from relay.contract.connect import text_of
 from relay.contract.event import IdentifiedEvent
 from relay.contract.keys import UNIDENTIFIED, Keys
@@ -60,11 +63,13 @@ class LookUp:
     Args:
         redis: Client with redis-py's retries off.
         keys: Makes the keys.
+        replicas: How many must have what is found, 0 for none.
     """
 
-    def __init__(self, redis: Redis, keys: Keys) -> None:
+    def __init__(self, redis: Redis, keys: Keys, replicas: int = 0) -> None:
         self._redis = redis
         self._keys = keys
+        self._replicas = replicas
 
     async def __call__(self, late: Sequence[Due]) -> set[int]:
         """Give the sequences of those that have an entry.
@@ -72,7 +77,7 @@ class LookUp:
         One of a type too many lies in ``unidentified``, so that is looked through as well.
 
         Raises:
-            RedisError: The store is away, or a stream is none.
+            RedisError: The store is away, a stream is none, or too few replicas confirm.
         """
         by_stream: defaultdict[str, list[Due]] = defaultdict(list)
         for due in late:
@@ -83,7 +88,15 @@ class LookUp:
         found: set[int] = set()
         for stream, several in by_stream.items():
             found |= await self._in_stream(stream, several)
+        if self._replicas:
+            await self._confirm({due.row.stream[0] for due in late if due.row.sequence in found})
         return found
+
+    async def _confirm(self, tags: set[str]) -> None:
+        """Wait for replicas: whoever has a fence has all that came before it."""
+        for tag in tags:
+            fence = self._keys.fence(tag)
+            await probe_replicas(cluster.at(self._redis, fence), fence, self._replicas)
 
     async def _in_stream(self, stream: str, late: Sequence[Due]) -> set[int]:
         times = [due.row.tried_at_ms or 0 for due in late]

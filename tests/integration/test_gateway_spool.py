@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from relay.append import Appender
-from relay.contract.connect import send_command
+from relay.contract.connect import ResponseError, send_command
 from relay.contract.keys import Keys
 from relay.spool.directory import Directory
 from relay.spool.look_up import APART_MS, Due, LookUp
@@ -207,6 +207,25 @@ async def test_an_entry_is_found_around_the_time_it_was_sent(store: Redis) -> No
     assert await look_up([*late, due(4, absent)]) == {1, 2, 3}
     assert await look_up([due(1, events[0], now_ms + 2 * APART_MS)]) == set()
     assert await look_up([due(1, absent)]) == set()
+
+
+async def test_what_is_found_counts_only_where_replicas_have_it(store: Redis) -> None:
+    """An entry that the primary alone has goes with it; so its event stays on the disk."""
+    appender, keys = Appender(store, Keys()), Keys()
+    known, absent = make_identified("evt_1"), make_identified("evt_2")
+    await appender.append(known)
+    await appender.stop()
+    now_ms = int(time.time() * 1000)
+    found, missed = (
+        Due(Row(1, (each.tag, each.event.type), encode(each), now_ms, now_ms), each)
+        for each in (known, absent)
+    )
+
+    look_up = LookUp(store, keys, replicas=1)
+
+    assert await look_up([missed]) == set()
+    with pytest.raises(ResponseError):
+        await look_up([found])
 
 
 async def test_what_the_index_has_forgotten_is_not_stored_twice(
