@@ -8,7 +8,7 @@ Source: SQLite, "Write-Ahead Logging" and PRAGMA synchronous: with FULL each com
 
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,6 +66,7 @@ class SpoolFile:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._connection = connection
+        self._inode = _inode_of(path)
 
     @classmethod
     def make(cls, path: Path) -> "SpoolFile":
@@ -102,6 +103,8 @@ class SpoolFile:
 
         Raises:
             sqlite3.Error: Nothing was changed.
+            FileNotFoundError: The same: somebody has removed the file, so new rows would go with
+                this process.
         """
         connection = self._connection
         try:
@@ -157,6 +160,11 @@ class SpoolFile:
         """Say how long its files are together."""
         return sum(path.stat().st_size for path in files_of(self.path) if path.exists())
 
+    def is_named(self) -> bool:
+        """Tell whether others would find it; writing succeeds also where they would not."""
+        database, log, _ = files_of(self.path)
+        return _inode_of(database) == self._inode != 0 and log.exists()
+
     def close(self) -> None:
         """Close it; may be called twice."""
         with suppress(sqlite3.Error):
@@ -182,6 +190,8 @@ class SpoolFile:
         gone = [(sequence,) for sequence in changes.gone]
         many("DELETE FROM events WHERE sequence = ?", gone)
         many("DELETE FROM tries WHERE sequence = ?", gone)
+        if changes.kept and not self.is_named():
+            raise FileNotFoundError
 
     def _rows(self, query: str, values: Sequence[object], size_bytes: int) -> list[Row]:
         rows: list[Row] = []
@@ -195,6 +205,14 @@ class SpoolFile:
         return rows
 
 
-def files_of(path: Path) -> Iterable[Path]:
+def _inode_of(path: Path) -> int:
+    """Give the number of a file, 0 where there is none."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return 0
+
+
+def files_of(path: Path) -> tuple[Path, Path, Path]:
     """Name the files of a database, itself first: without it the others mean nothing."""
     return path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")

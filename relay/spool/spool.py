@@ -133,6 +133,7 @@ class Spool:
     async def tend(self) -> None:
         """Do what is due every few seconds: take over, and find out whether the disk takes it."""
         await self.adopt()
+        await self._leave_removed()
         await self._have_own()
         own = self._own
         if own is not None and not self._condition.is_sound:
@@ -296,6 +297,15 @@ class Spool:
                 self._condition.failed(error)
             else:
                 self._condition.works()
+
+    async def _leave_removed(self) -> None:
+        """Write no more to a file that somebody has removed; what is in it can still be sent."""
+        own = self._own
+        if own is None or await self.in_thread(own.file.is_named) or own is not self._own:
+            return
+        self._condition.failed(FileNotFoundError())
+        self._taken.append(own)
+        self._own = None
 
     async def _holds_room(self, file: OpenFile) -> bool:
         """Tell whether an empty file has grown long, or has rows that the disk did not let go."""

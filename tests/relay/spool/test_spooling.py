@@ -507,6 +507,29 @@ async def test_a_directory_that_is_gone_does_not_stop_deliveries(tmp_path: Path)
     assert store.ids() == ["1", "2"]
 
 
+@pytest.mark.parametrize("pattern", ["*", "*-wal"])
+async def test_what_goes_to_a_file_that_was_removed_is_not_accepted(
+    tmp_path: Path, pattern: str
+) -> None:
+    """It would go with the process. Soon there is another file; what was in the first is sent."""
+    store = Store()
+    async with spooling(tmp_path, store) as bench:
+        store.is_away = True
+        await bench.send("1")
+        for path in list(tmp_path.glob(pattern)):  # noqa: ASYNC240 - a test's own
+            path.unlink()
+        (refused,) = await bench.send("2")
+        await bench.spool.tend()
+        kept = await bench.send("3")
+        store.is_away = False
+        await bench.until_drained()
+
+    assert isinstance(refused, StoreUnavailable)
+    assert kept == [Spooled()]
+    assert store.ids() == ["1", "3"]
+    assert bench.heard.failures[:2] == ["disk", "disk"]
+
+
 async def test_who_need_a_file_at_the_same_time_make_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
