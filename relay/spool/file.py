@@ -156,6 +156,13 @@ class SpoolFile:
         found = self._connection.execute("SELECT max(sequence) FROM events").fetchone()
         return int(found[0] or 0)
 
+    def first_at_ms(self) -> int | None:
+        """Say when its first row was spooled; ``None`` where there is none."""
+        found = self._connection.execute(
+            "SELECT spooled_at_ms FROM events ORDER BY sequence LIMIT 1"
+        ).fetchone()
+        return int(found[0]) if found else None
+
     def disk_bytes(self) -> int:
         """Say how long its files are together."""
         return sum(path.stat().st_size for path in files_of(self.path) if path.exists())

@@ -213,10 +213,13 @@ class Spool:
             return
         try:
             await file.writer.settle(tried=tried or (), gone=list(gone))
+            oldest_at_ms = await self.in_thread(file.file.first_at_ms)
         except (sqlite3.Error, OSError) as error:
             self._condition.failed(error)
             return
         file.gone -= gone
+        if file.events and oldest_at_ms is not None:
+            file.oldest_at_ms = oldest_at_ms
         self._condition.works()
 
     async def put_away(self, file: OpenFile) -> None:

@@ -249,6 +249,26 @@ async def test_streams_that_are_always_due_leave_the_others_their_turn(
     ]
 
 
+async def test_the_age_is_that_of_the_oldest_that_is_left(tmp_path: Path) -> None:
+    """While a spool drains and never becomes empty, it is not taken for one that is stuck."""
+    store = Store()
+    async with spooling(tmp_path, store) as bench:
+        store.is_away = True
+        await bench.send("1")
+        bench.now += 100
+        await bench.send("2", stream=B)
+        bench.now += 50
+        before = bench.spool.oldest_seconds
+        store.refused.add(B)
+        store.is_away = False
+        await wait_until(lambda: bench.spool.oldest_seconds < 100, description="one is drained")
+        after = bench.spool.oldest_seconds
+        store.refused.clear()
+        await bench.until_drained()
+
+    assert (before, after) == (150, 50)
+
+
 async def test_of_a_refused_stream_one_event_is_tried(tmp_path: Path) -> None:
     """Were it refused and one behind it taken, they would change places."""
     store = Store()
