@@ -6,7 +6,7 @@ The only module that knows all the others, and the only one that reads the setti
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from relay.append.spread import make_appender
 from relay.capacities import make_capacity
 from relay.caps import StreamCaps
 from relay.caps.report import CapReport
-from relay.contract.cluster import warn_of_kind
+from relay.contract.cluster import is_cluster, warn_of_kind
 from relay.contract.config import unknown_variables
 from relay.contract.connect import COMMAND_TIMEOUT_SECONDS, connect
 from relay.contract.duties import Duties
@@ -107,9 +107,9 @@ class _Reports(Observer):
     def dropped(self, tag: str, dropped: Dropped) -> None:
         self._caps.report.dropped(tag, dropped)
 
-    def failed(self) -> None:
+    def failed(self, give_up: Callable[[], None]) -> None:
         if self.spooling is not None:
-            self.spooling.failed()
+            self.spooling.failed(give_up)
 
     def connected(self) -> None:
         self._announcer.connected()
@@ -122,8 +122,6 @@ class _Reports(Observer):
         if is_enough != was_enough:
             event = "replicas_confirm_again" if is_enough else "too_few_replicas"
             _log.warning(event, replicas=replicas)
-        if not is_enough:
-            self.failed()
 
 
 class Gateway:
@@ -245,6 +243,7 @@ class Gateway:
             self.metrics,
             path=settings.spool.directory,
             max_bytes=settings.spool.max_bytes // processes,
+            spread=is_cluster(self._store),
         )
 
 

@@ -206,7 +206,7 @@ class Appender:
         if oldest:
             self._set_timer(min(oldest, key=lambda waiting: waiting.since))
         if anyone:
-            _safely(self._observer.failed)
+            _safely(self._observer.failed, self.give_up)
 
     def _answer_first(self, ordered: Iterable[Waiting]) -> tuple[bool, list[Waiting]]:
         """Answer those that are late; say if anyone was, and which is the first that is not."""
@@ -242,7 +242,7 @@ class Appender:
             except UNKNOWN_OUTCOME as error:
                 # It may have been stored. Sending it again finds the mark, if so.
                 self._failing = True
-                _safely(self._observer.failed)
+                _safely(self._observer.failed, self.give_up)
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
                 if self._hand_on(self._in_flight, error):
                     return
@@ -304,6 +304,8 @@ class Appender:
             return Stored(await SCRIPT.over(self._wire, list(calls.values())))
         stored = await self._confirming.store(calls, ends_at)
         _safely(self._observer.replicated, stored.replicas, is_enough=stored.is_confirmed)
+        if not stored.is_confirmed:
+            _safely(self._observer.failed, self.give_up)
         return stored
 
     async def _leave_replica(self) -> None:

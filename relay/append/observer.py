@@ -1,6 +1,6 @@
 """What the appender reports, for whoever counts it or has to act on it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from relay.append.script import Dropped
 
@@ -26,8 +26,12 @@ class Observer:
     def changed_body(self, tag: str) -> None:
         """A known id came with another body, which was dropped."""
 
-    def failed(self) -> None:
-        """A flush was not answered, or not in time."""
+    def failed(self, give_up: Callable[[], None]) -> None:
+        """A flush was not answered, not in time, or by too few replicas.
+
+        Args:
+            give_up: Answers all who wait for the same server; see `Appender.give_up`.
+        """
 
     def stream_full(self, tag: str, event_type: str) -> None:
         """An event was refused, since the stream of this type is at its cap."""

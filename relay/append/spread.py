@@ -127,12 +127,6 @@ class SpreadAppender(Appender):
             for task in tasks:
                 _ = task.cancelled() or task.exception()  # looked at, so not reported as lost
 
-    def give_up(self) -> None:
-        """Answer all who wait, for whatever server, that there is no confirmation."""
-        for each in self._parts.values():
-            each.give_up()
-        super().give_up()
-
     async def stop(self) -> None:
         """Send what waits, and return when all of it is answered."""
         # What one gives back another takes.

@@ -45,13 +45,24 @@ class Drain:
         append: Stores an event.
         find: Gives the sequences of those, sent long ago, that are in their streams.
         breaker: Says whether the store is away.
+        spread: The store is several servers: what one refuses another may take, so nothing that
+            is refused holds up more than its own stream.
     """
 
-    def __init__(self, spool: Spool, append: Append, find: Find, breaker: Breaker) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        append: Append,
+        find: Find,
+        breaker: Breaker,
+        *,
+        spread: bool = False,
+    ) -> None:
         self._spool = spool
         self._append = append
         self._find = find
         self._breaker = breaker
+        self._spread = spread
         self.held_up = HeldUp()
 
     @property
@@ -184,7 +195,8 @@ class Drain:
                 self._spool.took(file, each.row)
                 self.held_up.went(each.row.stream)
                 self._spool.observer.drained(each.row.stream[0])
-        if is_away or any(type(error) in FOR_ALL for error in refused.values()):
+        for_all = is_away or any(type(error) in FOR_ALL for error in refused.values())
+        if for_all and not self._spread:
             # It is sent again from there on, and those behind it are passed over that went.
             file.cursor = min(file.cursor, first - 1) if first else file.cursor
         else:

@@ -34,6 +34,7 @@ def make_spooling(
     *,
     path: Path,
     max_bytes: int,
+    spread: bool,
 ) -> Spooling:
     """Put a spool in front of an appender.
 
@@ -43,9 +44,10 @@ def make_spooling(
         metrics: Counts.
         path: Where the spool is.
         max_bytes: How much this process may keep there.
+        spread: The store is several servers.
     """
     spool = Spool(Directory(path), max_bytes=max_bytes, observer=_Reports(metrics))
     metrics.watch(families.SPOOL_EVENTS, lambda: spool.events)
     metrics.watch(families.SPOOL_BYTES, lambda: spool.size_bytes)
     metrics.watch(families.SPOOL_AGE, lambda: spool.oldest_seconds)
-    return Spooling(appender, spool, find)
+    return Spooling(appender, spool, find, spread=spread)

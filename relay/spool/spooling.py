@@ -5,6 +5,7 @@ while the store is asked now and then; what is there goes to the store first, in
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
@@ -37,16 +38,19 @@ class Spooling:
         appender: Stores them.
         spool: Keeps them.
         find: Gives the sequences of rows, sent long ago, that are in their streams.
+        spread: The store is several servers, see `Drain`.
     """
 
-    def __init__(self, appender: Appender, spool: Spool, find: Find) -> None:
+    def __init__(
+        self, appender: Appender, spool: Spool, find: Find, *, spread: bool = False
+    ) -> None:
         self._appender = appender
         self._spool = spool
         self._backlog = spool.backlog
         self._breaker = Breaker()
         # What was accepted while its stream had room must get in, cap or not.
         into_stream = partial(appender.append, past_caps=True)
-        self._drain = Drain(spool, into_stream, find, self._breaker)
+        self._drain = Drain(spool, into_stream, find, self._breaker, spread=spread)
         self._duties = Duties()
         self._work = asyncio.Event()
         self._drained = asyncio.Event()
@@ -71,12 +75,15 @@ class Spooling:
         """Whether an event would be kept now if the store did not take it."""
         return self._spool.is_writable
 
-    def failed(self) -> None:
-        """The store has failed: from now on nothing is sent before it answers again."""
+    def failed(self, give_up: Callable[[], None]) -> None:
+        """The store has failed: from now on nothing is sent before it answers again.
+
+        Args:
+            give_up: Answers those who wait already; they are kept too, and need not wait longer.
+        """
         self._breaker.open()
         self._work.set()
-        # Who waits for it already is kept too, and need not wait any longer.
-        self._appender.give_up()
+        give_up()
 
     async def start(self) -> None:
         """Take over what dead processes have left, and begin to drain.

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -19,10 +20,11 @@ pytestmark = pytest.mark.redis
 
 
 @asynccontextmanager
-async def serving(six: SixNodes, tags: list[str]) -> AsyncIterator[Running]:
+async def serving(six: SixNodes, tags: list[str], **more: Any) -> AsyncIterator[Running]:
     """Run a gateway with an endpoint for each tag."""
     section = {"provider": "unipile", "secrets": [{"env": "UNIPILE_WEBHOOK_SECRET"}]}
     toml = {"endpoints": dict.fromkeys(tags, section), "append_deadline_seconds": 1.0}
+    toml |= more
     async with running(cast("Server", six), toml) as gateway:
         yield gateway
 
@@ -63,6 +65,40 @@ async def test_a_dead_primary_is_no_trouble_of_other_endpoints(six: SixNodes) ->
     for tag in tags:
         ids = await stored(six, tag)
         assert len(set(ids)) == len(ids)
+
+
+async def test_with_a_spool_a_dead_primary_costs_no_sender_a_retry(
+    six: SixNodes, tmp_path: Path
+) -> None:
+    """Every delivery is answered 200; what went to the disk is in its stream once afterwards."""
+    tags = tags_of(six)
+    victim = six.owner(slot_of(tags[0]))
+    theirs = there(six, victim, tags)
+    spooled: dict[str, set[str]] = {tag: set() for tag in tags}
+    async with serving(six, tags, spool={"directory": str(tmp_path / "spool")}) as gateway:
+
+        async def take(tag: str, event_id: str) -> bool:
+            status, body = await send(gateway, tag, event_id)
+            if body.get("spooled"):
+                spooled[tag].add(event_id)
+            return status == 200
+
+        load = Load(take, tags)
+        async with load.running():
+            await load.until_more(5)
+            victim.kill()
+            await load.until_more(5, *theirs)
+        await wait_until(
+            lambda: b"\nrelay_spool_events 0" in gateway.gateway.metrics.text(),
+            description="the spool is empty",
+        )
+
+    assert set(load.refused.values()) <= {0}
+    for tag in tags:
+        ids = await stored(six, tag)
+        assert len(set(ids)) == len(ids)
+        assert spooled[tag] <= set(ids)
+    assert all(spooled[tag] for tag in theirs)
 
 
 async def test_a_full_primary_stops_its_own_endpoints_only(six: SixNodes) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,8 +51,9 @@ class Heard(Observer):
         """A known id came with another body."""
         self.changed.append(tag)
 
-    def failed(self) -> None:
-        """A flush was not answered."""
+    def failed(self, give_up: Callable[[], None]) -> None:
+        """A flush was not answered; who waits goes on waiting."""
+        del give_up
         self.failures += 1
 
     def stream_full(self, tag: str, event_type: str) -> None:
@@ -79,9 +80,17 @@ class Bench:
     @property
     def is_under_way(self) -> bool:
         """Whether a flush has events in hand, to whatever server."""
-        appender = self.appender
-        parts = appender._parts.values() if isinstance(appender, SpreadAppender) else ()
-        return any(each._in_flight for each in (appender, *parts))
+        return any(each._in_flight for each in self._appenders)
+
+    @property
+    def _appenders(self) -> list[Appender]:
+        parts = self.appender._parts.values() if isinstance(self.appender, SpreadAppender) else ()
+        return [self.appender, *parts]
+
+    def give_up(self) -> None:
+        """Answer all who wait, for whatever server."""
+        for each in self._appenders:
+            each.give_up()
 
     async def append(self, *events: IdentifiedEvent) -> list[Result]:
         """Append events at once, so that they share a flush; give results and errors."""

@@ -10,6 +10,7 @@ from relay.append.spread import make_appender
 from relay.capacities import make_capacity
 from relay.commands.spool.settings import SpoolSettings
 from relay.commands.store import Store, opened
+from relay.contract.cluster import is_cluster
 from relay.contract.duties import Duties
 from relay.contract.logs import configure_logs
 from relay.contract.printable import printable
@@ -38,8 +39,9 @@ class _Reports(Observer):
         self._breaker = breaker
         self._announcer = announcer
 
-    def failed(self) -> None:
+    def failed(self, give_up: Callable[[], None]) -> None:
         self._breaker.open()
+        give_up()
 
     def registered(self, tag: str, event_type: str) -> None:
         self._announcer.registered(tag, event_type)
@@ -93,7 +95,8 @@ async def _drain(spool: Spool, store: Store, replicas: int, tell: Tell) -> None:
         observer=_Reports(breaker, announcer),
         replicas=replicas,
     )
-    drain = Drain(spool, appender.append, LookUp(redis, keys, replicas), breaker)
+    find = LookUp(redis, keys, replicas)
+    drain = Drain(spool, appender.append, find, breaker, spread=is_cluster(redis))
     duties.start("capacity", capacity.watch)
     try:
         await _until_over(spool, drain, tell)

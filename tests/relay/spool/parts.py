@@ -98,7 +98,7 @@ class Store:
         stream = stream_of(identified)
         if self.is_away:
             assert self.spooling is not None
-            self.spooling.failed()
+            self.spooling.failed(self.give_up)
             return StoreUnavailable("no confirmation in time")
         if stream in self.refused:
             return StoreUnavailable("WRONGTYPE of another kind")
@@ -140,9 +140,12 @@ class Bench:
         path: The directory.
         store: The store.
         max_bytes: How much the spool may hold.
+        spread: The store is several servers.
     """
 
-    def __init__(self, path: Path, store: Store, *, max_bytes: int = 64 * MIB) -> None:
+    def __init__(
+        self, path: Path, store: Store, *, max_bytes: int = 64 * MIB, spread: bool = False
+    ) -> None:
         self.store = store
         self.heard = Heard()
         self.looked_up: list[list[int]] = []
@@ -152,7 +155,7 @@ class Bench:
             Directory(path), max_bytes=max_bytes, observer=self.heard, clock=lambda: self.now
         )
         appender: Any = store
-        self.spooling = Spooling(appender, self.spool, self._find)
+        self.spooling = Spooling(appender, self.spool, self._find, spread=spread)
         store.spooling = self.spooling
 
     async def _find(self, late: Any) -> set[int]:

@@ -414,7 +414,7 @@ async def test_an_event_that_was_never_sent_is_not_looked_for(tmp_path: Path) ->
     first = Bench(tmp_path, store)
     await first.spooling.start()
     store.is_away = True
-    first.spooling.failed()
+    first.spooling.failed(store.give_up)
     await first.send("1")
     await crash(first)
     second = Bench(tmp_path, store)
@@ -434,7 +434,7 @@ async def test_an_event_that_the_drain_has_sent_is_looked_for_too(tmp_path: Path
     first = Bench(tmp_path, store)
     await first.spooling.start()
     store.is_away = True
-    first.spooling.failed()
+    first.spooling.failed(store.give_up)
     await first.send("1")
     store.loses_answers, store.is_away = True, False
     await wait_until(lambda: store.ids() == ["1"], description="it is stored")
