@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
@@ -193,7 +194,8 @@ class Server:
             "daemonize": "no",
         } | self.options
         pairs = ((f"--{name}", value) for name, value in options.items())
-        return [*self.run_by, str(self._binary), *(word for pair in pairs for word in pair)]
+        own = [*self.run_by, str(self._binary)]
+        return [*_ending_with_us(), *own, *(word for pair in pairs for word in pair)]
 
     def _answers(self) -> bool:
         assert self._process is not None
@@ -217,6 +219,17 @@ class Server:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _ending_with_us() -> list[str]:
+    """Give what a server is run by so that it ends with this process, however that ends.
+
+    The kernel watches the thread that starts it: one that may end before the tests do is of no use.
+    Source: prctl(2), PR_SET_PDEATHSIG, kept across exec; setpriv(1).
+    """
+    found = shutil.which("setpriv")
+    lasts = threading.current_thread() is threading.main_thread()
+    return [found, "--pdeathsig", "KILL", "--"] if found and lasts else []
 
 
 def wait_until_sync(
