@@ -95,10 +95,13 @@ class Queue:
         self.size_bytes += waiting.event.size_bytes
 
     def put_first(self, batch: Iterable[Waiting]) -> None:
-        """Have those who were waiting already go before the others; there is room for them."""
-        for waiting in reversed(list(batch)):
-            self._events.appendleft(waiting)
-            self.size_bytes += waiting.event.size_bytes
+        """Have those who were waiting already go before those who came later; there is room for them.
+
+        By arrival, as all who wait: their deadlines are looked through from the first on.
+        """
+        taken = list(batch)
+        self.size_bytes += sum(waiting.event.size_bytes for waiting in taken)
+        self._events = deque(sorted([*taken, *self._events], key=lambda waiting: waiting.since))
 
     def next_batch(self) -> list[Waiting]:
         """Take the oldest that go together in one flush."""

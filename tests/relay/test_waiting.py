@@ -50,6 +50,20 @@ def test_a_line_is_bounded_by_number(make: Make) -> None:
     assert (first, len(batch), later, len(queue)) == (10, 4, 4, 10)
 
 
+def test_those_who_come_back_wait_by_their_arrival(make: Make) -> None:
+    """What is looked through from the first on to the first that is not late must be in order."""
+    queue = Queue(Limits(batch_events=4))
+    line = [make(1) for _ in range(5)]
+    for number, waiting in enumerate(line):
+        waiting.since = float(number)
+    queue.join(line[4])
+    queue.put_first(line[:2])
+    queue.put_first(line[2:4])
+
+    assert list(queue) == line
+    assert queue.size_bytes == sum(waiting.event.size_bytes for waiting in line)
+
+
 def test_a_slow_store_makes_the_line_shorter(make: Make) -> None:
     """Who would wait for more than half the deadline is refused while he still listens."""
     queue = Queue(Limits(batch_events=10, deadline_seconds=2.0))
