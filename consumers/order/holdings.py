@@ -65,8 +65,13 @@ class Holdings:
             self._look_at = _now() + LOOK_SECONDS * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
             others = [each for each in self._routes.ordered if each[0].key not in self.owned]
             run_out = bool(others) and await self._ownership.may_tell_death()
+            away: set[object] = set()
             for stream, room in others:
-                await self._take(stream, room, run_out=run_out)
+                # Each of its streams would be waited for as long as the first.
+                if self._ownership.server_of(stream) in away:
+                    continue
+                if not await self._take(stream, room, run_out=run_out):
+                    away.add(self._ownership.server_of(stream))
         for key, owned in list(self.owned.items()):
             if owned.grant.gone or key not in self._routes.streams:
                 self._lose(owned)
@@ -112,22 +117,24 @@ class Holdings:
         }
         await self._ownership.give_all_up(keep)
 
-    async def _take(self, stream: Stream, room: Room, *, run_out: bool) -> None:
+    async def _take(self, stream: Stream, room: Room, *, run_out: bool) -> bool:
+        """Become the owner of a stream, if nobody is; tell whether its server has answered."""
         try:
             grant = await self._ownership.take(stream, run_out=run_out)
         except ResponseError as error:
             self._skips.note(stream.key, error)
-            return
+            return True
         except UNKNOWN_OUTCOME as error:
             if not self._ownership.in_cluster:
                 raise
             # Its server is away, and may have granted it: it is asked for again.
             self._skips.note(stream.key, error)
-            return
+            return False
         if grant is not None:
             _log.info("stream_owned", stream=stream.key, fence=grant.fence)
             lanes = cast("Lanes", room)
             self.owned[stream.key] = Owned(stream, lanes, grant, self._names(lanes))
+        return True
 
     async def _give_up(self, owned: Owned) -> None:
         await self._ownership.give_up(owned.stream)

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from redis import Redis
+from redis.asyncio import Redis as RedisServer
 
 from consumers import heartbeat
 from consumers.consumer import Consumer
 from consumers.lease import Lease
 from consumers.persist import passes
-from relay.contract.cluster import is_cluster
+from relay.contract.cluster import ClusterUnknown, at, is_cluster
 from relay.contract.cluster.threaded import ThreadedClusterRedis
 from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError
 from relay.contract.script import Script
@@ -83,6 +84,13 @@ class Ownership:
     def in_cluster(self) -> bool:
         """Whether streams lie on several servers, of which one may be away."""
         return is_cluster(self._us.redis)
+
+    def server_of(self, stream: Stream) -> RedisServer | None:
+        """Give the client of the server that has a stream; none where nobody knows."""
+        try:
+            return at(self._us.redis, self._us.keys.streams(stream.tag))
+        except ClusterUnknown:
+            return None
 
     async def may_tell_death(self) -> bool:
         """Tell whether an ownership that has run out means that its owner is dead.

@@ -16,7 +16,7 @@ from consumers.heartbeat import Heartbeat
 from consumers.operations.groups.let_go import let_go
 from consumers.order.holdings import Holdings
 from consumers.order.lanes import make_room as make_room_of
-from consumers.order.own import Ownership
+from consumers.order.own import Grant, Ownership
 from consumers.order.watch import TagWatches
 from consumers.retry import Acknowledge
 from consumers.rooms import House
@@ -26,6 +26,7 @@ from relay.contract.cluster import ClusterMoving, address_of, at
 from relay.contract.connect import RedisError, connect, send_command
 from relay.contract.connect_sync import connect_sync
 from relay.contract.keys import member
+from relay.contract.stream import Stream
 from tests.clusters import Node, SixNodes
 from tests.consumers.cluster.town import owner_of, tags_of
 from tests.consumers.making import (
@@ -263,6 +264,34 @@ async def test_a_server_that_is_away_keeps_no_ordered_stream_of_another_from_an_
 
     assert holdings.owned.keys() == {stream.key for stream in streams[1:]}
     assert [line["what"] for line in logs if line["event"] == "skipped"] == [streams[0].key]
+
+
+async def test_a_server_that_is_away_is_asked_for_one_ordered_stream_at_a_time(
+    six: SixNodes, store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer takes as long for each of its streams, and those of others would wait for all."""
+    tags = tags_of(six)
+    house = House([make_handler(pattern="*:*", order_by="account")], make_room_of)
+    routes = Routes(house.rooms)
+    for tag in tags:
+        routes.add(make_stream(tag=tag))
+    ownership = Ownership(us(store), lambda: False)
+    asked: list[str] = []
+    take = ownership.take
+
+    async def noting(stream: Stream, *, run_out: bool) -> Grant | None:
+        asked.append(stream.tag)
+        return await take(stream, run_out=run_out)
+
+    monkeypatch.setattr(ownership, "take", noting)
+    victim = owner_of(six, tags[0])
+    victim.fall_asleep()
+    try:
+        await Holdings(routes, ownership).look()
+    finally:
+        victim.wake_up()
+
+    assert asked == [tags[0], *tags[2:]]
 
 
 async def test_ordered_streams_are_waited_for_at_their_servers(six: SixNodes, store: Redis) -> None:
