@@ -17,6 +17,8 @@ from consumers.consumer import Consumer
 from consumers.crew import Crew, crew_for
 from consumers.discover import POLL_SECONDS, Discovery
 from consumers.dispatch import Routes
+from consumers.entry import HeldEntry
+from consumers.farewell import Step, take_leave
 from consumers.handle import HandlerEnded
 from consumers.heartbeat import Heartbeat
 from consumers.metrics.families import PROCESSES, WORKER
@@ -42,7 +44,8 @@ from consumers.waiting.again import Returns
 from consumers.waiting.park import Parking
 from consumers.waiting.restore import Restorer
 from consumers.worker import Worker
-from relay.contract.connect import RedisError, connect, place_of
+from relay.contract.cluster import is_cluster
+from relay.contract.connect import connect, place_of
 from relay.contract.duties import Duties, cancel, frames
 from relay.contract.errors import RelayError
 from relay.contract.script import Script
@@ -52,8 +55,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 TICK_SECONDS = 0.5
-# What is sent at the end must not wait for ever for a store that is away.
-FAREWELL_SECONDS = 4.0
 # What resources and hooks have at the end where handlers have used the grace up.
 CLOSING_SECONDS = 2.0
 # How long the read that was unblocked may take to answer; it is cancelled where the store hangs.
@@ -310,23 +311,24 @@ class WorkerProcess:
         rests = await asyncio.gather(*(crew.stop(left_seconds) for crew in self._crews))
         await self._duties.stop()
         await self._settler.stop()
-        try:
-            async with asyncio.timeout(FAREWELL_SECONDS):
-                await self._settler.flush()
-                await self._settler.strikes.withdraw()
-                rest = [entry for rest in (*rests, self._pausing.left()) for entry in rest]
-                await self._settler.hand_back([entry for entry in rest if not entry.lane])
-                await self._ordered.hand_back([entry for entry in rest if entry.lane])
-                await self._leave_groups()
-                await self._lag.give_back()
-        except (RedisError, OSError, TimeoutError) as error:
-            # What is still pending is taken over when the heartbeat has expired.
-            _log.warning("left_without_goodbye", error=type(error).__name__)
+        rest = [entry for rest in (*rests, self._pausing.left()) for entry in rest]
+        await take_leave(self._farewell(rest), in_cluster=is_cluster(self._us.redis))
         left_seconds = CLOSING_SECONDS if self._hurried else deadline - clock()
         await self._lifespan.stop(max(CLOSING_SECONDS, left_seconds))
         await asyncio.to_thread(self._heartbeat.stop)
         await self._disconnect()
         _log.info("worker_stopped", group=self._us.group)
+
+    def _farewell(self, rest: list[HeldEntry]) -> list[list[Step]]:
+        """Give the steps of the end, by stages: those of one need not wait for each other."""
+        shared = [entry for entry in rest if not entry.lane]
+        ordered = [entry for entry in rest if entry.lane]
+        settler = self._settler
+        return [
+            [settler.flush, settler.strikes.withdraw],
+            [lambda: settler.hand_back(shared), lambda: self._ordered.hand_back(ordered)],
+            [lambda: self._ordered.give_up(ordered), self._leave_groups, self._lag.give_back],
+        ]
 
     async def _disconnect(self) -> None:
         await self._settler.close()

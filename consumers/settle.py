@@ -120,7 +120,23 @@ class Settler:
         """Park entries that were not handled, due at once: others have them within a moment.
 
         What the store refuses stays pending under this consumer, for others to take over.
+
+        Raises:
+            RedisError, OSError: The store is away, or a server of a cluster, when the others have
+                what is theirs.
         """
+        if not self._in_cluster:
+            await self._hand_back(entries)
+            return
+        by_tag: defaultdict[str, list[HeldEntry]] = defaultdict(list)
+        for entry in entries:
+            by_tag[entry.stream.tag].append(entry)
+        steps = (self._hand_back(some) for some in by_tag.values())
+        for result in await asyncio.gather(*steps, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _hand_back(self, entries: Sequence[HeldEntry]) -> None:
         handed_back = 0
         refused: dict[Stream, Exception] = {}
         for start in range(0, len(entries), HAND_BACK_BATCH):

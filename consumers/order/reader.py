@@ -152,12 +152,19 @@ class OrderedReader:
         self.wake()
 
     async def hand_back(self, entries: Sequence[HeldEntry]) -> None:
-        """Put entries that were not handled into their lanes, and give the streams up."""
+        """Put entries that were not handled into their lanes; then `give_up` the streams."""
         for reply in await self._behind.put(entries):
             if isinstance(reply, Exception):
                 # They stay pending under this consumer, and the next owner takes them over.
                 _log.error("settling_refused", error=str(reply).partition(" ")[0])
-        await self._holdings.give_all_up(entries)
+
+    async def give_up(self, handed_back: Sequence[HeldEntry]) -> None:
+        """Let others become the owners of all streams; see `Holdings.give_all_up`.
+
+        Args:
+            handed_back: What others may handle: one of them takes over also what the store refused.
+        """
+        await self._holdings.give_all_up(handed_back)
 
     async def _step(self) -> None:
         self._wake.clear()

@@ -95,9 +95,9 @@ class Queue:
         self.size_bytes += waiting.event.size_bytes
 
     def put_first(self, batch: Iterable[Waiting]) -> None:
-        """Have those who were waiting already go before those who came later; there is room for them.
+        """Have those wait by their arrival who were waiting already; there is room for them.
 
-        By arrival, as all who wait: their deadlines are looked through from the first on.
+        Deadlines are looked through from the first on.
         """
         taken = list(batch)
         self.size_bytes += sum(waiting.event.size_bytes for waiting in taken)

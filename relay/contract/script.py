@@ -1,5 +1,6 @@
 """Runs Lua scripts: by digest, and by text where the server does not know them yet."""
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 from importlib.resources import files
@@ -8,6 +9,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
+from relay.contract.cluster import ClusterUnknown, at, is_cluster
 from relay.contract.connect import send_command
 from relay.contract.wire import Command, Wire
 
@@ -53,7 +55,27 @@ class Script:
 
         Returns:
             Their replies; an exception where the store refused.
+
+        Raises:
+            RedisError, OSError: The store is away; of a cluster a server, when the calls of the
+                others have run.
         """
+        if not is_cluster(redis):
+            return await self._many(redis, calls)
+        groups: dict[Redis | None, list[int]] = {}
+        for number, (keys, _) in enumerate(calls):
+            groups.setdefault(_server_of(redis, keys[0]), []).append(number)
+        # Each for itself: one that is away must not keep another from being given the text.
+        steps = (self._many(redis, [calls[n] for n in group]) for group in groups.values())
+        answers = await asyncio.gather(*steps, return_exceptions=True)
+        found: dict[int, Any] = {}
+        for group, answer in zip(groups.values(), answers, strict=True):
+            if isinstance(answer, BaseException):
+                raise answer
+            found |= zip(group, answer, strict=True)
+        return [found[number] for number in range(len(calls))]
+
+    async def _many(self, redis: Redis, calls: Sequence[Call]) -> list[Any]:
         replies = await _pipelined(redis, "EVALSHA", self._sha, calls)
         unknown = [n for n, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
         if unknown:
@@ -97,6 +119,13 @@ class Script:
             for number, reply in zip(places, again, strict=True):
                 replies[number] = reply
         return replies
+
+
+def _server_of(redis: Redis, key: str) -> Redis | None:
+    try:
+        return at(redis, key)
+    except ClusterUnknown:
+        return None
 
 
 def _digest(text: str) -> str:

@@ -305,7 +305,7 @@ async def test_a_store_that_hangs_does_not_keep_a_worker(
 ) -> None:
     """It leaves without goodbye, and what it held stays pending for others."""
     monkeypatch.setattr("consumers.app.LAST_READ_SECONDS", 0.2)
-    monkeypatch.setattr("consumers.app.FAREWELL_SECONDS", 0.2)
+    monkeypatch.setattr("consumers.farewell.FAREWELL_SECONDS", 0.2)
     monkeypatch.setattr("consumers.heartbeat.TIMEOUT_SECONDS", 0.5)
 
     @handled.worker.on("unipile:*")
