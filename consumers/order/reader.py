@@ -146,9 +146,9 @@ class OrderedReader:
             self.wake()
 
     def _lost_server(self, tag: str) -> None:
-        """Compare what is pending in a tag with what is in hand."""
+        """Compare what is pending in a tag under this process with what is in hand."""
         for owned in self._holdings.owned.values():
-            owned.must_prepare |= owned.stream.tag == tag
+            owned.in_doubt |= owned.stream.tag == tag
         self.wake()
 
     async def hand_back(self, entries: Sequence[HeldEntry]) -> None:
@@ -222,7 +222,11 @@ class OrderedReader:
     async def _make_ready(self, owned: Owned) -> bool:
         """Bring a stream to where reading on cannot overtake anything."""
         spared = None
-        if not owned.must_prepare and _now() >= owned.compare_at:
+        # Of a predecessor's entries that are left nothing must be overtaken.
+        owned.must_prepare |= owned.in_doubt and bool(owned.backlog)
+        if owned.in_doubt and not owned.must_prepare:
+            spared = await self._succession.others(owned.stream)
+        elif not owned.must_prepare and _now() >= owned.compare_at:
             spared = await self._left_over(owned)
         if owned.must_prepare or spared is not None:
             await self._succession.prepare(owned, spared or ())

@@ -44,6 +44,8 @@ class Owned:
         lane_of: Names an entry's lane.
         last_id: The last entry that the group was given.
         must_prepare: Whether entries may be pending that nobody has in hand.
+        in_doubt: Whether entries may be pending under this process that it has let go: the server
+            may have forgotten that.
         backlog: Ids of such entries, the oldest first.
         has_news: Whether the store has told of an entry behind the last one.
         book_lost: Whether the lanes are not to be trusted, and all that is pending is taken.
@@ -60,6 +62,7 @@ class Owned:
     lane_of: LaneOf
     last_id: str = "0-0"
     must_prepare: bool = True
+    in_doubt: bool = False
     backlog: deque[str] = field(default_factory=deque)
     has_news: bool = False
     book_lost: bool = False
@@ -73,7 +76,7 @@ class Owned:
     def may_read(self) -> bool:
         """Whether entries may be taken from the store: none is missing, and it stays ours."""
         gives_way = self.rests or self.gives_way_until is not None
-        return not (self.must_prepare or self.grant.gone or gives_way)
+        return not (self.must_prepare or self.in_doubt or self.grant.gone or gives_way)
 
     def take_in(
         self,
@@ -122,7 +125,7 @@ class Succession:
             spared: Consumers of which nothing is taken.
         """
         # First, so that what goes amiss meanwhile is looked into once more.
-        owned.must_prepare = False
+        owned.must_prepare = owned.in_doubt = False
         for name in await self._behind.names(owned.stream):
             owned.room.waits_in_store(owned.stream, name)
         owned.room.ask_all(owned.stream)
@@ -161,6 +164,10 @@ class Succession:
         if len(living) < len(others) or stored > await self._behind.count(stream):
             return living
         return None
+
+    async def others(self, stream: Stream) -> set[str]:
+        """Name the other processes that have read a stream; any of them may be busy with it."""
+        return {name for name in await self._holders(stream) if self._is_process(name)}
 
     def _is_process(self, name: str) -> bool:
         return name != self._us.name and not name.startswith("@")
