@@ -29,6 +29,15 @@ def pytest_configure(config: pytest.Config) -> None:
     scanning.pytest_configure(config)
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave out on a cluster what says of itself that it cannot run there."""
+    marker = item.get_closest_marker("one_server")
+    callspec = getattr(item, "callspec", None)
+    on = {value for value in callspec.params.values() if value in NAMES} if callspec else set()
+    if marker and any(name.endswith("-cluster") for name in on or NAMES):
+        pytest.skip(marker.args[0])
+
+
 @pytest.fixture(autouse=True)
 def logs_as_they_were(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Have a command that is run in this process configure logs for its own test only.

@@ -15,6 +15,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from relay.append import Appender, Limits, resolve
+from relay.append.confirm import FENCE_KEPT_MS
 from relay.append.waiting import Waiting
 from relay.contract import cluster
 from relay.contract.cluster import ClusterUnknown
@@ -126,6 +127,12 @@ class SpreadAppender(Appender):
             await cancel(tasks)
             for task in tasks:
                 _ = task.cancelled() or task.exception()  # looked at, so not reported as lost
+
+    async def _probe_at(self, redis: Redis, tag: str) -> None:
+        await super()._probe_at(redis, tag)
+        # A script on no event is let where nothing can be written; on a single server the
+        # announcements tell.
+        await redis.set(self._keys.fence(tag), "", px=FENCE_KEPT_MS)
 
     async def stop(self) -> None:
         """Send what waits, and return when all of it is answered."""

@@ -145,7 +145,7 @@ class Keys:
         return f"{self.prefix}:{{{tag}}}@batch:{batch_id}"
 
     def fence(self, tag: str) -> str:
-        """String: written before waiting for replicas."""
+        """String: written before waiting for replicas, and to see whether writes are taken."""
         return f"{self.prefix}:{{{tag}}}@fence"
 
     # The books of one group within a tag.

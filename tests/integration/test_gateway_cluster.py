@@ -151,6 +151,7 @@ async def test_a_url_of_a_single_server_is_named_where_it_leads_to_a_cluster(
     assert "redis+cluster://" in line["advice"]
 
 
+@pytest.mark.one_server("the URL leads to a single server")
 async def test_a_url_of_a_cluster_is_named_where_it_leads_to_a_single_server(
     server: Server,
 ) -> None:

@@ -275,7 +275,7 @@ async def test_ready_means_that_a_delivery_could_be_stored(server: Server, store
     """A store that answers but takes no scripts is not ready, and neither is the gateway."""
     user = ("ACL", "SETUSER", "weak", "on", "nopass", "~*", "+@all")
     await send_command(store, *user, "-eval", "-evalsha")
-    weak = server.url.replace("redis://", "redis://weak:x@")
+    weak = server.url.replace("://", "://weak:x@")
     async with running(server, {"redis": {"url": weak}}) as gateway:
         answer = await gateway.send(b'{"id":"evt_1","type":"message.new"}')
         ready = await gateway.ask("/readyz")

@@ -41,6 +41,7 @@ async def stored(server: Server) -> Server:
     return server
 
 
+@pytest.mark.one_server("the page is for a single server")
 def test_the_python_snippet_reads_acknowledges_and_takes_over(
     stored: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:

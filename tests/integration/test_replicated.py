@@ -14,7 +14,10 @@ from tests.replicas import ReplicaSet
 from tests.servers import Server
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.redis
+pytestmark = [
+    pytest.mark.redis,
+    pytest.mark.one_server("REPLICAOF is not allowed in cluster mode"),
+]
 STREAM = "relay:{unipile}:message.new"
 
 

@@ -40,7 +40,14 @@ async def stored_ids(gateway: Running) -> list[str]:
     return [event.id for event in (await gateway.events()).values()]
 
 
-@pytest.mark.parametrize("trouble", TROUBLES, ids=str)
+def on_a_cluster_too(trouble: Trouble) -> Any:
+    """Leave out there what makes a server a replica."""
+    single = pytest.mark.one_server("REPLICAOF is not allowed in cluster mode")
+    marks = [single] if trouble.word in {"READONLY", "MASTERDOWN"} else []
+    return pytest.param(trouble, marks=marks, id=str(trouble))
+
+
+@pytest.mark.parametrize("trouble", [on_a_cluster_too(trouble) for trouble in TROUBLES])
 async def test_what_the_store_refuses_gets_503_until_it_takes_it(
     own_server: Server, trouble: Trouble
 ) -> None:
@@ -69,6 +76,7 @@ async def test_what_the_store_refuses_gets_503_until_it_takes_it(
     assert ids == ["evt_0", "evt_1"]
 
 
+@pytest.mark.one_server("it is one without slots")
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_cluster_without_its_slots_is_waited_for(
     start_server: StartServer, name: str
@@ -108,6 +116,7 @@ async def test_a_half_open_connection_is_given_up(own_server: Server) -> None:
     assert ids == ["evt_0", "evt_1", "evt_2"]
 
 
+@pytest.mark.one_server("REPLICAOF is not allowed in cluster mode")
 async def test_another_primary_behind_the_same_address_is_found(
     replica_set: ReplicaSet,
 ) -> None:
@@ -135,6 +144,10 @@ def documented_url(server: Server) -> Iterator[str]:
     needed = set(rules[1].split()) - {"+@connection", "+client|setname", "+config|get"}
     # What forbids everything comes first.
     words = ["-@all", "+ping", *sorted(needed - {"-@all", "-@dangerous"})]
+    if "cluster" in server.url:
+        further = re.search(r"Over a cluster each of them needs `(\S+)`", text)
+        assert further is not None
+        words += [further[1], "+asking"]
     with server.client() as client:
         client.acl_log_reset()
         client.execute_command("ACL SETUSER", "gateway", "reset", "on", ">pw", *words)  # type: ignore[no-untyped-call]

@@ -145,6 +145,7 @@ async def demoted(server: Server) -> Redis:
     return client
 
 
+@pytest.mark.one_server("REPLICAOF is not allowed in cluster mode")
 @pytest.mark.redis
 @pytest.mark.parametrize("script", [False, True])
 async def test_a_connection_that_a_replica_answers_is_given_up(
@@ -164,6 +165,7 @@ async def test_a_connection_that_a_replica_answers_is_given_up(
     assert before != after
 
 
+@pytest.mark.one_server("REPLICAOF is not allowed in cluster mode")
 @pytest.mark.redis
 async def test_what_a_replica_still_answers_is_read(own_server: Server) -> None:
     """The connection is closed when it is given back, not in the middle of a pipeline."""

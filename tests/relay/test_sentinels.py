@@ -332,6 +332,7 @@ async def wait_for_port(client: Redis, port: int) -> None:
     await wait_until(is_there, description="it goes to the other server")
 
 
+@pytest.mark.one_server("REPLICAOF is not allowed in cluster mode")
 @pytest.mark.redis
 async def test_a_replica_that_is_named_as_primary_is_not_gone_to(
     start_server: Callable[..., Server],

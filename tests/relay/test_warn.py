@@ -55,6 +55,7 @@ async def test_another_server_is_told_of_anew(own_server: Server) -> None:
     assert first == second == ["memory", "replicas"]
 
 
+@pytest.mark.one_server("each server of a cluster is asked over a client of its own")
 async def test_a_store_that_lets_nobody_ask_is_not_warned_of(
     store: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:

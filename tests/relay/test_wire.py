@@ -91,6 +91,7 @@ async def test_what_goes_on_is_not_sent_over_another_connection(
     await client.aclose()
 
 
+@pytest.mark.one_server("REPLICAOF is not allowed in cluster mode")
 async def test_a_connection_that_a_replica_answers_is_left(own_server: Server) -> None:
     """All replies are read; then the next exchange connects anew, to who stands there now."""
     client = connect(own_server.url, role="test")

@@ -25,6 +25,7 @@ def findings(relay: Relay, server: Server, *arguments: str, **variables: str) ->
     return {row["what"]: row["state"] for row in rows} | {"exit": done.exit_code, "rows": rows}
 
 
+@pytest.mark.one_server("a cluster of one server is warned of")
 @pytest.mark.redis
 def test_a_durable_server_is_fine(relay: Relay, own_server: Server) -> None:
     """With the recommended settings there is nothing to say."""
@@ -58,6 +59,7 @@ def test_a_forgetful_server_is_told(relay: Relay, server: Server) -> None:
     assert advice["maxmemory-policy"].startswith("CONFIG SET maxmemory-policy noeviction")
 
 
+@pytest.mark.one_server("REPLICAOF is not allowed in cluster mode")
 @pytest.mark.redis
 def test_a_replica_is_refused(relay: Relay, own_server: Server, server: Server) -> None:
     """Events cannot be written to it."""
@@ -260,6 +262,7 @@ def test_tags_that_something_else_stands_for_are_named(
     assert found["maxmemory-policy"] == "ok"
 
 
+@pytest.mark.one_server("REPLICAOF is not allowed in cluster mode")
 @pytest.mark.redis
 @pytest.mark.parametrize("name", NAMES)
 def test_replicas_that_durability_needs_are_looked_for(

@@ -179,7 +179,7 @@ def test_tail_goes_on_after_an_entry_that_is_not_ours(relay: Relay, server: Serv
 def follow(server: Server, directory: Path, *arguments: str) -> Any:
     """Start ``relay tail`` as a process, and return when it reads."""
     program = start(["-m", "relay", "tail", *arguments], directory, "tail", REDIS_URL=server.url)
-    wait_until_sync(lambda: _blocked(server) == 1, description="tail waits for entries")
+    wait_until_sync(lambda: _blocked(server) >= 1, description="tail waits for entries")
     return program
 
 
