@@ -124,7 +124,8 @@ def test_repair_puts_the_books_back(relay: Relay, server: Server, tmp_path: Path
         }
         assert client.xinfo_groups(STREAM)[0]["last-delivered-id"] == b"0-0"
         assert client.xinfo_groups("relay:{unipile}:email.new") == []
-        client.delete("other:{unipile}:message.new", "relay:{UPPER}:message.new")
+        client.delete("other:{unipile}:message.new")
+        client.delete("relay:{UPPER}:message.new")
 
 
 @pytest.mark.redis
