@@ -166,3 +166,22 @@ async def test_a_url_of_a_cluster_is_named_where_it_leads_to_a_single_server(
 
     (line,) = (line for line in captured if line["event"] == "store_is_no_cluster")
     assert "redis://" in line["advice"]
+
+
+async def test_ready_means_that_some_server_takes_writes(six: SixNodes) -> None:
+    """One that answers and lets nothing be written would refuse every delivery."""
+    tags = tags_of(six)
+
+    def want_replicas(count: int) -> None:
+        for node in six.primaries:
+            node.ask("CONFIG", "SET", "min-replicas-to-write", count)
+
+    want_replicas(5)
+    try:
+        async with serving(six, tags) as gateway:
+            refused, _ = await send(gateway, tags[0], "evt_1")
+            ready, _ = await gateway.ask("/readyz")
+    finally:
+        want_replicas(0)
+
+    assert (refused, ready) == (503, 503)
