@@ -12,7 +12,7 @@ import structlog
 from redis.asyncio import Redis
 
 from relay.contract.cluster import is_cluster
-from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError, text_of
+from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError, text_of, word_of
 from relay.contract.control import tell_of_stream
 from relay.contract.keys import Keys
 from relay.hold import RELEASE_SECONDS, Holder
@@ -129,7 +129,7 @@ class Announcer:
         try:
             return await step
         except ResponseError as error:
-            _log.error("announcing_refused", key=key, error=str(error).partition(" ")[0])
+            _log.error("announcing_refused", key=key, error=word_of(error))
             return None
         except UNKNOWN_OUTCOME as error:
             if not is_cluster(self._redis):

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from relay.contract.config import (
     FileSettings,
@@ -51,6 +51,15 @@ def _check_durability(text: str) -> str:
 
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def _check_directory(value: object) -> object:
+    # An empty one would be wherever the gateway was started.
+    if isinstance(value, str) and (not value or "\0" in value):
+        raise ValueError("the path of a directory is needed; without a spool, leave it out")
+    return value
+
+
 Host = Annotated[str, AfterValidator(_check_host)]
 Durability = Annotated[str, AfterValidator(_check_durability)]
 
@@ -103,7 +112,7 @@ class SpoolSection(Section):
     """``[spool]``: where events are kept while the store does not take them."""
 
     # Off: a 200 should not hang on a disk that nobody has chosen.
-    directory: Path | None = None
+    directory: Annotated[Path | None, BeforeValidator(_check_directory)] = None
     # Of all processes together, an equal part for each.
     max_bytes: Annotated[int, Field(ge=MIB)] = 1024 * MIB
 

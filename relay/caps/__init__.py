@@ -21,7 +21,7 @@ from relay.caps.report import CapReport
 from relay.caps.sizes import SHORTEST_SECONDS, Sizes
 from relay.contract.caps import MAX_STREAMS, PRESSED_RATIO, Cap, Caps, store_bytes_of
 from relay.contract.cluster import known_nodes
-from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError, text_of
+from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError, text_of, word_of
 from relay.contract.keys import UNIDENTIFIED, Keys, endpoint_of
 from relay.contract.stream import Stream
 
@@ -84,7 +84,7 @@ class StreamCaps(StreamLimits):
                 raise
             except ResponseError as error:
                 self._close(set())
-                self._warn_once(f"INFO and MEMORY USAGE are needed: {_word_of(error)}")
+                self._warn_once(f"INFO and MEMORY USAGE are needed: {word_of(error)}")
             self.report.flush()
             await asyncio.sleep(self._pause)
 
@@ -137,7 +137,7 @@ class StreamCaps(StreamLimits):
             dropped = await drop_to(self._redis, stream, keep_bytes)
         except ResponseError as error:
             # Something else stands there, or a full store is in the way.
-            self._warn_once(f"{stream.key} cannot be dropped from: {_word_of(error)}")
+            self._warn_once(f"{stream.key} cannot be dropped from: {word_of(error)}")
         else:
             self.report.dropped(stream.tag, dropped)
 
@@ -155,7 +155,7 @@ class StreamCaps(StreamLimits):
             try:
                 names = await self._redis.hkeys(self._keys.streams(tag))
             except ResponseError as error:
-                self._warn_once(f"the streams of {tag} cannot be listed: {_word_of(error)}")
+                self._warn_once(f"the streams of {tag} cannot be listed: {word_of(error)}")
                 continue
             types = {UNIDENTIFIED, *map(text_of, names)}
             found += [Stream(tag, each, self._keys.stream(tag, each)) for each in sorted(types)]
@@ -197,7 +197,3 @@ class StreamCaps(StreamLimits):
         if what not in self._warned:
             self._warned.add(what)
             _log.warning("caps_unwatched", what=what)
-
-
-def _word_of(error: ResponseError) -> str:
-    return str(error).partition(" ")[0]

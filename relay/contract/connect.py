@@ -63,6 +63,7 @@ __all__ = [
     "place_of",
     "send_command",
     "text_of",
+    "word_of",
 ]
 
 
@@ -74,6 +75,15 @@ def text_of(value: bytes | str) -> str:
 async def send_command(redis: Redis, *parts: str | bytes | float) -> Any:  # noqa: ANN401
     """Send a command as it is and give its reply; redis-py leaves this call untyped."""
     return await redis.execute_command(*parts)  # type: ignore[no-untyped-call]
+
+
+def word_of(error: BaseException) -> str:
+    """Name a refusal by the store's own word for it, or by its kind; never by its message.
+
+    redis-py takes the word away from some messages, and gives the error a kind of its own.
+    """
+    word = str(error).partition(" ")[0]
+    return word if word.isalpha() and word.isupper() else type(error).__name__
 
 
 def place_of(url: str) -> str:

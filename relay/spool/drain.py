@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
-from relay.contract.connect import UNKNOWN_OUTCOME, RedisError
+from relay.contract.connect import UNKNOWN_OUTCOME, RedisError, word_of
 from relay.contract.errors import Overloaded, StoreFull, StoreUnavailable, TryLater
 from relay.contract.event import Appended, Duplicate, IdentifiedEvent
 from relay.contract.logs import Logger
@@ -218,9 +218,3 @@ class Drain:
                 type=event_type,
                 error=self.held_up.reasons[news[0]],
             )
-
-
-def word_of(error: BaseException) -> str:
-    """Name an error by the store's own word for it, or by its kind; never by its message."""
-    word = str(error).partition(" ")[0]
-    return word if word.isalpha() and word.isupper() else type(error).__name__

@@ -18,6 +18,7 @@ from relay.contract.connect import (
     place_of,
     send_command,
     text_of,
+    word_of,
 )
 from tests.servers import Server
 
@@ -28,6 +29,22 @@ def test_nothing_is_ever_sent_twice_in_silence() -> None:
 
     assert settings["retry"].get_retries() == 0
     assert settings["retry_on_error"] == []
+
+
+@pytest.mark.redis
+async def test_a_refusal_is_named_without_its_message(store: Redis) -> None:
+    """By the store's word, or by its kind where redis-py keeps the word to itself."""
+
+    async def word_for(*command: str) -> str:
+        with pytest.raises(ResponseError) as refusal:
+            await send_command(store, *command)
+        return word_of(refusal.value)
+
+    own = "return redis.error_reply(ARGV[1])"
+
+    assert await word_for("EVAL", own, "0", "NOREPLICAS canary") == "NOREPLICAS"
+    assert await word_for("EVAL", own, "0", "READONLY You can't write") == "ReadOnlyError"
+    assert await word_for("EVAL", own, "0", "canary of a message") == "ResponseError"
 
 
 @pytest.mark.parametrize(("block_seconds", "timeout"), [(0.0, 2.0), (5.0, 10.0)])

@@ -158,6 +158,8 @@ def test_an_unknown_key_is_a_fault(toml: dict[str, Any], named: str) -> None:
         ({"durability": "replicated:10"}, "replicated:N"),
         ({"durability": "replicated:1\n"}, "replicated:N"),
         ({"durability": 1}, "durability"),
+        ({"spool": {"directory": ""}}, "spool.directory"),
+        ({"spool": {"directory": "a\0b"}}, "spool.directory"),
     ],
 )
 def test_wrong_values_are_named_and_never_repeated(toml: dict[str, Any], named: str) -> None:
