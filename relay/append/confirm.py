@@ -112,13 +112,40 @@ async def probe_replicas(redis: Redis, fence: str, replicas: int) -> None:
     Raises:
         RedisError: They would not, or the store is away.
     """
-    # One connection takes both, which is what the wait needs.
+    await _pass(redis, fence, replicas, [])
+
+
+async def read_confirmed(redis: Redis, fence: str, replicas: int, command: Command) -> Any:  # noqa: ANN401 - the command's own
+    """Read what the store has, and see that replicas have all of it.
+
+    Args:
+        redis: Client of the server whose replicas are meant.
+        fence: Its key; of the same tag as what is read.
+        replicas: How many.
+        command: Reads.
+
+    Returns:
+        The command's reply.
+
+    Raises:
+        RedisError: They have not got it, or the store is away.
+    """
+    (reply,) = await _pass(redis, fence, replicas, [command])
+    return reply
+
+
+async def _pass(redis: Redis, fence: str, replicas: int, first: list[Command]) -> list[Any]:
+    # One connection takes all of it: another may lead to another server, or its write be waited
+    # for by nobody.
     pipeline = redis.pipeline(transaction=False)
+    for command in first:
+        pipeline.execute_command(*command)
     pipeline.execute_command("EVAL", FENCE.text, 1, fence, FENCE_KEPT_MS)
     pipeline.execute_command("WAIT", replicas, int(1000 * PROBE_SECONDS))
-    *_, confirmed = await pipeline.execute()
+    *replies, _, confirmed = await pipeline.execute()
     if confirmed < replicas:
         raise ResponseError(f"{confirmed} of {replicas} replicas confirm")
+    return replies
 
 
 def _count(reply: object) -> int:

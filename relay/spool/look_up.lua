@@ -5,20 +5,27 @@
 -- KEYS  1    the stream
 -- ARGV  1    where to begin: an entry id, or "(" and one
 --       2    where to end: an entry id
---       3    how many entries to look at
---       4..  of each event in turn: its id, and the ms at which it was received
+--       3    how many entries to look at, at most
+--       4    how many bytes they may have together, by the average of the stream's
+--       5..  of each event in turn: its id, and the ms at which it was received
 --
 -- Returns where to go on, "" at the end, and then the number of each event that has an entry.
 --
--- Cost: one XRANGE of that many entries. It writes nothing.
+-- Cost: one XLEN, MEMORY USAGE, and XRANGE of so many entries. It writes nothing.
 
-local entries = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[2], 'COUNT', ARGV[3])
+local length, count = redis.call('XLEN', KEYS[1]), tonumber(ARGV[3])
+-- Where the user may not ask for it, bodies are taken for short.
+local size = length > 0 and redis.pcall('MEMORY', 'USAGE', KEYS[1])
+if type(size) == 'number' and size > 0 then
+  count = math.max(1, math.min(count, math.floor(ARGV[4] * length / size)))
+end
+local entries = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[2], 'COUNT', count)
 local numbers = {}
-for i = 4, #ARGV, 2 do
-  numbers[ARGV[i] .. '\n' .. ARGV[i + 1]] = (i - 2) / 2
+for i = 5, #ARGV, 2 do
+  numbers[ARGV[i] .. '\n' .. ARGV[i + 1]] = (i - 3) / 2
 end
 
-local found = { #entries < tonumber(ARGV[3]) and '' or '(' .. entries[#entries][1] }
+local found = { #entries < count and '' or '(' .. entries[#entries][1] }
 for _, entry in ipairs(entries) do
   local id, received
   for i = 1, #entry[2], 2 do

@@ -2,7 +2,7 @@
 
 An event that was sent, whose answer was lost, and that is sent again within its window finds its
 mark. Later it would make a second entry; so its first is looked for around the time it was sent.
-Where replicas must have an event before it counts as stored, they must have what is found, too.
+What is found counts as stored, so as many replicas must have it as of any event.
 """
 
 from collections import defaultdict
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from relay.append.confirm import probe_replicas
-from relay.contract import cluster
+from relay.append.confirm import read_confirmed
+from relay.contract.cluster import at
 from relay.contract.connect import text_of
 from relay.contract.event import IdentifiedEvent
 from relay.contract.keys import UNIDENTIFIED, Keys
@@ -24,8 +24,9 @@ APART_MS = 120_000
 # The mark counts from the store's time, and is gone to the ms.
 MARGIN_RATIO = 0.1
 MARGIN_MS = 60_000
-# Entries per command.
+# Entries per command, and their bytes: the server has all of them in memory once more.
 PAGE = 128
+PAGE_BYTES = 1024 * 1024
 
 SCRIPT = Script("relay.spool", "look_up")
 
@@ -77,7 +78,7 @@ class LookUp:
         One of a type too many lies in ``unidentified``, so that is looked through as well.
 
         Raises:
-            RedisError: The store is away, a stream is none, or too few replicas confirm.
+            RedisError: The store is away, a stream is none, or too few replicas have what is found.
         """
         by_stream: defaultdict[str, list[Due]] = defaultdict(list)
         for due in late:
@@ -88,15 +89,7 @@ class LookUp:
         found: set[int] = set()
         for stream, several in by_stream.items():
             found |= await self._in_stream(stream, several)
-        if self._replicas:
-            await self._confirm({due.row.stream[0] for due in late if due.row.sequence in found})
         return found
-
-    async def _confirm(self, tags: set[str]) -> None:
-        """Wait for replicas: whoever has a fence has all that came before it."""
-        for tag in tags:
-            fence = self._keys.fence(tag)
-            await probe_replicas(cluster.at(self._redis, fence), fence, self._replicas)
 
     async def _in_stream(self, stream: str, late: Sequence[Due]) -> set[int]:
         times = [due.row.tried_at_ms or 0 for due in late]
@@ -108,7 +101,22 @@ class LookUp:
         ]
         found: set[int] = set()
         while begin:
-            answer = await SCRIPT(self._redis, [stream], begin, end, PAGE, *pairs)
+            answer = await self._page(stream, late[0].row.stream[0], begin, end, *pairs)
             begin = text_of(answer[0])
             found |= {late[int(number) - 1].row.sequence for number in answer[1:]}
         return found
+
+    async def _page(
+        self, stream: str, tag: str, begin: str, end: str, *pairs: str | int
+    ) -> list[bytes]:
+        arguments = (begin, end, PAGE, PAGE_BYTES, *pairs)
+        answer: list[bytes] = await SCRIPT(self._redis, [stream], *arguments)
+        if not self._replicas or len(answer) == 1:
+            return answer
+        # Found again over the connection that is waited for: another may lead to another server.
+        command = ("EVAL", SCRIPT.text, 1, stream, *arguments)
+        fence = self._keys.fence(tag)
+        again: list[bytes] = await read_confirmed(
+            at(self._redis, fence), fence, self._replicas, command
+        )
+        return again

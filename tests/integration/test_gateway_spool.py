@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,17 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from relay.append import Appender
-from relay.contract.connect import ResponseError, send_command
+from relay.contract.connect import ResponseError, connect, send_command
 from relay.contract.event import Appended, Duplicate, IdentifiedEvent
 from relay.contract.keys import Keys
 from relay.spool.directory import Directory
-from relay.spool.look_up import APART_MS, Due, LookUp
+from relay.spool.look_up import APART_MS, PAGE, PAGE_BYTES, SCRIPT, Due, LookUp
 from relay.spool.row import Row, encode
 from relay.spool.spool import Spool
 from relay.spool.spooling import Spooling
 from tests.integration.gateways import Running, body_of, running, until_status
 from tests.making import make_identified
+from tests.replicas import ReplicaSet
 from tests.servers import Server
 from tests.waiting import wait_until
 
@@ -236,6 +237,74 @@ async def test_what_is_found_counts_only_where_replicas_have_it(store: Redis) ->
     assert await look_up([missed]) == set()
     with pytest.raises(ResponseError):
         await look_up([found])
+
+
+async def test_long_entries_are_looked_at_in_few(store: Redis) -> None:
+    """A server that had to hold a hundred long bodies once more could run out of memory."""
+    for number in range(8):
+        fields: dict[Any, Any] = {"id": f"evt_{number}", "receivedat": 1, "data": b"x" * 400_000}
+        await store.xadd(STREAM, fields, id=f"{number + 1}-0")
+    go_on, *found = await SCRIPT(store, [STREAM], "0", "9", PAGE, PAGE_BYTES, "evt_1", 1)
+
+    assert found == [b"1"]
+    assert go_on in {b"(2-0", b"(3-0"}
+
+
+async def test_what_is_found_counts_as_soon_as_replicas_have_it(
+    replica_set: ReplicaSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What only a primary has may go with it, so it stays on the disk until replicas have it."""
+    keys, identified = Keys(), make_identified("evt_1")
+    now_ms = int(time.time() * 1000)
+    row = Row(1, (identified.tag, identified.event.type), encode(identified), now_ms, now_ms)
+    store = connect(replica_set.front.url, role="test", connections=2)
+    release = store.connection_pool.release
+
+    async def close_and_release(connection: Any) -> None:
+        """Have nothing go over a connection that something else went over."""
+        await connection.disconnect()
+        await release(connection)
+
+    monkeypatch.setattr(store.connection_pool, "release", close_and_release)
+    try:
+        replica_set.cut_off()
+        appender = Appender(store, keys)
+        await appender.append(identified)
+        await appender.stop()
+        look_up = LookUp(store, keys, 1)
+        with pytest.raises(ResponseError):
+            await look_up([Due(row, identified)])
+        absent = await look_up([Due(row, make_identified("absent"))])
+        replica_set.rejoin()
+
+        async def is_found() -> bool:
+            with suppress(ResponseError):
+                return await look_up([Due(row, identified)]) == {1}
+            return False
+
+        await wait_until(is_found, deadline_seconds=30, description="the replica has it")
+    finally:
+        await store.aclose()
+
+    assert absent == set()
+
+
+async def test_what_only_a_former_primary_has_is_not_found(
+    store: Redis, replica_set: ReplicaSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is asked for the replicas has not got the entry, though all that it has is confirmed."""
+    keys, identified = Keys(), make_identified("evt_1")
+    now_ms = int(time.time() * 1000)
+    row = Row(1, (identified.tag, identified.event.type), encode(identified), now_ms, now_ms)
+    appender = Appender(store, keys)
+    await appender.append(identified)
+    await appender.stop()
+    promoted = connect(replica_set.front.url, role="test")
+    monkeypatch.setattr("relay.spool.look_up.at", lambda *_: promoted)
+    found = await LookUp(store, keys, 1)([Due(row, identified)])
+    await promoted.aclose()
+
+    assert found == set()
 
 
 async def test_what_the_index_has_forgotten_is_not_stored_twice(
