@@ -35,7 +35,7 @@ class Directory:
             ConfigurationFault: It cannot be used; the sentence names it.
         """
         try:
-            self.path.mkdir(DIRECTORY_MODE, parents=True, exist_ok=True)
+            self.make()
             self._try_out()
         except OSError as error:
             said = os.strerror(error.errno) if error.errno else type(error).__name__
@@ -44,6 +44,14 @@ class Directory:
                 "a directory is needed that this user may write to"
             )
             raise ConfigurationFault([fault]) from None
+
+    def make(self) -> None:
+        """Make it where there is none, for this user only.
+
+        Raises:
+            OSError: It cannot be made.
+        """
+        self.path.mkdir(DIRECTORY_MODE, parents=True, exist_ok=True)
 
     def database(self, name: str) -> Path:
         """Give the path of a file's database."""

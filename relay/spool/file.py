@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from relay.spool.lock import FILE_MODE
+from relay.spool.named import Named
 from relay.spool.opening import laid_out, opened
 from relay.spool.row import ENVELOPE_BYTES, Row, Stream
 
@@ -21,6 +22,9 @@ SELECT = """
 SELECT events.sequence, tag, type, event, spooled_at_ms, at_ms
 FROM events LEFT JOIN tries ON tries.sequence = events.sequence
 """
+
+# The last byte of SQLite's codes; the others say more.
+DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 @dataclass(slots=True)
@@ -61,12 +65,14 @@ class SpoolFile:
     Args:
         path: Its database.
         connection: To it.
+        is_own: It is written to, and what is written must be found under its name.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, *, is_own: bool = False) -> None:
         self.path = path
         self._connection = connection
-        self._inode = _inode_of(path)
+        # The database and its log; the index of the log is made anew where it is missing.
+        self._named = Named(files_of(path)[:2] if is_own else ())
 
     @classmethod
     def make(cls, path: Path) -> "SpoolFile":
@@ -78,7 +84,7 @@ class SpoolFile:
         """
         # SQLite gives what it adds the mode of the database.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
-        return cls(path, laid_out(path))
+        return cls._own(path, laid_out(path))
 
     @classmethod
     def open(cls, path: Path) -> "SpoolFile":
@@ -86,8 +92,9 @@ class SpoolFile:
 
         Raises:
             UnreadableFile: It is not one of ours, or is damaged.
+            OSError: It was removed meanwhile.
         """
-        return cls(path, opened(path, lay_out=True))
+        return cls._own(path, opened(path, lay_out=True))
 
     @classmethod
     def look_at(cls, path: Path) -> "SpoolFile":
@@ -98,24 +105,43 @@ class SpoolFile:
         """
         return cls(path, opened(path, lay_out=False))
 
+    @classmethod
+    def _own(cls, path: Path, connection: sqlite3.Connection) -> "SpoolFile":
+        try:
+            return cls(path, connection, is_own=True)
+        except OSError:
+            connection.close()
+            raise
+
     def write(self, changes: Changes) -> None:
         """Put changes onto the disk, all or nothing.
 
         Raises:
             sqlite3.Error: Nothing was changed.
-            FileNotFoundError: The same: somebody has removed the file, so new rows would go with
-                this process.
+            OSError: Somebody has removed the file, so new rows would go with this process. Either
+                nothing was changed, or, where it went at this moment, all of it was written.
         """
         connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
             self._write(changes)
+            self._check_kept(changes)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 with suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
             raise
+        # Again: what is under its name now was so when it was synced.
+        self._check_kept(changes)
+
+    def check_name(self) -> None:
+        """See whether what is written can be found by others.
+
+        Raises:
+            OSError: Somebody has removed the file.
+        """
+        self._named.check()
 
     def read(self, after: int, events: int, size_bytes: int) -> list[Row]:
         """Give the rows behind a sequence, in order.
@@ -167,22 +193,30 @@ class SpoolFile:
         """Say how long its files are together."""
         return sum(path.stat().st_size for path in files_of(self.path) if path.exists())
 
-    def is_named(self) -> bool:
-        """Tell whether others would find it; writing succeeds also where they would not."""
-        database, log, _ = files_of(self.path)
-        return _inode_of(database) == self._inode != 0 and log.exists()
-
     def close(self) -> None:
         """Close it; may be called twice."""
         with suppress(sqlite3.Error):
             self._connection.close()
 
     def remove(self) -> None:
-        """Close it and remove it; nothing in it is wanted any more."""
+        """Close it and remove it; nothing in it is wanted any more.
+
+        What somebody has put in its place stays.
+        """
+        try:
+            self._named.check()
+        except OSError:
+            paths: tuple[Path, ...] = ()
+        else:
+            paths = files_of(self.path)
         self.close()
-        for path in files_of(self.path):
+        for path in paths:
             with suppress(FileNotFoundError):
                 path.unlink()
+
+    def _check_kept(self, changes: Changes) -> None:
+        if changes.kept:
+            self._named.check()
 
     def _write(self, changes: Changes) -> None:
         many = self._connection.executemany
@@ -197,8 +231,6 @@ class SpoolFile:
         gone = [(sequence,) for sequence in changes.gone]
         many("DELETE FROM events WHERE sequence = ?", gone)
         many("DELETE FROM tries WHERE sequence = ?", gone)
-        if changes.kept and not self.is_named():
-            raise FileNotFoundError
 
     def _rows(self, query: str, values: Sequence[object], size_bytes: int) -> list[Row]:
         rows: list[Row] = []
@@ -212,12 +244,9 @@ class SpoolFile:
         return rows
 
 
-def _inode_of(path: Path) -> int:
-    """Give the number of a file, 0 where there is none."""
-    try:
-        return path.stat().st_ino
-    except FileNotFoundError:
-        return 0
+def is_damaged(error: BaseException) -> bool:
+    """Tell whether an error says that a file holds what no file of ours does."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGED
 
 
 def files_of(path: Path) -> tuple[Path, Path, Path]:

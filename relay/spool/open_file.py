@@ -1,11 +1,12 @@
 """One spool file that this process holds: its lock, its writer, and how far it is drained."""
 
+from collections import Counter
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 from relay.spool.file import SpoolFile, StreamCensus
 from relay.spool.lock import Lock
-from relay.spool.row import Row
+from relay.spool.row import Row, Stream
 from relay.spool.writer import Writer
 
 
@@ -42,6 +43,7 @@ class OpenFile:
         self.file = taken.file
         self.writer = Writer(taken.file, thread)
         self.events = sum(each.events for each in taken.census)
+        self.streams: Counter[Stream] = Counter({each.stream: each.events for each in taken.census})
         self.size_bytes = sum(each.size_bytes for each in taken.census)
         self.oldest_at_ms = min((each.oldest_at_ms for each in taken.census), default=None)
         self.last_sequence = taken.last_sequence
@@ -51,12 +53,15 @@ class OpenFile:
         self.gone: set[int] = set()
         # The disk gave what was asked for last.
         self.is_readable = True
+        # Rows that may be there, and of which that was not said, since the file has lost its name.
+        self.refused: set[int] = set()
         # Rows that nobody can read; they stay.
         self.unreadable: set[int] = set()
 
     def count(self, row: Row) -> None:
         """Count a row that comes in."""
         self.events += 1
+        self.streams[row.stream] += 1
         self.size_bytes += row.size_bytes
         if self.oldest_at_ms is None:
             self.oldest_at_ms = row.spooled_at_ms
@@ -64,6 +69,7 @@ class OpenFile:
     def discount(self, row: Row) -> None:
         """Count a row that is here no more."""
         self.events -= 1
+        self.streams[row.stream] -= 1
         self.size_bytes -= row.size_bytes
         if self.events <= 0:
             self.oldest_at_ms = None

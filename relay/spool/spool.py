@@ -19,6 +19,7 @@ from relay.contract.logs import Logger
 from relay.spool.backlog import Backlog
 from relay.spool.condition import Condition
 from relay.spool.directory import Directory
+from relay.spool.file import is_damaged
 from relay.spool.observer import SpoolObserver
 from relay.spool.open_file import OpenFile, Taken
 from relay.spool.row import Row, encode, stream_of
@@ -133,16 +134,9 @@ class Spool:
     async def tend(self) -> None:
         """Do what is due every few seconds: take over, and find out whether the disk takes it."""
         await self.adopt()
-        await self._leave_removed()
+        if self._own is not None:
+            await self._try_own(self._own)
         await self._have_own()
-        own = self._own
-        if own is not None and not self._condition.is_sound:
-            try:
-                # Sequence 0 is no event's.
-                await own.writer.settle(tried=[(0, self.now_ms())])
-            except (sqlite3.Error, OSError):
-                return
-            self._condition.works()
 
     def keep(self, identified: IdentifiedEvent, *, tried: bool) -> asyncio.Future[Spooled]:
         """Put an event onto the disk, behind those of its stream that are there.
@@ -173,10 +167,16 @@ class Spool:
         return answer
 
     async def read(self, file: OpenFile, read: Callable[[], list[Row]]) -> list[Row] | None:
-        """Read rows of a file; ``None`` where the disk refuses, which is said once."""
+        """Read rows of a file; ``None`` where the disk refuses, which is said once.
+
+        Of one that is damaged there are none: it is set aside.
+        """
         try:
             rows = await self.in_thread(read)
         except sqlite3.Error as error:
+            if is_damaged(error):
+                await self._set_aside_file(file, error)
+                return []
             self.observer.failed("disk")
             if file.is_readable:
                 file.is_readable = False
@@ -189,6 +189,9 @@ class Spool:
     def took(self, file: OpenFile, row: Row) -> None:
         """Count an event that is in its stream; its row is removed with the next `settle`."""
         file.gone.add(row.sequence)
+        if row.sequence in file.refused:
+            file.refused.remove(row.sequence)
+            return
         file.discount(row)
         self.backlog.take(row.stream)
         if self.size_bytes < ROOM_RATIO * self._max_bytes:
@@ -209,13 +212,13 @@ class Spool:
         and the next time takes it along.
         """
         gone = set(file.gone)
-        if not (gone or tried):
+        if file not in self.files or not (gone or tried):  # it was set aside meanwhile
             return
         try:
             await file.writer.settle(tried=tried or (), gone=list(gone))
             oldest_at_ms = await self.in_thread(file.file.first_at_ms)
         except (sqlite3.Error, OSError) as error:
-            self._condition.failed(error)
+            self._failed(file, error)
             return
         file.gone -= gone
         if file.events and oldest_at_ms is not None:
@@ -224,7 +227,7 @@ class Spool:
 
     async def put_away(self, file: OpenFile) -> None:
         """Remove a file that has nothing left, or replace one's own where it holds room."""
-        if file.events or file.unreadable:
+        if file.events or file.unreadable or file not in self.files:
             return
         if file is not self._own:
             self._taken.remove(file)
@@ -282,13 +285,55 @@ class Spool:
         else:
             own.discount(row)
             self.backlog.take(row.stream)
-            self._condition.failed(error)
+            if isinstance(error, OSError):
+                own.refused.add(row.sequence)
+            self._failed(own, error)
         if answer.done():
             return
         if error is None:
             answer.set_result(Spooled())
         else:
             answer.set_exception(NotSpooled())
+
+    async def _try_own(self, own: OpenFile) -> None:
+        """Find out whether the disk takes what is written, and whether that can be found."""
+        try:
+            await self.in_thread(own.file.check_name)
+            if not self._condition.is_sound:
+                # Sequence 0 is no event's.
+                await own.writer.settle(tried=[(0, self.now_ms())])
+        except (sqlite3.Error, OSError) as error:
+            if own is self._own:  # else it was put away meanwhile
+                self._failed(own, error)
+        else:
+            self._condition.works()
+
+    def _failed(self, file: OpenFile, error: BaseException) -> None:
+        """Take note of what the disk refused; a file to which no more can be written is replaced.
+
+        What is in it is sent by this process, while it can be read.
+        """
+        self._condition.failed(error)
+        is_lost = isinstance(error, FileNotFoundError) or is_damaged(error)
+        if is_lost and file is self._own:
+            self._taken.append(file)
+            self._own = None
+
+    async def _set_aside_file(self, file: OpenFile, error: BaseException) -> None:
+        """Leave a file in which something cannot be read, so that it holds up nothing else."""
+        if file is self._own:
+            self._failed(file, error)
+        else:
+            self.observer.failed("disk")
+        if file not in self._taken:
+            return
+        self._taken.remove(file)
+        # First, since until its events are no longer counted newcomers are kept behind them.
+        await self._have_own()
+        await file.writer.finish()
+        for stream, events in file.streams.items():
+            self.backlog.take(stream, events)
+        await self.in_thread(self._taking.set_aside, file.name, file.lock, file.file, error)
 
     async def _have_own(self) -> None:
         async with self._making:
@@ -300,15 +345,6 @@ class Spool:
                 self._condition.failed(error)
             else:
                 self._condition.works()
-
-    async def _leave_removed(self) -> None:
-        """Write no more to a file that somebody has removed; what is in it can still be sent."""
-        own = self._own
-        if own is None or await self.in_thread(own.file.is_named) or own is not self._own:
-            return
-        self._condition.failed(FileNotFoundError())
-        self._taken.append(own)
-        self._own = None
 
     async def _holds_room(self, file: OpenFile) -> bool:
         """Tell whether an empty file has grown long, or has rows that the disk did not let go."""

@@ -43,6 +43,8 @@ class Taking:
             NoFile: The disk or the directory does not take it.
         """
         try:
+            # Also where somebody has removed it since the start.
+            self._directory.make()
             for _ in range(NAMES_TRIED):
                 name = self._directory.new_name()
                 # The lock first, so that nobody takes the file for one that was left.
@@ -87,6 +89,13 @@ class Taking:
             raise
         return Taken(name, lock, file)
 
+    def set_aside(self, name: str, lock: Lock, file: SpoolFile, error: Exception) -> None:
+        """Let go of a file that turned out to be damaged; it is left, and not taken again."""
+        file.close()
+        lock.release()
+        self._hopeless.add(name)
+        self._say(name, error)
+
     def _take(self, name: str) -> Taken | None:
         """Take a file over, if it is free; what goes wrong with one must not cost the others."""
         path = self._directory.database(name)
@@ -98,6 +107,8 @@ class Taking:
             if path.exists():
                 return self._open(name, lock)
             lock.remove()
+        except FileNotFoundError:  # somebody has removed it, or its directory
+            return None
         except (UnreadableFile, sqlite3.Error, OSError) as error:
             self._say(name, error)
         return None
