@@ -22,7 +22,7 @@ from consumers.dispatch import SharedStreams
 from consumers.entry import HeldEntry, fields_of
 from consumers.rooms import House, Room
 from consumers.sizes import Sizes
-from relay.contract.connect import UNKNOWN_OUTCOME, RedisError, ResponseError
+from relay.contract.connect import UNKNOWN_OUTCOME, RedisError, ResponseError, word_of
 from relay.contract.script import Script
 from relay.contract.stream import Stream
 
@@ -272,4 +272,4 @@ class Reader:
         if any(word in text for word in ("NOGROUP", "UNBLOCKED", "no longer exists", "WRONGTYPE")):
             await self._restore_groups([stream for stream, _ in self._routes.shared])
             return
-        _log.error("read_refused", error=text.partition(" ")[0])
+        _log.error("read_refused", error=word_of(error))

@@ -22,7 +22,7 @@ from consumers.suspects.strikes import Strikes
 from consumers.telling import about
 from consumers.waiting.later import LATER_SECONDS, put_off
 from relay.contract.cluster import is_cluster
-from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError
+from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError, word_of
 from relay.contract.duties import cancel
 from relay.contract.script import Call, Script
 from relay.contract.stream import Stream
@@ -360,4 +360,4 @@ def _each(replies: list[Any]) -> Iterator[Any]:
 
 
 def _say_refused(stream: Stream, error: Exception) -> None:
-    _log.error("settling_refused", stream=stream.key, error=str(error).partition(" ")[0])
+    _log.error("settling_refused", stream=stream.key, error=word_of(error))

@@ -6,7 +6,7 @@ the log.
 
 import structlog
 
-from relay.contract.connect import ResponseError
+from relay.contract.connect import word_of
 
 _log = structlog.get_logger("consumers.duties")
 
@@ -26,9 +26,7 @@ class Skips:
         """Say that something is passed over, the first time."""
         if name not in self._skipped:
             self._skipped.add(name)
-            is_refusal = isinstance(error, ResponseError)
-            kind = str(error).partition(" ")[0] if is_refusal else type(error).__name__
-            _log.error("skipped", duty=self._duty, what=name, error=kind)
+            _log.error("skipped", duty=self._duty, what=name, error=word_of(error))
 
     def clear(self, name: str) -> None:
         """It works again."""

@@ -24,7 +24,7 @@ from consumers.rooms import House
 from consumers.sizes import Sizes
 from consumers.skips import Skips
 from relay.contract.cluster import is_cluster
-from relay.contract.connect import UNKNOWN_OUTCOME, RedisError, ResponseError
+from relay.contract.connect import UNKNOWN_OUTCOME, RedisError, ResponseError, word_of
 from relay.contract.script import Script
 from relay.contract.stream import Stream
 
@@ -156,7 +156,7 @@ class OrderedReader:
         for reply in await self._behind.put(entries):
             if isinstance(reply, Exception):
                 # They stay pending under this consumer, and the next owner takes them over.
-                _log.error("settling_refused", error=str(reply).partition(" ")[0])
+                _log.error("settling_refused", error=word_of(reply))
 
     async def give_up(self, handed_back: Sequence[HeldEntry]) -> None:
         """Let others become the owners of all streams; see `Holdings.give_all_up`.

@@ -11,7 +11,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
-from relay.contract.connect import ResponseError
+from relay.contract.connect import ResponseError, word_of
 from relay.contract.script import Call, Script
 
 # So many commands in one round trip: their replies are kept until all have come.
@@ -91,5 +91,5 @@ class Asker:
         if not isinstance(reply, ResponseError):
             raise reply
         if not any(word in str(reply) for word in ABSENT):
-            self.troubles.add(Trouble(key, str(reply).partition(" ")[0]))
+            self.troubles.add(Trouble(key, word_of(reply)))
         return None
