@@ -285,11 +285,15 @@ async def test_a_server_that_is_away_is_asked_for_one_ordered_stream_at_a_time(
 
     monkeypatch.setattr(ownership, "take", noting)
     victim = owner_of(six, tags[0])
-    victim.fall_asleep()
+    # Its replica too, or that would answer for it before the look is over.
+    sleeping = [victim, six.replica_of(victim)]
+    for node in sleeping:
+        node.fall_asleep()
     try:
         await Holdings(routes, ownership).look()
     finally:
-        victim.wake_up()
+        for node in sleeping:
+            node.wake_up()
 
     assert asked == [tags[0], *tags[2:]]
 
