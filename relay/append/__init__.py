@@ -11,11 +11,12 @@ import asyncio
 import random
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from typing import Any
 
 from redis.asyncio import Redis
 
 from relay.append.caps import StreamLimits
-from relay.append.confirm import Confirming, Stored, probe_replicas
+from relay.append.confirm import Confirming, probe_replicas
 from relay.append.observer import Observer
 from relay.append.script import (
     SCRIPT,
@@ -75,6 +76,7 @@ class Appender:
         self._confirming = Confirming(self._wire, keys, replicas) if replicas else None
         self._keys = keys
         self._limits = limits or Limits()
+        self._caps = self._limits.streams
         self._observer = observer or Observer()
         self._is_full = is_full
         self._queue = Queue(self._limits)
@@ -120,12 +122,13 @@ class Appender:
             raise StoreFull
         # Asking for the loop is a system call before Python 3.12.
         loop = self._loop = self._loop or asyncio.get_running_loop()
-        caps, limits = self._limits.streams, ""
+        caps, limits = self._caps, ""
         if caps.is_needed and not past_caps:
             limits = caps.of(identified.tag, identified.event.type)
         waiting = Waiting(pack(identified, self._keys, limits), loop.create_future(), loop.time())
         self._queue.join(waiting)
-        self._start(loop, waiting)
+        if self._flusher is None or self._timer is None:
+            self._start(loop, waiting)
         return waiting.answer
 
     async def probe(self) -> None:
@@ -284,9 +287,9 @@ class Appender:
             tag: call_arguments(tag, [waiting.event for waiting in group], self._keys)
             for tag, group in by_tag.items()
         }
-        stored = await self._store(calls, batch[-1].since + self._limits.deadline_seconds)
+        replies, is_confirmed = await self._store(calls, batch[-1].since)
         settled: list[_Settled] = []
-        for (tag, group), reply in zip(by_tag.items(), stored.replies, strict=True):
+        for (tag, group), reply in zip(by_tag.items(), replies, strict=True):
             drops: list[Dropped] = []
             if isinstance(reply, Exception):
                 if self._hand_on(group, reply):
@@ -294,19 +297,20 @@ class Appender:
                 verdicts = [Verdict(_refused(reply))] * len(group)
             else:
                 verdicts, drops = read_reply(reply, len(group))
-            if not stored.is_confirmed:
+            if not is_confirmed:
                 verdicts = [unconfirmed(verdict) for verdict in verdicts]
             settled.append((tag, group, verdicts, drops))
         return settled
 
-    async def _store(self, calls: dict[str, Call], ends_at: float) -> Stored:
+    async def _store(self, calls: dict[str, Call], since: float) -> tuple[list[Any], bool]:
+        """Make the calls; give their replies, and whether as many replicas have it as must."""
         if self._confirming is None:
-            return Stored(await SCRIPT.over(self._wire, list(calls.values())))
-        stored = await self._confirming.store(calls, ends_at)
+            return await SCRIPT.over(self._wire, list(calls.values())), True
+        stored = await self._confirming.store(calls, since + self._limits.deadline_seconds)
         _safely(self._observer.replicated, stored.replicas, is_enough=stored.is_confirmed)
         if not stored.is_confirmed:
             _safely(self._observer.failed, self.give_up)
-        return stored
+        return stored.replies, stored.is_confirmed
 
     async def _leave_replica(self) -> None:
         if self._misled:

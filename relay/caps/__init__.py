@@ -26,6 +26,9 @@ from relay.contract.keys import UNIDENTIFIED, Keys, endpoint_of
 from relay.contract.stream import Stream
 
 POLL_SECONDS = 0.2
+# While all of the store is less than a quarter of what would make it worth a closer look.
+CALM_SECONDS = 1.0
+CALM_PART = 0.25
 # Types that another gateway has registered are found at latest then.
 RELIST_SECONDS = 5.0
 # What is dropped at once where a stream is too long, so that it is not at every look.
@@ -74,7 +77,7 @@ class StreamCaps(StreamLimits):
         self._listed_at = None
 
     async def watch(self) -> None:
-        """Look every 0.2 s, and oftener where something fills up quickly, until cancelled."""
+        """Look seldom while little is stored, and oftener where something fills up quickly."""
         while True:
             try:
                 await self.look()
@@ -95,7 +98,7 @@ class StreamCaps(StreamLimits):
         (before, last), self._last = self._last, (now, used_bytes)
         growth = max(0.0, (used_bytes - last) / max(now - before, 0.001)) if before else 0.0
         least = PRESSED_RATIO * self._caps.least_bytes(store_bytes)
-        self._pause = POLL_SECONDS
+        self._pause = CALM_SECONDS if used_bytes < CALM_PART * least or not least else POLL_SECONDS
         if not least or used_bytes < least:
             self._close(set())
             if growth:

@@ -40,7 +40,7 @@ def text_of(done: Accepted) -> str:
 def entry_id_of(done: Accepted) -> str | None:
     """Give the id of the event's entry, where it has one by now."""
     result = done.result
-    return result.entry_id if isinstance(result, Appended | Duplicate) else None
+    return result.entry_id if isinstance(result, (Appended, Duplicate)) else None
 
 
 def header_safe(event_id: str) -> str:
