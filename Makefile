@@ -22,7 +22,8 @@ setup: $(VENV)/.ready  ## makes .venv with everything in it, once
 dev: setup  ## an embedded server, the gateway and a worker: make dev ARGS='--port 9000'
 	@exec $(BIN)/relay dev $(ARGS)
 
-# Tests mostly wait, for servers and for time; those that measure run by themselves.
+# Tests mostly wait, for servers and for time; those that measure, or count on when the servers of a
+# cluster give up each other, run by themselves.
 # 5: none of the tests that were asked for is of that kind.
 test: setup  ## the whole suite, real server included
 	$(BIN)/python -m pytest -m 'not alone' -n 4 --dist loadfile $(ARGS) || [ $$? = 5 ]

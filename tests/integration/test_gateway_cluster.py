@@ -16,7 +16,7 @@ from tests.relay.cluster.load import Load, slot_of, stored, tags_of
 from tests.servers import Server
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.redis
+pytestmark = [pytest.mark.redis, pytest.mark.alone]
 
 
 @asynccontextmanager

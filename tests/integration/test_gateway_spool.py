@@ -299,10 +299,14 @@ async def test_what_only_a_former_primary_has_is_not_found(
     appender = Appender(store, keys)
     await appender.append(identified)
     await appender.stop()
-    promoted = connect(replica_set.front.url, role="test")
+    # However long a busy machine's replica takes.
+    monkeypatch.setattr("relay.append.confirm.PROBE_SECONDS", 15.0)
+    promoted = connect(replica_set.front.url, role="test", timeout_seconds=20.0)
     monkeypatch.setattr("relay.spool.look_up.at", lambda *_: promoted)
-    found = await LookUp(store, keys, 1)([Due(row, identified)])
-    await promoted.aclose()
+    try:
+        found = await LookUp(store, keys, 1)([Due(row, identified)])
+    finally:
+        await promoted.aclose()
 
     assert found == set()
 

@@ -15,7 +15,7 @@ from tests.consumers.making import GROUP, KEYS, append_events, make_stream
 from tests.consumers.working import running
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.redis
+pytestmark = [pytest.mark.redis, pytest.mark.alone]
 
 
 @pytest.fixture

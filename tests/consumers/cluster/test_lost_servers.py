@@ -22,6 +22,7 @@ from tests.servers import Server
 from tests.waiting import wait_until
 
 pytestmark = [
+    pytest.mark.alone,
     pytest.mark.redis,
     pytest.mark.parametrize("server", ["valkey-cluster"], indirect=True),
 ]

@@ -12,7 +12,7 @@ from tests.consumers.making import KEYS
 from tests.consumers.working import running
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.redis
+pytestmark = [pytest.mark.redis, pytest.mark.alone]
 
 
 @pytest.fixture
