@@ -15,7 +15,7 @@ from tests.relay.appending import KEYS, Heard
 from tests.relay.cluster.load import Load, slot_of, stored, tags_of
 from tests.waiting import wait_until
 
-pytestmark = [pytest.mark.redis, pytest.mark.alone]
+pytestmark = pytest.mark.redis
 
 
 @pytest.fixture(params=[0, 1], ids=["local", "replicated"])
