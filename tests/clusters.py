@@ -240,7 +240,9 @@ class SixNodes:
         _wait_until_served(self.nodes)
         wait_until_sync(
             lambda: (
-                len(self.primaries) == 3
+                # First of all: who has just woken up may still have its primary's place voted for.
+                all(map(_doubts_nobody, self.nodes))
+                and len(self.primaries) == 3
                 and all(map(_has_replica, self.primaries))
                 and all(map(_knows_replicas, self.nodes))
             ),
@@ -268,6 +270,10 @@ def _add_slots(node: Node, first: int, last: int) -> None:
 def _knows(node: Node, count: int) -> bool:
     lines = _text(node.ask("CLUSTER", "NODES")).strip().splitlines()
     return len(lines) == count and not any("handshake" in line for line in lines)
+
+
+def _doubts_nobody(node: Node) -> bool:
+    return "fail" not in _text(node.ask("CLUSTER", "NODES"))
 
 
 def _has_replica(node: Node) -> bool:

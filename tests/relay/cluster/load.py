@@ -1,7 +1,7 @@
 """Senders of several endpoints, which lie on several servers of a cluster."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,21 +20,21 @@ class Load:
     """Senders of several tags, each of which sends an event again until it is taken.
 
     Args:
-        take: Sends an event of a tag, and says whether it was taken.
+        take: Sends an event of a tag, and says why it was not taken; nothing where it was.
         tags: One endpoint each.
     """
 
-    take: Callable[[str, str], Awaitable[bool]]
+    take: Callable[[str, str], Awaitable[str]]
     tags: list[str]
     taken: dict[str, list[str]] = field(default_factory=dict)
-    refused: dict[str, int] = field(default_factory=dict)
+    refused: dict[str, list[str]] = field(default_factory=dict)
     ended: bool = False
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Send within the block, and end with every event taken."""
         for tag in self.tags:
-            self.taken[tag], self.refused[tag] = [], 0
+            self.taken[tag], self.refused[tag] = [], []
         jobs = [self._send(tag, number) for tag in self.tags for number in range(SENDERS)]
         sending = asyncio.gather(*jobs)
         try:
@@ -42,6 +42,10 @@ class Load:
         finally:
             self.ended = True
             await sending
+
+    def refusals(self, tags: Iterable[str]) -> list[str]:
+        """List why events of some tags were refused."""
+        return [reason for tag in tags for reason in self.refused[tag]]
 
     async def until_more(self, count: int, *tags: str) -> None:
         """Return when so many more events of each tag were taken."""
@@ -56,8 +60,8 @@ class Load:
         number = 0
         while not self.ended:
             event_id = f"evt_{sender}_{number}"
-            while not await self.take(tag, event_id):
-                self.refused[tag] += 1
+            while reason := await self.take(tag, event_id):
+                self.refused[tag].append(reason)
             self.taken[tag].append(event_id)
             number += 1
             await asyncio.sleep(0.001)
