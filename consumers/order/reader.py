@@ -7,7 +7,7 @@ all of that happens one step after the other, so that nothing can overtake.
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 
 import structlog
 
@@ -221,16 +221,14 @@ class OrderedReader:
 
     async def _make_ready(self, owned: Owned) -> bool:
         """Bring a stream to where reading on cannot overtake anything."""
-        spared = None
         # Of a predecessor's entries that are left nothing must be overtaken.
-        owned.must_prepare |= owned.in_doubt and bool(owned.backlog)
-        if owned.in_doubt and not owned.must_prepare:
-            spared = await self._succession.others(owned.stream)
-        elif not owned.must_prepare and _now() >= owned.compare_at:
-            spared = await self._left_over(owned)
-        if owned.must_prepare or spared is not None:
-            await self._succession.prepare(owned, spared or ())
-            self._compare_later(owned)
+        if owned.must_prepare or (owned.in_doubt and owned.backlog):
+            await self._prepare(owned)
+        elif owned.in_doubt:
+            # Any other process that has read may be busy with it.
+            await self._prepare(owned, of=())
+        elif _now() >= owned.compare_at and (dead := await self._left_over(owned)) is not None:
+            await self._prepare(owned, of=dead)
         surplus = owned.room.surplus(owned.stream)
         for reply in await self._behind.put(surplus):
             if isinstance(reply, Exception):
@@ -238,6 +236,10 @@ class OrderedReader:
         if surplus:
             owned.room.put_away(owned.stream, surplus)
         return False
+
+    async def _prepare(self, owned: Owned, of: Collection[str] | None = None) -> None:
+        await self._succession.prepare(owned, of)
+        self._compare_later(owned)
 
     async def _left_over(self, owned: Owned) -> set[str] | None:
         self._compare_later(owned)

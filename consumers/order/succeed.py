@@ -117,12 +117,12 @@ class Succession:
         self._behind = behind
         self._sizes = sizes
 
-    async def prepare(self, owned: Owned, spared: Collection[str] = ()) -> None:
+    async def prepare(self, owned: Owned, of: Collection[str] | None = None) -> None:
         """Find out what is pending and not in hand, and which lanes wait in the store.
 
         Args:
             owned: Where.
-            spared: Consumers of which nothing is taken.
+            of: Processes of which something is taken, beside this one; by default of all.
         """
         # First, so that what goes amiss meanwhile is looked into once more.
         owned.must_prepare = owned.in_doubt = False
@@ -136,7 +136,8 @@ class Succession:
         owned.book_lost = stored > await self._behind.count(owned.stream)
         ids: list[str] = []
         for name, count in holders.items():
-            if count and name not in spared and (owned.book_lost or name not in STORED):
+            is_left = of is None or name in of or not self._is_other(name)
+            if count and is_left and (owned.book_lost or name not in STORED):
                 ids += await self._pending(owned.stream, name)
         owned.backlog = deque(sorted(ids, key=_order))
         if ids:
@@ -150,26 +151,20 @@ class Succession:
         the lanes were deleted.
 
         Returns:
-            The living consumers that hold something, and are to be spared by `prepare`; or none
-            where nothing is left over.
+            The dead processes that hold something, of which `prepare` may take it; or none where
+            nothing is left over. One that comes to hold something meanwhile lives.
         """
         holders = await self._holders(stream)
         stored = sum(count for name, count in holders.items() if name in STORED)
-        others = [name for name, count in holders.items() if count and self._is_process(name)]
+        others = [name for name, count in holders.items() if count and self._is_other(name)]
         pipeline = self._us.redis.pipeline(transaction=False)
         for name in others:
             pipeline.exists(self._us.keys.alive(self._us.group, name))
         beats = await pipeline.execute()
-        living = {name for name, beat in zip(others, beats, strict=True) if beat}
-        if len(living) < len(others) or stored > await self._behind.count(stream):
-            return living
-        return None
+        dead = {name for name, beat in zip(others, beats, strict=True) if not beat}
+        return dead if dead or stored > await self._behind.count(stream) else None
 
-    async def others(self, stream: Stream) -> set[str]:
-        """Name the other processes that have read a stream; any of them may be busy with it."""
-        return {name for name in await self._holders(stream) if self._is_process(name)}
-
-    def _is_process(self, name: str) -> bool:
+    def _is_other(self, name: str) -> bool:
         return name != self._us.name and not name.startswith("@")
 
     async def claim(self, owned: Owned, free: int) -> bool:
