@@ -88,30 +88,29 @@ class Probe:
             method: Of the request.
             address: Another than the receiver's.
         """
-        framing: list[Header] = [("content-length", str(len(event.body)))]
-        return (
-            self.open(event, [*framing, *headers], signature, method=method, address=address)
-            + event.body
-        )
+        length = ("content-length", str(len(event.body)))
+        lines = self._lines(event, [length, *headers], signature)
+        return head(address or self.target.address, lines, method=method) + event.body
 
     def open(
         self,
         event: Event,
         headers: Sequence[Header] = (),
         signature: str | bytes | None = None,
-        *,
-        method: str = "POST",
-        address: Address | None = None,
     ) -> bytes:
         """Write the head of a delivery and count it; how long its body is, is the caller's."""
+        return head(self.target.address, self._lines(event, headers, signature))
+
+    def _lines(
+        self, event: Event, headers: Sequence[Header], signature: str | bytes | None
+    ) -> list[Header]:
         self._count.one()
         if signature is None:
             signature = self.target.signer.sign(event.body)
         signed: list[Header] = [(self.target.signer.header, signature)] if signature else []
         usual: list[Header] = [("content-type", "application/json")]
         named = {name for name, _ in headers}
-        lines = [line for line in usual if line[0] not in named] + signed + list(headers)
-        return head(address or self.target.address, lines, method=method)
+        return [line for line in usual if line[0] not in named] + signed + list(headers)
 
     # Sends.
 

@@ -62,41 +62,20 @@ async def _sleep(pid: int, chance: random.Random) -> None:
     os.kill(pid, signal.SIGCONT)
 
 
-SCENARIOS = (
-    Scenario(
-        "gateway-child-killed",
-        "a gateway process is killed (-9)",
-        playing(child_killed, PLAN),
-        rounds=20,
-        short=3,
-        servers=("valkey",),
-    ),
-    Scenario(
-        "gateway-parent-killed",
-        "a gateway's parent process is killed (-9)",
-        playing(parent_killed, PLAN),
-        rounds=10,
-        servers=("valkey",),
-    ),
-    Scenario(
-        "gateway-killed",
-        "all processes of a gateway are killed (-9)",
-        playing(all_killed, PLAN),
-        rounds=15,
-        servers=("valkey",),
-    ),
-    Scenario(
-        "gateway-child-stopped",
-        "a gateway process stands still for up to 3 s",
-        playing(child_stopped, PLAN),
-        rounds=8,
-        servers=("valkey",),
-    ),
-    Scenario(
-        "gateway-parent-stopped",
+_ROWS = (
+    ("child-killed", "a gateway process is killed (-9)", child_killed, 20, 3),
+    ("parent-killed", "a gateway's parent process is killed (-9)", parent_killed, 10, 0),
+    ("killed", "all processes of a gateway are killed (-9)", all_killed, 15, 0),
+    ("child-stopped", "a gateway process stands still for up to 3 s", child_stopped, 8, 0),
+    (
+        "parent-stopped",
         "a gateway's parent process stands still for up to 3 s",
-        playing(parent_stopped, PLAN),
-        rounds=4,
-        servers=("valkey",),
+        parent_stopped,
+        4,
+        0,
     ),
+)
+SCENARIOS = tuple(
+    Scenario(f"gateway-{name}", title, playing(fault, PLAN), rounds, short, servers=("valkey",))
+    for name, title, fault, rounds, short in _ROWS
 )

@@ -31,26 +31,20 @@ async def store_killed(town: Town, chance: random.Random) -> None:
     await store.killed(town, chance)
 
 
-SCENARIOS = (
-    Scenario(
-        "worker-killed",
-        "a worker is killed (-9)",
-        playing(killed, PLAN),
-        rounds=12,
-        short=1,
-        servers=("valkey",),
-    ),
-    Scenario(
-        "worker-stopped",
-        "a worker stands still for up to twice the dead time",
-        playing(stopped, PLAN),
-        rounds=6,
-        servers=("valkey",),
-    ),
-    Scenario(
-        "worker-store-killed",
+_ONE, _BOTH = ("valkey",), ("valkey", "redis")
+_ROWS = (
+    ("killed", "a worker is killed (-9)", killed, 12, 1, _ONE),
+    ("stopped", "a worker stands still for up to twice the dead time", stopped, 6, 0, _ONE),
+    (
+        "store-killed",
         "the store is killed (-9) under gateway and workers",
-        playing(store_killed, PLAN),
-        rounds=12,
+        store_killed,
+        12,
+        0,
+        _BOTH,
     ),
+)
+SCENARIOS = tuple(
+    Scenario(f"worker-{name}", title, playing(fault, PLAN), rounds, short, servers)
+    for name, title, fault, rounds, short, servers in _ROWS
 )
