@@ -193,3 +193,11 @@ async def store(server: Server) -> AsyncIterator[Redis]:
     client = connect(server.url, role="test", connections=20)
     yield client
     await client.aclose()
+
+
+@pytest.fixture
+async def six_store(six: SixNodes) -> AsyncIterator[Redis]:
+    """A client of `six`."""
+    client = connect(six.url, role="test", connections=20)
+    yield client
+    await client.aclose()

@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from redis.retry import Retry
 from relay.contract.address import Address, Host, write_address
 from tests.servers import Server, free_port, wait_until_sync
 
+LOOPBACK = "127.0.0.1"
 SERVICE = "events"
 SENTINELS = 3
 QUORUM = 2
@@ -21,6 +23,47 @@ DOWN_MS = 500
 FAILOVER_MS = 3_000
 # Longer than it takes until a sentinel has made a replica of the former primary.
 PAUSE_MS = 20_000
+AGREE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """What sentinels watch, and how.
+
+    Args:
+        primary: The server.
+        host: Where they listen.
+        run_by: What their command is put behind.
+        quorum: How many must agree that the server is down.
+        down_ms: How long it must not have answered.
+        failover_ms: How long its replica has to take over.
+        password: What they ask for.
+        more: More lines of their configuration.
+    """
+
+    primary: Host
+    host: str = LOOPBACK
+    run_by: Sequence[str] = ()
+    quorum: int = QUORUM
+    down_ms: int = DOWN_MS
+    failover_ms: int = FAILOVER_MS
+    password: str | None = None
+    more: Sequence[str] = ()
+
+    def lines(self) -> list[str]:
+        """Write it as a sentinel's configuration has it."""
+        host, port = self.primary
+        lines = [
+            f"bind {self.host}",
+            f"sentinel monitor {SERVICE} {host} {port} {self.quorum}",
+            f"sentinel down-after-milliseconds {SERVICE} {self.down_ms}",
+            f"sentinel failover-timeout {SERVICE} {self.failover_ms}",
+            *self.more,
+        ]
+        if self.password:
+            # They ask each other by it too.
+            lines += [f'requirepass "{self.password}"', f'sentinel sentinel-pass "{self.password}"']
+        return lines
 
 
 class SentinelProcess:
@@ -29,46 +72,22 @@ class SentinelProcess:
     Args:
         binary: A server's program; with ``--sentinel`` it is one.
         directory: Its own: it writes its state into its configuration.
-        port: Of the server to watch.
-        password: What it asks for.
-        more: More lines of its configuration.
+        watch: What it is to do.
     """
 
-    def __init__(
-        self,
-        binary: Path,
-        directory: Path,
-        port: int,
-        *,
-        password: str | None = None,
-        quorum: int = QUORUM,
-        more: Sequence[str] = (),
-    ) -> None:
+    def __init__(self, binary: Path, directory: Path, watch: Watch) -> None:
         self.port = free_port()
-        self._password = password
+        self._watch = watch
         self._file = directory / f"sentinel-{self.port}.conf"
-        self._binary = binary
+        self._command = [*watch.run_by, str(binary), str(self._file), "--sentinel"]
         self._process: subprocess.Popen[bytes] | None = None
-        lines = [
-            f"port {self.port}",
-            "bind 127.0.0.1",
-            f"dir {directory}",
-            f"sentinel monitor {SERVICE} 127.0.0.1 {port} {quorum}",
-            f"sentinel down-after-milliseconds {SERVICE} {DOWN_MS}",
-            f"sentinel failover-timeout {SERVICE} {FAILOVER_MS}",
-            *more,
-        ]
-        if password:
-            # They ask each other by it too.
-            lines += [f'requirepass "{password}"', f'sentinel sentinel-pass "{password}"']
+        lines = [f"port {self.port}", f"dir {directory}", *watch.lines()]
         self._file.write_text("\n".join(lines))
 
     def start(self) -> None:
         """Start it; it answers soon after."""
         with self._file.with_suffix(".log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [str(self._binary), str(self._file), "--sentinel"], stdout=log, stderr=log
-            )
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
 
     def stop(self) -> None:
         """Kill it: it has nothing to lose."""
@@ -80,8 +99,9 @@ class SentinelProcess:
     def ask(self, *words: str) -> Any:
         """Send it a command."""
         client = Redis(
+            host=self._watch.host,
             port=self.port,
-            password=self._password,
+            password=self._watch.password,
             protocol=2,
             decode_responses=True,
             socket_timeout=2.0,
@@ -91,6 +111,25 @@ class SentinelProcess:
             return client.execute_command(*words)  # type: ignore[no-untyped-call]
         finally:
             client.close()
+
+    def knows_all(self) -> bool:
+        """Say whether it knows the primary, its replica and the other sentinels."""
+        words = self.ask("SENTINEL", "MASTER", SERVICE)
+        state = dict(zip(words[::2], words[1::2], strict=True))
+        replicas = self.ask("SENTINEL", "REPLICAS", SERVICE)
+        others = int(state["num-other-sentinels"])
+        return others == SENTINELS - 1 and len(replicas) == 1 and state["flags"] == "master"
+
+
+def wait_until_agreed(sentinels: Sequence[SentinelProcess]) -> None:
+    """Return when a failover could succeed."""
+
+    def agreed() -> bool:
+        with suppress(RedisError, OSError):
+            return all(sentinel.knows_all() for sentinel in sentinels)
+        return False
+
+    wait_until_sync(agreed, deadline_seconds=AGREE_SECONDS, description="sentinels agree")
 
 
 class Watched:
@@ -105,10 +144,8 @@ class Watched:
     def __init__(self, binary: Path, directory: Path, password: str | None = None) -> None:
         self._password = password
         self.servers = [self._server(binary, directory, n) for n in range(2)]
-        self.sentinels = [
-            SentinelProcess(binary, directory, self.servers[0].port, password=password)
-            for _ in range(SENTINELS)
-        ]
+        watch = Watch(primary=Host(LOOPBACK, self.servers[0].port), password=password)
+        self.sentinels = [SentinelProcess(binary, directory, watch) for _ in range(SENTINELS)]
 
     @staticmethod
     def _server(binary: Path, directory: Path, number: int) -> Server:
@@ -122,7 +159,7 @@ class Watched:
         return write_address(
             Address(
                 kind="sentinel",
-                hosts=tuple(Host("127.0.0.1", sentinel.port) for sentinel in self.sentinels),
+                hosts=tuple(Host(LOOPBACK, sentinel.port) for sentinel in self.sentinels),
                 service=SERVICE,
                 sentinel_password=self._password,
             )
@@ -152,7 +189,7 @@ class Watched:
         self._follow()
         for sentinel in self.sentinels:
             sentinel.start()
-        wait_until_sync(self._is_complete, deadline_seconds=20, description="sentinels agree")
+        wait_until_agreed(self.sentinels)
 
     def stop(self) -> None:
         """End all."""
@@ -207,20 +244,8 @@ class Watched:
             client.config_set("repl-diskless-sync-delay", 0)
         with replica.client() as client:
             client.config_set("repl-diskless-sync-delay", 0)
-            client.replicaof("127.0.0.1", str(primary.port))
+            client.replicaof(LOOPBACK, str(primary.port))
             wait_until_sync(
                 lambda: client.info("replication").get("master_link_status") == "up",
                 description="the replica follows",
             )
-
-    def _is_complete(self) -> bool:
-        with suppress(RedisError, OSError):
-            return all(self._knows_all(sentinel) for sentinel in self.sentinels)
-        return False
-
-    def _knows_all(self, sentinel: SentinelProcess) -> bool:
-        words = sentinel.ask("SENTINEL", "MASTER", SERVICE)
-        state = dict(zip(words[::2], words[1::2], strict=True))
-        replicas = sentinel.ask("SENTINEL", "REPLICAS", SERVICE)
-        others = int(state["num-other-sentinels"])
-        return others == SENTINELS - 1 and len(replicas) == 1 and state["flags"] == "master"

@@ -8,15 +8,15 @@ import aiohttp
 import pytest
 
 from tests.conftest import StartServer
+from tests.e2e.keeper import STREAM, handled, keeper
 from tests.load import Answers, body_of, deliver, sending
-from tests.programs import gateway, worker
+from tests.programs import gateway
 from tests.servers import NAMES, Server
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.e2e
 
 CAP = 200
-STREAM = "relay:{unipile}:message.new"
 CONFIG = f"""
 [caps."unipile:message.*"]
 max_entries = {CAP}
@@ -29,17 +29,6 @@ on_full = "drop_oldest"
 provider = "unipile"
 secrets = [{{ env = "UNIPILE_WEBHOOK_SECRET" }}]
 """
-HANDLERS = """
-from consumers import Event, Worker
-
-worker = Worker(group="keeper")
-
-
-@worker.on("unipile:*")
-async def keep(event: Event) -> None:
-    with open("handled.txt", "a") as file:
-        print(event.id, file=file)
-"""
 
 
 # What the servers may do differently is tested without programs.
@@ -50,7 +39,6 @@ async def test_a_full_type_is_refused_alone_and_recovers_by_itself(
     """By two gateways to the entry; then a worker comes, and five times the cap goes through."""
     server = start_server(name, "none")
     (tmp_path / "relay.toml").write_text(CONFIG)
-    (tmp_path / "handlers.py").write_text(HANDLERS)
     async with AsyncExitStack() as stack:
         programs = [
             stack.enter_context(gateway(tmp_path, server.url, name=name)) for name in ("a", "b")
@@ -71,7 +59,7 @@ async def test_a_full_type_is_refused_alone_and_recovers_by_itself(
         assert await _send_emails(programs[0].url, 2 * CAP) == {200: 2 * CAP}
         assert len(server.entries("relay:{unipile}:email.new")) == CAP
         assert programs[0].get("/readyz") == 200
-        stack.enter_context(worker(tmp_path, server.url, "handlers:worker"))
+        stack.enter_context(keeper(tmp_path, server.url))
         await wait_until(
             lambda: _accepted(loads) > 5 * CAP,
             deadline_seconds=40,
@@ -81,7 +69,7 @@ async def test_a_full_type_is_refused_alone_and_recovers_by_itself(
         loads_done = _ids(loads)
 
     assert longest <= CAP
-    assert _handled(tmp_path) >= loads_done - _still_there(server)
+    assert handled(tmp_path) >= loads_done - _still_there(server)
     assert "entries_dropped" in (tmp_path / "a.log").read_text()
 
 
@@ -109,7 +97,3 @@ def _ids(loads: list[Answers]) -> set[str]:
 
 def _still_there(server: Server) -> set[str]:
     return {fields[b"id"].decode() for _, fields in server.entries(STREAM)}
-
-
-def _handled(directory: Path) -> set[str]:
-    return set((directory / "handled.txt").read_text().split())

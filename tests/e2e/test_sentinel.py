@@ -7,28 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.keeper import STREAM, handled, keeper
 from tests.load import Answers, sending
-from tests.programs import Program, children_of, gateway, worker
+from tests.programs import Program, children_of, gateway
 from tests.sentinels import Watched
 from tests.servers import find_binary
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.e2e
 
-STREAM = "relay:{unipile}:message.new"
 # After the move; by then everything must run as before.
 MORE = 100
-HANDLERS = """
-from consumers import Event, Worker
-
-worker = Worker(group="keeper")
-
-
-@worker.on("unipile:*")
-async def keep(event: Event) -> None:
-    with open("handled.txt", "a") as file:
-        print(event.id, file=file)
-"""
 
 
 @pytest.fixture
@@ -43,12 +32,6 @@ def watched(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Watched]
         yield servers
     finally:
         servers.stop()
-
-
-def handled(directory: Path) -> set[str]:
-    """Give the ids of the events that the handler was given."""
-    file = directory / "handled.txt"
-    return set(file.read_text().split()) if file.exists() else set()
 
 
 def stored(watched: Watched) -> Counter[str]:
@@ -68,11 +51,7 @@ async def grown(answers: Answers) -> None:
 
 async def moved_under_load(watched: Watched, directory: Path, move: Callable[[], None]) -> Answers:
     """Run both programs, send, move the primary, and wait until everything stored is handled."""
-    (directory / "handlers.py").write_text(HANDLERS)
-    with (
-        gateway(directory, watched.url) as program,
-        worker(directory, watched.url, "handlers:worker") as working,
-    ):
+    with gateway(directory, watched.url) as program, keeper(directory, watched.url) as working:
         async with sending(lambda: program.url, connections=8) as answers:
             await grown(answers)
             processes = running(program, working)

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import StartServer
+from tests.e2e.keeper import STREAM, handled, keeper
 from tests.load import sending
-from tests.programs import gateway, worker
+from tests.programs import gateway
 from tests.servers import NAMES, Server
 from tests.waiting import wait_until
 
@@ -18,19 +19,6 @@ MIB = 1024 * 1024
 ROOM_BYTES = 32 * MIB
 # So that a busy machine fills it as well.
 CHARACTERS = 4000
-STREAM = "relay:{unipile}:message.new"
-
-HANDLERS = """
-from consumers import Event, Worker
-
-worker = Worker(group="keeper")
-
-
-@worker.on("unipile:*")
-async def keep(event: Event) -> None:
-    with open("handled.txt", "a") as file:
-        print(event.id, file=file)
-"""
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -41,7 +29,6 @@ async def test_ingress_stops_and_recovers_by_itself(
     server = start_server(name, "always")
     with server.client() as client:
         client.config_set("maxmemory", _used(server) + ROOM_BYTES)
-    (tmp_path / "handlers.py").write_text(HANDLERS)
     # One stream alone would be at its own cap before.
     uncapped = '{"*:*": {"max_bytes": 0}}'
     with gateway(tmp_path, server.url, RELAY_CAPS=uncapped) as program:
@@ -56,7 +43,7 @@ async def test_ingress_stops_and_recovers_by_itself(
             assert program.get("/readyz") == 503
             assert _ratio(server) < 0.95, "room is left for the workers"
             backlog = answers.accepted
-            with worker(tmp_path, server.url, "handlers:worker"):
+            with keeper(tmp_path, server.url):
                 await wait_until(
                     lambda: "entries_trimmed" in (tmp_path / "worker.log").read_text(),
                     deadline_seconds=40,
@@ -69,7 +56,7 @@ async def test_ingress_stops_and_recovers_by_itself(
                 )
                 await load.aclose()
                 await wait_until(
-                    lambda: _handled(tmp_path) >= set(answers.entries),
+                    lambda: handled(tmp_path) >= set(answers.entries),
                     deadline_seconds=40,
                     description="everything that was accepted is handled",
                 )
@@ -86,8 +73,3 @@ def _ratio(server: Server) -> float:
     with server.client() as client:
         memory = client.info("memory")
     return float(memory["used_memory"] / memory["maxmemory"])
-
-
-def _handled(directory: Path) -> set[str]:
-    file = directory / "handled.txt"
-    return set(file.read_text().split()) if file.exists() else set()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.__main__ import say
-from tests.faults.scenario import Outcome, Scenario
+from tests.faults.scenario import Scenario
 from tests.faults.scenarios import ALL, replica, spool
 from tests.faults.suite import play
 from tests.servers import find_binary
@@ -14,6 +14,8 @@ from tests.servers import find_binary
 # What rests on how the store keeps and copies is played on every kind; the rest on one.
 _ON_EVERY = {"store-killed", "replica-cut-off-replicated"}
 _BESIDES = (*replica.SCENARIOS, *spool.SCENARIOS)
+# Their fault lies behind what was sent, so each round must have such an outcome.
+_ALWAYS_UNKNOWN = {"reply-lost", "request-lost", "link-silent"}
 
 
 def _short(*, besides: bool) -> list[object]:
@@ -28,7 +30,7 @@ def _short(*, besides: bool) -> list[object]:
 SHORT = {"one store": _short(besides=False), "besides": _short(besides=True)}
 
 
-async def play_shortly(scenario: Scenario, server: str, directory: Path) -> Outcome:
+async def assert_kept(scenario: Scenario, server: str, directory: Path) -> None:
     """Play the few rounds of a scenario, or skip the test with the reason why not."""
     if why := scenario.needs():
         pytest.skip(why)
@@ -37,4 +39,9 @@ async def play_shortly(scenario: Scenario, server: str, directory: Path) -> Outc
     seed = random.SystemRandom().randrange(1_000_000)
     outcome = await play(scenario, server, seed, rounds=scenario.short, keep=directory)
     say(outcome)
-    return outcome
+    rounds = len(outcome.stage.unknown)
+
+    assert outcome.broken == [], f"seed {seed}: {outcome.broken}"
+    assert rounds == scenario.short, f"seed {seed}: {rounds} rounds"
+    if scenario.name in _ALWAYS_UNKNOWN:
+        assert outcome.rounds_unknown == rounds, f"seed {seed}: {outcome.stage.unknown}"

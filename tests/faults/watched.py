@@ -4,25 +4,28 @@ On loopback, or the primary here and all others there, in two networks with one 
 """
 
 import asyncio
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
+from relay.contract.address import Address, Host, write_address
 from tests.faults.namespaces import HERE, THERE, Networks, run_in
-from tests.servers import Server, free_port, wait_until_sync
+from tests.sentinels import (
+    LOOPBACK,
+    SENTINELS,
+    SERVICE,
+    SentinelProcess,
+    Watch,
+    wait_until_agreed,
+)
+from tests.servers import Server, wait_until_sync
 
-LOOPBACK = "127.0.0.1"
-SERVICE = "events"
-QUORUM, SENTINELS = 2, 3
+# Longer than elsewhere: under load, a server that is well must not be taken for one that is down.
 DOWN_MS, FAILOVER_MS = 1000, 5000
-READY_SECONDS = 30.0
 
 
 class WatchedStore:
@@ -36,20 +39,27 @@ class WatchedStore:
 
     def __init__(self, binary: Path, directory: Path, networks: Networks | None = None) -> None:
         self._here, self._there = (HERE, THERE) if networks else (LOOPBACK, LOOPBACK)
-        self._run_there = run_in(networks.there) if networks else []
         self._directory = directory
         self._binary = binary
-        self._sentinels: list[tuple[int, subprocess.Popen[bytes]]] = []
         self.primary = self._server("primary", self._here)
         self.replica = self._server("replica", self._there)
         self.replica.url = f"redis://{self._there}:{self.replica.port}/0"
-        self.replica.run_by = self._run_there
+        self.replica.run_by = run_there = run_in(networks.there) if networks else []
+        watch = Watch(
+            primary=Host(self._here, self.primary.port),
+            host=self._there,
+            run_by=run_there,
+            down_ms=DOWN_MS,
+            failover_ms=FAILOVER_MS,
+            more=["protected-mode no"],
+        )
+        self._sentinels = [SentinelProcess(binary, directory, watch) for _ in range(SENTINELS)]
 
     @property
     def url(self) -> str:
         """Where gateways ask for it."""
-        hosts = ",".join(f"{self._there}:{port}" for port, _ in self._sentinels)
-        return f"redis+sentinel://{hosts}/{SERVICE}"
+        hosts = tuple(Host(self._there, sentinel.port) for sentinel in self._sentinels)
+        return write_address(Address(kind="sentinel", hosts=hosts, service=SERVICE))
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -62,12 +72,10 @@ class WatchedStore:
             self.replica.start()
             with self.replica.client() as client:
                 client.replicaof(self._here, str(self.primary.port))
-            stack.callback(self._kill_sentinels)
-            for _ in range(SENTINELS):
-                self._start_sentinel()
-            wait_until_sync(
-                self._is_ready, deadline_seconds=READY_SECONDS, description="sentinels agree"
-            )
+            for sentinel in self._sentinels:
+                stack.callback(sentinel.stop)
+                sentinel.start()
+            wait_until_agreed(self._sentinels)
             yield
 
     async def until_moved(self, deadline_seconds: float) -> None:
@@ -90,8 +98,7 @@ class WatchedStore:
 
     def fail_over(self) -> None:
         """Let the replica take over as an operator would plan it."""
-        with self._client(self._sentinels[0][0]) as client:
-            _ask(client, "SENTINEL", "FAILOVER", SERVICE)
+        self._sentinels[0].ask("SENTINEL", "FAILOVER", SERVICE)
 
     def _server(self, name: str, address: str) -> Server:
         directory = self._directory / name
@@ -103,58 +110,6 @@ class WatchedStore:
             "repl-diskless-sync-delay": "0",
         }
         return server
-
-    def _start_sentinel(self) -> None:
-        port = free_port()
-        file = self._directory / f"sentinel-{port}.conf"
-        lines = [
-            f"port {port}",
-            f"bind {self._there}",
-            "protected-mode no",
-            f"dir {self._directory}",
-            f"sentinel monitor {SERVICE} {self._here} {self.primary.port} {QUORUM}",
-            f"sentinel down-after-milliseconds {SERVICE} {DOWN_MS}",
-            f"sentinel failover-timeout {SERVICE} {FAILOVER_MS}",
-        ]
-        file.write_text("\n".join(lines))
-        command = [*self._run_there, str(self._binary), str(file), "--sentinel"]
-        with file.with_suffix(".log").open("ab") as log:
-            self._sentinels.append((port, subprocess.Popen(command, stdout=log, stderr=log)))
-
-    def _kill_sentinels(self) -> None:
-        for _, process in self._sentinels:
-            process.kill()
-            process.wait()
-
-    def _is_ready(self) -> bool:
-        with suppress(RedisError, OSError):
-            return all(self._knows_all(port) for port, _ in self._sentinels)
-        return False
-
-    def _knows_all(self, port: int) -> bool:
-        with self._client(port) as client:
-            words: Any = _ask(client, "SENTINEL", "MASTER", SERVICE)
-            replicas: Any = _ask(client, "SENTINEL", "REPLICAS", SERVICE)
-        # A client may have made a mapping of them already.
-        state = (
-            words if isinstance(words, dict) else dict(zip(words[::2], words[1::2], strict=True))
-        )
-        return int(state["num-other-sentinels"]) == SENTINELS - 1 and len(replicas) == 1
-
-    @contextmanager
-    def _client(self, port: int) -> Iterator[Redis]:
-        client = Redis(
-            host=self._there,
-            port=port,
-            protocol=2,
-            decode_responses=True,
-            socket_timeout=2.0,
-            retry=Retry(NoBackoff(), 0),
-        )
-        try:
-            yield client
-        finally:
-            client.close()
 
     def _is_promoted(self) -> bool:
         # The sentinel that promotes it kills its clients' connections.

@@ -209,70 +209,113 @@ def test_a_primary_is_read() -> None:
 # --- a former primary that still takes writes
 
 
-@pytest.mark.redis
-async def test_a_former_primary_is_left_though_it_answers(
-    start_server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Until a sentinel makes a replica of it, it takes what will be lost."""
+class Said(Sentinels):
+    """Sentinels that say what the test says, one after the other."""
+
+    def __init__(self, *ports: int) -> None:
+        self.ports = ports
+        self._left = [Host("127.0.0.1", port) for port in ports]
+        self.doubts = 0
+        self.asked = 0
+        self.are_away = False
+
+    async def primary(self) -> Host:
+        """Name the server that is the primary now."""
+        self.asked += 1
+        if self.are_away:
+            raise NoPrimary
+        return self._left[0]
+
+    def doubt(self) -> None:
+        """Say something else to whoever doubts it."""
+        self.doubts += 1
+        self.move_on()
+
+    def move_on(self) -> None:
+        """Name the next from now on."""
+        self._left.pop(0)
+
+
+def led(said: Said) -> Redis:
+    """Give a client that goes where it is said."""
+    kind = connect("redis://", role="test").connection_pool.connection_class
+    return Redis.from_pool(FollowingPool(said, kind, max_connections=1, protocol=2))
+
+
+async def wait_for_port(client: Redis, port: int) -> None:
+    """Wait until a client has gone to a server."""
+
+    async def is_there() -> bool:
+        return await port_of(client) == port
+
+    await wait_until(is_there, description="it goes to the other server")
+
+
+@pytest.fixture
+def looks_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask the sentinels with every command."""
     monkeypatch.setattr(following_module, "LOOK_SECONDS", 0.0)
-    former, now = start_server(NAMES[0], "none"), start_server(NAMES[0], "none")
-    said = Said(former.port, now.port)
+
+
+@pytest.fixture
+def said(start_server: Callable[..., Server]) -> Said:
+    """Sentinels that name one of two servers, and the other when they have moved on."""
+    return Said(*(start_server(NAMES[0], "none").port for _ in range(2)))
+
+
+@pytest.mark.redis
+@pytest.mark.usefixtures("looks_always")
+async def test_a_former_primary_is_left_though_it_answers(said: Said) -> None:
+    """Until a sentinel makes a replica of it, it takes what will be lost."""
+    former, now = said.ports
     async with led(said) as client:
         before = await port_of(client)
-        said.left.pop(0)
-        await wait_for_port(client, now.port)
+        said.move_on()
+        await wait_for_port(client, now)
 
-    assert before == former.port
+    assert before == former
     assert said.doubts == 0
 
 
 @pytest.mark.redis
-async def test_an_idle_connection_to_a_former_primary_is_not_used_again(
-    start_server: Callable[..., Server],
-) -> None:
+async def test_an_idle_connection_to_a_former_primary_is_not_used_again(said: Said) -> None:
     """Not even for one command, which could be the one that stores an event."""
-    former, now = start_server(NAMES[0], "none"), start_server(NAMES[0], "none")
-    said = Said(former.port, now.port)
     async with led(said) as client:
         await client.ping()
         pool: Any = client.connection_pool
         (idle,) = pool._available_connections
         await pool._lookout.stop()
-        said.left.pop(0)
+        said.move_on()
         pool._lookout._next_at = 0.0
         pool._lookout.look()
         await wait_until(idle.should_reconnect, description="it is seen that the primary moved")
 
-        assert await port_of(client) == now.port
+        assert await port_of(client) == said.ports[1]
 
 
 @pytest.mark.redis
-async def test_a_connection_that_is_kept_is_left_too(
-    start_server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("looks_always")
+async def test_a_connection_that_is_kept_is_left_too(said: Said) -> None:
     """Events go over one that no pool sees between them."""
-    monkeypatch.setattr(following_module, "LOOK_SECONDS", 0.0)
-    former, now = start_server(NAMES[0], "none"), start_server(NAMES[0], "none")
-    said = Said(former.port, now.port)
     async with led(said) as client:
         wire = Wire(client)
         await wire.exchange([("PING",)])
-        said.left.pop(0)
+        said.move_on()
 
         async def is_there() -> bool:
             (reply,) = await wire.exchange([("INFO", "server")])
-            return f"tcp_port:{now.port}".encode() in reply
+            return f"tcp_port:{said.ports[1]}".encode() in reply
 
         await wait_until(is_there, description="it goes to the new primary")
         await wire.close()
 
 
 @pytest.mark.redis
+@pytest.mark.usefixtures("looks_always")
 async def test_sentinels_that_are_away_disturb_nobody(
-    start_server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+    start_server: Callable[..., Server],
 ) -> None:
     """The server answers, so there is nothing to look for."""
-    monkeypatch.setattr(following_module, "LOOK_SECONDS", 0.0)
     troubles: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, trouble: troubles.append(trouble))
     server = start_server(NAMES[0], "none")
@@ -293,43 +336,6 @@ async def test_sentinels_that_are_away_disturb_nobody(
 
 
 # --- a sentinel that is wrong
-
-
-class Said(Sentinels):
-    """Sentinels that say what the test says, one after the other."""
-
-    def __init__(self, *ports: int) -> None:
-        self.left = [Host("127.0.0.1", port) for port in ports]
-        self.doubts = 0
-        self.asked = 0
-        self.are_away = False
-
-    async def primary(self) -> Host:
-        """Give the next."""
-        self.asked += 1
-        if self.are_away:
-            raise NoPrimary
-        return self.left[0]
-
-    def doubt(self) -> None:
-        """Say something else from now on."""
-        self.doubts += 1
-        self.left.pop(0)
-
-
-def led(said: Said) -> Redis:
-    """Give a client that goes where it is said."""
-    kind = connect("redis://", role="test").connection_pool.connection_class
-    return Redis.from_pool(FollowingPool(said, kind, max_connections=1, protocol=2))
-
-
-async def wait_for_port(client: Redis, port: int) -> None:
-    """Wait until a client has gone to a server."""
-
-    async def is_there() -> bool:
-        return await port_of(client) == port
-
-    await wait_until(is_there, description="it goes to the other server")
 
 
 @pytest.mark.one_server("REPLICAOF is not allowed in cluster mode")

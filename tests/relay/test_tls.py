@@ -10,11 +10,12 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from relay.commands.check.look import look
+from relay.contract.address import Host
 from relay.contract.connect import connect
 from relay.contract.connect_sync import connect_sync
 from relay.contract.explain import explain
 from tests.certificates import Authority, Certificate
-from tests.sentinels import SERVICE, SentinelProcess
+from tests.sentinels import SERVICE, SentinelProcess, Watch
 from tests.servers import Server, find_binary, free_port
 from tests.waiting import wait_until
 
@@ -163,13 +164,12 @@ async def test_sentinels_are_asked_over_encrypted_connections_too(
         f"tls-ca-cert-file {encrypted.authority.certificate}",
     ]
     port = free_port()
-    sentinel = SentinelProcess(
-        binary,
-        tmp_path,
-        encrypted.port,
+    watch = Watch(
+        primary=Host("127.0.0.1", encrypted.port),
         quorum=1,
         more=[*files, f"tls-port {port}", "tls-replication yes"],
     )
+    sentinel = SentinelProcess(binary, tmp_path, watch)
     options = urlencode(encrypted.options | {"ssl_check_hostname": "false"})
     url = f"rediss+sentinel://127.0.0.1:{port}/{SERVICE}/0?{options}"
     client = connect(url, role="test")

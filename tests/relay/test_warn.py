@@ -75,15 +75,15 @@ async def test_a_store_that_lets_nobody_ask_is_not_warned_of(
     ]
 
 
-async def test_each_server_of_a_cluster_is_warned_of_by_its_address(six: SixNodes) -> None:
+async def test_each_server_of_a_cluster_is_warned_of_by_its_address(
+    six: SixNodes, six_store: Redis
+) -> None:
     """What one lacks the others may have."""
     one, *others = six.primaries
     for node in others:
         node.ask("CONFIG", "SET", "maxmemory", "1gb")
-    client = connect(six.url, role="test")
     with capture_logs() as captured:
-        await Warnings(client, 0).look()
-    await client.aclose()
+        await Warnings(six_store, 0).look()
     for node in others:
         node.ask("CONFIG", "SET", "maxmemory", 0)
 

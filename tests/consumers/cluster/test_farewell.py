@@ -1,14 +1,13 @@
 """The end of a worker while a server of the cluster is away."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from consumers import Event, Worker
-from relay.contract.connect import connect, text_of
+from relay.contract.connect import text_of
 from tests.clusters import SixNodes
 from tests.consumers.cluster.town import owner_of, tags_of
 from tests.consumers.making import GROUP, KEYS, append_events, make_stream
@@ -16,14 +15,6 @@ from tests.consumers.working import running
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.redis, pytest.mark.alone]
-
-
-@pytest.fixture
-async def store(six: SixNodes) -> AsyncIterator[Redis]:
-    """A client of the six."""
-    client = connect(six.url, role="test", connections=20)
-    yield client
-    await client.aclose()
 
 
 async def consumers_of(store: Redis, tag: str) -> list[str]:
@@ -34,7 +25,7 @@ async def consumers_of(store: Redis, tag: str) -> list[str]:
 
 @pytest.mark.parametrize("order_by", [None, lambda event: event.id], ids=["shared", "ordered"])
 async def test_the_servers_that_are_there_hear_of_the_end(
-    six: SixNodes, store: Redis, order_by: object, monkeypatch: pytest.MonkeyPatch
+    six: SixNodes, six_store: Redis, order_by: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What waits there is others' at once; only what lies on the one that is away is not."""
     monkeypatch.setattr("consumers.app.LAST_READ_SECONDS", 0.2)
@@ -47,9 +38,9 @@ async def test_the_servers_that_are_there_hear_of_the_end(
         begun.add(event.id)
         await asyncio.Event().wait()
 
-    await store.sadd(KEYS.tags, *tags)
+    await six_store.sadd(KEYS.tags, *tags)
     for tag in tags:
-        await append_events(store, [f"evt_{tag}"], tag=tag)
+        await append_events(six_store, [f"evt_{tag}"], tag=tag)
     with capture_logs() as logs:
         async with running(worker, six.url, grace_seconds=0.1) as process:
             await wait_until(lambda: len(begun) == 3, description="each has begun")
@@ -60,9 +51,9 @@ async def test_the_servers_that_are_there_hear_of_the_end(
             sleeping = [victim, six.replica_of(victim)]
             for node in sleeping:
                 node.fall_asleep()
-        left = {tag: await consumers_of(store, tag) for tag in others}
+        left = {tag: await consumers_of(six_store, tag) for tag in others}
         owners = [KEYS.owner(tag, GROUP, "message.new") for tag in others]
-        owned = [await store.hexists(owner, "consumer") for owner in owners]
+        owned = [await six_store.hexists(owner, "consumer") for owner in owners]
         for node in sleeping:
             node.wake_up()
 

@@ -1,11 +1,9 @@
 """Worker processes over six servers, while a slot moves and while a primary dies."""
 
-from collections.abc import AsyncIterator
-
 import pytest
+from redis.asyncio import Redis
 
 from consumers.app import WorkerProcess
-from relay.contract.connect import connect
 from tests.clusters import SixNodes
 from tests.consumers.cluster.town import KEYS_OF_ORDER, ORDERED, SHARED, Town, owner_of
 from tests.consumers.making import KEYS
@@ -16,11 +14,9 @@ pytestmark = [pytest.mark.redis, pytest.mark.alone]
 
 
 @pytest.fixture
-async def town(six: SixNodes) -> AsyncIterator[Town]:
+def town(six: SixNodes, six_store: Redis) -> Town:
     """Two endpoints on each primary, and nothing in them."""
-    client = connect(six.url, role="test")
-    yield Town(six, client)
-    await client.aclose()
+    return Town(six, six_store)
 
 
 async def judge(town: Town, *processes: WorkerProcess) -> None:

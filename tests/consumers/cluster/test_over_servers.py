@@ -1,7 +1,6 @@
 """What a worker's parts do where tags lie on several servers."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -47,14 +46,6 @@ from tests.waiting import wait_until
 pytestmark = [pytest.mark.redis, pytest.mark.alone]
 
 
-@pytest.fixture
-async def store(six: SixNodes) -> AsyncIterator[Redis]:
-    """A client of the six."""
-    client = connect(six.url, role="test", connections=20)
-    yield client
-    await client.aclose()
-
-
 def elsewhere(six: SixNodes, *others: str) -> str:
     """Name a tag that lies on another server than these."""
     theirs = [owner_of(six, tag) for tag in others]
@@ -86,7 +77,7 @@ async def until_blocked(node: Node) -> None:
 
 
 async def test_a_blocked_command_is_ended_at_the_server_where_it_blocks(
-    six: SixNodes, store: Redis
+    six: SixNodes, six_store: Redis
 ) -> None:
     """The number of a connection means another one, or none, at every other server."""
     for tag in tags_of(six)[::2]:
@@ -95,19 +86,19 @@ async def test_a_blocked_command_is_ended_at_the_server_where_it_blocks(
         await connection.open()
         reading = asyncio.create_task(blocked(connection, stream.key))
         await until_blocked(owner_of(six, tag))
-        await asyncio.wait_for(connection.unblock(store), 10)
+        await asyncio.wait_for(connection.unblock(six_store), 10)
 
         assert await asyncio.wait_for(reading, 10) is None
         await connection.aclose()
 
 
 async def test_a_blocked_read_whose_slot_moves_ends_and_goes_on_elsewhere(
-    six: SixNodes, store: Redis
+    six: SixNodes, six_store: Redis
 ) -> None:
     """At once, and not with its time: the former server says where the slot is."""
     tag = tags_of(six)[0]
     goal = owner_of(six, elsewhere(six, tag))
-    await append_events(store, ["evt_1"], tag=tag)
+    await append_events(six_store, ["evt_1"], tag=tag)
     key = make_stream(tag=tag).key
     connection = BlockingConnection(six.url, "read", 60.0, KEYS.streams(tag))
     await connection.open()
@@ -123,38 +114,38 @@ async def test_a_blocked_read_whose_slot_moves_ends_and_goes_on_elsewhere(
 
 
 async def test_acknowledgements_of_several_servers_go_with_what_the_books_say(
-    six: SixNodes, store: Redis
+    six: SixNodes, six_store: Redis
 ) -> None:
     """One transaction for each tag: one over all of them would be refused."""
-    settler, room = Settler(us(store)), make_room()
+    settler, room = Settler(us(six_store)), make_room()
     tags = tags_of(six)[::2]
     for tag in tags:
         stream = make_stream(tag=tag)
-        (entry_id,) = await append_events(store, [f"evt_{tag}"], tag=tag)
-        await read_as(store, US, stream)
+        (entry_id,) = await append_events(six_store, [f"evt_{tag}"], tag=tag)
+        await read_as(six_store, US, stream)
         name = member(entry_id, stream.event_type)
-        await store.hset(KEYS.attempts(tag, GROUP), name, "1")
+        await six_store.hset(KEYS.attempts(tag, GROUP), name, "1")
         entry = make_entry(entry_id, stream=stream, history=History(1, "ValueError"))
         room.put(entry)
         await settler.settle(entry, room, Acknowledge())
     with capture_logs() as logs:
         await settler.flush()
 
-    assert [await pending(store, make_stream(tag=tag)) for tag in tags] == [{}, {}, {}]
-    assert [await store.exists(KEYS.attempts(tag, GROUP)) for tag in tags] == [0, 0, 0]
+    assert [await pending(six_store, make_stream(tag=tag)) for tag in tags] == [{}, {}, {}]
+    assert [await six_store.exists(KEYS.attempts(tag, GROUP)) for tag in tags] == [0, 0, 0]
     assert logs == []
     assert room.held == 0
 
 
 async def test_a_server_that_is_away_keeps_no_acknowledgement_of_another(
-    six: SixNodes, store: Redis
+    six: SixNodes, six_store: Redis
 ) -> None:
     """Its own are sent again until it, or its replica, takes them."""
     away, there = tags_of(six)[0], elsewhere(six, tags_of(six)[0])
-    settler, room = Settler(us(store)), make_room()
+    settler, room = Settler(us(six_store)), make_room()
     for tag in (away, there):
-        (entry_id,) = await append_events(store, [f"evt_{tag}"], tag=tag)
-        await read_as(store, US, make_stream(tag=tag))
+        (entry_id,) = await append_events(six_store, [f"evt_{tag}"], tag=tag)
+        await read_as(six_store, US, make_stream(tag=tag))
         room.put(make_entry(entry_id, stream=make_stream(tag=tag)))
     entries = room.drain()
     victim = owner_of(six, away)
@@ -172,7 +163,7 @@ async def test_a_server_that_is_away_keeps_no_acknowledgement_of_another(
 
 
 async def test_a_new_primary_is_a_restart_to_those_who_would_take_over(
-    six: SixNodes, store: Redis
+    six: SixNodes, six_store: Redis
 ) -> None:
     """Also one that has not got our own beat: others' beats have expired there."""
     key = KEYS.alive(GROUP, US)
@@ -206,13 +197,13 @@ async def test_a_new_primary_is_a_restart_to_those_who_would_take_over(
 
 
 async def test_a_server_that_is_away_costs_no_ownership_of_another_s_streams(
-    six: SixNodes, store: Redis
+    six: SixNodes, six_store: Redis
 ) -> None:
     """They are renewed all the same, in whatever order they are asked for."""
     away = tags_of(six)[0]
     there = elsewhere(six, away)
     now = [1000.0]
-    ownership = Ownership(us(store), lambda: True, lambda: now[0])
+    ownership = Ownership(us(six_store), lambda: True, lambda: now[0])
     grants = {}
     for tag in (away, there):
         stream = make_stream(tag=tag)
@@ -236,20 +227,20 @@ async def test_a_server_that_is_away_costs_no_ownership_of_another_s_streams(
     assert renewed == {away: 1000.0, there: 1005.0}
 
 
-async def test_what_is_pending_on_any_server_can_be_let_go(six: SixNodes, store: Redis) -> None:
+async def test_what_is_pending_on_any_server_can_be_let_go(six: SixNodes, six_store: Redis) -> None:
     """As before a group is removed: it goes over connections of its own."""
     counts = {}
     for tag in tags_of(six)[::2]:
-        await append_events(store, ["evt_1", "evt_2"], tag=tag)
-        await read_as(store, US, make_stream(tag=tag))
-        found = [count async for count in let_go(store, make_stream(tag=tag).key, GROUP)]
-        counts[tag] = (found, await pending(store, make_stream(tag=tag)))
+        await append_events(six_store, ["evt_1", "evt_2"], tag=tag)
+        await read_as(six_store, US, make_stream(tag=tag))
+        found = [count async for count in let_go(six_store, make_stream(tag=tag).key, GROUP)]
+        counts[tag] = (found, await pending(six_store, make_stream(tag=tag)))
 
     assert list(counts.values()) == [([2], {})] * 3
 
 
 async def test_a_server_that_is_away_keeps_no_ordered_stream_of_another_from_an_owner(
-    six: SixNodes, store: Redis
+    six: SixNodes, six_store: Redis
 ) -> None:
     """Its own are asked for again."""
     streams = [make_stream(tag=tag) for tag in tags_of(six)[::2]]
@@ -257,7 +248,7 @@ async def test_a_server_that_is_away_keeps_no_ordered_stream_of_another_from_an_
     routes = Routes(house.rooms)
     for stream in streams:
         routes.add(stream)
-    holdings = Holdings(routes, Ownership(us(store), lambda: False))
+    holdings = Holdings(routes, Ownership(us(six_store), lambda: False))
     victim = owner_of(six, streams[0].tag)
     victim.fall_asleep()
     try:
@@ -271,7 +262,7 @@ async def test_a_server_that_is_away_keeps_no_ordered_stream_of_another_from_an_
 
 
 async def test_a_server_that_is_away_is_asked_for_one_ordered_stream_at_a_time(
-    six: SixNodes, store: Redis, monkeypatch: pytest.MonkeyPatch
+    six: SixNodes, six_store: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The answer takes as long for each of its streams, and those of others would wait for all."""
     tags = tags_of(six)
@@ -279,7 +270,7 @@ async def test_a_server_that_is_away_is_asked_for_one_ordered_stream_at_a_time(
     routes = Routes(house.rooms)
     for tag in tags:
         routes.add(make_stream(tag=tag))
-    ownership = Ownership(us(store), lambda: False)
+    ownership = Ownership(us(six_store), lambda: False)
     asked: list[str] = []
     take = ownership.take
 
@@ -302,17 +293,19 @@ async def test_a_server_that_is_away_is_asked_for_one_ordered_stream_at_a_time(
     assert asked == [tags[0], *tags[2:]]
 
 
-async def test_ordered_streams_are_waited_for_at_their_servers(six: SixNodes, store: Redis) -> None:
+async def test_ordered_streams_are_waited_for_at_their_servers(
+    six: SixNodes, six_store: Redis
+) -> None:
     """News of one are told while the waits of the others go on."""
     tags = tags_of(six)[::2]
     streams = [make_stream(tag=tag) for tag in tags]
     client = connect(six.url, role="order", block_seconds=5.0, connections=10)
-    watches = TagWatches(client, us(store))
+    watches = TagWatches(client, us(six_store))
     after = dict.fromkeys(streams, "0")
     nothing = await watches.news(after, 0.01)
     for node in six.primaries:
         await until_blocked(node)
-    await append_events(store, ["evt_1"], tag=tags[1])
+    await append_events(six_store, ["evt_1"], tag=tags[1])
     told = await watches.news(after, 10.0)
     for tag in (tags[0], tags[2]):
         await until_blocked(owner_of(six, tag))
@@ -323,17 +316,22 @@ async def test_ordered_streams_are_waited_for_at_their_servers(six: SixNodes, st
 
 
 async def test_only_what_lies_on_a_server_that_is_short_of_memory_is_trimmed_early(
-    six: SixNodes, store: Redis, monkeypatch: pytest.MonkeyPatch
+    six: SixNodes, six_store: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Settled history of the others is kept for as long as ever."""
     short = tags_of(six)[0]
     other = elsewhere(six, short)
     for tag in (short, other):
-        await append_events(store, [f"evt_{number}" for number in range(300)], tag=tag)
-        await read_as(store, US, make_stream(tag=tag))
-        await send_command(store, "XACK", make_stream(tag=tag).key, GROUP, *await ids(store, tag))
+        await append_events(six_store, [f"evt_{number}" for number in range(300)], tag=tag)
+        await read_as(six_store, US, make_stream(tag=tag))
+        await send_command(
+            six_store, "XACK", make_stream(tag=tag).key, GROUP, *await ids(six_store, tag)
+        )
     trimmer = Trimmer(
-        us(store), retention_seconds=3600, tags=lambda: [short, other], may_take_over=lambda: True
+        us(six_store),
+        retention_seconds=3600,
+        tags=lambda: [short, other],
+        may_take_over=lambda: True,
     )
 
     async def is_short(server: Redis) -> bool:
@@ -342,9 +340,9 @@ async def test_only_what_lies_on_a_server_that_is_short_of_memory_is_trimmed_ear
     monkeypatch.setattr(trimmer, "_is_short", is_short)
     await trimmer.trim(short=await trimmer._memory_is_short())
 
-    assert await store.xlen(make_stream(tag=short).key) < 300
-    assert await store.xlen(make_stream(tag=other).key) == 300
-    assert at(store, KEYS.streams(short)) is not at(store, KEYS.streams(other))
+    assert await six_store.xlen(make_stream(tag=short).key) < 300
+    assert await six_store.xlen(make_stream(tag=other).key) == 300
+    assert at(six_store, KEYS.streams(short)) is not at(six_store, KEYS.streams(other))
 
 
 async def ids(store: Redis, tag: str) -> list[bytes]:

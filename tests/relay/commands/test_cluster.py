@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from relay.append.spread import SpreadAppender
@@ -71,7 +72,9 @@ def test_every_primary_of_a_cluster_is_asked(relay: Relay, six: SixNodes) -> Non
 
 
 @pytest.mark.redis
-async def test_a_primary_that_is_away_is_a_failure_of_its_own(six: SixNodes) -> None:
+async def test_a_primary_that_is_away_is_a_failure_of_its_own(
+    six: SixNodes, six_store: Redis
+) -> None:
     """The others are judged all the same."""
     away, *others = six.primaries
 
@@ -80,9 +83,7 @@ async def test_a_primary_that_is_away_is_a_failure_of_its_own(six: SixNodes) -> 
             raise RedisConnectionError
         return [Finding("ok", "asked", "")]
 
-    redis = connect(six.url, role="test")
-    found = await judge.check_servers(Store(redis, StoreSettings()), ask)
-    await redis.aclose()
+    found = await judge.check_servers(Store(six_store, StoreSettings()), ask)
 
     assert {each.found for each in found if each.what == "asked"} == {
         f"{node.address}: " for node in others
