@@ -1,7 +1,7 @@
 """A spool in front of a store that a test can take away, and that remembers as ours does."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -141,16 +141,25 @@ class Bench:
         store: The store.
         max_bytes: How much the spool may hold.
         spread: The store is several servers.
+        late_seconds: How long after others it runs.
+        found: Ids of the events that have an entry, of which the dedupe index says nothing.
     """
 
     def __init__(
-        self, path: Path, store: Store, *, max_bytes: int = 64 * MIB, spread: bool = False
+        self,
+        path: Path,
+        store: Store,
+        *,
+        max_bytes: int = 64 * MIB,
+        spread: bool = False,
+        late_seconds: int = 0,
+        found: Collection[str] = (),
     ) -> None:
         self.store = store
         self.heard = Heard()
         self.looked_up: list[list[int]] = []
-        self.found: set[str] = set()
-        self.now = 1_000_000.0
+        self.found = found
+        self.now = 1_000_000.0 + late_seconds
         self.spool = Spool(
             Directory(path), max_bytes=max_bytes, observer=self.heard, clock=lambda: self.now
         )
@@ -197,3 +206,12 @@ async def crash(bench: Bench) -> None:
         await bench.spool.in_thread(file.file.close)
         file.lock.release()
     bench.spool._thread.shutdown()
+
+
+@asynccontextmanager
+async def crashing(path: Path, store: Store) -> AsyncIterator[Bench]:
+    """Have a spool that runs within the block, and whose process is killed at its end."""
+    bench = Bench(path, store)
+    await bench.spooling.start()
+    yield bench
+    await crash(bench)

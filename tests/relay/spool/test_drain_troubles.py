@@ -14,7 +14,7 @@ from relay.contract.event import Appended, Duplicate, IdentifiedEvent, Spooled
 from relay.spool import breaker, drain, held_up
 from relay.spool.file import SpoolFile
 from relay.spool.row import Row, stream_of
-from tests.relay.spool.parts import A, B, Bench, Store, crash, spooling
+from tests.relay.spool.parts import A, B, Bench, Store, crashing, spooling
 from tests.waiting import wait_until
 
 
@@ -28,12 +28,10 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def leave(path: Path, store: Store, *ids: str) -> Path:
     """Have a process spool events and die; give its file."""
-    bench = Bench(path, store)
-    await bench.spooling.start()
-    store.is_away = True
-    await bench.send(*ids)
-    (file,) = bench.spool.files
-    await crash(bench)
+    async with crashing(path, store) as bench:
+        store.is_away = True
+        await bench.send(*ids)
+        (file,) = bench.spool.files
     store.is_away = False
     return file.file.path
 

@@ -17,7 +17,17 @@ from relay.spool.file import SpoolFile
 from relay.spool.named import Named
 from relay.spool.open_file import OpenFile
 from relay.spool.row import Row
-from tests.relay.spool.parts import A, B, Bench, Store, crash, endings, event, spooling
+from tests.relay.spool.parts import (
+    A,
+    B,
+    Bench,
+    Store,
+    crash,
+    crashing,
+    endings,
+    event,
+    spooling,
+)
 from tests.waiting import wait_until
 
 
@@ -117,14 +127,12 @@ async def test_a_file_that_goes_while_it_is_synced_keeps_nothing(
 async def test_a_file_whose_name_goes_in_silence_is_replaced(tmp_path: Path) -> None:
     """Also while nothing comes: it is looked for every few seconds."""
     store, path = Store(), tmp_path / "spool"
-    first = Bench(path, store)
-    await first.spooling.start()
-    store.is_away = True
-    await first.send("1")
-    remove_database(path)
-    await first.spool.tend()
-    (kept,) = await first.send("2")
-    await crash(first)
+    async with crashing(path, store) as first:
+        store.is_away = True
+        await first.send("1")
+        remove_database(path)
+        await first.spool.tend()
+        (kept,) = await first.send("2")
     store.is_away = False
     async with spooling(path, store) as second:
         await second.until_drained()
@@ -229,7 +237,7 @@ async def test_an_orphan_that_is_damaged_inside_holds_up_no_other(tmp_path: Path
             for each in big:
                 await bench.spool.keep(each, tried=False)
             first = bench.spool.files[-1].file.path
-        await crash_spool(bench)
+        await crash(bench)
     content = first.read_bytes()
     # The pages behind the first few hold the events; the index lies before them.
     first.write_bytes(content[: 4096 * 5] + b"\xff" * (len(content) - 4096 * 5))
@@ -241,23 +249,12 @@ async def test_an_orphan_that_is_damaged_inside_holds_up_no_other(tmp_path: Path
     assert first.exists()
 
 
-async def crash_spool(bench: Bench) -> None:
-    """End a spool that is drained by nobody as a kill would."""
-    for file in bench.spool.files:
-        await file.writer.finish()
-        await bench.spool.in_thread(file.file.close)
-        file.lock.release()
-    bench.spool._thread.shutdown()
-
-
 async def test_a_lock_that_cannot_be_opened_keeps_no_other_file_back(tmp_path: Path) -> None:
     """Another user's, say: the file is named once, and those beside it are drained."""
     store = Store()
-    first = Bench(tmp_path, store)
-    await first.spooling.start()
-    store.is_away = True
-    await first.send("1")
-    await crash(first)
+    async with crashing(tmp_path, store) as first:
+        store.is_away = True
+        await first.send("1")
     (tmp_path / "other.db").write_bytes(b"")
     (tmp_path / "other.lock").mkdir()
     store.is_away = False

@@ -14,7 +14,7 @@ from relay.spool import spool as spool_module
 from relay.spool import spooling as spooling_module
 from relay.spool.open_file import Taken
 from relay.spool.taking import NoFile, Taking
-from tests.relay.spool.parts import A, B, Bench, Store, crash, endings, event, spooling
+from tests.relay.spool.parts import A, B, Bench, Store, crashing, endings, event, spooling
 from tests.waiting import wait_until
 
 
@@ -344,20 +344,18 @@ async def test_a_crash_between_append_and_removal_doubles_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is in its stream and still on the disk is found to be a duplicate."""
-    store = Store()
-    first = Bench(tmp_path, store)
-    await first.spooling.start()
-    store.is_away = True
-    await first.send("1", "2", "3")
 
     async def never(*_: object) -> None:
         """Remove nothing."""
 
-    monkeypatch.setattr(first.spool, "settle", never)
-    monkeypatch.setattr(first.spool, "put_away", never)
-    store.is_away = False
-    await wait_until(lambda: len(store.ids()) == 3, description="all are appended")
-    await crash(first)
+    store = Store()
+    async with crashing(tmp_path, store) as first:
+        store.is_away = True
+        await first.send("1", "2", "3")
+        monkeypatch.setattr(first.spool, "settle", never)
+        monkeypatch.setattr(first.spool, "put_away", never)
+        store.is_away = False
+        await wait_until(lambda: len(store.ids()) == 3, description="all are appended")
     async with spooling(tmp_path, store) as second:
         counted = second.spool.events
         await second.until_drained()
@@ -370,14 +368,12 @@ async def test_two_processes_share_a_directory(tmp_path: Path) -> None:
     """Each has a file of its own; when one dies the other drains what it has left."""
     store = Store()
     async with spooling(tmp_path, store) as one:
-        other = Bench(tmp_path, store)
-        await other.spooling.start()
-        store.is_away = True
-        await other.send("of the other")
-        store.spooling = one.spooling
-        await one.spool.tend()
-        before = one.spool.events
-        await crash(other)
+        async with crashing(tmp_path, store) as other:
+            store.is_away = True
+            await other.send("of the other")
+            store.spooling = one.spooling
+            await one.spool.tend()
+            before = one.spool.events
         await one.spool.tend()
         after = one.spool.events
         store.is_away = False
@@ -391,18 +387,12 @@ async def test_two_processes_share_a_directory(tmp_path: Path) -> None:
 async def test_an_event_sent_long_ago_is_looked_for_first(tmp_path: Path) -> None:
     """The index has forgotten it: its entry is looked for, and it is sent only if there is none."""
     store = Store()
-    first = Bench(tmp_path, store)
-    await first.spooling.start()
-    store.is_away = True
-    await first.send("was stored", "was not")
-    await crash(first)
-    second = Bench(tmp_path, store)
-    second.now += 3600
-    second.found.add("was stored")
-    await second.spooling.start()
-    store.is_away = False
-    await second.until_drained()
-    await second.spooling.stop()
+    async with crashing(tmp_path, store) as first:
+        store.is_away = True
+        await first.send("was stored", "was not")
+    async with spooling(tmp_path, store, late_seconds=3600, found=["was stored"]) as second:
+        store.is_away = False
+        await second.until_drained()
 
     assert second.looked_up[0] == [1, 2]
     assert store.ids() == ["was not"]
@@ -411,18 +401,13 @@ async def test_an_event_sent_long_ago_is_looked_for_first(tmp_path: Path) -> Non
 async def test_an_event_that_was_never_sent_is_not_looked_for(tmp_path: Path) -> None:
     """However old it is, it can have no entry."""
     store = Store()
-    first = Bench(tmp_path, store)
-    await first.spooling.start()
-    store.is_away = True
-    first.spooling.failed(store.give_up)
-    await first.send("1")
-    await crash(first)
-    second = Bench(tmp_path, store)
-    second.now += 999_999
+    async with crashing(tmp_path, store) as first:
+        store.is_away = True
+        first.spooling.failed(store.give_up)
+        await first.send("1")
     store.is_away = False
-    await second.spooling.start()
-    await second.until_drained()
-    await second.spooling.stop()
+    async with spooling(tmp_path, store, late_seconds=999_999) as second:
+        await second.until_drained()
 
     assert second.looked_up == []
     assert store.ids() == ["1"]
@@ -431,21 +416,15 @@ async def test_an_event_that_was_never_sent_is_not_looked_for(tmp_path: Path) ->
 async def test_an_event_that_the_drain_has_sent_is_looked_for_too(tmp_path: Path) -> None:
     """That it is about to be sent is written down before it is."""
     store = Store()
-    first = Bench(tmp_path, store)
-    await first.spooling.start()
-    store.is_away = True
-    first.spooling.failed(store.give_up)
-    await first.send("1")
-    store.loses_answers, store.is_away = True, False
-    await wait_until(lambda: store.ids() == ["1"], description="it is stored")
-    await crash(first)
-    second = Bench(tmp_path, store)
-    second.now += 3600
-    second.found.add("1")
+    async with crashing(tmp_path, store) as first:
+        store.is_away = True
+        first.spooling.failed(store.give_up)
+        await first.send("1")
+        store.loses_answers, store.is_away = True, False
+        await wait_until(lambda: store.ids() == ["1"], description="it is stored")
     store.loses_answers = False
-    await second.spooling.start()
-    await second.until_drained()
-    await second.spooling.stop()
+    async with spooling(tmp_path, store, late_seconds=3600, found=["1"]) as second:
+        await second.until_drained()
 
     assert second.looked_up == [[1]]
 
@@ -573,13 +552,10 @@ async def test_who_need_a_file_at_the_same_time_make_one(
 async def test_a_look_up_that_fails_sends_nothing(tmp_path: Path) -> None:
     """What may be there already waits until it is known whether it is."""
     store = Store()
-    first = Bench(tmp_path, store)
-    await first.spooling.start()
-    store.is_away = True
-    await first.send("1")
-    await crash(first)
-    second = Bench(tmp_path, store)
-    second.now += 3600
+    async with crashing(tmp_path, store) as first:
+        store.is_away = True
+        await first.send("1")
+    second = Bench(tmp_path, store, late_seconds=3600)
     looks, find = 0, second._find
 
     async def fail_twice(late: object) -> set[int]:
@@ -613,11 +589,9 @@ def spoil(directory: Path) -> None:
 async def test_an_event_that_cannot_be_read_holds_up_nothing(tmp_path: Path) -> None:
     """It stays in its file, which is kept for it, and the others go."""
     store = Store()
-    first = Bench(tmp_path, store)
-    await first.spooling.start()
-    store.is_away = True
-    await first.send("1", "2", "3")
-    await crash(first)
+    async with crashing(tmp_path, store) as first:
+        store.is_away = True
+        await first.send("1", "2", "3")
     spoil(tmp_path)
     store.is_away = False
     async with spooling(tmp_path, store) as bench:
