@@ -34,6 +34,7 @@ from consumers.readers import Readers
 from consumers.rooms import House
 from consumers.settings import Settings
 from consumers.settle import Settler
+from consumers.sources import Sources
 from consumers.starting.ending import Ending
 from consumers.starting.lifespan import Lifespan
 from consumers.starting.matches import Matches
@@ -95,12 +96,9 @@ class WorkerProcess:
         self._crews = self._counted_crews(house, settings)
         self._discovery = Discovery(self._news, us, start=worker.start, routes=self._routes)
         self._readers = Readers(url, us)
-        self._reader = self._readers.shared(
-            house=house,
-            routes=self._routes,
-            restore_groups=self._discovery.restore_groups,
-        )
-        self._ordered = self._ordered_reader(house)
+        sources = Sources(self._routes, house, self._discovery.restore_groups)
+        self._reader = self._readers.shared(sources)
+        self._ordered = self._ordered_reader(sources)
         house.on_room += (self._reader.room_regained, self._ordered.room_regained)
         self._discovery.on_new = self._found_streams
         self._pausing = self._obedience(house)
@@ -132,17 +130,10 @@ class WorkerProcess:
         redis = connect(url, role="worker", connections=9)
         return Consumer(redis, keys, worker.group, name, lease=self._heartbeat.lease)
 
-    def _ordered_reader(self, house: House) -> OrderedReader:
+    def _ordered_reader(self, sources: Sources) -> OrderedReader:
         ownership = Ownership(self._us, self._heartbeat.may_take_over)
         self._heartbeat.on_beat = ownership.renew
-        ordered = OrderedReader(
-            self._readers.watch(),
-            self._us,
-            house=house,
-            routes=self._routes,
-            ownership=ownership,
-            restore_groups=self._discovery.restore_groups,
-        )
+        ordered = OrderedReader(self._readers.watch(), self._us, sources, ownership)
         self._settler.on_late = ordered.came_late
         return ordered
 

@@ -5,19 +5,10 @@ Knows which streams this process reads, as they come to be known.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from consumers.rooms import Room
 from relay.contract.paused import Pause
 from relay.contract.stream import Stream
-
-
-class SharedStreams(Protocol):
-    """What a reader of streams without order asks of the routes."""
-
-    @property
-    def shared(self) -> list[tuple[Stream, Room]]:
-        """The streams that all processes of the group read side by side."""
 
 
 @dataclass(slots=True)
@@ -107,24 +98,6 @@ class Routes:
         for stream, room in [*self.shared, *(self.ordered if ordered else ())]:
             tags.setdefault(stream.tag, []).append((stream, room))
         return tags
-
-
-@dataclass(frozen=True, slots=True)
-class TagRoutes:
-    """What there is to read of one tag.
-
-    Args:
-        routes: Of all tags.
-        tag: Which.
-    """
-
-    routes: Routes
-    tag: str
-
-    @property
-    def shared(self) -> list[tuple[Stream, Room]]:
-        """The streams that all processes of the group read side by side."""
-        return [each for each in self.routes.shared if each[0].tag == self.tag]
 
 
 def is_ordered(stream: Stream, room: Room) -> bool:

@@ -10,7 +10,7 @@ more a while later: a server that has not heard of the loss yet still serves the
 import asyncio
 import math
 import random
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -18,10 +18,10 @@ import structlog
 from consumers.blocking import BlockingConnection
 from consumers.books import with_histories
 from consumers.consumer import Consumer
-from consumers.dispatch import SharedStreams
 from consumers.entry import HeldEntry, fields_of
-from consumers.rooms import House, Room
+from consumers.rooms import Room
 from consumers.sizes import Sizes
+from consumers.sources import Sources
 from relay.contract.connect import UNKNOWN_OUTCOME, RedisError, ResponseError, word_of
 from relay.contract.script import Script
 from relay.contract.stream import Stream
@@ -45,25 +45,15 @@ class Reader:
     Args:
         connection: Blocks while there is nothing to read.
         us: This process.
-        house: Knows what is in hand.
-        routes: Knows which stream leads to which room.
-        restore_groups: Creates the groups that are missing.
+        sources: What is read, and where it goes.
     """
 
-    def __init__(
-        self,
-        connection: BlockingConnection,
-        us: Consumer,
-        *,
-        house: House,
-        routes: SharedStreams,
-        restore_groups: Callable[[Iterable[Stream]], Awaitable[None]],
-    ) -> None:
+    def __init__(self, connection: BlockingConnection, us: Consumer, sources: Sources) -> None:
         self._us = us
         self._connection = connection
-        self._house = house
-        self._routes = routes
-        self._restore_groups = restore_groups
+        self._house = sources.house
+        self._routes = sources.routes
+        self._restore_groups = sources.restore_groups
         self._sizes = Sizes()
         # By tag: with which stream the next turn begins.
         self._turns: dict[str, int] = {}
@@ -142,6 +132,10 @@ class Reader:
             return
         await self._fill(rooms)
 
+    def _streams(self) -> list[tuple[Stream, Room]]:
+        """Give the streams to read from, each with the room that it leads to."""
+        return self._routes.shared
+
     async def _fill(self, rooms: list[tuple[Room, list[Stream]]]) -> None:
         """Take what there are places for; wait where nothing is there."""
         each = min(room.free // len(streams) for room, streams in rooms)
@@ -162,7 +156,7 @@ class Reader:
     def _rooms_with_places(self) -> list[tuple[Room, list[Stream]]]:
         """Give the rooms that have places, each with the streams that lead to it."""
         found: dict[int, tuple[Room, list[Stream]]] = {}
-        for stream, room in self._routes.shared:
+        for stream, room in self._streams():
             found.setdefault(id(room), (room, []))[1].append(stream)
         for room, _ in found.values():
             room.adapt()
@@ -229,7 +223,7 @@ class Reader:
     async def _recover(self) -> None:
         """Take in what is pending under this consumer and not in hand."""
         self._must_recover = False
-        for stream, room in self._routes.shared:
+        for stream, room in self._streams():
             with self._house.watching() as gone:
                 found = await self._ghosts(stream)
             # What was settled while the store was asked is in its answer, and no ghost.
@@ -270,6 +264,6 @@ class Reader:
         """Find out why the store refuses to read, and put right what can be."""
         text = str(error)
         if any(word in text for word in ("NOGROUP", "UNBLOCKED", "no longer exists", "WRONGTYPE")):
-            await self._restore_groups([stream for stream, _ in self._routes.shared])
+            await self._restore_groups([stream for stream, _ in self._streams()])
             return
         _log.error("read_refused", error=word_of(error))

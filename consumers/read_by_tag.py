@@ -5,25 +5,22 @@ connection of its own, and all of them share the process's room (`consumers.shar
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
 
 from redis.asyncio import Redis
 
 from consumers.blocking import BlockingConnection
 from consumers.consumer import Consumer
-from consumers.dispatch import Routes, TagRoutes
 from consumers.read import BLOCK_SECONDS, ENOUGH_EACH, Reader
-from consumers.rooms import House, Room
+from consumers.rooms import Room
 from consumers.shares import Shares
 from consumers.sizes import Sizes
+from consumers.sources import Sources
 from relay.contract.duties import cancel
 from relay.contract.stream import Stream
 
 # How long a reader waits for places that others keep, or where its room is too small for it to keep
 # one while it blocks.
 CROWDED_SECONDS = 0.05
-
-RestoreGroups = Callable[[Iterable[Stream]], Awaitable[None]]
 
 
 class TagReader(Reader):
@@ -34,9 +31,8 @@ class TagReader(Reader):
     Args:
         connection: Blocks while there is nothing to read; to the server that has the tag.
         us: This process.
-        house: Knows what is in hand.
-        routes: Knows which stream of the tag leads to which room.
-        restore_groups: Creates the groups that are missing.
+        sources: What is read of all tags, and where it goes.
+        tag: Which is read here.
         shares: What other readers have asked for.
     """
 
@@ -44,15 +40,18 @@ class TagReader(Reader):
         self,
         connection: BlockingConnection,
         us: Consumer,
+        sources: Sources,
         *,
-        house: House,
-        routes: TagRoutes,
-        restore_groups: RestoreGroups,
+        tag: str,
         shares: Shares,
     ) -> None:
-        super().__init__(connection, us, house=house, routes=routes, restore_groups=restore_groups)
+        super().__init__(connection, us, sources)
+        self._tag = tag
         self._shares = shares
         self._sizes = shares.sizes
+
+    def _streams(self) -> list[tuple[Stream, Room]]:
+        return [each for each in super()._streams() if each[0].tag == self._tag]
 
     async def _fill(self, rooms: list[tuple[Room, list[Stream]]]) -> None:
         if await self._ask(rooms) or self._wake.is_set():
@@ -68,7 +67,7 @@ class TagReader(Reader):
 
     async def _wait_for_room(self, seconds: float | None = None) -> None:
         # What others keep and are not given is free again without a word.
-        kept = any(room.reserved for _, room in self._routes.shared)
+        kept = any(room.reserved for _, room in self._streams())
         await super()._wait_for_room(CROWDED_SECONDS if seconds is None and kept else seconds)
 
     async def _ask(self, rooms: list[tuple[Room, list[Stream]]]) -> bool:
@@ -94,25 +93,13 @@ class TagReaders:
     Args:
         client: Of the cluster, its commands may block; closed by whoever made it.
         us: This process.
-        house: Knows what is in hand.
-        routes: Knows which stream leads to which room.
-        restore_groups: Creates the groups that are missing.
+        sources: What is read, and where it goes.
     """
 
-    def __init__(
-        self,
-        client: Redis,
-        us: Consumer,
-        *,
-        house: House,
-        routes: Routes,
-        restore_groups: RestoreGroups,
-    ) -> None:
+    def __init__(self, client: Redis, us: Consumer, sources: Sources) -> None:
         self._client = client
         self._us = us
-        self._house = house
-        self._routes = routes
-        self._restore_groups = restore_groups
+        self._sources = sources
         self._shares = Shares(Sizes())
         self._readers: dict[str, TagReader] = {}
         self._tasks: dict[TagReader, asyncio.Task[None]] = {}
@@ -161,7 +148,7 @@ class TagReaders:
 
     def _adjust(self) -> None:
         """Begin to read tags that have become known, and end with those that are gone."""
-        wanted = self._routes.shared_tags
+        wanted = self._sources.routes.shared_tags
         for tag in sorted(wanted - self._readers.keys()):
             self._begin(tag)
         for tag in self._readers.keys() - wanted:
@@ -173,14 +160,8 @@ class TagReaders:
     def _begin(self, tag: str) -> None:
         key = self._us.keys.streams(tag)
         connection = BlockingConnection(self._client, "read", BLOCK_SECONDS, key)
-        reader = self._readers[tag] = TagReader(
-            connection,
-            self._us,
-            house=self._house,
-            routes=TagRoutes(self._routes, tag),
-            restore_groups=self._restore_groups,
-            shares=self._shares,
-        )
+        reader = TagReader(connection, self._us, self._sources, tag=tag, shares=self._shares)
+        self._readers[tag] = reader
         task = asyncio.create_task(_read_to_the_end(reader, connection), name=f"reader-{tag}")
         task.add_done_callback(lambda _: self._changed.set())
         self._tasks[reader] = task

@@ -4,12 +4,11 @@ from redis.asyncio import Redis
 
 from consumers.blocking import BlockingConnection
 from consumers.consumer import Consumer
-from consumers.dispatch import Routes
 from consumers.order.watch import BLOCK_SECONDS as ORDER_BLOCK_SECONDS
 from consumers.order.watch import OneWatch, TagWatches, Watch
 from consumers.read import BLOCK_SECONDS, Reader
-from consumers.read_by_tag import RestoreGroups, TagReaders
-from consumers.rooms import House
+from consumers.read_by_tag import TagReaders
+from consumers.sources import Sources
 from relay.contract.cluster import is_cluster
 from relay.contract.connect import connect
 
@@ -38,18 +37,11 @@ class Readers:
                 BlockingConnection(url, "order", ORDER_BLOCK_SECONDS),
             ]
 
-    def shared(
-        self, *, house: House, routes: Routes, restore_groups: RestoreGroups
-    ) -> Reader | TagReaders:
+    def shared(self, sources: Sources) -> Reader | TagReaders:
         """Make what reads streams without order; see `consumers.read.Reader`."""
-        us = self._us
         if self._clients:
-            return TagReaders(
-                self._clients[0], us, house=house, routes=routes, restore_groups=restore_groups
-            )
-        return Reader(
-            self._connections[0], us, house=house, routes=routes, restore_groups=restore_groups
-        )
+            return TagReaders(self._clients[0], self._us, sources)
+        return Reader(self._connections[0], self._us, sources)
 
     def watch(self) -> Watch:
         """Make what waits for streams with order."""

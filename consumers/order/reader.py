@@ -7,12 +7,11 @@ all of that happens one step after the other, so that nothing can overtake.
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import structlog
 
 from consumers.consumer import Consumer
-from consumers.dispatch import Routes
 from consumers.entry import HeldEntry, History
 from consumers.order.behind import DRAW, Behind
 from consumers.order.holdings import Holdings
@@ -20,13 +19,12 @@ from consumers.order.lanes import Lane, Lanes
 from consumers.order.own import Ownership
 from consumers.order.succeed import Owned, Succession
 from consumers.order.watch import BLOCK_SECONDS, Watch
-from consumers.rooms import House
 from consumers.sizes import Sizes
 from consumers.skips import Skips
+from consumers.sources import Sources
 from relay.contract.cluster import is_cluster
 from relay.contract.connect import UNKNOWN_OUTCOME, RedisError, ResponseError, word_of
 from relay.contract.script import Script
-from relay.contract.stream import Stream
 
 # How long to wait where there is no room: one slow lane may hold the places of all others.
 CROWDED_SECONDS = 0.1
@@ -53,35 +51,24 @@ class OrderedReader:
     Args:
         watch: Waits while there is nothing to read.
         us: This process.
-        house: Knows what is in hand.
-        routes: Knows which stream leads to which room.
+        sources: What is read, and where it goes.
         ownership: Takes and keeps streams.
-        restore_groups: Creates the groups that are missing.
     """
 
-    def __init__(
-        self,
-        watch: Watch,
-        us: Consumer,
-        *,
-        house: House,
-        routes: Routes,
-        ownership: Ownership,
-        restore_groups: Callable[[Iterable[Stream]], Awaitable[None]],
-    ) -> None:
+    def __init__(self, watch: Watch, us: Consumer, sources: Sources, ownership: Ownership) -> None:
         self._us = us
         self._watch = watch
         watch.on_loss = self._lost_server
         self._in_cluster = is_cluster(us.redis)
-        self._routes = routes
-        self._restore_groups = restore_groups
+        self._routes = sources.routes
+        self._restore_groups = sources.restore_groups
         self._behind = Behind(us)
         self._sizes = Sizes()
-        self._succession = Succession(us, house, self._behind, self._sizes)
-        self._rooms = [room for room in house.rooms if isinstance(room, Lanes)]
+        self._succession = Succession(us, sources.house, self._behind, self._sizes)
+        self._rooms = [room for room in sources.house.rooms if isinstance(room, Lanes)]
         for room in self._rooms:
             room.on_change = self.wake
-        self._holdings = Holdings(routes, ownership)
+        self._holdings = Holdings(sources.routes, ownership)
         self._may_tell_death = ownership.may_tell_death
         self._skips = Skips("order")
         self._crowded = False

@@ -12,6 +12,7 @@ from consumers.dispatch import Routes
 from consumers.entry import HeldEntry
 from consumers.read import BLOCK_SECONDS, Reader
 from consumers.rooms import House
+from consumers.sources import Sources
 from consumers.worker import Handler, Start
 from tests.consumers.making import GROUP, us
 from tests.waiting import wait_until
@@ -34,13 +35,8 @@ class Reading:
         self.connection = BlockingConnection(url, "read", BLOCK_SECONDS)
         self.news = BlockingConnection(url, "control", POLL_SECONDS)
         self.discovery = Discovery(self.news, us(store), start=start, routes=self.routes)
-        self.reader = Reader(
-            self.connection,
-            us(store),
-            house=self.house,
-            routes=self.routes,
-            restore_groups=self.discovery.restore_groups,
-        )
+        sources = Sources(self.routes, self.house, self.discovery.restore_groups)
+        self.reader = Reader(self.connection, us(store), sources)
         self.house.on_room.append(self.reader.room_regained)
         self.discovery.on_new = self.reader.wake
         self.came: list[HeldEntry] = []

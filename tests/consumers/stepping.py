@@ -24,6 +24,7 @@ from consumers.pipeline import process
 from consumers.read import Reader
 from consumers.rooms import House
 from consumers.settle import Settler
+from consumers.sources import Sources
 from consumers.sweep import Sweeper
 from consumers.waiting.park import Parking
 from relay.contract.connect import RedisError, ResponseError
@@ -163,13 +164,8 @@ class SteppedWorker:
         self.settler = Settler(self.us)
         self.troubles.follow(self.settler._wire)
         self.runner = Runner(declared)
-        self.reader = Reader(
-            UnblockedConnection(redis),
-            self.us,
-            house=house,
-            routes=routes,
-            restore_groups=_leave_alone,
-        )
+        sources = Sources(routes, house, _leave_alone)
+        self.reader = Reader(UnblockedConnection(redis), self.us, sources)
         recover_soon = self.reader.recover_soon
         self.parking = Parking(self.us, house=house, routes=routes, recover_soon=recover_soon)
         self.sweeper = Sweeper(

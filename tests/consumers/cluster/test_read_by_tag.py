@@ -13,6 +13,7 @@ from consumers.entry import HeldEntry
 from consumers.read import BLOCK_SECONDS
 from consumers.read_by_tag import TagReaders
 from consumers.rooms import House
+from consumers.sources import Sources
 from relay.contract.connect import connect
 from relay.contract.stream import Stream
 from tests.consumers.making import GROUP, append_events, make_handler, make_stream, numbered, us
@@ -42,9 +43,8 @@ class Scene:
         self.house = House([handler])
         (self.room,) = self.house.rooms
         self.routes = Routes(self.house.rooms)
-        self.readers = TagReaders(
-            client, us(store), house=self.house, routes=self.routes, restore_groups=_none_is_missing
-        )
+        sources = Sources(self.routes, self.house, _none_is_missing)
+        self.readers = TagReaders(client, us(store), sources)
         self.house.on_room.append(self.readers.room_regained)
         self.most_held = 0
         self._put, self.room.put = self.room.put, self._note  # type: ignore[method-assign]
