@@ -11,10 +11,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from redis import Redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
 from tests.permanent import keys_without_end
 from tests.servers import Durability, Server, free_port, wait_until_sync
 
@@ -35,7 +31,6 @@ class Node(Server):
         super().__init__(*given)
         self._bus_port = free_port()
         self.is_asleep = False
-        self._own_url = f"redis://127.0.0.1:{self.port}/0"
 
     def fall_asleep(self) -> None:
         """Stop it from running, connections kept open."""
@@ -52,16 +47,10 @@ class Node(Server):
         """Host and port, as redirections say it."""
         return f"127.0.0.1:{self.port}"
 
-    @contextmanager
-    def client(self) -> Iterator[Redis]:
-        """Give a client of this server alone, which waits for each answer."""
-        client = Redis.from_url(
-            self._own_url, protocol=2, socket_timeout=5.0, retry=Retry(NoBackoff(), 0)
-        )
-        try:
-            yield client
-        finally:
-            client.close()
+    @property
+    def own_url(self) -> str:
+        """Where this server alone is reached; `url` may lead to the whole cluster."""
+        return f"redis://{self.address}/0"
 
     def ask(self, *command: str | float) -> Any:
         """Send one command, and give its reply."""

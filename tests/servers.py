@@ -163,11 +163,22 @@ class Server:
         """Let it run on."""
         os.kill(self.pid, signal.SIGCONT)
 
+    def bring_back(self) -> None:
+        """Have it run, whether it was killed or put to sleep."""
+        if not self.is_running:
+            self.start()
+        self.wake_up()
+
+    @property
+    def own_url(self) -> str:
+        """Where this server alone is reached."""
+        return self.url
+
     @contextmanager
     def client(self) -> Iterator[Redis]:
         """Give a client that waits for each answer, for setting up and looking."""
         client = Redis.from_url(
-            self.url, protocol=2, socket_timeout=5.0, retry=Retry(NoBackoff(), 0)
+            self.own_url, protocol=2, socket_timeout=5.0, retry=Retry(NoBackoff(), 0)
         )
         try:
             yield client

@@ -98,9 +98,7 @@ class Town:
         """End every fault, and have everything run."""
         for proxy in self.proxies:
             proxy.heal()
-        if not self.server.is_running:
-            await asyncio.to_thread(self.server.start)
-        self.server.wake_up()
+        await asyncio.to_thread(self.server.bring_back)
         with self.server.client() as client:
             client.config_set("maxmemory", 0)
         for member in self.members:

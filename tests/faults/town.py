@@ -153,9 +153,7 @@ class Town:
         """End every fault, and have everything run."""
         for proxy in self.proxies:
             proxy.heal()
-        if not self.server.is_running:
-            await asyncio.to_thread(self.server.start)
-        self.server.wake_up()
+        await asyncio.to_thread(self.server.bring_back)
         for member in self.members:
             member.wake_up()
             member.notice_end()

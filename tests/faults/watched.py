@@ -4,7 +4,7 @@ On loopback, or the primary here and all others there, in two networks with one 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -80,21 +80,12 @@ class WatchedStore:
 
     async def until_moved(self, deadline_seconds: float) -> None:
         """Wait until the replica has taken over and the former primary follows it."""
-        await asyncio.to_thread(
-            wait_until_sync,
-            self._has_moved,
-            deadline_seconds=deadline_seconds,
-            description="the former primary follows the promoted replica",
-        )
+        said = "the former primary follows the promoted replica"
+        await _until(self._has_moved, deadline_seconds, said)
 
     async def until_promoted(self, deadline_seconds: float) -> None:
         """Wait until the replica takes writes."""
-        await asyncio.to_thread(
-            wait_until_sync,
-            self._is_promoted,
-            deadline_seconds=deadline_seconds,
-            description="the replica is promoted",
-        )
+        await _until(self._is_promoted, deadline_seconds, "the replica is promoted")
 
     def fail_over(self) -> None:
         """Let the replica take over as an operator would plan it."""
@@ -134,6 +125,12 @@ async def a_watched_store(
     with ExitStack() as stack:
         await asyncio.to_thread(stack.enter_context, store.running())
         yield store
+
+
+async def _until(condition: Callable[[], bool], deadline_seconds: float, description: str) -> None:
+    await asyncio.to_thread(
+        wait_until_sync, condition, deadline_seconds=deadline_seconds, description=description
+    )
 
 
 def _ask(client: Redis, *command: str) -> Any:

@@ -35,16 +35,24 @@ async def send(gateway: Running, tag: str, event_id: str) -> tuple[int, Any]:
     return answer.status, await answer.json(content_type=None)
 
 
-def there(six: SixNodes, victim: Node, tags: list[str]) -> list[str]:
-    """Give the tags that a server holds."""
-    return [tag for tag in tags if six.owner(slot_of(tag)) is victim]
+def with_a_victim(six: SixNodes) -> tuple[list[str], Node, list[str]]:
+    """Give tags on every server, one server to be struck, and the tags that it holds."""
+    tags = tags_of(six)
+    victim = six.owner(slot_of(tags[0]))
+    return tags, victim, [tag for tag in tags if six.owner(slot_of(tag)) is victim]
+
+
+async def send_through_its_end(load: Load, victim: Node, theirs: list[str]) -> None:
+    """Send, kill a server, and go on until its replica takes the events of its tags."""
+    async with load.running():
+        await load.until_more(5)
+        victim.kill()
+        await load.until_more(5, *theirs)
 
 
 async def test_a_dead_primary_is_no_trouble_of_other_endpoints(six: SixNodes) -> None:
     """They are answered 200 all along; its own get 503, and 200 when its replica is there."""
-    tags = tags_of(six)
-    victim = six.owner(slot_of(tags[0]))
-    theirs = there(six, victim, tags)
+    tags, victim, theirs = with_a_victim(six)
     ready: set[int] = set()
     async with serving(six, tags) as gateway:
 
@@ -55,10 +63,7 @@ async def test_a_dead_primary_is_no_trouble_of_other_endpoints(six: SixNodes) ->
             return "" if status == 200 else str(body)
 
         load = Load(take, tags)
-        async with load.running():
-            await load.until_more(5)
-            victim.kill()
-            await load.until_more(5, *theirs)
+        await send_through_its_end(load, victim, theirs)
 
     assert ready == {200}
     assert load.refusals(set(tags) - set(theirs)) == []
@@ -71,9 +76,7 @@ async def test_with_a_spool_a_dead_primary_costs_no_sender_a_retry(
     six: SixNodes, tmp_path: Path
 ) -> None:
     """Every delivery is answered 200; what went to the disk is in its stream once afterwards."""
-    tags = tags_of(six)
-    victim = six.owner(slot_of(tags[0]))
-    theirs = there(six, victim, tags)
+    tags, victim, theirs = with_a_victim(six)
     spooled: dict[str, set[str]] = {tag: set() for tag in tags}
     async with serving(six, tags, spool={"directory": str(tmp_path / "spool")}) as gateway:
 
@@ -84,10 +87,7 @@ async def test_with_a_spool_a_dead_primary_costs_no_sender_a_retry(
             return "" if status == 200 else str(body)
 
         load = Load(take, tags)
-        async with load.running():
-            await load.until_more(5)
-            victim.kill()
-            await load.until_more(5, *theirs)
+        await send_through_its_end(load, victim, theirs)
         await wait_until(
             lambda: b"\nrelay_spool_events 0" in gateway.gateway.metrics.text(),
             description="the spool is empty",
@@ -103,9 +103,7 @@ async def test_with_a_spool_a_dead_primary_costs_no_sender_a_retry(
 
 async def test_a_full_primary_stops_its_own_endpoints_only(six: SixNodes) -> None:
     """The others have room; the gateway stays ready."""
-    tags = tags_of(six)
-    victim = six.owner(slot_of(tags[0]))
-    theirs = there(six, victim, tags)
+    tags, victim, theirs = with_a_victim(six)
     async with serving(six, tags) as gateway:
         for tag in tags:
             assert (await send(gateway, tag, "evt_1"))[0] == 200
@@ -139,7 +137,7 @@ async def test_a_url_of_a_single_server_is_named_where_it_leads_to_a_cluster(
     six: SixNodes,
 ) -> None:
     """Most keys would be refused; the log says what to write."""
-    url = six.nodes[0]._own_url
+    url = six.nodes[0].own_url
     with capture_logs() as captured:
         async with running(cast("Server", six), {"redis": {"url": url}}):
             await wait_until(

@@ -99,8 +99,8 @@ def test_a_url_of_a_single_server_fails_at_a_cluster(relay: Relay, six: SixNodes
     tags_key = Keys().tags
     other = next(node for node in six.primaries if node is not six.owner(six.slot_of(tags_key)))
 
-    checked = relay("check", REDIS_URL=other._own_url)
-    shown = relay("streams", REDIS_URL=other._own_url)
+    checked = relay("check", REDIS_URL=other.own_url)
+    shown = relay("streams", REDIS_URL=other.own_url)
 
     assert (checked.exit_code, shown.exit_code) == (1, 2)
     assert "redis+cluster://" in checked.stdout
