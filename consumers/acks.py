@@ -6,6 +6,7 @@ run, never an event.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from consumers.entry import HeldEntry
 from consumers.persist import persist
@@ -56,7 +57,7 @@ class AckQueue:
                     await self._wait_for_more()
                 self._enough.clear()
                 batch, self._acks = self._acks[:BATCH], self._acks[BATCH:]
-                await persist(lambda batch=batch: self._send(batch))  # type: ignore[misc]
+                await persist(partial(self._send, batch))
                 for entry, room in batch:
                     room.give_back(entry)
                 batch[0][1].tell_of_room()

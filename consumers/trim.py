@@ -255,7 +255,8 @@ class Trimmer:
             seconds = max(seconds / 2, UNHELD_SECONDS)
 
     async def _books(self, tag: str) -> dict[bytes, bytes]:
-        return await self._us.redis.hgetall(self._us.keys.groups(tag))  # type: ignore[return-value]
+        reply: Any = await self._us.redis.hgetall(self._us.keys.groups(tag))
+        return dict(reply)
 
     async def _groups(self, stream: Stream) -> list[dict[str, Any]] | None:
         """Give a stream's groups; nothing where it is gone, or something else stands there."""

@@ -138,7 +138,7 @@ class SpreadAppender(Appender):
         """Send what waits, and return when all of it is answered."""
         # What one gives back another takes.
         while self._flusher or any(part.is_flushing for part in self._parts.values()):
-            flushers = (each._flusher for each in (self, *self._parts.values()))  # noqa: SLF001
+            flushers = (each._flusher for each in (self, *self._parts.values()))  # noqa: SLF001 - of its own kind
             await asyncio.wait({flusher for flusher in flushers if flusher is not None})
         for part in self._parts.values():
             await part.stop()
@@ -196,7 +196,7 @@ class SpreadAppender(Appender):
 class _Part(Appender):
     """Appends to one server of the cluster."""
 
-    def __init__(self, whole: SpreadAppender, node: Redis, keys: Keys, **arguments: Any) -> None:  # noqa: ANN401
+    def __init__(self, whole: SpreadAppender, node: Redis, keys: Keys, **arguments: Any) -> None:  # noqa: ANN401 - the appender's own
         super().__init__(node, keys, **arguments)
         self._whole = whole
 

@@ -72,7 +72,7 @@ def text_of(value: bytes | str) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
-async def send_command(redis: Redis, *parts: str | bytes | float) -> Any:  # noqa: ANN401
+async def send_command(redis: Redis, *parts: str | bytes | float) -> Any:  # noqa: ANN401 - whatever is replied
     """Send a command as it is and give its reply; redis-py leaves this call untyped."""
     return await redis.execute_command(*parts)  # type: ignore[no-untyped-call]
 
@@ -252,7 +252,7 @@ class _Telling(AbstractConnection):
             with suppress(ResponseError):
                 await self.read_response()
 
-    async def read_response(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401
+    async def read_response(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - redis-py's signature
         try:
             return await super().read_response(*arguments, **options)
         except ResponseError as refusal:

@@ -102,7 +102,7 @@ class _AskingPool(SentinelConnectionPool):
     asked_at = 0.0
     asking: threading.Thread | None = None
 
-    def get_connection(self, *arguments: Any, **options: Any) -> Connection:  # noqa: ANN401
+    def get_connection(self, *arguments: Any, **options: Any) -> Connection:  # noqa: ANN401 - redis-py's signature
         now = time.monotonic()
         is_asking = self.asking is not None and self.asking.is_alive()
         if now - self.asked_at >= LOOK_SECONDS and not is_asking:

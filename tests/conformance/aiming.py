@@ -1,5 +1,7 @@
 """Points the kit at a receiver of the tests."""
 
+from typing import Any
+
 from relay.conformance import Target, Trouble
 from relay.conformance.address import Address
 from relay.conformance.event import Maker, Signer
@@ -11,7 +13,7 @@ from tests.conformance.receiver import MAX_BODY_BYTES, SECOND, SECRET, Receiver
 def target(receiver: Receiver, **changes: object) -> Target:
     """Say what is known of a receiver; everything, as usual."""
     provider = PROVIDERS["unipile"]
-    known: dict[str, object] = {
+    known: dict[str, Any] = {
         "address": Address.parse(receiver.url),
         "signer": Signer(provider, Secret(SECRET, "test"), Secret(SECOND, "test")),
         "maker": Maker(provider, "message.new", "0123abcd"),
@@ -22,4 +24,4 @@ def target(receiver: Receiver, **changes: object) -> Target:
         "observer": receiver,
         "trouble": Trouble(receiver.break_it, receiver.mend_it),
     }
-    return Target(**known | changes)  # type: ignore[arg-type]
+    return Target(**known | changes)

@@ -36,6 +36,8 @@ class Refused(Exception):
         self.status = status
         self.text = text
         self.is_last = is_last
+        # Of the request, where it was read so far.
+        self.method = ""
 
 
 @dataclass
@@ -145,7 +147,7 @@ class Receiver:
         number, trusted = 0, False
         while True:
             number += 1
-            waiting = bool(reader._buffer)  # type: ignore[attr-defined]
+            waiting = bool(reader._buffer)  # type: ignore[attr-defined]  # nothing public tells
             method = ""
             try:
                 request = await self.read(reader, writer)
@@ -156,7 +158,7 @@ class Receiver:
             except Refused as refusal:
                 answered = Answered(refusal.status, {"reason": refusal.text or "refused"})
                 is_last = refusal.is_last
-                method = method or getattr(refusal, "method", "")
+                method = method or refusal.method
             await self.write(writer, answered, method, is_last=is_last)
             if is_last:
                 await self._linger(reader, writer)
@@ -178,7 +180,7 @@ class Receiver:
             await self.read_body(request, reader, writer)
         except Refused as refusal:
             refusal.is_last = refusal.is_last or request.method != "HEAD"
-            refusal.method = request.method  # type: ignore[attr-defined]
+            refusal.method = request.method
             raise
         return request
 

@@ -1,7 +1,7 @@
 """A stream at its cap: its type alone is refused, and it recovers by itself."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 
 import aiohttp
@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import StartServer
 from tests.e2e.keeper import STREAM, handled, keeper
 from tests.load import Answers, body_of, deliver, sending
-from tests.programs import gateway
+from tests.programs import GatewayProgram, gateway
 from tests.servers import NAMES, Server
 from tests.waiting import wait_until
 
@@ -43,12 +43,7 @@ async def test_a_full_type_is_refused_alone_and_recovers_by_itself(
         programs = [
             stack.enter_context(gateway(tmp_path, server.url, name=name)) for name in ("a", "b")
         ]
-        loads = [
-            await stack.enter_async_context(
-                sending(lambda url=program.url: url, connections=8, name=program.log.stem)  # type: ignore[misc]
-            )
-            for program in programs
-        ]
+        loads = [await stack.enter_async_context(_load_on(program)) for program in programs]
         await wait_until(
             lambda: all(one.statuses.get(503, 0) > 20 for one in loads),
             deadline_seconds=20,
@@ -71,6 +66,10 @@ async def test_a_full_type_is_refused_alone_and_recovers_by_itself(
     assert longest <= CAP
     assert handled(tmp_path) >= loads_done - _still_there(server)
     assert "entries_dropped" in (tmp_path / "a.log").read_text()
+
+
+def _load_on(program: GatewayProgram) -> AbstractAsyncContextManager[Answers]:
+    return sending(lambda: program.url, connections=8, name=program.log.stem)
 
 
 async def _send_emails(url: str, count: int) -> dict[int, int]:

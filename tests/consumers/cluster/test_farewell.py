@@ -7,6 +7,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from consumers import Event, Worker
+from consumers.worker import OrderBy
 from relay.contract.connect import text_of
 from tests.clusters import SixNodes
 from tests.consumers.cluster.town import owner_of, tags_of
@@ -25,7 +26,7 @@ async def consumers_of(store: Redis, tag: str) -> list[str]:
 
 @pytest.mark.parametrize("order_by", [None, lambda event: event.id], ids=["shared", "ordered"])
 async def test_the_servers_that_are_there_hear_of_the_end(
-    six: SixNodes, six_store: Redis, order_by: object, monkeypatch: pytest.MonkeyPatch
+    six: SixNodes, six_store: Redis, order_by: OrderBy | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What waits there is others' at once; only what lies on the one that is away is not."""
     monkeypatch.setattr("consumers.app.LAST_READ_SECONDS", 0.2)
@@ -33,7 +34,7 @@ async def test_the_servers_that_are_there_hear_of_the_end(
     worker = Worker(group=GROUP)
     begun: set[str] = set()
 
-    @worker.on("*:*", order_by=order_by, concurrency=10)  # type: ignore[arg-type]
+    @worker.on("*:*", order_by=order_by, concurrency=10)
     async def handle(event: Event) -> None:
         begun.add(event.id)
         await asyncio.Event().wait()

@@ -82,8 +82,9 @@ async def test_what_another_process_holds_is_left_to_it_when_a_wait_was_lost(
         await handled.until("evt_1")
         await settled(store)
         await store.set(KEYS.alive(GROUP, "old"), "1", px=60_000)
+        fields: Any = fields_for("evt_2")
         async with store.pipeline(transaction=True) as at_once:
-            at_once.xadd(STREAM.key, fields_for("evt_2"))  # type: ignore[arg-type]
+            at_once.xadd(STREAM.key, fields)
             at_once.xreadgroup(GROUP, "old", {STREAM.key: ">"})
             await at_once.execute()
         with server.client() as client:

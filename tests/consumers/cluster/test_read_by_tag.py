@@ -47,6 +47,7 @@ class Scene:
         self.readers = TagReaders(client, us(store), sources)
         self.house.on_room.append(self.readers.room_regained)
         self.most_held = 0
+        # Every entry is counted on its way into the room.
         self._put, self.room.put = self.room.put, self._note  # type: ignore[method-assign]
         self.came: list[HeldEntry] = []
 

@@ -8,6 +8,7 @@ import pytest
 
 from relay import judge
 from relay.commands.check import server as ask
+from tests.clusters import SixNodes
 from tests.conftest import StartServer
 from tests.making import make_identified
 from tests.relay.commands.conftest import Relay
@@ -18,7 +19,9 @@ SECRET = "s3cret"
 STREAM = "relay:{unipile}:message.new"
 
 
-def findings(relay: Relay, server: Server, *arguments: str, **variables: str) -> dict[str, Any]:
+def findings(
+    relay: Relay, server: Server | SixNodes, *arguments: str, **variables: str
+) -> dict[str, Any]:
     """Run it, and give the state of each thing that was looked at, and the exit code."""
     done = relay("check", "--json", *arguments, REDIS_URL=server.url, **variables)
     rows = json.loads(done.stdout)

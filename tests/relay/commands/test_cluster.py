@@ -62,7 +62,7 @@ def test_one_missing_server_should_not_stop_the_others(value: str, wanted: str) 
 @pytest.mark.redis
 def test_every_primary_of_a_cluster_is_asked(relay: Relay, six: SixNodes) -> None:
     """One after the other, each by its address."""
-    found = findings(relay, six)  # type: ignore[arg-type]
+    found = findings(relay, six)
 
     versions = [row["found"] for row in found["rows"] if row["what"] == "version"]
     assert [text.rpartition(": ")[0] for text in versions] == sorted(
@@ -129,7 +129,7 @@ def test_books_are_mended_on_all_servers(relay: Relay, six: SixNodes) -> None:
     for tag in tags:
         six.owner(slot_of(tag)).ask("DEL", Keys().streams(tag))
 
-    found = findings(relay, six, "--repair")  # type: ignore[arg-type]
+    found = findings(relay, six, "--repair")
     streams = json.loads(relay("streams", "--json", REDIS_URL=six.url).stdout)
 
     assert [row["what"] for row in found["rows"] if row["state"] == "mended"] == ["streams"] * 6
