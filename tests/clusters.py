@@ -55,7 +55,7 @@ class Node(Server):
     def ask(self, *command: str | float) -> Any:
         """Send one command, and give its reply."""
         with self.client() as client:
-            return client.execute_command(*command)  # type: ignore[no-untyped-call]
+            return client.execute_command(*command)
 
     def meet(self, other: "Node") -> None:
         """Make one cluster of both."""

@@ -108,7 +108,7 @@ class SentinelProcess:
             retry=Retry(NoBackoff(), 0),
         )
         try:
-            return client.execute_command(*words)  # type: ignore[no-untyped-call]
+            return client.execute_command(*words)
         finally:
             client.close()
 

@@ -74,7 +74,7 @@ def text_of(value: bytes | str) -> str:
 
 async def send_command(redis: Redis, *parts: str | bytes | float) -> Any:  # noqa: ANN401 - whatever is replied
     """Send a command as it is and give its reply; redis-py leaves this call untyped."""
-    return await redis.execute_command(*parts)  # type: ignore[no-untyped-call]
+    return await redis.execute_command(*parts)
 
 
 def word_of(error: BaseException) -> str:

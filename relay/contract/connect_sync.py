@@ -41,7 +41,7 @@ def connect_sync(
     """
 
     def greet(connection: Connection) -> None:
-        connection.on_connect()  # type: ignore[no-untyped-call]
+        connection.on_connect()
         on_connect()
 
     # Pools are closed with the client, as those that it is only lent would not be: `from_pool`.
@@ -83,7 +83,7 @@ def _primary_of(address: Address, options: dict[str, Any]) -> Redis:
         "socket_connect_timeout": ASK_SECONDS,
     }
     del asking["host"], asking["port"]
-    sentinels = Sentinel(address.hosts, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
+    sentinels = Sentinel(address.hosts, sentinel_kwargs=asking)
     return Redis.from_pool(
         _AskingPool(  # type: ignore[no-untyped-call]
             address.service, sentinels, ssl=address.tls, **options

@@ -71,9 +71,7 @@ class Sentinels:
         client = self._open_client(host)
         try:
             async with asyncio.timeout(ASK_SECONDS):
-                reply: Any = await client.execute_command(  # type: ignore[no-untyped-call]
-                    "SENTINEL", "MASTER", self._service
-                )
+                reply: Any = await client.execute_command("SENTINEL", "MASTER", self._service)
         finally:
             # Outside of the limit: closing that is cut off leaves the connection open.
             await client.aclose()

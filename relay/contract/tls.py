@@ -55,5 +55,5 @@ def check_tls(options: Mapping[str, str]) -> None:
 def read_tls(options: Mapping[str, str]) -> dict[str, Any]:
     """Give what an encrypted connection takes, each value in the form that it needs."""
     # The URL's kind does not matter, and this one needs nothing else.
-    read = dict(parse_url(f"unix://?{urlencode(options)}"))  # type: ignore[no-untyped-call]
+    read = dict(parse_url(f"unix://?{urlencode(options)}"))
     return {name: value for name, value in read.items() if name in OPTIONS}

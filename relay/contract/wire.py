@@ -73,7 +73,7 @@ class Wire:
             # A late reply would be taken for the next command's.
             await self.close()
             raise
-        if connection.should_reconnect():  # type: ignore[no-untyped-call]
+        if connection.should_reconnect():
             # A replica stands there now; the next exchange looks for the primary.
             await self.close()
         return replies
@@ -98,7 +98,7 @@ class Wire:
         """
         await self.close()
         pool = self._redis.connection_pool
-        connection: AbstractConnection = await pool.get_connection()  # type: ignore[no-untyped-call]
+        connection: AbstractConnection = await pool.get_connection()
         self._timeout_seconds, connection.socket_timeout = connection.socket_timeout, None
         self._check_seconds, connection.health_check_interval = connection.health_check_interval, 0
         self._deadlines.limit_seconds = self._timeout_seconds or COMMAND_TIMEOUT_SECONDS
@@ -119,7 +119,7 @@ class Wire:
         connection = self._connection
         if connection is None or not connection.is_connected:
             return None
-        return None if connection.should_reconnect() else connection  # type: ignore[no-untyped-call]
+        return None if connection.should_reconnect() else connection
 
     def _task(self) -> asyncio.Task[Any]:
         # Asking for the loop is a system call before Python 3.12.

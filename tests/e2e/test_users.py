@@ -70,7 +70,7 @@ def give_rights(server: Server) -> None:
         for line in re.findall(r"^ACL SETUSER .*$", PAGE.read_text("utf-8"), re.MULTILINE):
             words = line.replace(">PASSWORD", "|").split(" ")
             words[words.index("|")] = f">{PASSWORD}"
-            client.execute_command(*words)  # type: ignore[no-untyped-call]
+            client.execute_command(*words)
 
 
 def refused(server: Server) -> list[str]:

@@ -135,4 +135,4 @@ async def _until(condition: Callable[[], bool], deadline_seconds: float, descrip
 
 def _ask(client: Redis, *command: str) -> Any:
     # Its typed methods make other things of the replies, one version this and another that.
-    return client.execute_command(*command)  # type: ignore[no-untyped-call]
+    return client.execute_command(*command)

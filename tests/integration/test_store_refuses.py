@@ -89,7 +89,7 @@ async def test_a_cluster_without_its_slots_is_waited_for(
         refused = await gateway.send(body_of("evt_1"))
         said = await asyncio.to_thread(refusal_of, server)
         with server.client() as client:
-            client.execute_command("CLUSTER ADDSLOTS", *range(16_384))  # type: ignore[no-untyped-call]
+            client.execute_command("CLUSTER ADDSLOTS", *range(16_384))
         await deliver(gateway, "evt_1")
         ids = await stored_ids(gateway)
 
@@ -150,7 +150,7 @@ def documented_url(server: Server) -> Iterator[str]:
         words += [further[1], "+asking"]
     with server.client() as client:
         client.acl_log_reset()
-        client.execute_command("ACL SETUSER", "gateway", "reset", "on", ">pw", *words)  # type: ignore[no-untyped-call]
+        client.execute_command("ACL SETUSER", "gateway", "reset", "on", ">pw", *words)
         yield server.url.replace("://", "://gateway:pw@")
         client.acl_deluser("gateway")
 

@@ -68,7 +68,7 @@ def encrypted(
     with server.client() as client:
         try:
             words = map(str, (*settings, *trust))
-            client.execute_command("CONFIG", "SET", *words)  # type: ignore[no-untyped-call]
+            client.execute_command("CONFIG", "SET", *words)
         except ResponseError:
             pytest.skip("this server has no TLS built in")
         yield Encrypted(server, port, authority, own)

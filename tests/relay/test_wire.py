@@ -81,7 +81,7 @@ async def test_what_goes_on_is_not_sent_over_another_connection(
     (before,) = await wire.exchange([("CLIENT", "ID")])
     (same,) = await wire.go_on([("CLIENT", "ID")])
     assert wire._connection is not None
-    wire._connection.mark_for_reconnect()  # type: ignore[no-untyped-call]
+    wire._connection.mark_for_reconnect()
     with pytest.raises(UNKNOWN_OUTCOME):
         await wire.go_on([("SET", "key", "late")])
 

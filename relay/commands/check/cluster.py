@@ -47,7 +47,7 @@ async def _ask_one(store: Store, ask: Ask) -> list[Finding]:
     try:
         findings = await ask(store)
         with suppress(ResponseError):  # not permitted
-            about: Any = await store.redis.execute_command("CLUSTER INFO")  # type: ignore[no-untyped-call]
+            about: Any = await store.redis.execute_command("CLUSTER INFO")
             findings.append(judge_state(about))
         with suppress(ResponseError):
             held: Any = await store.redis.config_get("cluster-require-full-coverage")

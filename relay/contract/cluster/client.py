@@ -57,7 +57,7 @@ class ClusterRedis(Redis):
         """
         node = await self._node_of(args)
         try:
-            return await node.execute_command(*args, **options)  # type: ignore[no-untyped-call]
+            return await node.execute_command(*args, **options)
         except REDIRECTED as error:
             self.topology.learn(node, error)
         except LOST as error:

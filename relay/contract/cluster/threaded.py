@@ -61,8 +61,8 @@ class ThreadedClusterRedis(Redis):
         """Send a command for this once to who is being given its slot."""
         goal = self._client(place_in(error.host, error.port, self._seeds[0]))
         asking = goal.pipeline(transaction=False)
-        asking.execute_command("ASKING")  # type: ignore[no-untyped-call]
-        asking.execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        asking.execute_command("ASKING")
+        asking.execute_command(*args, **options)
         return asking.execute()[1]
 
     def at(self, command: Iterable[Any]) -> Redis:
@@ -122,7 +122,7 @@ class ThreadedClusterRedis(Redis):
 
 
 def _send(server: Redis, args: tuple[Any, ...], options: dict[str, Any]) -> Any:  # noqa: ANN401
-    return server.execute_command(*args, **options)  # type: ignore[no-untyped-call]
+    return server.execute_command(*args, **options)
 
 
 def primaries_of(redis: Redis) -> list[Redis]:

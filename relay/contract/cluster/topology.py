@@ -181,7 +181,7 @@ class Topology:
         client = self._make_asking(address)
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                reply: list[Any] = await client.execute_command("CLUSTER", "SLOTS")  # type: ignore[no-untyped-call]
+                reply: list[Any] = await client.execute_command("CLUSTER", "SLOTS")
                 return reply
         finally:
             await client.aclose()

@@ -171,7 +171,7 @@ async def test_what_each_server_answers_for_itself_is_not_asked_of_one(two: Scri
     with pytest.raises(RedisClusterException):
         await two.client.dbsize()
 
-    assert [await node.execute_command("DBSIZE") for node in cluster.nodes(two.client)] == [  # type: ignore[no-untyped-call]
+    assert [await node.execute_command("DBSIZE") for node in cluster.nodes(two.client)] == [
         "a",
         "b",
     ]

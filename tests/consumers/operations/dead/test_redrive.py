@@ -69,9 +69,7 @@ async def test_fields_of_the_events_own_that_are_named_as_what_is_added_stay(
     own = [b"firsterror", b"own", b"reason", b"no_type", b"lasterror", b"own"]
     added: list[Any] = [part for pair in ADDED.items() for part in pair]
     await set_aside(store, "evt_0")
-    await store.execute_command(  # type: ignore[no-untyped-call]
-        "XADD", KEYS.dead(TAG, GROUP), "*", *flat, *own, *added[:8]
-    )
+    await store.execute_command("XADD", KEYS.dead(TAG, GROUP), "*", *flat, *own, *added[:8])
     await redrive(store, KEYS, Choice())
 
     assert (await given_again(store))[1] == fields_for("evt_1") | OWN | {
