@@ -3,10 +3,12 @@
 Each file is a database ``<name>.db`` (SQLite adds ``-wal`` and ``-shm``) with its ``<name>.lock``.
 """
 
+import errno
 import os
 import secrets
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,16 +36,25 @@ class Directory:
         Raises:
             ConfigurationFault: It cannot be used; the sentence names it.
         """
-        try:
+        with self._explained():
             self.make()
             self._try_out()
-        except OSError as error:
-            said = os.strerror(error.errno) if error.errno else type(error).__name__
-            fault = (
-                f"spool.directory (RELAY_SPOOL__DIRECTORY): {self.path} cannot be used: {said}; "
-                "a directory is needed that this user may write to"
-            )
-            raise ConfigurationFault([fault]) from None
+
+    def check(self) -> None:
+        """See whether `prepare` would do, and make nothing that stays.
+
+        Whoever looks may be another user than the gateway's, whom a directory would shut out.
+
+        Raises:
+            ConfigurationFault: It would not; the sentence names it.
+        """
+        with self._explained():
+            if os.path.lexists(self.path):
+                self._try_out()
+            elif not (above := self._nearest()).is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, "")
+            elif not os.access(above, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, "")
 
     def make(self) -> None:
         """Make it where there is none, for this user only.
@@ -92,12 +103,12 @@ class Directory:
             os.close(descriptor)
 
     def free_bytes(self) -> int:
-        """Say how much room its disk has for this user.
+        """Say how much room its disk has for this user, or will have once it is made.
 
         Raises:
             OSError: It cannot be asked.
         """
-        return shutil.disk_usage(self.path).free
+        return shutil.disk_usage(self._nearest()).free
 
     def filesystem(self, mounts: Path = MOUNTS) -> str | None:
         """Name the kind of file system it lies on, where the system says so.
@@ -112,6 +123,23 @@ class Directory:
         real = self.path.resolve()
         kinds = {place: kind for place, kind in map(_mount, listed) if real.is_relative_to(place)}
         return kinds[max(kinds, key=lambda place: len(place.parts))] if kinds else None
+
+    def _nearest(self) -> Path:
+        """Give it, or what is nearest above it where there is none."""
+        path = self.path.absolute()
+        return next(each for each in (path, *path.parents) if os.path.lexists(each))
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            said = os.strerror(error.errno) if error.errno else type(error).__name__
+            fault = (
+                f"spool.directory (RELAY_SPOOL__DIRECTORY): {self.path} cannot be used: {said}; "
+                "a directory is needed that this user may write to"
+            )
+            raise ConfigurationFault([fault]) from None
 
     def _try_out(self) -> None:
         probe = self.path / f".probe-{secrets.token_hex(4)}"

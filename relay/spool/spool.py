@@ -342,7 +342,8 @@ class Spool:
             try:
                 self._own = await self._made()
             except NoFile as error:
-                self._condition.failed(error)
+                # What the system said of it, where that is why.
+                self._condition.failed(error.__cause__ or error)
             else:
                 self._condition.works()
 

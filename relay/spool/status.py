@@ -2,6 +2,7 @@
 
 import sqlite3
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from relay.spool.directory import Directory
 from relay.spool.file import SpoolFile, StreamCensus
@@ -15,7 +16,8 @@ class FileStatus:
 
     Args:
         name: Its database's.
-        state: ``held`` by a living process, ``orphan``, or ``unreadable``.
+        state: ``held`` by a living process, ``orphan``, or ``unreadable``: damaged, no spool file,
+            or not for this user.
         streams: What is in it; nothing where it cannot be read.
     """
 
@@ -35,23 +37,27 @@ def look(directory: Directory) -> list[FileStatus]:
     Raises:
         OSError: It cannot be read.
     """
-    found = []
-    for name in directory.names():
-        path = directory.database(name)
-        if not path.exists():  # its lock is all that is left
-            continue
-        state = "held" if is_held(directory.lock(name)) else "orphan"
-        try:
-            file = SpoolFile.look_at(path)
-        except UnreadableFile:
-            # One that was never laid out is no worse than empty.
-            blank = path.exists() and path.stat().st_size == 0
-            found.append(FileStatus(path.name, state if blank else "unreadable"))
-            continue
-        try:
-            found.append(FileStatus(path.name, state, file.census()))
-        except sqlite3.Error:
-            found.append(FileStatus(path.name, "unreadable"))
-        finally:
-            file.close()
-    return found
+    paths = ((directory.database(name), directory.lock(name)) for name in directory.names())
+    # Of some their lock is all that is left.
+    return [_look_at(path, lock) for path, lock in paths if path.exists()]
+
+
+def _look_at(path: Path, lock: Path) -> FileStatus:
+    """Look at one file: what is wrong with it must not hide the others."""
+    unreadable = FileStatus(path.name, "unreadable")
+    try:
+        state = "held" if is_held(lock) else "orphan"
+    except OSError:
+        return unreadable
+    try:
+        file = SpoolFile.look_at(path)
+    except UnreadableFile:
+        # One that was never laid out is no worse than empty.
+        blank = path.exists() and path.stat().st_size == 0
+        return FileStatus(path.name, state) if blank else unreadable
+    try:
+        return FileStatus(path.name, state, file.census())
+    except sqlite3.Error:
+        return unreadable
+    finally:
+        file.close()

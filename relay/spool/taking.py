@@ -52,7 +52,7 @@ class Taking:
                 if lock is not None:
                     return self._make(name, lock)
         except (OSError, sqlite3.Error) as error:
-            raise NoFile(type(error).__name__) from None
+            raise NoFile from error
         raise NoFile
 
     def take_orphans(self, own: Collection[str]) -> list[Taken]:

@@ -11,6 +11,7 @@ from relay.spool.directory import Directory
 from relay.spool.place import judge_place
 
 MIB = 1024 * 1024
+ADVICE = "see docs/how-to/spool.md"
 
 
 def check_spool(environ: Mapping[str, str]) -> list[Finding]:
@@ -23,25 +24,30 @@ def check_spool(environ: Mapping[str, str]) -> list[Finding]:
         return []
     directory = Directory(section.directory)
     try:
-        directory.prepare()
+        directory.check()
+        content = _judge_content(directory, section)
     except ConfigurationFault as fault:
-        return [Finding("fail", "spool", printable(fault.faults[0]), "see docs/how-to/spool.md")]
+        return [Finding("fail", "spool", printable(fault.faults[0]), ADVICE)]
     doubts = [
         Finding("warn", "spool", printable(doubt.found), doubt.advice)
         for doubt in judge_place(directory, section.max_bytes)
     ]
-    return [*doubts, *_judge_content(directory, section)]
+    return [*doubts, *content]
 
 
 def _judge_content(directory: Directory, section: SpoolSection) -> list[Finding]:
     # SQLite is in no need of being there where there is no spool.
     from relay.spool.status import look  # noqa: PLC0415
 
-    files = look(directory)
+    try:
+        files = look(directory)
+    except FileNotFoundError:
+        files = []  # the gateway makes it
+    except OSError:
+        found = f"{directory.path} cannot be read by this user"
+        return [Finding("fail", "spool", printable(found), ADVICE)]
     findings = [
-        Finding(
-            "fail", "spool", f"{printable(file.name)} cannot be read", "see docs/how-to/spool.md"
-        )
+        Finding("fail", "spool", f"{printable(file.name)} cannot be read", ADVICE)
         for file in files
         if file.state == "unreadable"
     ]

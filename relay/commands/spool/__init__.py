@@ -37,9 +37,9 @@ def status(spool_dir: SpoolDir = None, as_json: AsJson = False) -> None:
     """Show what each file of the spool holds, by stream.
 
     A file is held by a living process, or an orphan that the next one takes over, or unreadable:
-    damaged, or no spool file. It ends with 1 if any is unreadable. With --json an array of
-    objects with the keys file, state, tag, type, events, bytes and oldest_seconds; a file without
-    events has one with null for tag, type and oldest_seconds.
+    damaged, no spool file, or not for this user. It ends with 1 if any is unreadable. With --json
+    an array of objects with the keys file, state, tag, type, events, bytes and oldest_seconds; a
+    file without events has one with null for tag, type and oldest_seconds.
     """
     # Only these commands need SQLite; importing it would slow the others down.
     from relay.commands.spool.rows import rows_of  # noqa: PLC0415

@@ -78,7 +78,8 @@ def _tell_of_others(directory: Directory, tell: Tell) -> bool:
         tell(f"{events} events are held by {len(held)} living processes, which drain them")
     unreadable = [file.name for file in files if file.state == "unreadable"]
     for name in unreadable:
-        tell(f"{printable(name)} cannot be read: damaged, or no spool file; it is left as it is")
+        why = "damaged, no spool file, or not for this user"
+        tell(f"{printable(name)} cannot be read: {why}; it is left as it is")
     return bool(unreadable)
 
 

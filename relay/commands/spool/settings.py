@@ -42,6 +42,8 @@ def spool_of(
             ["spool.directory (RELAY_SPOOL__DIRECTORY): no spool is configured; or say --spool-dir"]
         )
     if not path.is_dir():
-        fault = f"spool.directory (RELAY_SPOOL__DIRECTORY): {path} is no directory"
+        fault = (
+            f"spool.directory (RELAY_SPOOL__DIRECTORY): {path} is no directory; a gateway makes it"
+        )
         raise ConfigurationFault([fault])
     return Directory(path), settings

@@ -76,6 +76,21 @@ def test_status_names_what_it_cannot_read(relay: Relay, tmp_path: Path) -> None:
     assert "unreadable" in done.stdout
 
 
+def test_status_shows_the_others_beside_a_file_of_another_user(
+    relay: Relay, tmp_path: Path
+) -> None:
+    """One that this user may not lock is named, and hides nothing."""
+    let_go(leave(tmp_path, A))
+    (tmp_path / "other.db").write_bytes(b"")
+    (tmp_path / "other.lock").mkdir()
+    found = rows(relay, tmp_path)
+
+    assert sorted((row["state"], row["events"]) for row in found) == [
+        ("orphan", 1),
+        ("unreadable", 0),
+    ]
+
+
 @pytest.mark.parametrize("command", ["status", "drain"])
 def test_without_a_spool_there_is_nothing_to_look_at(
     relay: Relay, tmp_path: Path, command: str
@@ -157,6 +172,7 @@ def test_check_judges_the_spool(
 ) -> None:
     """Place, orphans and damage; nothing where there is no spool."""
     monkeypatch.setattr("relay.commands.check.spool.judge_place", lambda *_: [])
+    (tmp_path / "new").mkdir()
     fine = spool_findings(relay, tmp_path / "new")
     let_go(leave(tmp_path / "new", A, A))
     orphans = spool_findings(relay, tmp_path / "new")
@@ -168,6 +184,43 @@ def test_check_judges_the_spool(
     assert orphans == [("warn", "2 events wait in files that no process holds")]
     assert ("fail", "a.db cannot be read") in damaged
     assert [row for row in json.loads(off.stdout) if row["what"] == "spool"] == []
+
+
+def test_check_makes_no_directory(relay: Relay, tmp_path: Path) -> None:
+    """It would be of whoever checks, and shut out the gateway's user."""
+    (_, found), *_ = spool_findings(relay, tmp_path / "above" / "spool")
+
+    assert found == "0 events wait, up to 1024 MiB may"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_check_names_a_directory_that_could_not_be_made(
+    relay: Relay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before a gateway fails to start on it."""
+    (tmp_path / "file").write_text("")
+    in_file = spool_findings(relay, tmp_path / "file" / "x")
+    monkeypatch.setattr("relay.spool.directory.os.access", lambda *_: False)
+    forbidden = spool_findings(relay, tmp_path / "new")
+
+    assert [state for state, _ in in_file + forbidden] == ["fail", "fail"]
+    assert "file/x cannot be used: Not a directory" in in_file[0][1]
+    assert "new cannot be used: Permission denied" in forbidden[0][1]
+
+
+def test_check_goes_on_where_it_cannot_read_the_spool(
+    relay: Relay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another user's directory is one finding among the others."""
+
+    def refuse(_: Directory) -> list[str]:
+        """Let nobody list it."""
+        raise PermissionError
+
+    monkeypatch.setattr("relay.commands.check.spool.judge_place", lambda *_: [])
+    monkeypatch.setattr(Directory, "names", refuse)
+
+    assert spool_findings(relay, tmp_path) == [("fail", f"{tmp_path} cannot be read by this user")]
 
 
 def test_check_doubts_a_place_that_a_restart_empties(
