@@ -30,7 +30,7 @@ from relay.contract.errors import ConfigurationFault
 from relay.contract.keys import Keys, is_name
 from relay.contract.logs import LogFormat, LogLevel
 from relay.contract.patterns import Pattern, parse_pattern
-from relay.contract.references import ReadFile, read_secret_file
+from relay.contract.references import ReadFile, SecretReference, read_secret_file
 from relay.contract.surroundings import CONFIG_VARIABLE
 
 ENV_PREFIX = "RELAY_"
@@ -286,5 +286,14 @@ def _over(under: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in upper.items():
         below = merged.get(key)
         both = isinstance(below, Mapping) and isinstance(value, Mapping)
-        merged[key] = _over(below, value) if both else value  # type: ignore[arg-type]
+        if both and not _is_reference(value):
+            value = _over(below, value)  # type: ignore[arg-type]  # noqa: PLW2901
+        merged[key] = value
     return merged
+
+
+def _is_reference(table: Mapping[str, Any]) -> bool:
+    """Know where a secret is read from: a file that a variable names is not beside a variable."""
+    return table.keys() <= SecretReference.model_fields.keys() and all(
+        isinstance(value, str) for value in table.values()
+    )

@@ -69,6 +69,16 @@ def test_variables_name_them_too(tmp_path: Path) -> None:
     assert Settings.load(environ, {}).redis_url == f"redis://relay:{HIDDEN}@localhost:6379/0"
 
 
+def test_a_variable_says_another_place_of_a_password_than_the_file(tmp_path: Path) -> None:
+    """It wins, as everywhere, though the file names a variable and it names a file."""
+    path = tmp_path / "secret"
+    path.write_text(HIDDEN)
+    environ = {"RELAY_REDIS__PASSWORD__FILE": str(path), "P": "another"}
+    settings = Settings.load(environ, {"redis": {"password": {"env": "P"}}})
+
+    assert read_address(settings.redis_url).password == HIDDEN
+
+
 def test_a_user_in_the_url_and_a_password_beside_it() -> None:
     """A name is no secret, so it may stand where the place does."""
     settings = load({"url": "redis://relay@a", "password": {"env": "P"}}, P=HIDDEN)

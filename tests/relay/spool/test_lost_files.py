@@ -141,16 +141,23 @@ async def test_a_file_whose_name_goes_in_silence_is_replaced(tmp_path: Path) -> 
     assert store.ids() == ["2"]
 
 
-async def test_why_no_file_can_be_made_is_said_by_the_system_s_word(tmp_path: Path) -> None:
+async def test_why_no_file_can_be_made_is_said_by_the_system_s_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Full, read-only, or without the right: each is mended in another way."""
-    (tmp_path / "file").write_text("")
-    bench = Bench(tmp_path / "file", Store())
+
+    def refuse(_: Path) -> SpoolFile:
+        """Let nothing be made."""
+        raise PermissionError
+
+    monkeypatch.setattr(SpoolFile, "make", refuse)
+    bench = Bench(tmp_path, Store())
     with capture_logs() as logs:
         await bench.spool.start()
         await bench.spool.finish()
 
     failed = [line["error"] for line in logs if line["event"] == "spool_disk_failed"]
-    assert failed == ["NotADirectoryError"]
+    assert failed == ["PermissionError"]
 
 
 async def test_a_file_that_was_put_away_meanwhile_is_no_trouble(tmp_path: Path) -> None:
