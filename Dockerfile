@@ -27,7 +27,9 @@ FROM ${BASE}
 # and so that Kubernetes' runAsNonRoot can see that it is not root.
 ARG UID=10001
 RUN groupadd --gid ${UID} relay \
-    && useradd --uid ${UID} --gid ${UID} --no-create-home --home-dir /app --shell /usr/sbin/nologin relay
+    && useradd --uid ${UID} --gid ${UID} --no-create-home --home-dir /app --shell /usr/sbin/nologin relay \
+    # For a volume that a spool is on: a new one takes over whose this is.
+    && install --directory --owner ${UID} --group ${UID} --mode 700 /var/lib/relay
 
 COPY --from=build /opt/relay /opt/relay
 # The code belongs to root and the program runs as someone else, so it cannot change itself.

@@ -195,7 +195,7 @@ def _judge_number(lags: Sequence[int], found: str, wanted: int) -> Finding:
         return Finding(
             "fail",
             "replicas",
-            f"{found}; durability is replicated:{wanted}, so every delivery gets 503",
+            f"{found}; durability is replicated:{wanted}, so no event counts as stored",
             "start replicas (REPLICAOF), or lower durability",
         )
     if sum(lag <= LAG_SECONDS for lag in lags) < wanted:

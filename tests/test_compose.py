@@ -237,6 +237,15 @@ def test_the_worker_runs_an_example_that_exists(services: dict[str, dict[str, An
     assert "COPY examples ./examples" in (ROOT / "Dockerfile").read_text("utf-8")
 
 
+def test_a_new_volume_for_a_spool_belongs_to_the_images_user() -> None:
+    """An engine gives a named volume the owner that its place has in the image; else root's."""
+    dockerfile = (ROOT / "Dockerfile").read_text("utf-8")
+    guide = (ROOT / "docs/how-to/run-with-docker.md").read_text("utf-8")
+
+    assert "--owner ${UID} --group ${UID} --mode 700 /var/lib/relay\n" in dockerfile
+    assert 'volumes: ["spool:/var/lib/relay"]' in guide
+
+
 def test_several_workers_can_run_side_by_side(services: dict[str, dict[str, Any]]) -> None:
     """A fixed name or port would let only the first one of `--scale worker=3` start."""
     assert not {"container_name", "ports", "hostname"} & set(services["worker"])

@@ -170,6 +170,15 @@ def test_rules_for_alerts_name_metrics_that_exist() -> None:
     assert len({rule["alert"] for rule in alerts}) == len(alerts)
 
 
+def test_there_is_an_alert_for_what_a_spool_keeps_from_the_others() -> None:
+    """While it takes events, none is answered 503, so no other rule tells of an outage."""
+    rules = YAML(typ="safe").load(page("deploy/prometheus/alerts.yml"))
+    watched = " ".join(rule["expr"] for group in rules["groups"] for rule in group["rules"])
+
+    assert "relay_spool_oldest_seconds" in watched
+    assert "relay_spool_failures_total" in watched
+
+
 def test_every_log_event_is_described() -> None:
     """Each event that is logged has a row with its fields."""
     text = page("docs/reference/logs.md")
