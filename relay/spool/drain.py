@@ -102,17 +102,31 @@ class Drain:
         """Send a stream's events that were passed over; ``None`` where there are none left."""
         limit = self.held_up.limit(stream, ROUND_EVENTS)
         for file in self._spool.files:
-            up_to, events = file.cursor, limit + len(file.gone)
-            read = partial(file.file.read_stream, stream, up_to, events, ROUND_BYTES)
-            found = await self._spool.read(file, read)
-            if found is None:
+            rows = await self._passed_over(file, stream, limit)
+            if rows is None:
                 self.held_up.add(stream, UNREADABLE)
                 return 0
-            rows = [row for row in found if not file.is_done_with(row)][:limit]
             if rows:
                 return await self._send(file, rows)
         self.held_up.release(stream)
         return None
+
+    async def _passed_over(self, file: OpenFile, stream: Stream, limit: int) -> list[Row] | None:
+        """Read the first events of a stream up to the cursor, past those that are only still here.
+
+        However many those are: a stream that is let go has none left that anybody would look for.
+        """
+        after, events = 0, min(ROUND_EVENTS, limit + len(file.gone) + len(file.unreadable))
+        while True:
+            bounds = after, file.cursor
+            read = partial(file.file.read_stream, stream, bounds, events, ROUND_BYTES)
+            found = await self._spool.read(file, read)
+            if not found:
+                return found
+            rows = [row for row in found if not file.is_done_with(row)][:limit]
+            if rows:
+                return rows
+            after = found[-1].sequence
 
     async def _next_rows(self, file: OpenFile) -> list[Row]:
         """Read on, past what is not to be sent now."""

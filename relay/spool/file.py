@@ -157,12 +157,14 @@ class SpoolFile:
             size_bytes,
         )
 
-    def read_stream(self, stream: Stream, up_to: int, events: int, size_bytes: int) -> list[Row]:
-        """Give the first rows of one stream, up to a sequence, in the same way."""
+    def read_stream(
+        self, stream: Stream, bounds: tuple[int, int], events: int, size_bytes: int
+    ) -> list[Row]:
+        """Give the rows of one stream behind a sequence and up to another, in the same way."""
         return self._rows(
-            f"{SELECT} WHERE tag = ? AND type = ? AND events.sequence <= ? "
-            "ORDER BY events.sequence LIMIT ?",
-            (*stream, up_to, events),
+            f"{SELECT} WHERE tag = ? AND type = ? AND events.sequence > ? "
+            "AND events.sequence <= ? ORDER BY events.sequence LIMIT ?",
+            (*stream, *bounds, events),
             size_bytes,
         )
 

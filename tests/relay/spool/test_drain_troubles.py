@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from relay.contract import duties
 from relay.contract.errors import StoreFull, StoreUnavailable, TryLater
 from relay.contract.event import Appended, Duplicate, IdentifiedEvent, Spooled
 from relay.spool import breaker, drain, held_up
-from relay.spool.file import SpoolFile
+from relay.spool.file import Changes, SpoolFile
 from relay.spool.row import Row, stream_of
 from tests.relay.spool.parts import A, B, Bench, Store, crashing, spooling
 from tests.waiting import wait_until
@@ -90,6 +91,54 @@ async def test_a_held_up_stream_whose_file_cannot_be_read_stays_known(
         await bench.until_drained()
 
     assert store.ids() == ["1", "2"]
+
+
+async def test_a_held_up_stream_whose_first_event_cannot_be_read_goes_on(tmp_path: Path) -> None:
+    """That one stays in its file; those behind it do not."""
+    store = Store()
+    path = await leave(tmp_path, store, "1", "2", "3")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE events SET event = x'c1' WHERE sequence = 1")
+    store.refused.add(A)
+    async with spooling(tmp_path, store) as bench:
+        await wait_until(lambda: bench.heard.failures.count("refused") > 2, description="tried")
+        store.refused.clear()
+        await bench.until_drained()
+
+    assert store.ids() == ["2", "3"]
+
+
+class RefusesLater(Store):
+    """Takes one event, and refuses its stream from then on."""
+
+    def _result(self, identified: IdentifiedEvent) -> Appended | Duplicate | TryLater:
+        result = super()._result(identified)
+        if isinstance(result, Appended) and identified.event.id == "1":
+            self.refused.add(A)
+        return result
+
+
+async def test_a_held_up_stream_goes_on_behind_what_the_disk_does_not_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where as much of it is only still there as is read at once."""
+    store, write = RefusesLater(), SpoolFile.write
+
+    def keep_all(file: SpoolFile, changes: Changes) -> None:
+        """Find the disk full when something is to be removed."""
+        if changes.gone:
+            raise sqlite3.OperationalError
+        write(file, changes)
+
+    await leave(tmp_path, store, "1", "2", "3")
+    monkeypatch.setattr(drain, "ROUND_BYTES", 1)
+    monkeypatch.setattr(SpoolFile, "write", keep_all)
+    async with spooling(tmp_path, store) as bench:
+        await wait_until(lambda: bench.heard.failures.count("refused") > 2, description="tried")
+        store.refused.clear()
+        await bench.until_drained()
+
+    assert store.ids() == ["1", "2", "3"]
 
 
 async def test_an_error_while_events_are_sent_leaves_none_behind(tmp_path: Path) -> None:

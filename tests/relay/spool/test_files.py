@@ -58,7 +58,8 @@ def test_rows_come_back_in_order(file: SpoolFile) -> None:
     assert file.read(2, 2, 10**6) == rows[2:4]
     assert file.read(0, 10, 2 * rows[0].size_bytes) == rows[:2]
     assert file.read(0, 10, 1) == rows[:1]
-    assert file.read_stream(A, 4, 10, 10**6) == [rows[0], rows[2]]
+    assert file.read_stream(A, (0, 4), 10, 10**6) == [rows[0], rows[2]]
+    assert file.read_stream(A, (1, 4), 10, 10**6) == [rows[2]]
     assert file.last_sequence() == 6
     assert [(each.stream, each.events) for each in file.census()] == [(B, 3), (A, 3)]
     assert sum(each.size_bytes for each in file.census()) == sum(each.size_bytes for each in rows)
