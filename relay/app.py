@@ -201,9 +201,9 @@ class Gateway:
         self._duties.start("caps", self._caps.watch)
         self._duties.start("announce", self._announcer.run)
         self._duties.start("warn", self._warnings.run)
-        if self._spooling is not None:
-            await self._spooling.start()
         try:
+            if self._spooling is not None:
+                await self._spooling.start()
             yield
         finally:
             if self._spooling is not None:

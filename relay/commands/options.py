@@ -9,8 +9,9 @@ RedisUrl = Annotated[
     typer.Option(
         "--redis-url",
         metavar="URL",
-        help="Where Redis or Valkey is: redis://, unix:// or redis+sentinel://; rediss for TLS. "
-        "A password on the command line can be seen by others on this machine; REDIS_URL cannot.",
+        help="Where Redis or Valkey is: redis://, unix://, redis+sentinel:// or redis+cluster://; "
+        "rediss for TLS. A password on the command line can be seen by others on this machine; "
+        "REDIS_URL cannot.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]

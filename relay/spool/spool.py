@@ -25,6 +25,9 @@ from relay.spool.open_file import OpenFile, Taken
 from relay.spool.row import Row, encode, stream_of
 from relay.spool.taking import NoFile, Taking
 
+# A disk that hangs must not hold a delivery longer than its sender waits.
+DISK_SECONDS = 3.0
+
 # An empty file that is longer than this is replaced: its room is others' too.
 LONG_FILE_BYTES = 16 * 1024 * 1024
 
@@ -70,6 +73,8 @@ class Spool:
         self._condition = Condition(self.observer)
         # Of two files that are made at once, one would be forgotten with the events in it.
         self._making = asyncio.Lock()
+        # The disk says nothing. More would only fill the memory, whose senders do not wait for it.
+        self._hangs = False
 
     @property
     def files(self) -> list[OpenFile]:
@@ -148,13 +153,14 @@ class Spool:
             tried: It was sent to the store, and what became of it is not known.
 
         Returns:
-            To be awaited: `Spooled` when the disk has it. It may raise `NotSpooled`.
+            To be awaited: `Spooled` when the disk has it. It may raise `NotSpooled`, also where the
+            disk says nothing in time; then it may have the event, which is sent all the same.
 
         Raises:
             NotSpooled: There is no room, or nothing to write to.
         """
         own, row = self._own, self._row(identified, tried=tried)
-        if own is None:
+        if own is None or self._hangs:
             raise NotSpooled
         if self.size_bytes + row.size_bytes > self._max_bytes:
             self._condition.full(self.events, self.size_bytes)
@@ -162,7 +168,10 @@ class Spool:
         own.last_sequence = row.sequence
         own.count(row)
         self.backlog.add(row.stream)
-        answer: asyncio.Future[Spooled] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Spooled] = loop.create_future()
+        late = loop.call_later(DISK_SECONDS, self._late, answer)
+        answer.add_done_callback(lambda _: late.cancel())
         own.writer.keep(row).add_done_callback(partial(self._kept, own, row, answer))
         return answer
 
@@ -278,6 +287,7 @@ class Spool:
         answer: asyncio.Future[Spooled],
         written: asyncio.Future[None],
     ) -> None:
+        self._hangs = False
         error = written.exception()
         if error is None:
             self._condition.works()
@@ -293,6 +303,13 @@ class Spool:
         if error is None:
             answer.set_result(Spooled())
         else:
+            answer.set_exception(NotSpooled())
+
+    def _late(self, answer: asyncio.Future[Spooled]) -> None:
+        """Let go who has waited for too long; what was handed to the disk goes its way."""
+        self._hangs = True
+        self._condition.failed(TimeoutError())
+        if not answer.done():
             answer.set_exception(NotSpooled())
 
     async def _try_own(self, own: OpenFile) -> None:

@@ -1,6 +1,7 @@
-"""A spool whose disk is full: refused as the store did, nothing lost, and it goes on with room."""
+"""A spool whose disk is full or hangs: refused as the store did, nothing lost, and it goes on."""
 
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 from relay.contract.errors import StoreUnavailable
 from relay.contract.event import Spooled
 from relay.spool import breaker
+from relay.spool import spool as spool_module
+from relay.spool.file import Changes, SpoolFile
 from tests.making import make_identified
 from tests.relay.spool.parts import Store, endings, spooling
 from tests.waiting import wait_until
@@ -63,3 +66,36 @@ async def test_a_full_disk_refuses_and_what_it_has_goes_in(
     assert again == [Spooled()]
     assert "disk" in bench.heard.failures
     assert endings(small_disk) == []
+
+
+async def test_a_disk_that_hangs_holds_no_delivery(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is answered 503 in time, and the next ones at once; what the disk takes after all goes."""
+    store, write, goes_on = Store(), SpoolFile.write, threading.Event()
+
+    def write_late(file: SpoolFile, changes: Changes) -> None:
+        """Say nothing for as long as the test wants."""
+        goes_on.wait(20)
+        write(file, changes)
+
+    monkeypatch.setattr(spool_module, "DISK_SECONDS", 0.05)
+    monkeypatch.setattr(breaker, "PROBE_SECONDS", 0.02)
+    async with spooling(tmp_path, store) as bench:
+        store.is_away = True
+        with monkeypatch.context() as patched:
+            patched.setattr(SpoolFile, "write", write_late)
+            (late,) = await bench.send("1")
+            was_writable, events = bench.spool.is_writable, bench.spool.events
+            patched.setattr(spool_module, "DISK_SECONDS", 20.0)
+            (next_one,) = await bench.send("2")
+            goes_on.set()
+            await wait_until(lambda: bench.spool.is_writable, description="the disk goes on")
+        (kept,) = await bench.send("3")
+        store.is_away = False
+        await bench.until_drained()
+
+    assert (was_writable, events) == (False, 1)
+    assert [type(late), type(next_one), kept] == [StoreUnavailable, StoreUnavailable, Spooled()]
+    assert bench.heard.failures == ["disk"]
+    assert store.ids() == ["1", "3"]
