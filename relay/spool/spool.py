@@ -133,7 +133,10 @@ class Spool:
                 self.backlog.add(each.stream, each.events)
             if file.events:
                 _log.info(
-                    "spool_file_adopted", file=file.name, events=file.events, bytes=file.size_bytes
+                    "spool_file_adopted",
+                    file=f"{file.name}.db",
+                    events=file.events,
+                    bytes=file.size_bytes,
                 )
 
     async def tend(self) -> None:
@@ -212,7 +215,7 @@ class Spool:
         file.discount(row)
         self.backlog.take(row.stream)
         self.observer.failed("unreadable_row")
-        _log.error("spool_row_unreadable", file=file.name, sequence=row.sequence)
+        _log.error("spool_row_unreadable", file=f"{file.name}.db", sequence=row.sequence)
 
     async def settle(self, file: OpenFile, tried: list[tuple[int, int]] | None = None) -> None:
         """Remove what is in its stream, and note what is about to be sent.

@@ -25,6 +25,8 @@ from relay.spool.spool import NotSpooled, Spool
 # rate or a cap that the operator has set is meant to be felt.
 KEPT_INSTEAD = (StoreUnavailable, StoreFull, Overloaded)
 TEND_SECONDS = 3.0
+# The last round of a stream ends within it, unless the disk hangs.
+TURN_SECONDS = 5.0
 # At the end, for what is left; more is drained by whoever comes.
 LAST_TRY_SECONDS = 1.0
 
@@ -55,6 +57,8 @@ class Spooling:
         self._work = asyncio.Event()
         self._drained = asyncio.Event()
         self._is_told = False
+        # The disk keeps those who wait in line. More would only fill the memory.
+        self._line_hangs = False
 
     async def append(self, identified: IdentifiedEvent) -> Appended | Duplicate | Spooled:
         """Store an event, or keep it on the disk until the store takes it.
@@ -151,16 +155,27 @@ class Spooling:
 
     async def _behind(self, identified: IdentifiedEvent) -> Appended | Duplicate | Spooled:
         """Send an event behind those of its stream that are on the disk."""
+        if self._line_hangs:
+            raise StoreUnavailable("away")
         turn = self._backlog.join(identified)
         if turn is None:
             return await self._instead(identified, StoreUnavailable("away"), tried=False)
-        result = await turn
+        result = await self._in_time(turn)
         try:
             return await result
         except NotSpooled:
             raise StoreUnavailable("away") from None
         except KEPT_INSTEAD as error:
             return await self._instead(identified, error)
+
+    async def _in_time(self, turn: asyncio.Future[Result]) -> Result:
+        """Wait for one's turn, not for ever; the event goes its way all the same."""
+        try:
+            async with asyncio.timeout(TURN_SECONDS):
+                return await turn
+        except TimeoutError:
+            self._line_hangs = True
+            raise StoreUnavailable("away") from None
 
     async def _instead(
         self, identified: IdentifiedEvent, error: TryLater, *, tried: bool = True
@@ -187,6 +202,7 @@ class Spooling:
 
     def _dissolve_lines(self, *, to_store: bool, all_of_them: bool = True) -> None:
         """Let those go who waited for the last of their stream, in the order in which they came."""
+        self._line_hangs = False
         for stream in self._backlog.lines:
             are_first = to_store and not self._backlog.count(stream)
             if are_first or all_of_them or not to_store or stream in self._drain.held_up:

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from relay.contract.errors import StoreUnavailable
-from relay.contract.event import Spooled
+from relay.contract.event import Appended, Spooled
 from relay.spool import breaker
 from relay.spool import spool as spool_module
+from relay.spool import spooling as spooling_module
 from relay.spool.file import Changes, SpoolFile
 from tests.making import make_identified
-from tests.relay.spool.parts import Store, endings, spooling
+from tests.relay.spool.parts import Bench, Store, crash, endings, spooling
 from tests.waiting import wait_until
 
 
@@ -99,3 +100,38 @@ async def test_a_disk_that_hangs_holds_no_delivery(
     assert [type(late), type(next_one), kept] == [StoreUnavailable, StoreUnavailable, Spooled()]
     assert bench.heard.failures == ["disk"]
     assert store.ids() == ["1", "3"]
+
+
+async def test_a_disk_that_hangs_while_it_is_drained_holds_no_delivery(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor do those of a stream whose last events are on their way, behind which they wait."""
+    store, write, goes_on = Store(), SpoolFile.write, threading.Event()
+
+    def write_late(file: SpoolFile, changes: Changes) -> None:
+        """Say nothing when it is written down what is about to be sent."""
+        if changes.tried:
+            goes_on.wait(20)
+        write(file, changes)
+
+    monkeypatch.setattr(spooling_module, "TURN_SECONDS", 0.05)
+    monkeypatch.setattr(breaker, "PROBE_SECONDS", 0.02)
+    first = Bench(tmp_path, store)
+    await first.spooling.start()
+    store.is_away = True
+    await first.send("1")
+    await crash(first)
+    store.is_away = False
+    monkeypatch.setattr(SpoolFile, "write", write_late)
+    async with spooling(tmp_path, store) as bench:
+        await wait_until(lambda: bench.spool.backlog.lines, description="a line was formed")
+        (late,) = await bench.send("2")
+        monkeypatch.setattr(spooling_module, "TURN_SECONDS", 20.0)
+        (next_one,) = await bench.send("3")
+        goes_on.set()
+        await wait_until(lambda: store.ids() == ["1", "2"], description="they go their way")
+        (stored,) = await bench.send("4")
+
+    assert [type(late), type(next_one)] == [StoreUnavailable, StoreUnavailable]
+    assert stored == Appended("1-1")
+    assert store.ids() == ["1", "2", "4"]

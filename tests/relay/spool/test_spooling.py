@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from relay.contract.errors import Overloaded, StoreFull, StoreUnavailable
 from relay.contract.event import Appended, Spooled
@@ -594,10 +595,13 @@ async def test_an_event_that_cannot_be_read_holds_up_nothing(tmp_path: Path) -> 
         await first.send("1", "2", "3")
     spoil(tmp_path)
     store.is_away = False
-    async with spooling(tmp_path, store) as bench:
-        await bench.until_drained()
-        (after,) = await bench.send("4")
+    with capture_logs() as logs:
+        async with spooling(tmp_path, store) as bench:
+            await bench.until_drained()
+            (after,) = await bench.send("4")
 
+    named = {line["file"] for line in logs if "file" in line}
+    assert named == {path.name for path in tmp_path.glob("*.db")}  # noqa: ASYNC240 - a test's own
     assert after == Appended("1-1")
     assert store.ids() == ["1", "3", "4"]
     assert bench.heard.failures == ["unreadable_row"]
