@@ -153,7 +153,7 @@ class Appender:
         """
         given_up, self._in_flight = [*self._in_flight, *self._queue.clear()], []
         for waiting in given_up:
-            resolve(waiting, StoreUnavailable("the store is away"))
+            resolve(waiting, StoreUnavailable("the store does not confirm"))
 
     async def stop(self) -> None:
         """Send what waits, and return when all of it is answered."""

@@ -64,6 +64,8 @@ class Drain:
         self._breaker = breaker
         self._spread = spread
         self.held_up = HeldUp()
+        # Why an event was not taken that was sent last and was not.
+        self.problem: BaseException | None = None
 
     @property
     def sendable(self) -> int:
@@ -203,6 +205,7 @@ class Drain:
         for each, answer in zip(due, answers, strict=True):
             if isinstance(answer, BaseException):
                 refused.setdefault(each.row.stream, answer)
+                self.problem = answer
                 first = first or each.row.sequence
             else:
                 moved += 1

@@ -12,6 +12,7 @@ from relay.commands.spool.settings import SpoolSettings
 from relay.commands.store import Store, opened
 from relay.contract.cluster import is_cluster
 from relay.contract.duties import Duties
+from relay.contract.explain import explain
 from relay.contract.logs import configure_logs
 from relay.contract.printable import printable
 from relay.hold import Holder
@@ -108,6 +109,13 @@ async def _drain(spool: Spool, store: Store, replicas: int, tell: Tell) -> None:
     for (tag, event_type), reason in drain.held_up.reasons.items():
         events = spool.backlog.count((tag, event_type))
         tell(f"{printable(tag)}:{printable(event_type)}: {events} left, Redis says {reason}")
+    if drain.sendable and drain.problem is not None:
+        tell(f"Redis does not take what is left: {_words_for(drain.problem)}; see `relay check`")
+
+
+def _words_for(problem: BaseException) -> str:
+    explanation = explain(problem)
+    return explanation.message.rstrip(".") if explanation else type(problem).__name__
 
 
 async def _until_over(spool: Spool, drain: Drain, tell: Tell) -> None:

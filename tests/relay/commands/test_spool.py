@@ -247,5 +247,6 @@ def test_drain_keeps_to_the_durability_of_the_gateway(
 
     assert unconfirmed.exit_code == 1
     assert "0 events drained, 1 left" in unconfirmed.stdout
+    assert "Redis does not take what is left: no confirmation in time; see" in unconfirmed.stdout
     assert done.exit_code == 0
     assert len(server.entries("relay:{unipile}:message.new")) == 1
