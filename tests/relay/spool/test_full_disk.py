@@ -14,7 +14,7 @@ from relay.spool import spool as spool_module
 from relay.spool import spooling as spooling_module
 from relay.spool.file import Changes, SpoolFile
 from tests.making import make_identified
-from tests.relay.spool.parts import Bench, Store, crash, endings, spooling
+from tests.relay.spool.parts import A, Bench, Store, crash, endings, spooling
 from tests.waiting import wait_until
 
 
@@ -124,7 +124,7 @@ async def test_a_disk_that_hangs_while_it_is_drained_holds_no_delivery(
     store.is_away = False
     monkeypatch.setattr(SpoolFile, "write", write_late)
     async with spooling(tmp_path, store) as bench:
-        await wait_until(lambda: bench.spool.backlog.lines, description="a line was formed")
+        await wait_until(lambda: A in bench.spool.backlog.lines, description="a line was formed")
         (late,) = await bench.send("2")
         monkeypatch.setattr(spooling_module, "TURN_SECONDS", 20.0)
         (next_one,) = await bench.send("3")
