@@ -145,11 +145,12 @@ class Ownership:
                     server = redis.at(("GET", grant.book))
                 if server not in away:
                     self._renew(redis, grant)
-            except UNKNOWN_OUTCOME as error:
+            except (*UNKNOWN_OUTCOME, ResponseError) as error:
                 if not isinstance(redis, ThreadedClusterRedis):
                     raise
                 lost = error
-                away.add(server)
+                if isinstance(error, UNKNOWN_OUTCOME):
+                    away.add(server)
         if lost is not None:
             raise lost
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import AskError, MovedError, RedisError
+from redis.exceptions import AskError, ClusterDownError, MovedError, RedisError
 
 from relay.contract.address import Host
 from relay.contract.cluster.errors import LOST, ClusterMoving, ClusterUnknown
@@ -30,8 +30,12 @@ class ThreadedClusterRedis(Redis):
         self._make = make
         self._clients: dict[Host, Redis] = {}
         self._ranges: list[SlotRange] = []
-        # Who said so last.
-        self._answered: Host | None = None
+        # Who is asked first where the keys are: who said so last, or has been named since.
+        self._first: Host | None = None
+        # Everybody who was ever told of: one of them may be all that is left.
+        self._known: set[Host] = set()
+        # Who is asked last: it was lost, or is cut off from the others and knows no better.
+        self._suspects: set[Host] = set()
         # Nothing is sent over it; it says how replies are read.
         super().__init__(connection_pool=self._client(self._seeds[0]).connection_pool)
 
@@ -43,14 +47,17 @@ class ThreadedClusterRedis(Redis):
             ClusterMoving: The key is on the move; nothing was done.
             RedisError, OSError: As from a single server.
         """
+        server = self.at(args)
         try:
-            return _send(self.at(args), args, options)
-        except MovedError:
+            return _send(server, args, options)
+        except MovedError as error:
+            # Whoever has given the key away, or said last where it is, may go on as before.
+            self._first = place_in(error.host, error.port, self._seeds[0])
             self.look()
         except AskError as error:
             return self._ask(error, args, options)
-        except LOST:
-            self._ranges = []  # another may have its keys by now
+        except (ClusterDownError, *LOST):
+            self._doubt(server)
             raise
         try:
             return _send(self.at(args), args, options)
@@ -80,6 +87,7 @@ class ThreadedClusterRedis(Redis):
         for each in self._ranges:
             if slot is None or each.first <= slot <= each.last:
                 return self._client(each.primary)
+        self._ranges = []
         raise ClusterUnknown(f"no server is known to have slot {slot}")
 
     def primaries(self) -> list[Redis]:
@@ -98,17 +106,26 @@ class ThreadedClusterRedis(Redis):
         Raises:
             ClusterUnknown: None does.
         """
-        known = {host for each in self._ranges for host in (each.primary, *each.replicas)}
-        first = [self._answered] if self._answered else []
-        for host in dict.fromkeys([*first, *sorted(known), *self._clients, *self._seeds]):
+        first = [self._first] if self._first else []
+        last = [each.primary for each in self._ranges]
+        hosts = dict.fromkeys([*first, *last, *self._seeds, *sorted(self._known)])
+        for host in sorted(hosts, key=self._suspects.__contains__):
             try:
                 reply = _send(self._client(host), ("CLUSTER", "SLOTS"), {})
             except (RedisError, *LOST):
+                self._suspects.add(host)
                 continue
+            self._suspects.discard(host)
             if reply:  # one that was taken out of its cluster knows of nobody
-                self._ranges, self._answered = read_slots(reply, host), host
+                self._ranges, self._first = read_slots(reply, host), host
+                self._known |= {at for each in self._ranges for at in (each.primary, *each.replicas)}
                 return
         raise ClusterUnknown("no server of the cluster answers")
+
+    def _doubt(self, server: Redis) -> None:
+        """Have the others asked where the keys are, before the next command is sent."""
+        self._ranges = []
+        self._suspects |= {host for host, client in self._clients.items() if client is server}
 
     def close(self) -> None:
         """Close the clients of all servers."""

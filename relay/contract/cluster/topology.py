@@ -10,7 +10,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import AskError, MovedError, RedisError, ResponseError
+from redis.exceptions import (
+    AskError,
+    ClusterDownError,
+    MovedError,
+    RedisError,
+    ResponseError,
+)
 
 from relay.contract.address import Host
 from relay.contract.cluster.errors import LOST, REDIRECTED, ClusterUnknown
@@ -107,6 +113,9 @@ class Topology:
             return False
         if not isinstance(error, REDIRECTED):
             return False
+        if isinstance(error, ClusterDownError) and asked is not None:
+            # Cut off from the others it goes on saying that it has its slots.
+            self._suspects.add(asked)
         if isinstance(error, MovedError) and asked is not None and self._owners:
             self._owners[error.slot_id] = place_in(error.host, error.port, asked)
         if not isinstance(error, AskError) or isinstance(error, MovedError):

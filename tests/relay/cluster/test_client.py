@@ -192,6 +192,19 @@ async def test_a_server_that_hangs_does_not_keep_the_map_from_being_made(
     assert made.looks == [A, B, B]
 
 
+async def test_a_server_that_is_cut_off_is_asked_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes on saying that it has its slots, though another has taken its place."""
+    monkeypatch.setattr("random.sample", lambda some, _: list(some))
+    monkeypatch.setattr(topology, "LOOK_AGAIN_SECONDS", 0.0)
+    made = Scripted()
+    await cluster.look(made.client)
+    made.looks.clear()
+    cluster.learn(made.client, cluster.at(made.client, LOW), ClusterDownError("down"))
+    await cluster.look(made.client)
+
+    assert made.looks[0] == B
+
+
 async def test_without_a_map_nobody_says_where_a_key_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is an outage; as soon as one answers, it is over."""
     monkeypatch.setattr(topology, "LOOK_AGAIN_SECONDS", 0.0)
