@@ -21,6 +21,7 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from relay.contract.cluster.errors import ClusterMoving
 from relay.contract.errors import ConfigurationFault, RelayError
 from relay.contract.printable import printable
 
@@ -95,7 +96,7 @@ def _explain_store(error: RedisError) -> Explanation:
             WRONG_USAGE,
         )
     if isinstance(error, RedisConnectionError | RedisTimeoutError):
-        return _explain_tls(error, said) or Explanation(
+        return _explain_tls(error, said) or _explain_part(error, said) or Explanation(
             f"Redis cannot be reached: {said or type(error).__name__}\n"
             "Start it, or say where it is by --redis-url or REDIS_URL; "
             "`relay dev` brings one of its own.",
@@ -140,6 +141,21 @@ def _explain_tls(error: RedisError, said: str) -> Explanation | None:
             WRONG_USAGE,
         )
     return None
+
+
+def _explain_part(error: RedisError, said: str) -> Explanation | None:
+    """Say it of the one server of a cluster that is away; the others may well be there."""
+    # That is where the cluster's client names the server.
+    places = getattr(error, "__notes__", ())
+    if not places and not isinstance(error, ClusterMoving):
+        return None
+    return Explanation(
+        "A part of the cluster cannot be reached: "
+        f"{': '.join([*places, said or type(error).__name__])}\n"
+        "Start its server, or wait until a replica has taken its place; "
+        "`relay check` says of each what it finds.",
+        FAILED,
+    )
 
 
 def _explain_system(error: OSError) -> Explanation | None:

@@ -61,7 +61,7 @@ class ClusterRedis(Redis):
         except REDIRECTED as error:
             self.topology.learn(node, error)
         except LOST as error:
-            self.topology.learn(node, error)
+            self._lost(node, error)
             raise
         (reply,) = await self.run([(args, options)])
         if isinstance(reply, Exception):
@@ -121,7 +121,7 @@ class ClusterRedis(Redis):
                 if not isinstance(error, MovedError):
                     await asyncio.sleep(pause)
             except LOST as error:
-                self.topology.learn(node, error)
+                self._lost(node, error)
                 raise
         raise ClusterMoving("the keys are on the move, or without a server")
 
@@ -154,7 +154,7 @@ class ClusterRedis(Redis):
         wait = False
         for ((node, _), numbers), answer in zip(groups.items(), answers, strict=True):
             if isinstance(answer, BaseException):
-                self.topology.learn(node, answer)
+                self._lost(node, answer)
                 continue
             for number, reply in zip(numbers, answer, strict=True):
                 replies[number] = reply
@@ -163,6 +163,13 @@ class ClusterRedis(Redis):
                     wait |= not isinstance(reply, AskError)  # which a MovedError is too
         _raise_first(answers)
         return again, wait
+
+    def _lost(self, node: Redis, error: BaseException) -> None:
+        """Take note of an error, and say in it whose it is: the others may be there."""
+        self.topology.learn(node, error)
+        if isinstance(error, LOST):
+            place = node.connection_pool.connection_kwargs
+            error.add_note(f"{place.get('host')}:{place.get('port')}")
 
     def _next_goal(self, node: Redis, reply: Exception) -> _Goal | None:
         self.topology.learn(node, reply)

@@ -18,6 +18,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from relay.contract import cluster
 from relay.contract.cluster import ClusterMoving, ClusterUnknown, client, slot_of_key, topology
 from relay.contract.connect import send_command
+from relay.contract.explain import explain
 from tests.relay.cluster.scripted import HIGH, LOW, A, B, Scripted
 from tests.waiting import wait_until
 
@@ -135,6 +136,23 @@ async def test_a_lost_server_fails_a_pipeline_after_the_others_have_answered(
         await ask(two, LOW, HIGH)
 
     assert two.b.sent == [("GET", HIGH)]
+
+
+@pytest.mark.parametrize("is_transaction", [False, True])
+async def test_a_lost_server_is_named_to_who_typed_a_command(
+    two: Scripted, *, is_transaction: bool
+) -> None:
+    """Else one that is away would pass for the whole cluster."""
+    two.a.is_away = True
+    pipeline = two.client.pipeline(transaction=is_transaction)
+    pipeline.get(LOW)
+    said = []
+    for command in (pipeline.execute(), two.client.get(LOW)):
+        with pytest.raises(RedisConnectionError) as raised:
+            await command
+        said.append(explain(raised.value))
+
+    assert all(each and "cluster cannot be reached: a:1: " in each.message for each in said)
 
 
 async def test_a_refusal_is_a_reply_or_is_raised(two: Scripted) -> None:

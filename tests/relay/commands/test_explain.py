@@ -15,6 +15,7 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from relay.contract.cluster import ClusterMoving
 from relay.contract.errors import ConfigurationFault, RelayError, StoreUnavailable
 from relay.contract.explain import CommandFailed, explain, redacted
 
@@ -30,6 +31,7 @@ from relay.contract.explain import CommandFailed, explain, redacted
         (AuthenticationError("WRONGPASS"), 2, "password"),
         (RedisConnectionError("Error 111"), 1, "cannot be reached: Error 111"),
         (RedisTimeoutError(), 1, "cannot be reached: TimeoutError"),
+        (ClusterMoving("keys on the move"), 1, "A part of the cluster cannot be reached: keys"),
         (NoPermissionError("NOPERM"), 1, "does not let this user"),
         (OutOfMemoryError("OOM"), 1, "relay check"),
         (ResponseError("ERR x"), 1, "refused: ERR x"),
