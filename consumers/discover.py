@@ -18,8 +18,8 @@ from consumers.skips import Skips
 from consumers.tags import in_each
 from consumers.unread import count_unread
 from consumers.worker import Start
-from relay.contract.cluster import warn_of_kind
-from relay.contract.connect import ResponseError, text_of
+from relay.contract.cluster import is_cluster, warn_of_kind
+from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError, text_of
 from relay.contract.script import Script
 from relay.contract.stream import Stream
 
@@ -66,7 +66,6 @@ class Discovery:
     async def run(self) -> None:
         """Look, then wait for news, until cancelled."""
         await warn_of_kind(self._us.redis)
-        await self._connection.open()
         while True:
             # The id is taken before looking: what comes after it wakes the wait below.
             last_id = await self._last_news()
@@ -132,7 +131,15 @@ class Discovery:
         """Give the id of the latest news; none where the control stream cannot be read."""
         try:
             last = await self._us.redis.xrevrange(self._us.keys.control, count=1)
+            if not self._connection.is_open:
+                await self._connection.open()
         except ResponseError as error:
+            self._skips.note(self._us.keys.control, error)
+            return None
+        except UNKNOWN_OUTCOME as error:
+            if not is_cluster(self._us.redis):
+                raise
+            # Its server is away; those of tags, pauses and streams may be there.
             self._skips.note(self._us.keys.control, error)
             return None
         self._skips.clear(self._us.keys.control)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 from structlog.testing import capture_logs
 
 from consumers.worker import Start
@@ -454,3 +455,22 @@ async def test_two_workers_may_join_at_the_same_time(server: Server, store: Redi
     await asyncio.gather(*(scene.discovery.look() for scene in scenes))
 
     assert [list(scene.routes.streams) for scene in scenes] == [[make_stream().key]] * 2
+
+
+@pytest.mark.parametrize("server", ["valkey-cluster"], indirect=True)
+async def test_streams_are_found_while_the_server_of_the_news_is_away(
+    server: Server, store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tags, pauses and streams lie on others; what is new is looked for all the same."""
+
+    async def away(*_: object, **__: object) -> None:
+        raise RedisConnectionError
+
+    await append_events(store, ["evt_1"])
+    await store.sadd(KEYS.tags, TAG)
+    monkeypatch.setattr(store, "xrevrange", away)
+    scene = scene_for(server, store)
+    async with discovering(scene) as woken:
+        await wait_until(lambda: bool(woken), description="the stream is found")
+
+    assert list(scene.routes.streams) == [make_stream().key]
