@@ -96,11 +96,15 @@ def _explain_store(error: RedisError) -> Explanation:
             WRONG_USAGE,
         )
     if isinstance(error, RedisConnectionError | RedisTimeoutError):
-        return _explain_tls(error, said) or _explain_part(error, said) or Explanation(
-            f"Redis cannot be reached: {said or type(error).__name__}\n"
-            "Start it, or say where it is by --redis-url or REDIS_URL; "
-            "`relay dev` brings one of its own.",
-            FAILED,
+        return (
+            _explain_tls(error, said)
+            or _explain_part(error, said)
+            or Explanation(
+                f"Redis cannot be reached: {said or type(error).__name__}\n"
+                "Start it, or say where it is by --redis-url or REDIS_URL; "
+                "`relay dev` brings one of its own.",
+                FAILED,
+            )
         )
     return _explain_refusal(error, said)
 

@@ -118,7 +118,9 @@ class ThreadedClusterRedis(Redis):
             self._suspects.discard(host)
             if reply:  # one that was taken out of its cluster knows of nobody
                 self._ranges, self._first = read_slots(reply, host), host
-                self._known |= {at for each in self._ranges for at in (each.primary, *each.replicas)}
+                self._known |= {
+                    at for each in self._ranges for at in (each.primary, *each.replicas)
+                }
                 return
         raise ClusterUnknown("no server of the cluster answers")
 

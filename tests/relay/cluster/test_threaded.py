@@ -1,4 +1,4 @@
-"""Where a heartbeat's client asks, when those whom it has asked so far are away or know no better."""
+"""Where a heartbeat's client asks, when those whom it has asked are away or know no better."""
 
 from typing import Any, cast
 
@@ -61,11 +61,10 @@ def test_a_replica_that_no_seed_names_is_found_when_its_primary_is_gone() -> Non
     """It was told of once, and is the only one that is left."""
     three = Three()
     three.client.get(KEY)
-    three.nodes[A].is_away = True
     three.promote(B, B)
+    three.nodes[A].is_away = three.nodes[B].is_away = True
     for _ in range(2):  # also after it was looked for in vain
         with pytest.raises(RedisConnectionError):
-            three.nodes[B].is_away = True
             three.client.get(KEY)
     three.nodes[B].is_away = False
 
