@@ -20,7 +20,7 @@ from relay.append.drop import drop_to
 from relay.caps.report import CapReport
 from relay.caps.sizes import SHORTEST_SECONDS, Sizes
 from relay.contract.caps import MAX_STREAMS, PRESSED_RATIO, Cap, Caps, store_bytes_of
-from relay.contract.cluster import known_nodes
+from relay.contract.cluster import is_cluster, known_nodes
 from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError, text_of, word_of
 from relay.contract.keys import UNIDENTIFIED, Keys, endpoint_of
 from relay.contract.stream import Stream
@@ -109,7 +109,15 @@ class StreamCaps(StreamLimits):
 
     async def _memory(self) -> tuple[int, int]:
         """Say how much the store uses and may use; of a cluster the fullest, and the smallest."""
-        each = [await node.info("memory") for node in await known_nodes(self._redis)]
+        asked = (node.info("memory") for node in await known_nodes(self._redis))
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        each = [memory for memory in found if not isinstance(memory, BaseException)]
+        for problem in found:
+            # Of those that are away the others' streams are no fuller and no emptier.
+            if isinstance(problem, BaseException) and not (
+                each and isinstance(problem, UNKNOWN_OUTCOME)
+            ):
+                raise problem
         used_bytes = max(int(memory["used_memory"]) for memory in each)
         return used_bytes, min(map(store_bytes_of, each))
 
@@ -141,6 +149,9 @@ class StreamCaps(StreamLimits):
         except ResponseError as error:
             # Something else stands there, or a full store is in the way.
             self._warn_once(f"{stream.key} cannot be dropped from: {word_of(error)}")
+        except UNKNOWN_OUTCOME:
+            if not is_cluster(self._redis):
+                raise
         else:
             self.report.dropped(stream.tag, dropped)
 
@@ -159,6 +170,11 @@ class StreamCaps(StreamLimits):
                 names = await self._redis.hkeys(self._keys.streams(tag))
             except ResponseError as error:
                 self._warn_once(f"the streams of {tag} cannot be listed: {word_of(error)}")
+                continue
+            except UNKNOWN_OUTCOME:
+                if not is_cluster(self._redis):
+                    raise
+                found += [stream for stream in self._streams if stream.tag == tag]
                 continue
             types = {UNIDENTIFIED, *map(text_of, names)}
             found += [Stream(tag, each, self._keys.stream(tag, each)) for each in sorted(types)]

@@ -7,12 +7,15 @@ asked.
 Source: https://redis.io/docs/latest/commands/memory-usage/.
 """
 
+import asyncio
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from relay.contract.connect import ResponseError
+from relay.contract.cluster import ClusterUnknown, at, is_cluster
+from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError
 from relay.contract.stream import Stream
 
 # So many are asked in one round trip.
@@ -76,11 +79,24 @@ class Sizes:
         self._sizes = {stream: size for stream, size in self._sizes.items() if stream in kept}
 
     async def measure(self, redis: Redis, streams: list[Stream], now: float) -> None:
-        """Ask how long some streams are.
+        """Ask how long some streams are; of a cluster each server for itself.
+
+        Those of one that is away are taken to be as long as before.
 
         Raises:
             ResponseError: It may not be asked.
+            RedisError, OSError: The store is away, and is no cluster.
         """
+        by_server: defaultdict[Redis | None, list[Stream]] = defaultdict(list)
+        for stream in streams:
+            by_server[_server_of(redis, stream)].append(stream)
+        steps = (self._measure(redis, some, now) for some in by_server.values())
+        for problem in await asyncio.gather(*steps, return_exceptions=True):
+            is_away = isinstance(problem, UNKNOWN_OUTCOME) and is_cluster(redis)
+            if isinstance(problem, BaseException) and not is_away:
+                raise problem
+
+    async def _measure(self, redis: Redis, streams: list[Stream], now: float) -> None:
         for start in range(0, len(streams), PAGE):
             page = streams[start : start + PAGE]
             pipeline = redis.pipeline(transaction=False)
@@ -91,3 +107,10 @@ class Sizes:
                 if isinstance(reply, ResponseError):
                     raise reply
                 self.of(stream).learn(int(reply or 0), now)
+
+
+def _server_of(redis: Redis, stream: Stream) -> Redis | None:
+    try:
+        return at(redis, stream.key)
+    except ClusterUnknown:
+        return None
