@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from consumers.consumer import Consumer
+from consumers.skips import Skips
+from consumers.tags import in_each
 from relay.contract.caps import PRESSED_RATIO, Cap, Caps, store_bytes_of
 from relay.contract.connect import ResponseError, text_of
 from relay.contract.stream import Stream
@@ -32,6 +34,7 @@ class Pressure:
     def __init__(self, us: Consumer, caps: Caps) -> None:
         self._us = us
         self._caps = caps
+        self._skips = Skips("trim")
         self._last: dict[Stream, float] = {}
         self._at = time.monotonic()
         self._store_bytes = 0
@@ -48,7 +51,7 @@ class Pressure:
             memory: What INFO says of the store's.
 
         Raises:
-            ResponseError: The store refuses.
+            RedisError, OSError: The store is away, and is no cluster.
         """
         self._store_bytes = store_bytes_of(memory)
         least = self._caps.least_bytes(self._store_bytes)
@@ -56,13 +59,14 @@ class Pressure:
         if not by_bytes and not self._caps.bounds_entries:
             self._last, self.seconds_left = {}, float("inf")
             return []
-        streams = [
-            stream
-            for tag in tags
-            for stream in await self._streams(tag)
-            if by_bytes or self._cap(stream).max_entries
-        ]
-        fills = dict(zip(streams, await self._fills(streams, by_bytes=by_bytes), strict=True))
+        fills: dict[Stream, float] = {}
+
+        async def look(tag: str) -> None:
+            streams = await self._streams(tag)
+            some = [each for each in streams if by_bytes or self._cap(each).max_entries]
+            fills.update(zip(some, await self._fills(some, by_bytes=by_bytes), strict=True))
+
+        await in_each(self._us, tags, look, self._skips)
         self._learn(fills)
         return [stream for stream, fill in fills.items() if fill >= PRESSED_RATIO]
 
