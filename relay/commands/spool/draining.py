@@ -4,6 +4,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from redis.asyncio import Redis
+
 from relay.announce import Announcer
 from relay.append import Observer
 from relay.append.spread import make_appender
@@ -11,6 +13,7 @@ from relay.capacities import make_capacity
 from relay.commands.spool.settings import SpoolSettings
 from relay.commands.store import Store, opened
 from relay.contract.cluster import is_cluster
+from relay.contract.connect import UNKNOWN_OUTCOME
 from relay.contract.duties import Duties
 from relay.contract.explain import explain
 from relay.contract.logs import configure_logs
@@ -61,6 +64,7 @@ async def drain_orphans(directory: Directory, settings: SpoolSettings, tell: Tel
     try:
         if total:
             async with opened(settings) as store:
+                # Of a cluster any server will do; each stream finds its own.
                 await store.redis.ping()
                 await _drain(spool, store, replicas_of(settings.durability), tell)
     finally:
@@ -102,7 +106,7 @@ async def _drain(spool: Spool, store: Store, replicas: int, tell: Tell) -> None:
     duties.start("capacity", capacity.watch)
     try:
         await _until_over(spool, drain, tell)
-        await announcer.refresh()
+        await _announce(announcer, redis)
     finally:
         await duties.stop()
         await appender.stop()
@@ -116,6 +120,20 @@ async def _drain(spool: Spool, store: Store, replicas: int, tell: Tell) -> None:
 def _words_for(problem: BaseException) -> str:
     explanation = explain(problem)
     return explanation.message.rstrip(".") if explanation else type(problem).__name__
+
+
+async def _announce(announcer: Announcer, redis: Redis) -> None:
+    """Make new streams known; what a server that is away keeps from it the next gateway does.
+
+    Raises:
+        RedisError, OSError: The store is away, and is no cluster.
+    """
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS if is_cluster(redis) else None):
+            await announcer.refresh()
+    except UNKNOWN_OUTCOME:
+        if not is_cluster(redis):
+            raise
 
 
 async def _until_over(spool: Spool, drain: Drain, tell: Tell) -> None:

@@ -50,6 +50,8 @@ class Topology:
         self._primaries: list[Host] = []
         self._others: list[Host] = []
         self._suspects: set[Host] = set()
+        # Who said last where the slots are.
+        self._answered: Host | None = None
         self._looking: asyncio.Task[Exception | None] | None = None
         self._looked_at = float("-inf")
         self._is_doubted = False
@@ -96,12 +98,9 @@ class Topology:
         if slot is not None:
             return self.at(slot)
         clients = self.primaries()
-        trusted = [
-            client
-            for address, client in zip(self._primaries, clients, strict=True)
-            if address not in self._suspects
-        ]
-        return (trusted or clients)[0]
+        # One that hangs, and was not asked for anything yet, is no suspect.
+        rank = lambda each: (each[0] in self._suspects, each[0] != self._answered)  # noqa: E731 - one line says it
+        return min(zip(self._primaries, clients, strict=True), key=rank)[1]
 
     def learn(self, node: Redis, error: BaseException) -> bool:
         """Take note of an error that a server's client gave; see `relay.contract.cluster.learn`."""
@@ -176,6 +175,7 @@ class Topology:
                 self._is_doubted = True
             else:
                 self._suspects.discard(address)
+                self._answered = address
                 self._looked_at = asyncio.get_running_loop().time()
                 return None
         return problem

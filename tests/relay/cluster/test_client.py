@@ -210,6 +210,16 @@ async def test_a_server_that_hangs_does_not_keep_the_map_from_being_made(
     assert made.looks == [A, B, B]
 
 
+async def test_what_any_server_can_answer_is_asked_of_one_that_does(
+    two: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the first would be asked, though it may hang while all others are well."""
+    monkeypatch.setattr("random.sample", lambda some, _: list(some)[::-1])
+    await cluster.look(two.client)
+
+    assert await send_command(two.client, "TIME") == "b"
+
+
 async def test_a_server_that_is_cut_off_is_asked_last(monkeypatch: pytest.MonkeyPatch) -> None:
     """It goes on saying that it has its slots, though another has taken its place."""
     monkeypatch.setattr("random.sample", lambda some, _: list(some))

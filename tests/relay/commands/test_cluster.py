@@ -8,8 +8,11 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from relay.announce import Announcer
 from relay.append.spread import SpreadAppender
 from relay.commands.check import cluster as judge
+from relay.commands.spool import draining
+from relay.commands.spool.settings import spool_of
 from relay.commands.store import Store, StoreSettings
 from relay.contract.address import Host
 from relay.contract.cluster import address_of
@@ -149,6 +152,26 @@ def test_what_dead_gateways_left_is_drained_to_all_servers(
 
     assert f"{len(tags)} events drained, 0 left" in done.stdout
     assert [row["tag"] for row in streams] == sorted(tags)
+
+
+@pytest.mark.redis
+async def test_what_was_drained_is_told_though_a_server_is_away(
+    six: SixNodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What could not be made known is left to the next gateway, and not waited for."""
+
+    async def hang(_: Announcer) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(draining, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(Announcer, "refresh", hang)
+    let_go(leave(tmp_path, *((tag, "message.new") for tag in tags_of(six))))
+    directory, settings = spool_of({}, tmp_path, six.url)
+    told: list[str] = []
+    draining_all = draining.drain_orphans(directory, settings, told.append)
+    is_empty = await asyncio.wait_for(draining_all, 20)
+
+    assert (is_empty, told[-1]) == (True, "6 events drained, 0 left")
 
 
 async def _put(url: str, tags: list[str]) -> None:
