@@ -13,7 +13,6 @@ from bench.lines import of_kind, read
 from tests.servers import find_binary
 
 pytestmark = [
-    pytest.mark.alone,
     pytest.mark.e2e,
     pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc"),
     pytest.mark.skipif(find_binary("redis") is None, reason="needs redis-server"),
@@ -21,6 +20,9 @@ pytestmark = [
 
 ROOT = Path(__file__).parents[2]
 Verdicts = dict[str, bool]
+# Those that load the machine, or whose verdict a loaded one may change; the others ask only what
+# was counted.
+alone = pytest.mark.alone
 
 
 def run(name: str, directory: Path, *options: str) -> tuple[int, Verdicts, list[dict[str, Any]]]:
@@ -46,6 +48,7 @@ def run(name: str, directory: Path, *options: str) -> tuple[int, Verdicts, list[
     return done.returncode, verdicts, lines
 
 
+@alone
 def test_memory_is_sampled_and_every_event_counted(tmp_path: Path) -> None:
     """A few thousand events."""
     code, verdicts, lines = run("memory", tmp_path, "--events=6000", "--early=500")
@@ -56,6 +59,7 @@ def test_memory_is_sampled_and_every_event_counted(tmp_path: Path) -> None:
     assert all(line["resident_bytes"] > 0 for line in of_kind(lines, "sample"))
 
 
+@alone
 def test_unfinished_bodies_press_on_the_gateway(tmp_path: Path) -> None:
     """Some dozens, from one address and from three."""
     options = ("--connections=60", "--addresses=3", "--seconds=1", "--opened=200")
@@ -66,9 +70,10 @@ def test_unfinished_bodies_press_on_the_gateway(tmp_path: Path) -> None:
     assert all(line["in_hand_bytes"] > 0 for line in of_kind(lines, "end"))
 
 
+@alone
 def test_overload_is_told_from_what_passes(tmp_path: Path) -> None:
     """Whether this machine recovers in time is not for a test to say."""
-    options = ("--seconds=2", "--probe=1", "--after=1", "--again=1")
+    options = ("--seconds=2", "--probe=1", "--after=1", "--again=1", "--delay-ms=200")
     _, verdicts, lines = run("overload", tmp_path, *options)
     [capacity] = of_kind(lines, "capacity")
 
@@ -77,6 +82,7 @@ def test_overload_is_told_from_what_passes(tmp_path: Path) -> None:
     assert 0 < capacity["slow_per_second"] < capacity["full_per_second"]
 
 
+@alone
 def test_a_restart_without_care_is_seen_to_refuse(tmp_path: Path) -> None:
     """The counter-check of what a rolling restart must not do."""
     options = ("--hard", "--restarts=1", "--every=2", "--rate=200", "--fresh=50")
@@ -87,6 +93,7 @@ def test_a_restart_without_care_is_seen_to_refuse(tmp_path: Path) -> None:
     assert len(of_kind(lines, "restart")) == 1
 
 
+@alone
 def test_a_rolling_restart_refuses_nothing(tmp_path: Path) -> None:
     """Every delivery is answered 200 while the processes are replaced."""
     options = ("--restarts=2", "--every=3", "--rate=200", "--fresh=50")
@@ -97,6 +104,7 @@ def test_a_rolling_restart_refuses_nothing(tmp_path: Path) -> None:
     assert of_kind(lines, "end")[0]["announced"] > 0
 
 
+@alone
 def test_workers_that_are_stopped_under_load_lose_nothing(tmp_path: Path) -> None:
     """Each event is handled once while workers come and go."""
     options = ("--stops=1", "--every=1", "--rate=150", "--workers=1", "--processes=2")
@@ -159,6 +167,7 @@ def test_every_command_is_run_and_judged(tmp_path: Path) -> None:
     assert len(verdicts) == 2 * len(CASES)
 
 
+@alone
 def test_an_outage_is_kept_on_the_disk(tmp_path: Path) -> None:
     """Some seconds of it, with a spool."""
     code, verdicts, _ = run("spool", tmp_path, "--seconds=2", "--after=1", "--rate=150")
@@ -168,6 +177,7 @@ def test_an_outage_is_kept_on_the_disk(tmp_path: Path) -> None:
     assert code == 0
 
 
+@alone
 def test_an_outage_without_a_spool_is_answered_503(tmp_path: Path) -> None:
     """And what is sent again is there once."""
     code, verdicts, _ = run("spool", tmp_path, "--seconds=3.5", "--after=1", "--rate=100", "--off")
