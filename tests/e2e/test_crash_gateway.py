@@ -16,6 +16,9 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.e2e
 
 STREAM = "relay:{unipile}:message.new"
+# Enough to have requests under way whenever a program dies, and too few to keep the next from
+# starting.
+CONNECTIONS = 8
 
 
 def stored(server: Server) -> dict[str, str]:
@@ -35,7 +38,8 @@ def assert_all_kept(answers: Answers, server: Server) -> None:
     assert told == {}, "answered 200, but not in the stream under that entry id"
 
 
-@pytest.mark.parametrize("name", NAMES)
+# The server is never ended here, so one kind of it says all.
+@pytest.mark.parametrize("name", NAMES[:1])
 async def test_killed_gateway_loses_and_doubles_nothing(
     name: str, start_server: StartServer, tmp_path: Path
 ) -> None:
@@ -44,7 +48,7 @@ async def test_killed_gateway_loses_and_doubles_nothing(
     port = free_port()
     url = f"http://127.0.0.1:{port}/webhooks/unipile"
     with ExitStack() as last:
-        async with sending(lambda: url) as answers:
+        async with sending(lambda: url, connections=CONNECTIONS) as answers:
             for _ in range(3):
                 with gateway(tmp_path, server.url, port=port) as program:
                     before = _entries(server)
@@ -67,7 +71,7 @@ async def test_killed_server_loses_and_doubles_nothing_that_was_accepted(
     """The store is killed three times under load; the gateway goes on by itself."""
     server = start_server(name, "always")
     with gateway(tmp_path, server.url) as program:
-        async with sending(lambda: program.url) as answers:
+        async with sending(lambda: program.url, connections=CONNECTIONS) as answers:
             for _ in range(3):
                 before = _entries(server)
                 await wait_until(
@@ -114,7 +118,7 @@ async def test_terminated_gateway_finishes_what_is_in_flight(
     """SIGTERM under load: what was taken is answered, and the exit code is 0."""
     server = start_server("valkey", "always")
     with gateway(tmp_path, server.url) as program:
-        async with sending(lambda: program.url) as answers:
+        async with sending(lambda: program.url, connections=CONNECTIONS) as answers:
             await wait_until(lambda: _entries(server) > 200, description="events are stored")
             code = await asyncio.to_thread(program.terminate)
 

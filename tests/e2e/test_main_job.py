@@ -37,7 +37,8 @@ async def keep(event: Event) -> None:
 """
 
 
-@pytest.mark.parametrize("name", NAMES)
+# What the servers may do to bytes is tested without programs.
+@pytest.mark.parametrize("name", NAMES[:1])
 def test_every_example_arrives_byte_for_byte(
     name: str, start_server: StartServer, tmp_path: Path
 ) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import StartServer
-from tests.e2e.test_crash_gateway import assert_all_kept
+from tests.e2e.test_crash_gateway import CONNECTIONS, assert_all_kept
 from tests.e2e.watching import (
     answered_by,
     hindrance,
@@ -68,7 +68,7 @@ async def test_a_killed_process_is_replaced_and_loses_nothing(
     """Also where it is the only one: connections wait until the next one accepts them."""
     server = start_server("valkey", "always")
     with gateway(tmp_path, server.url) as program:
-        async with sending(lambda: program.url) as answers:
+        async with sending(lambda: program.url, connections=CONNECTIONS) as answers:
             for number in range(3):
                 before = answers.accepted
                 await wait_until(
@@ -100,7 +100,7 @@ async def test_children_end_with_a_killed_parent(start_server: StartServer, tmp_
     server = start_server("valkey", "always")
     with gateway(tmp_path, server.url, RELAY_PROCESSES="2") as program:
         await wait_until(lambda: processes(program) == 2, description="both take deliveries")
-        async with sending(lambda: program.url) as answers:
+        async with sending(lambda: program.url, connections=CONNECTIONS) as answers:
             await wait_until(lambda: answers.accepted > 100, description="100 are accepted")
             children = children_of(program.process.pid)
             program.process.kill()
@@ -136,7 +136,7 @@ async def test_sigterm_under_load_answers_all_that_it_took(
     """What is stored was answered, and the exit code is 0; some systems send it to all at once."""
     server = start_server("valkey", "always")
     with gateway(tmp_path, server.url, RELAY_PROCESSES="2") as program:
-        async with sending(lambda: program.url) as answers:
+        async with sending(lambda: program.url, connections=CONNECTIONS) as answers:
             await wait_until(lambda: answers.accepted > 300, description="300 are accepted")
             children = children_of(program.process.pid)
             for pid in children if sent_to == "all" else []:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import StartServer
-from tests.e2e.test_crash_gateway import assert_all_kept
+from tests.e2e.test_crash_gateway import CONNECTIONS, assert_all_kept
 from tests.e2e.watching import hindrance, metrics, processes, run_on, stored
 from tests.load import body_of, sending
 from tests.programs import GatewayProgram, children_of, gateway
@@ -86,8 +86,8 @@ async def test_under_load_nothing_is_refused_or_reset(
         await wait_until(lambda: processes(program) == 2, description="both take deliveries")
         first = set(children_of(program.process.pid))
         async with (
-            sending(lambda: program.url) as kept,
-            sending(lambda: program.url, connections=8, keep=False, name="new") as new,
+            sending(lambda: program.url, connections=CONNECTIONS) as kept,
+            sending(lambda: program.url, connections=4, keep=False, name="new") as new,
         ):
             for times in (1, 2, 3):
                 before = kept.accepted, new.accepted
@@ -225,7 +225,7 @@ async def test_sigterm_during_a_reload_ends_all(
     """The new processes too, whatever state they are in."""
     server = start_server("valkey", "always")
     with gateway(tmp_path, server.url) as program:
-        async with sending(lambda: program.url) as answers:
+        async with sending(lambda: program.url, connections=CONNECTIONS) as answers:
             await wait_until(lambda: answers.accepted > 100, description="100 are accepted")
             reload(program)
             await wait_until(

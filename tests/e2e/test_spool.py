@@ -18,6 +18,8 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.e2e
 
 STREAM = "relay:{unipile}:message.new"
+# Few enough to keep no program from starting.
+CONNECTIONS = 8
 
 
 def counted(server: Server) -> Counter[str]:
@@ -56,7 +58,9 @@ async def test_an_outage_costs_nothing_even_with_a_kill_in_the_middle(
         target = answers.accepted + events
         await wait_until(lambda: answers.accepted >= target, description="more are accepted")
 
-    async with sending(lambda: f"http://127.0.0.1:{port}/webhooks/unipile") as answers:
+    async with sending(
+        lambda: f"http://127.0.0.1:{port}/webhooks/unipile", connections=CONNECTIONS
+    ) as answers:
         with gateway(tmp_path, server.url, port=port, RELAY_SPOOL__DIRECTORY=path) as first:
             await until_more(answers, 100)
             server.kill()
@@ -84,7 +88,7 @@ async def test_a_stopped_gateway_leaves_its_spool_to_a_command(
     server.kill()
     path = str(tmp_path / "spool")
     with gateway(tmp_path, server.url, RELAY_SPOOL__DIRECTORY=path, RELAY_PROCESSES="2") as program:
-        async with sending(lambda: program.url, keep=False) as answers:
+        async with sending(lambda: program.url, connections=CONNECTIONS, keep=False) as answers:
             await wait_until(lambda: answers.accepted > 100, description="some are spooled")
         code = await asyncio.to_thread(program.terminate)
     away = relay(tmp_path, "spool", "drain", "--redis-url", server.url, *_at(tmp_path))

@@ -17,8 +17,9 @@ pytestmark = pytest.mark.e2e
 MIB = 1024 * 1024
 # In a much smaller store, the doubling of one hash table takes more than the 15 % kept free.
 ROOM_BYTES = 32 * MIB
-# So that a busy machine fills it as well.
-CHARACTERS = 4000
+# So that a busy machine fills it as well, with some thousands of deliveries.
+CHARACTERS = 12_000
+CONNECTIONS = 8
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -33,7 +34,7 @@ async def test_ingress_stops_and_recovers_by_itself(
     uncapped = '{"*:*": {"max_bytes": 0}}'
     with gateway(tmp_path, server.url, RELAY_CAPS=uncapped) as program:
         async with AsyncExitStack() as load:
-            load_of = sending(lambda: program.url, characters=CHARACTERS)
+            load_of = sending(lambda: program.url, connections=CONNECTIONS, characters=CHARACTERS)
             answers = await load.enter_async_context(load_of)
             await wait_until(
                 lambda: answers.statuses.get(503, 0) > 0,

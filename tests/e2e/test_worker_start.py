@@ -10,7 +10,7 @@ import pytest
 from relay.contract.connect import connect
 from tests.consumers.making import append_events
 from tests.programs import STOP_SECONDS, end, start, worker
-from tests.servers import Server, free_port
+from tests.servers import NAMES, Server, free_port
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.e2e
@@ -59,6 +59,10 @@ LOGGING = """
     async def handle(event: Event) -> None:
         structlog.get_logger("theirs").info("stored", rows=2)
 """
+
+
+# Of the server nothing is asked but that events come from it.
+on_one_server = pytest.mark.parametrize("own_server", NAMES[:1], indirect=True)
 
 
 def url() -> str:
@@ -113,6 +117,7 @@ async def test_a_resource_that_hangs_does_not_keep_the_process_from_its_end(
         assert program.terminate() == 0
 
 
+@on_one_server
 @pytest.mark.parametrize("options", [(), ("--processes", "2")], ids=["alone", "with a parent"])
 async def test_a_worker_whose_terminal_is_closed_ends_in_order(
     tmp_path: Path, own_server: Server, options: tuple[str, ...]
@@ -131,6 +136,7 @@ async def test_a_worker_whose_terminal_is_closed_ends_in_order(
         assert "worker_stopped" in program.output()
 
 
+@on_one_server
 async def test_what_a_handler_logs_names_its_event(tmp_path: Path, own_server: Server) -> None:
     """Without its having to say so."""
     (tmp_path / "handlers.py").write_text(textwrap.dedent(LOGGING))

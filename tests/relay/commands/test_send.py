@@ -15,7 +15,7 @@ from relay.contract.keys import is_event_type
 from relay.providers import PROVIDERS
 from tests.programs import gateway
 from tests.relay.commands.conftest import Relay
-from tests.servers import Server, free_port
+from tests.servers import NAMES, Server, free_port
 from tests.signing import SECRET
 
 V2_TYPES = {
@@ -64,6 +64,10 @@ V2_TYPES = {
 }
 
 
+# Of the server nothing is asked but what is in a stream.
+on_one_server = pytest.mark.parametrize("server", NAMES[:1], indirect=True)
+
+
 @contextmanager
 def answering(status: int, body: bytes) -> Iterator[str]:
     """Have a server that answers every POST in the same way."""
@@ -89,6 +93,7 @@ def answering(status: int, body: bytes) -> Iterator[str]:
 
 
 @pytest.mark.redis
+@on_one_server
 def test_events_are_stored(relay: Relay, server: Server, tmp_path: Path) -> None:
     """Every one gets an entry of its own, and the ids are told."""
     with gateway(tmp_path, server.url) as program:
@@ -109,6 +114,7 @@ def test_events_are_stored(relay: Relay, server: Server, tmp_path: Path) -> None
 
 
 @pytest.mark.redis
+@on_one_server
 @pytest.mark.parametrize("event_type", ["brand.new/type", "two words"])
 def test_any_type_will_do(relay: Relay, server: Server, tmp_path: Path, event_type: str) -> None:
     """A type without an example is sent all the same; one that names no stream is told."""
@@ -127,6 +133,7 @@ def test_any_type_will_do(relay: Relay, server: Server, tmp_path: Path, event_ty
 
 
 @pytest.mark.redis
+@on_one_server
 def test_a_wrong_secret_is_explained(relay: Relay, server: Server, tmp_path: Path) -> None:
     """The reason is told, and where the secret came from, but not the secret."""
     with gateway(tmp_path, server.url) as program:
