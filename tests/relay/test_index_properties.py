@@ -241,7 +241,6 @@ def past_faults(test: Check) -> Check:
     return test
 
 
-@settings(max_examples=200)
 @given(STEPS)
 @past_faults
 def test_the_index_keeps_its_promise(steps: list[Any]) -> None:
