@@ -1,6 +1,7 @@
 """Stores for tests: in memory, and real servers that are started once or for one test."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+import gc
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,20 @@ StartServer = Callable[..., Server]
 def pytest_configure(config: pytest.Config) -> None:
     """Have every test fail that logs a secret."""
     scanning.pytest_configure(config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Have the garbage collector pass over what is collected, which stays until the end.
+
+    It would look at thousands of tests again and again.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

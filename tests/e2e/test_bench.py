@@ -70,7 +70,7 @@ def test_a_quick_run_measures_and_leaves_nothing(tmp_path: Path, bench: str) -> 
 def test_a_run_that_is_told_to_end_again_and_again_leaves_no_process(tmp_path: Path) -> None:
     """Further signals, while the first is obeyed, leave nothing behind."""
     skip_unless_fit(tmp_path)
-    command = [sys.executable, "-m", "bench.ingress", "--only=A,D", "--patience=0"]
+    command = [sys.executable, "-m", "bench.ingress", "--only=A,D", "--patience=0", "--seconds=1"]
     places = [f"--directory={tmp_path / 'stores'}", f"--results={tmp_path / 'results'}"]
     running = subprocess.Popen([*command, *places], cwd=ROOT, stdout=subprocess.PIPE)
     try:
