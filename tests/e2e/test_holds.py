@@ -116,6 +116,7 @@ def test_workers_that_are_stopped_under_load_lose_nothing(tmp_path: Path) -> Non
     assert of_kind(lines, "end")[0]["handled"] > 0
 
 
+@alone
 def test_the_index_is_measured_against_plain_keys(tmp_path: Path) -> None:
     """In windows of two seconds, so that slices roll over."""
     _, verdicts, lines = run("index", tmp_path, "--only=small", "--shorter=20")
