@@ -28,6 +28,9 @@ TIMES = (
     ("consumers.order.reader", "BLOCK_SECONDS"),
     ("consumers.readers", "ORDER_BLOCK_SECONDS"),
     ("consumers.order.holdings", "LOOK_SECONDS"),
+    ("consumers.order.reader", "COMPARE_SECONDS"),
+    ("consumers.waiting.restore", "EVERY_SECONDS"),
+    ("consumers.waiting.restore", "LOOK_SECONDS"),
     ("relay.contract.connect", "BLOCK_MARGIN_SECONDS"),
 )
 
