@@ -341,6 +341,23 @@ async def test_what_is_left_at_the_end_is_drained_by_the_next(tmp_path: Path) ->
     assert endings(tmp_path) == []
 
 
+async def test_what_was_taken_over_counts_as_what_is_kept(tmp_path: Path) -> None:
+    """With more than its part a gateway keeps nothing new until enough of it is drained."""
+    store = Store()
+    async with spooling(tmp_path, store) as first:
+        store.is_away = True
+        await first.send(*[f"{n}" for n in range(10)])
+    async with spooling(tmp_path, store, max_bytes=3000) as second:
+        (before,) = await second.send("before")
+        store.is_away = False
+        await second.until_drained()
+        store.is_away = True
+        (after,) = await second.send("after")
+
+    assert isinstance(before, StoreUnavailable)
+    assert isinstance(after, Spooled)
+
+
 async def test_a_crash_between_append_and_removal_doubles_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
