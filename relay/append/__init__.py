@@ -273,10 +273,14 @@ class Appender:
     def _within_deadline(self, batch: list[Waiting]) -> list[Waiting]:
         if not batch or not self._is_late(batch[0]):  # and so nobody is
             return batch
+        left: list[Waiting] = []
         for waiting in batch:
+            # Asked once: the clock goes on meanwhile, and whoever is let go must have an answer.
             if self._is_late(waiting):
                 resolve(waiting, StoreUnavailable("no confirmation in time"))
-        return [waiting for waiting in batch if not self._is_late(waiting)]
+            else:
+                left.append(waiting)
+        return left
 
     async def _send(self, batch: list[Waiting]) -> list[_Settled]:
         """Make one script call per tag, all in one round trip, and read the verdicts."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 import pytest
@@ -198,6 +199,21 @@ async def test_without_a_store_the_deadline_answers() -> None:
     assert [type(result) for result in results] == [StoreUnavailable] * 5
     assert bench.appender.waiting == 0
     assert bench.heard.flushes == []
+
+
+async def test_whoever_is_sent_no_more_has_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also who becomes late while the others are looked at: the clock goes on meanwhile."""
+    bench = make_bench(fake_store(), limits=Limits(deadline_seconds=10))
+    loop = asyncio.get_running_loop()
+    event = pack(make_identified("evt_1"), KEYS)
+    batch = [Waiting(event, loop.create_future(), float(since)) for since in range(10)]
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "time", count(10, 0.4).__next__)
+        left = bench.appender._within_deadline(batch)
+
+    late = [waiting for waiting in batch if waiting not in left]
+    assert 0 < len(late) < 10
+    assert all(isinstance(waiting.answer.exception(), StoreUnavailable) for waiting in late)
 
 
 async def test_an_event_that_waits_is_stored_when_the_store_is_back() -> None:
