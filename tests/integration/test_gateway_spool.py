@@ -250,6 +250,7 @@ async def test_long_entries_are_looked_at_in_few(store: Redis) -> None:
     assert go_on in {b"(2-0", b"(3-0"}
 
 
+@pytest.mark.one_server("REPLICAOF is not allowed in cluster mode")
 async def test_what_is_found_counts_as_soon_as_replicas_have_it(
     replica_set: ReplicaSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -289,6 +290,7 @@ async def test_what_is_found_counts_as_soon_as_replicas_have_it(
     assert absent == set()
 
 
+@pytest.mark.one_server("REPLICAOF is not allowed in cluster mode")
 async def test_what_only_a_former_primary_has_is_not_found(
     store: Redis, replica_set: ReplicaSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:

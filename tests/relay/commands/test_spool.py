@@ -247,6 +247,19 @@ def test_drain_keeps_to_the_durability_of_the_gateway(
 
     assert unconfirmed.exit_code == 1
     assert "0 events drained, 1 left" in unconfirmed.stdout
-    assert "Redis does not take what is left: no confirmation in time; see" in unconfirmed.stdout
     assert done.exit_code == 0
     assert len(server.entries("relay:{unipile}:message.new")) == 1
+
+
+@pytest.mark.redis
+@pytest.mark.one_server("of a cluster each stream is held up by itself, and named")
+def test_drain_says_why_a_store_takes_nothing(
+    relay: Relay, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is wrong with the whole store is no stream's fault."""
+    monkeypatch.setattr(draining, "PATIENCE_SECONDS", 0.1)
+    let_go(leave(tmp_path, A))
+    words = ("spool", "drain", "--spool-dir", str(tmp_path), "--redis-url", server.url)
+    unconfirmed = relay(*words, RELAY_DURABILITY="replicated:1")
+
+    assert "Redis does not take what is left: no confirmation in time; see" in unconfirmed.stdout
