@@ -53,6 +53,8 @@ class Topology:
         # Who said last where the slots are.
         self._answered: Host | None = None
         self._looking: asyncio.Task[Exception | None] | None = None
+        # Clients of questions that are over.
+        self._closing: set[asyncio.Future[None]] = set()
         self._looked_at = float("-inf")
         self._is_doubted = False
 
@@ -140,6 +142,8 @@ class Topology:
         if self._looking is not None and not self._looking.done():
             self._looking.cancel()
             await asyncio.wait({self._looking})
+        if self._closing:
+            await asyncio.wait(self._closing)
         for client in self._clients.values():
             await client.aclose()
 
@@ -193,7 +197,11 @@ class Topology:
                 reply: list[Any] = await client.execute_command("CLUSTER", "SLOTS")
                 return reply
         finally:
-            await client.aclose()
+            # By itself: closing that is cut off would leave the connection open.
+            closing = asyncio.ensure_future(client.aclose())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+            await asyncio.wait({closing})
 
     def _read(self, asked: Host, reply: list[Any]) -> None:
         ranges = read_slots(reply, asked)

@@ -1,5 +1,6 @@
 """A cluster whose servers answer what a test says, and keep what they were sent."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -87,6 +88,10 @@ class Scripted:
         # Who does not say where the slots are.
         self.silent: set[Host] = set()
         self.looks: list[Host] = []
+        # Who was asked over a client that is closed again, and whether closing comes to its end.
+        self.closed: list[Host] = []
+        self.may_close = asyncio.Event()
+        self.may_close.set()
         self.client = ClusterRedis([A], self._make, self._make_asking)
 
     @property
@@ -124,4 +129,5 @@ class _Telling:
         ]
 
     async def aclose(self) -> None:
-        """Do nothing."""
+        await self._whole.may_close.wait()
+        self._whole.closed.append(self._host)

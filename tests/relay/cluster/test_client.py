@@ -257,6 +257,22 @@ async def test_a_slot_that_nobody_has_is_an_outage_of_its_keys_only() -> None:
     assert await send_command(made.client, "GET", HIGH) == "b"
 
 
+async def test_what_was_asked_over_is_closed_though_nobody_waits_any_more() -> None:
+    """A client that is given up in the middle of a look leaves no connection open."""
+    made = Scripted()
+    made.may_close.clear()
+    looking = asyncio.ensure_future(cluster.look(made.client))
+    await wait_until(lambda: made.looks == [A], description="it was asked")
+
+    looking.cancel()
+    ending = asyncio.ensure_future(made.client.aclose())
+    await asyncio.sleep(0)
+    made.may_close.set()
+    await ending
+
+    assert made.closed == [A]
+
+
 async def test_all_who_need_the_map_share_one_question() -> None:
     """A thousand events at the start are no thousand questions."""
     made = Scripted()
