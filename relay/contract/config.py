@@ -294,6 +294,8 @@ def _over(under: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
 
 def _is_reference(table: Mapping[str, Any]) -> bool:
     """Know where a secret is read from: a file that a variable names is not beside a variable."""
-    return table.keys() <= SecretReference.model_fields.keys() and all(
-        isinstance(value, str) for value in table.values()
+    # An empty table says nothing, and takes nothing away.
+    return bool(table) and (
+        table.keys() <= SecretReference.model_fields.keys()
+        and all(isinstance(value, str) for value in table.values())
     )

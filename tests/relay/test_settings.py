@@ -197,6 +197,13 @@ def test_the_environment_wins_over_the_file() -> None:
     assert settings.endpoints["unipile"].partitions == 2
 
 
+def test_an_empty_table_in_the_environment_takes_nothing_from_the_file() -> None:
+    """It says nothing of what the file says."""
+    settings = Settings.load({"RELAY_SPOOL": "{}"}, {"spool": {"max_bytes": 2**30 + 1}})
+
+    assert settings.spool.max_bytes == 2**30 + 1
+
+
 def test_options_win_over_the_environment() -> None:
     """What the command line says counts most."""
     environ = {"RELAY_PORT": "9001", "RELAY_REDIS__URL": "redis://env/0", "REDIS_URL": "redis://x"}
