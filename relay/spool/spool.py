@@ -173,9 +173,11 @@ class Spool:
         self.backlog.add(row.stream)
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Spooled] = loop.create_future()
+        # Ended by the disk alone: that a caller is gone says nothing about it.
         late = loop.call_later(DISK_SECONDS, self._late, answer)
-        answer.add_done_callback(lambda _: late.cancel())
-        own.writer.keep(row).add_done_callback(partial(self._kept, own, row, answer))
+        written = own.writer.keep(row)
+        written.add_done_callback(lambda _: late.cancel())
+        written.add_done_callback(partial(self._kept, own, row, answer))
         return answer
 
     async def read(self, file: OpenFile, read: Callable[[], list[Row]]) -> list[Row] | None:
@@ -226,12 +228,16 @@ class Spool:
         gone = set(file.gone)
         if file not in self.files or not (gone or tried):  # it was set aside meanwhile
             return
+        loop = asyncio.get_running_loop()
+        late = loop.call_later(DISK_SECONDS, self._condition.failed, TimeoutError())
         try:
             await file.writer.settle(tried=tried or (), gone=list(gone))
             oldest_at_ms = await self.in_thread(file.file.first_at_ms)
         except (sqlite3.Error, OSError) as error:
             self._failed(file, error)
             return
+        finally:
+            late.cancel()
         file.gone -= gone
         if file.events and oldest_at_ms is not None:
             file.oldest_at_ms = oldest_at_ms

@@ -1,5 +1,6 @@
 """A spool whose disk is full or hangs: refused as the store did, nothing lost, and it goes on."""
 
+import asyncio
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -102,6 +103,33 @@ async def test_a_disk_that_hangs_holds_no_delivery(
     assert store.ids() == ["1", "3"]
 
 
+async def test_a_disk_that_hangs_is_seen_though_no_sender_waits_so_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the memory would fill with what nobody waits for any more."""
+    store, write, goes_on = Store(), SpoolFile.write, threading.Event()
+
+    def write_late(file: SpoolFile, changes: Changes) -> None:
+        """Say nothing for as long as the test wants."""
+        goes_on.wait(20)
+        write(file, changes)
+
+    monkeypatch.setattr(spool_module, "DISK_SECONDS", 0.05)
+    async with spooling(tmp_path, store) as bench:
+        store.is_away = True
+        monkeypatch.setattr(SpoolFile, "write", write_late)
+        sending = asyncio.create_task(bench.send("1"))
+        await wait_until(lambda: bench.spool.events == 1, description="it is on its way")
+        sending.cancel()
+        await wait_until(lambda: not bench.spool.is_writable, description="it hangs")
+        monkeypatch.setattr(spool_module, "DISK_SECONDS", 20.0)
+        (next_one,) = await bench.send("2")
+        goes_on.set()
+
+    assert sending.cancelled()
+    assert isinstance(next_one, StoreUnavailable)
+
+
 async def test_a_disk_that_hangs_while_it_is_drained_holds_no_delivery(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,6 +143,7 @@ async def test_a_disk_that_hangs_while_it_is_drained_holds_no_delivery(
         write(file, changes)
 
     monkeypatch.setattr(spooling_module, "TURN_SECONDS", 0.05)
+    monkeypatch.setattr(spool_module, "DISK_SECONDS", 0.05)
     monkeypatch.setattr(breaker, "PROBE_SECONDS", 0.02)
     first = Bench(tmp_path, store)
     await first.spooling.start()
@@ -128,10 +157,12 @@ async def test_a_disk_that_hangs_while_it_is_drained_holds_no_delivery(
         (late,) = await bench.send("2")
         monkeypatch.setattr(spooling_module, "TURN_SECONDS", 20.0)
         (next_one,) = await bench.send("3")
+        await wait_until(lambda: not bench.spool.is_writable, description="it is said")
         goes_on.set()
         await wait_until(lambda: store.ids() == ["1", "2"], description="they go their way")
         (stored,) = await bench.send("4")
 
     assert [type(late), type(next_one)] == [StoreUnavailable, StoreUnavailable]
     assert stored == Appended("1-1")
+    assert bench.heard.failures == ["disk"]
     assert store.ids() == ["1", "2", "4"]
