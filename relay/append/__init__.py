@@ -131,6 +131,11 @@ class Appender:
             self._start(loop, waiting)
         return waiting.answer
 
+    @property
+    def deadline_seconds(self) -> float:
+        """How long an event waits for the store before it is answered without it."""
+        return self._limits.deadline_seconds
+
     async def probe(self) -> None:
         """Run the script on no event, to see whether the store would let it.
 

@@ -55,6 +55,10 @@ class Backlog:
         """The streams whose newcomers wait in line."""
         return list(self._lines)
 
+    def has_line(self, stream: Stream) -> bool:
+        """Say whether a stream's newcomers wait in line."""
+        return stream in self._lines
+
     def form_lines(self, but: Iterable[Stream]) -> None:
         """Have the newcomers of every stream wait in line from now on.
 

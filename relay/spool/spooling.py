@@ -25,8 +25,11 @@ from relay.spool.spool import NotSpooled, Spool
 # rate or a cap that the operator has set is meant to be felt.
 KEPT_INSTEAD = (StoreUnavailable, StoreFull, Overloaded)
 TEND_SECONDS = 3.0
-# The last round of a stream ends within it, unless the disk hangs.
-TURN_SECONDS = 5.0
+# So long newcomers wait for the last of their stream, and for the round that is under way then;
+# what takes longer, as many long events do, is waited for on the disk.
+LINE_SECONDS = 0.5
+# Beside the store's deadline. That round ends within it, unless the disk hangs.
+TURN_SECONDS = 3.0
 # At the end, for what is left; more is drained by whoever comes.
 LAST_TRY_SECONDS = 1.0
 
@@ -57,6 +60,7 @@ class Spooling:
         self._work = asyncio.Event()
         self._drained = asyncio.Event()
         self._is_told = False
+        self._lined_up_at = 0.0
         # The disk keeps those who wait in line. More would only fill the memory.
         self._line_hangs = False
 
@@ -124,17 +128,21 @@ class Spooling:
     async def _step(self) -> int:
         """Send some of what there is, if the store answers, and say how much went."""
         breaker = self._breaker
-        if breaker.is_open and not await self._store_answers():
-            return 0
+        if breaker.is_open:
+            # Those of the step before: the store may have failed since, and is away for long.
+            self._dissolve_lines(to_store=False)
+            if not await self._store_answers():
+                return 0
         if not breaker.is_open and self._drain.sendable <= ROUND_EVENTS:
-            self._backlog.form_lines(self._drain.held_up.streams)
+            self._form_lines()
         trips, moved = breaker.trips, 0
         try:
             moved = await self._drain.round()
         finally:
             if breaker.trips == trips:
                 breaker.close()
-            self._dissolve_lines(to_store=not breaker.is_open, all_of_them=not moved)
+            all_of_them = not moved or _now() - self._lined_up_at > LINE_SECONDS
+            self._dissolve_lines(to_store=not breaker.is_open, all_of_them=all_of_them)
         self._say_if_drained()
         return moved
 
@@ -155,7 +163,7 @@ class Spooling:
 
     async def _behind(self, identified: IdentifiedEvent) -> Appended | Duplicate | Spooled:
         """Send an event behind those of its stream that are on the disk."""
-        if self._line_hangs:
+        if self._line_hangs and self._backlog.has_line(stream_of(identified)):
             raise StoreUnavailable("away")
         turn = self._backlog.join(identified)
         if turn is None:
@@ -171,9 +179,11 @@ class Spooling:
     async def _in_time(self, turn: asyncio.Future[Result]) -> Result:
         """Wait for one's turn, not for ever; the event goes its way all the same."""
         try:
-            async with asyncio.timeout(TURN_SECONDS):
+            async with asyncio.timeout(TURN_SECONDS + self._appender.deadline_seconds):
                 return await turn
         except TimeoutError:
+            if not turn.cancelled():  # it came at the last moment
+                return turn.result()
             self._line_hangs = True
             raise StoreUnavailable("away") from None
 
@@ -200,6 +210,11 @@ class Spooling:
         self._work.set()
         return kept
 
+    def _form_lines(self) -> None:
+        if not self._backlog.lines:
+            self._lined_up_at = _now()
+        self._backlog.form_lines(self._drain.held_up.streams)
+
     def _dissolve_lines(self, *, to_store: bool, all_of_them: bool = True) -> None:
         """Let those go who waited for the last of their stream, in the order in which they came."""
         self._line_hangs = False
@@ -223,6 +238,10 @@ class Spooling:
         if self._is_told and not self._spool.events:
             self._is_told = False
             _log.info("spool_drained")
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _tell_turn(turn: asyncio.Future[Result], result: Result) -> None:

@@ -13,6 +13,7 @@ from relay.contract import duties
 from relay.contract.errors import StoreFull, StoreUnavailable, TryLater
 from relay.contract.event import Appended, Duplicate, IdentifiedEvent, Spooled
 from relay.spool import breaker, drain, held_up
+from relay.spool import spooling as spooling_module
 from relay.spool.file import Changes, SpoolFile
 from relay.spool.row import Row, stream_of
 from tests.relay.spool.parts import A, B, Bench, Store, crashing, spooling
@@ -210,3 +211,79 @@ async def test_a_server_of_several_holds_up_its_own_streams_only(
     assert [type(each) for each in kept] == [Spooled, Spooled]
     assert waiting == []
     assert store.ids(A) == [f"a{number}" for number in range(8)]
+
+
+async def test_who_waits_in_line_while_much_is_left_is_waited_for_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last events may be long ones, that go in many rounds."""
+    monkeypatch.setattr(drain, "ROUND_BYTES", 1)
+    monkeypatch.setattr(spooling_module, "LINE_SECONDS", -1.0)
+    store = Store()
+    await leave(tmp_path, store, "1", "2", "3")
+    store.held = []
+    async with spooling(tmp_path, store) as bench:
+        await wait_until(lambda: bool(store.held), description="the first is on its way")
+        sending = asyncio.create_task(bench.send("4"))
+        await asyncio.sleep(0)
+        store.let_go()
+        (kept,) = await sending
+        await bench.until_drained()
+
+    assert kept == Spooled()
+    assert store.ids() == ["1", "2", "3", "4"]
+
+
+async def test_who_waits_in_line_when_the_store_fails_is_kept_at_once(tmp_path: Path) -> None:
+    """Also where it fails between two rounds: the next one is not before it is back."""
+    store = Store()
+    bench = Bench(tmp_path, store)
+    await bench.spool.start()
+    bench.spooling.failed(store.give_up)
+    await bench.send("1")
+    bench.spooling._breaker.close()
+    bench.spool.backlog.form_lines(())
+    sending = asyncio.create_task(bench.send("2"))
+    await wait_until(lambda: bool(bench.spool.backlog._lines[A]), description="it waits in line")
+    store.is_away = True
+    bench.spooling.failed(store.give_up)
+    await bench.spooling._step()
+    (kept,) = await sending
+    await bench.spooling.stop()
+
+    assert kept == Spooled()
+
+
+async def test_a_line_that_is_held_up_holds_up_its_own_stream(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another's events go to the disk, which is well."""
+    monkeypatch.setattr(spooling_module, "TURN_SECONDS", 0.05)
+    store = Store()
+    await leave(tmp_path, store, "1")
+    store.held = []
+    async with spooling(tmp_path, store) as bench:
+        await wait_until(lambda: bool(store.held), description="it is on its way")
+        (late,) = await bench.send("2")
+        bench.spooling.failed(store.give_up)
+        (same,) = await bench.send("3")
+        (another,) = await bench.send("4", stream=B)
+        store.let_go()
+        await bench.until_drained()
+
+    assert [type(late), type(same)] == [StoreUnavailable, StoreUnavailable]
+    assert another == Spooled()
+
+
+async def test_a_turn_that_comes_at_the_last_moment_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its event is on its way, and whoever waits is told what becomes of it."""
+    monkeypatch.setattr(spooling_module, "TURN_SECONDS", -1.0)
+    bench, loop = Bench(tmp_path, Store()), asyncio.get_running_loop()
+    turn, result = loop.create_future(), loop.create_future()
+    waiting = asyncio.create_task(bench.spooling._in_time(turn))
+    # After it has begun to wait, and before it is told that its time is over.
+    loop.call_soon(turn.set_result, result)
+
+    assert await waiting is result
