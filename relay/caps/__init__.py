@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from relay.append import StreamLimits
 from relay.append.drop import drop_to
 from relay.caps.report import CapReport
-from relay.caps.sizes import SHORTEST_SECONDS, Sizes
+from relay.caps.sizes import SHORTEST_SECONDS, Sizes, server_of
 from relay.contract.caps import MAX_STREAMS, PRESSED_RATIO, Cap, Caps, store_bytes_of
 from relay.contract.cluster import is_cluster, known_nodes
 from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError, text_of, word_of
@@ -137,13 +137,24 @@ class StreamCaps(StreamLimits):
             if self._sizes.of(stream).size_bytes >= cap_bytes
         }
         self._close({each for each in full if self._cap(each).on_full == "reject"})
-        for stream in sorted(full.keys() - self._closed):
-            await self._drop(stream, int((1 - DROP_PART) * full[stream]))
+        await self._drop_from({each: full[each] for each in full.keys() - self._closed})
         for stream, cap_bytes in bounded:
             if stream not in full:
                 self._hurry(self._sizes.of(stream).seconds_left(cap_bytes, growth))
 
-    async def _drop(self, stream: Stream, keep_bytes: int) -> None:
+    async def _drop_from(self, full: dict[Stream, int]) -> None:
+        """Drop the oldest entries of streams that are at their caps."""
+        away: set[Redis | None] = set()
+        for stream, cap_bytes in sorted(full.items()):
+            server = server_of(self._redis, stream.key)
+            # Each of its streams would be waited for as long as the first.
+            if server in away:
+                continue
+            if not await self._drop(stream, int((1 - DROP_PART) * cap_bytes)):
+                away.add(server)
+
+    async def _drop(self, stream: Stream, keep_bytes: int) -> bool:
+        """Drop from one, and tell whether its server has answered."""
         try:
             dropped = await drop_to(self._redis, stream, keep_bytes)
         except ResponseError as error:
@@ -152,8 +163,10 @@ class StreamCaps(StreamLimits):
         except UNKNOWN_OUTCOME:
             if not is_cluster(self._redis):
                 raise
+            return False
         else:
             self.report.dropped(stream.tag, dropped)
+        return True
 
     def _hurry(self, seconds: float) -> None:
         """Look again as soon as that."""
@@ -164,20 +177,30 @@ class StreamCaps(StreamLimits):
         if self._listed_at is not None and now < self._listed_at + RELIST_SECONDS:
             return
         self._listed_at = now
-        found = []
+        found: list[Stream] = []
+        away: set[Redis | None] = set()
+        unheard: set[str] = set()
         for tag in self._tags:
+            key = self._keys.streams(tag)
+            server = server_of(self._redis, key)
+            if server in away:
+                unheard.add(tag)
+                continue
             try:
-                names = await self._redis.hkeys(self._keys.streams(tag))
+                names = await self._redis.hkeys(key)
             except ResponseError as error:
                 self._warn_once(f"the streams of {tag} cannot be listed: {word_of(error)}")
                 continue
             except UNKNOWN_OUTCOME:
                 if not is_cluster(self._redis):
                     raise
-                found += [stream for stream in self._streams if stream.tag == tag]
+                away.add(server)
+                unheard.add(tag)
                 continue
             types = {UNIDENTIFIED, *map(text_of, names)}
             found += [Stream(tag, each, self._keys.stream(tag, each)) for each in sorted(types)]
+        # Of those on a server that is away nothing new is known.
+        found += [stream for stream in self._streams if stream.tag in unheard]
         self._streams = found
         self._sizes.keep(found)
 

@@ -89,7 +89,7 @@ class Sizes:
         """
         by_server: defaultdict[Redis | None, list[Stream]] = defaultdict(list)
         for stream in streams:
-            by_server[_server_of(redis, stream)].append(stream)
+            by_server[server_of(redis, stream.key)].append(stream)
         steps = (self._measure(redis, some, now) for some in by_server.values())
         for problem in await asyncio.gather(*steps, return_exceptions=True):
             is_away = isinstance(problem, UNKNOWN_OUTCOME) and is_cluster(redis)
@@ -109,8 +109,9 @@ class Sizes:
                 self.of(stream).learn(int(reply or 0), now)
 
 
-def _server_of(redis: Redis, stream: Stream) -> Redis | None:
+def server_of(redis: Redis, key: str) -> Redis | None:
+    """Give the client of the server that has a key; none where nobody says who has it."""
     try:
-        return at(redis, stream.key)
+        return at(redis, key)
     except ClusterUnknown:
         return None
