@@ -199,7 +199,12 @@ class Settler:
         pipeline = self._us.redis.pipeline(transaction=bool(books))
         for command in [*acks, *books]:
             pipeline.execute_command(*command)
-        _judge(await pipeline.execute(raise_on_error=False))
+        try:
+            replies = await pipeline.execute(raise_on_error=False)
+        except ResponseError as refusal:
+            # Of a transaction as a whole. Were it raised, the batch would keep its places for ever.
+            replies = [refusal]
+        _judge(replies)
 
     def _acks_of(self, batch: Acks) -> list[Command]:
         acks, books = self._sorted_out(batch)

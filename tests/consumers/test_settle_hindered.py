@@ -266,3 +266,17 @@ async def test_a_refused_acknowledgement_is_sent_again(
 
     assert refused == [True]
     assert await pending(scene.store) == {}
+
+
+async def test_acknowledgements_that_are_refused_as_one_keep_no_places(scene: Scene) -> None:
+    """As where a single one is refused: it is said, and what comes later is sent."""
+    entry = scene.with_history(1, "ValueError: first")
+    await scene.store.execute_command("ACL", "SETUSER", "default", "-hdel")
+    try:
+        with capture_logs() as logs:
+            await scene.settler._send_acks_of_tag([(entry, scene.room)])
+    finally:
+        await scene.store.execute_command("ACL", "SETUSER", "default", "+@all")
+
+    assert [line["event"] for line in logs] == ["ack_refused"]
+    assert len(await pending(scene.store)) == 1
