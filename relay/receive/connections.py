@@ -71,6 +71,11 @@ class Connection(web.RequestHandler):
         # Not asked what it is: that of uvloop says no to every class of asyncio's.
         self._kept_transport = cast("asyncio.Transport", transport)
 
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for a request of which nothing is to be answered yet."""
+        return self._waiter is not None and not self._waiter.done()
+
     def end(self) -> None:
         """End it at once, whatever is still to be sent."""
         if self._kept_transport is not None:
@@ -237,6 +242,10 @@ class Connections(web.Server):
         """Close a quiet one, but answer the request first that may have come this very moment."""
         self._ingress.quiet[handler] = self._ingress.quiet.pop(handler)  # behind those that stay
         self._leaving.add(handler)
+        if isinstance(handler, Connection) and handler.waits:
+            # At once: what comes after `close` is not read, and would be reset with the connection.
+            self._end_if_quiet(handler)
+            return
         handler.close()
         asyncio.get_running_loop().call_later(PART_SECONDS, self._end_if_quiet, handler)
 

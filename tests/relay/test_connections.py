@@ -203,6 +203,21 @@ async def test_a_request_that_has_just_come_is_answered_before_its_connection_en
     assert ended
 
 
+async def test_a_connection_on_which_nothing_came_ends_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While it was about to end, a request on it would be thrown away unread."""
+    monkeypatch.setattr("relay.receive.connections.PART_SECONDS", 60.0)
+    async with place() as here:
+        sender = await here.connect()
+        assert await sender.get()
+        await wait_until(lambda: bool(here.ingress.quiet), description="it is quiet")
+        here.connections.close_quiet()
+        ended = await sender.ended()
+
+    assert ended
+
+
 async def test_one_that_waits_for_its_answer_makes_no_room() -> None:
     """Where all have a request under way a newcomer waits in the backlog, and is served then."""
     async with place(limit=2) as here:
