@@ -213,7 +213,8 @@ async def test_a_connection_on_which_nothing_came_ends_at_once(
         assert await sender.get()
         await wait_until(lambda: bool(here.ingress.quiet), description="it is quiet")
         here.connections.close_quiet()
-        ended = await sender.ended()
+        async with asyncio.timeout(10):
+            ended = await sender.ended()
 
     assert ended
 
