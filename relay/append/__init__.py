@@ -234,6 +234,10 @@ class Appender:
         try:
             while self._queue:
                 await self._flush(self._queue.next_batch())
+        except BaseException:
+            # Nobody else knows of them any more, not even the timer.
+            _resolve_all(self._in_flight, StoreUnavailable("broken off"))
+            raise
         finally:
             self._flusher = None
             self._in_flight = []

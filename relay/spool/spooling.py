@@ -5,6 +5,7 @@ while the store is asked now and then; what is there goes to the store first, in
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -28,8 +29,9 @@ TEND_SECONDS = 3.0
 # So long newcomers wait for the last of their stream, and for the round that is under way then;
 # what takes longer, as many long events do, is waited for on the disk.
 LINE_SECONDS = 0.5
-# Beside the store's deadline. That round ends within it, unless the disk hangs.
-TURN_SECONDS = 3.0
+# A delivery has as long as it may wait for the store, and so much more for the disk: were each wait
+# bounded for itself, they would add up to more than its sender waits.
+DISK_MORE_SECONDS = 1.0
 # At the end, for what is left; more is drained by whoever comes.
 LAST_TRY_SECONDS = 1.0
 
@@ -71,12 +73,13 @@ class Spooling:
             StoreUnavailable, StoreFull, Overloaded: The store does not take it, nor does the disk.
             TryLater: It is not to be taken, by the operator's own wish.
         """
+        since = time.monotonic()
         if self._breaker.is_open or stream_of(identified) in self._backlog:
-            return await self._behind(identified)
+            return await self._behind(identified, since)
         try:
             return await self._appender.append(identified)
         except KEPT_INSTEAD as error:
-            return await self._instead(identified, error)
+            return await self._instead(identified, error, since)
 
     @property
     def takes_events(self) -> bool:
@@ -161,34 +164,40 @@ class Spooling:
             if self._spool.events:
                 self._work.set()
 
-    async def _behind(self, identified: IdentifiedEvent) -> Appended | Duplicate | Spooled:
+    async def _behind(
+        self, identified: IdentifiedEvent, since: float
+    ) -> Appended | Duplicate | Spooled:
         """Send an event behind those of its stream that are on the disk."""
         if self._line_hangs and self._backlog.has_line(stream_of(identified)):
             raise StoreUnavailable("away")
         turn = self._backlog.join(identified)
         if turn is None:
-            return await self._instead(identified, StoreUnavailable("away"), tried=False)
-        result = await self._in_time(turn)
+            return await self._instead(identified, StoreUnavailable("away"), since, tried=False)
         try:
-            return await result
+            return await self._in_turn(turn, since)
         except NotSpooled:
             raise StoreUnavailable("away") from None
         except KEPT_INSTEAD as error:
-            return await self._instead(identified, error)
+            return await self._instead(identified, error, since)
 
-    async def _in_time(self, turn: asyncio.Future[Result]) -> Result:
-        """Wait for one's turn, not for ever; the event goes its way all the same."""
+    async def _in_turn(
+        self, turn: asyncio.Future[Result], since: float
+    ) -> Appended | Duplicate | Spooled:
+        """Wait for one's turn and what comes of it, in time; the event goes its way all the same.
+
+        Raises:
+            NotSpooled: That was not in time, or the disk has refused it.
+        """
         try:
-            async with asyncio.timeout(TURN_SECONDS + self._appender.deadline_seconds):
-                return await turn
+            async with self._in_time(since):
+                return await (await turn)
         except TimeoutError:
-            if not turn.cancelled():  # it came at the last moment
-                return turn.result()
-            self._line_hangs = True
-            raise StoreUnavailable("away") from None
+            # A turn that was given says that the line goes on, and nobody would say so again.
+            self._line_hangs = self._line_hangs or turn.cancelled()
+            raise NotSpooled from None
 
     async def _instead(
-        self, identified: IdentifiedEvent, error: TryLater, *, tried: bool = True
+        self, identified: IdentifiedEvent, error: TryLater, since: float, *, tried: bool = True
     ) -> Spooled:
         """Keep an event on the disk, or raise why it should have been kept."""
         if type(error) not in KEPT_INSTEAD:
@@ -196,9 +205,20 @@ class Spooling:
         try:
             # What a store without room refused is not there.
             tried = tried and isinstance(error, StoreUnavailable)
-            return await self._keep(identified, tried=tried, reason=error.reason)
-        except NotSpooled:
+            kept = self._keep(identified, tried=tried, reason=error.reason)
+            async with self._in_time(since):
+                return await kept
+        except (NotSpooled, TimeoutError):
             raise error from None
+
+    def _in_time(self, since: float) -> asyncio.Timeout:
+        """Give a block that ends while the sender of a delivery still waits.
+
+        Args:
+            since: When it came, on the monotonic clock.
+        """
+        left = since + self._appender.deadline_seconds + DISK_MORE_SECONDS - time.monotonic()
+        return asyncio.timeout(left)
 
     def _keep(
         self, identified: IdentifiedEvent, *, tried: bool, reason: str
@@ -229,7 +249,8 @@ class Spooling:
             if to_store:
                 return self._appender.append(identified)
             return self._keep(identified, tried=False, reason=StoreUnavailable.reason)
-        except (TryLater, NotSpooled) as error:
+        except (TryLater, NotSpooled, ValueError) as error:
+            # Also what cannot be written down: all behind it in its line must still be told.
             refused: asyncio.Future[Spooled] = asyncio.get_running_loop().create_future()
             refused.set_exception(error)
             return refused

@@ -216,6 +216,22 @@ async def test_whoever_is_sent_no_more_has_an_answer(monkeypatch: pytest.MonkeyP
     assert all(isinstance(waiting.answer.exception(), StoreUnavailable) for waiting in late)
 
 
+async def test_a_flush_that_breaks_off_leaves_nobody_without_an_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever it was: those in it are told, and the next event goes its way."""
+    bench = make_bench(fake_store(), limits=Limits(deadline_seconds=0.2))
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.appender, "_still_waiting", lambda: 1 / 0)
+        async with asyncio.timeout(5):
+            results = await bench.append(make_identified("evt_1"), make_identified("evt_2"))
+    (stored,) = await bench.append(make_identified("evt_3"))
+
+    assert [type(result) for result in results] == [StoreUnavailable] * 2
+    assert isinstance(stored, Appended)
+
+
 async def test_an_event_that_waits_is_stored_when_the_store_is_back() -> None:
     """A blip shorter than the deadline costs the sender no retry."""
     server = FakeServer()

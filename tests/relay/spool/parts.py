@@ -29,7 +29,7 @@ def event(event_id: str, stream: Stream = A, **fields: Any) -> IdentifiedEvent:
 class Store:
     """Takes events as the appender does, unless it is away, full, or refuses a stream."""
 
-    deadline_seconds = 0.0
+    deadline_seconds = 20.0
 
     def __init__(self) -> None:
         self.entries: dict[Stream, list[str]] = {}

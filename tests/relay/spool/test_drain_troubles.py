@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from relay.spool import breaker, drain, held_up
 from relay.spool import spooling as spooling_module
 from relay.spool.file import Changes, SpoolFile
 from relay.spool.row import Row, stream_of
+from relay.spool.spool import NotSpooled
 from tests.relay.spool.parts import A, B, Bench, Store, crashing, spooling
 from tests.waiting import wait_until
 
@@ -258,13 +260,15 @@ async def test_a_line_that_is_held_up_holds_up_its_own_stream(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another's events go to the disk, which is well."""
-    monkeypatch.setattr(spooling_module, "TURN_SECONDS", 0.05)
+    monkeypatch.setattr(spooling_module, "DISK_MORE_SECONDS", 0.05)
     store = Store()
     await leave(tmp_path, store, "1")
     store.held = []
     async with spooling(tmp_path, store) as bench:
         await wait_until(lambda: bool(store.held), description="it is on its way")
+        store.deadline_seconds = 0.0
         (late,) = await bench.send("2")
+        store.deadline_seconds = 20.0
         bench.spooling.failed(store.give_up)
         (same,) = await bench.send("3")
         (another,) = await bench.send("4", stream=B)
@@ -275,15 +279,15 @@ async def test_a_line_that_is_held_up_holds_up_its_own_stream(
     assert another == Spooled()
 
 
-async def test_a_turn_that_comes_at_the_last_moment_is_taken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its event is on its way, and whoever waits is told what becomes of it."""
-    monkeypatch.setattr(spooling_module, "TURN_SECONDS", -1.0)
+async def test_a_turn_that_comes_at_the_last_moment_is_none_that_hangs(tmp_path: Path) -> None:
+    """Its event is on its way, though its sender has waited long enough."""
     bench, loop = Bench(tmp_path, Store()), asyncio.get_running_loop()
     turn, result = loop.create_future(), loop.create_future()
-    waiting = asyncio.create_task(bench.spooling._in_time(turn))
+    waiting = asyncio.create_task(bench.spooling._in_turn(turn, time.monotonic() - 60))
     # After it has begun to wait, and before it is told that its time is over.
     loop.call_soon(turn.set_result, result)
 
-    assert await waiting is result
+    with pytest.raises(NotSpooled):
+        await waiting
+    assert not turn.cancelled()
+    assert not bench.spooling._line_hangs

@@ -142,7 +142,7 @@ async def test_a_disk_that_hangs_while_it_is_drained_holds_no_delivery(
             goes_on.wait(20)
         write(file, changes)
 
-    monkeypatch.setattr(spooling_module, "TURN_SECONDS", 0.05)
+    monkeypatch.setattr(spooling_module, "DISK_MORE_SECONDS", 0.05)
     monkeypatch.setattr(spool_module, "DISK_SECONDS", 0.05)
     monkeypatch.setattr(breaker, "PROBE_SECONDS", 0.02)
     first = Bench(tmp_path, store)
@@ -154,8 +154,9 @@ async def test_a_disk_that_hangs_while_it_is_drained_holds_no_delivery(
     monkeypatch.setattr(SpoolFile, "write", write_late)
     async with spooling(tmp_path, store) as bench:
         await wait_until(lambda: A in bench.spool.backlog.lines, description="a line was formed")
+        store.deadline_seconds = 0.0
         (late,) = await bench.send("2")
-        monkeypatch.setattr(spooling_module, "TURN_SECONDS", 20.0)
+        store.deadline_seconds = 20.0
         (next_one,) = await bench.send("3")
         await wait_until(lambda: not bench.spool.is_writable, description="it is said")
         goes_on.set()
