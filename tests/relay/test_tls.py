@@ -11,10 +11,15 @@ from redis.exceptions import ResponseError
 
 from relay.commands.check.look import look
 from relay.contract.address import Host
+from relay.contract.cluster import nodes
 from relay.contract.connect import connect
 from relay.contract.connect_sync import connect_sync
+from relay.contract.event import Appended
 from relay.contract.explain import explain
 from tests.certificates import Authority, Certificate
+from tests.conftest import StartServer
+from tests.making import make_identified
+from tests.relay.appending import KEYS, make_bench
 from tests.sentinels import SERVICE, SentinelProcess, Watch
 from tests.servers import Server, find_binary, free_port
 from tests.waiting import wait_until
@@ -191,3 +196,33 @@ async def test_sentinels_are_asked_over_encrypted_connections_too(
         of_thread.close()
         await client.aclose()
         sentinel.stop()
+
+
+async def test_a_cluster_is_followed_over_encrypted_connections(
+    encrypted: Encrypted, start_server: StartServer
+) -> None:
+    """Also where its servers say that the keys are: an event is stored, and both kinds see it."""
+    both, port = encrypted.authority.sign("node", "IP:127.0.0.1"), free_port()
+    options = {
+        "tls-port": str(port),
+        "tls-cluster": "yes",  # else servers name each other by their open ports
+        "tls-cert-file": str(both.certificate),
+        "tls-key-file": str(both.key),
+        "tls-ca-cert-file": str(encrypted.authority.certificate),
+    }
+    start_server("redis-cluster", "none", options)
+    url = f"rediss+cluster://127.0.0.1:{port}?{urlencode(encrypted.options)}"
+    client, of_thread = connect(url, role="test"), connect_sync(url, timeout_seconds=2.0)
+    bench = make_bench(client)
+    try:
+        (stored,) = await bench.append(make_identified("evt_1"))
+        places = [str((await node.client_info())["laddr"]) for node in nodes(client)]
+        seen = of_thread.xlen(KEYS.stream("unipile", "message.new"))
+    finally:
+        of_thread.close()
+        await bench.appender.stop()
+        await client.aclose()
+
+    assert isinstance(stored, Appended)
+    assert places == [f"127.0.0.1:{port}"]
+    assert seen == 1
