@@ -72,6 +72,15 @@ async def until_linked(replica: Server) -> None:
     await wait_until(is_linked, deadline_seconds=20, description="the replica follows")
 
 
+async def until_counted(primary: Server, count: int) -> None:
+    """Wait until a primary says of so many replicas that they are in step: later than they do."""
+
+    async def are_counted() -> bool:
+        return await asyncio.to_thread(_online, primary) == count
+
+    await wait_until(are_counted, deadline_seconds=20, description="the primary counts replicas")
+
+
 @asynccontextmanager
 async def replicated(
     start: Callable[[str], Server], name: str, *, count: int = 1
@@ -91,6 +100,7 @@ async def replicated(
         try:
             for replica in replicas:
                 await follow(replica, link.port)
+            await until_counted(primary, count)
             yield made
         finally:
             # Asked to stop, a primary would wait for replicas that are cut off.
@@ -107,6 +117,13 @@ def _follow(replica: Server, port: int) -> None:
 def _promote(replica: Server) -> None:
     with replica.client() as client:
         client.replicaof("NO", "ONE")
+
+
+def _online(primary: Server) -> int:
+    with primary.client() as client:
+        facts = client.info("replication")
+    each = [facts.get(f"slave{number}", {}) for number in range(int(facts["connected_slaves"]))]
+    return sum(replica.get("state") == "online" for replica in each)
 
 
 def _link_of(replica: Server) -> str:
