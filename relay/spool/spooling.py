@@ -144,7 +144,7 @@ class Spooling:
         finally:
             if breaker.trips == trips:
                 breaker.close()
-            all_of_them = not moved or _now() - self._lined_up_at > LINE_SECONDS
+            all_of_them = not moved or time.monotonic() - self._lined_up_at > LINE_SECONDS
             self._dissolve_lines(to_store=not breaker.is_open, all_of_them=all_of_them)
         self._say_if_drained()
         return moved
@@ -232,7 +232,7 @@ class Spooling:
 
     def _form_lines(self) -> None:
         if not self._backlog.lines:
-            self._lined_up_at = _now()
+            self._lined_up_at = time.monotonic()
         self._backlog.form_lines(self._drain.held_up.streams)
 
     def _dissolve_lines(self, *, to_store: bool, all_of_them: bool = True) -> None:
@@ -259,10 +259,6 @@ class Spooling:
         if self._is_told and not self._spool.events:
             self._is_told = False
             _log.info("spool_drained")
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
 
 
 def _tell_turn(turn: asyncio.Future[Result], result: Result) -> None:

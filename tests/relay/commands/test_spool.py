@@ -234,16 +234,21 @@ def test_check_doubts_a_place_that_a_restart_empties(
     assert "is on tmpfs" in found
 
 
+def drain_of_one(path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    """Leave one event, and give the words that drain it without much patience."""
+    monkeypatch.setattr(draining, "PATIENCE_SECONDS", 0.1)
+    let_go(leave(path, A))
+    return "spool", "drain", "--spool-dir", str(path), "--redis-url", server.url
+
+
 @pytest.mark.redis
 def test_drain_keeps_to_the_durability_of_the_gateway(
     relay: Relay, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What too few replicas have is not confirmed, and stays where it is."""
-    monkeypatch.setattr(draining, "PATIENCE_SECONDS", 0.1)
-    let_go(leave(tmp_path, A))
-    words = ("spool", "drain", "--spool-dir", str(tmp_path), "--redis-url", server.url)
-    unconfirmed = relay(*words, RELAY_DURABILITY="replicated:1")
-    done = relay(*words)
+    drain = drain_of_one(tmp_path, server, monkeypatch)
+    unconfirmed = relay(*drain, RELAY_DURABILITY="replicated:1")
+    done = relay(*drain)
 
     assert unconfirmed.exit_code == 1
     assert "0 events drained, 1 left" in unconfirmed.stdout
@@ -257,9 +262,7 @@ def test_drain_says_why_a_store_takes_nothing(
     relay: Relay, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is wrong with the whole store is no stream's fault."""
-    monkeypatch.setattr(draining, "PATIENCE_SECONDS", 0.1)
-    let_go(leave(tmp_path, A))
-    words = ("spool", "drain", "--spool-dir", str(tmp_path), "--redis-url", server.url)
-    unconfirmed = relay(*words, RELAY_DURABILITY="replicated:1")
+    drain = drain_of_one(tmp_path, server, monkeypatch)
+    unconfirmed = relay(*drain, RELAY_DURABILITY="replicated:1")
 
     assert "Redis does not take what is left: no confirmation in time; see" in unconfirmed.stdout

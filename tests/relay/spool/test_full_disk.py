@@ -3,7 +3,7 @@
 import asyncio
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -70,23 +70,28 @@ async def test_a_full_disk_refuses_and_what_it_has_goes_in(
     assert endings(small_disk) == []
 
 
+def waiting_for(goes_on: threading.Event) -> Callable[[SpoolFile, Changes], None]:
+    """Give what writes for a disk that says nothing for as long as the test wants."""
+    write = SpoolFile.write
+
+    def write_late(file: SpoolFile, changes: Changes) -> None:
+        goes_on.wait(20)
+        write(file, changes)
+
+    return write_late
+
+
 async def test_a_disk_that_hangs_holds_no_delivery(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is answered 503 in time, and the next ones at once; what the disk takes after all goes."""
-    store, write, goes_on = Store(), SpoolFile.write, threading.Event()
-
-    def write_late(file: SpoolFile, changes: Changes) -> None:
-        """Say nothing for as long as the test wants."""
-        goes_on.wait(20)
-        write(file, changes)
-
+    store, goes_on = Store(), threading.Event()
     monkeypatch.setattr(spool_module, "DISK_SECONDS", 0.05)
     monkeypatch.setattr(breaker, "PROBE_SECONDS", 0.02)
     async with spooling(tmp_path, store) as bench:
         store.is_away = True
         with monkeypatch.context() as patched:
-            patched.setattr(SpoolFile, "write", write_late)
+            patched.setattr(SpoolFile, "write", waiting_for(goes_on))
             (late,) = await bench.send("1")
             was_writable, events = bench.spool.is_writable, bench.spool.events
             patched.setattr(spool_module, "DISK_SECONDS", 20.0)
@@ -107,17 +112,11 @@ async def test_a_disk_that_hangs_is_seen_though_no_sender_waits_so_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else the memory would fill with what nobody waits for any more."""
-    store, write, goes_on = Store(), SpoolFile.write, threading.Event()
-
-    def write_late(file: SpoolFile, changes: Changes) -> None:
-        """Say nothing for as long as the test wants."""
-        goes_on.wait(20)
-        write(file, changes)
-
+    store, goes_on = Store(), threading.Event()
     monkeypatch.setattr(spool_module, "DISK_SECONDS", 0.05)
     async with spooling(tmp_path, store) as bench:
         store.is_away = True
-        monkeypatch.setattr(SpoolFile, "write", write_late)
+        monkeypatch.setattr(SpoolFile, "write", waiting_for(goes_on))
         sending = asyncio.create_task(bench.send("1"))
         await wait_until(lambda: bench.spool.events == 1, description="it is on its way")
         sending.cancel()
