@@ -18,9 +18,9 @@ from redis.asyncio import Redis
 from relay.append import StreamLimits
 from relay.append.drop import drop_to
 from relay.caps.report import CapReport
-from relay.caps.sizes import SHORTEST_SECONDS, Sizes, server_of
+from relay.caps.sizes import SHORTEST_SECONDS, Sizes
 from relay.contract.caps import MAX_STREAMS, PRESSED_RATIO, Cap, Caps, store_bytes_of
-from relay.contract.cluster import is_cluster, known_nodes
+from relay.contract.cluster import is_cluster, known_nodes, server_of
 from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError, text_of, word_of
 from relay.contract.keys import UNIDENTIFIED, Keys, endpoint_of
 from relay.contract.stream import Stream

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from relay.contract.cluster import ClusterUnknown, at, is_cluster
+from relay.contract.cluster import is_cluster, server_of
 from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError
 from relay.contract.stream import Stream
 
@@ -107,11 +107,3 @@ class Sizes:
                 if isinstance(reply, ResponseError):
                     raise reply
                 self.of(stream).learn(int(reply or 0), now)
-
-
-def server_of(redis: Redis, key: str) -> Redis | None:
-    """Give the client of the server that has a key; none where nobody says who has it."""
-    try:
-        return at(redis, key)
-    except ClusterUnknown:
-        return None

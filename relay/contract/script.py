@@ -9,7 +9,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
-from relay.contract.cluster import ClusterUnknown, at, is_cluster
+from relay.contract.cluster import is_cluster, server_of
 from relay.contract.connect import send_command
 from relay.contract.wire import Command, Wire
 
@@ -64,7 +64,7 @@ class Script:
             return await self._many(redis, calls)
         groups: dict[Redis | None, list[int]] = {}
         for number, (keys, _) in enumerate(calls):
-            groups.setdefault(_server_of(redis, keys[0]), []).append(number)
+            groups.setdefault(server_of(redis, keys[0]), []).append(number)
         # Each for itself: one that is away must not keep another from being given the text.
         steps = (self._many(redis, [calls[n] for n in group]) for group in groups.values())
         answers = await asyncio.gather(*steps, return_exceptions=True)
@@ -119,13 +119,6 @@ class Script:
             for number, reply in zip(places, again, strict=True):
                 replies[number] = reply
         return replies
-
-
-def _server_of(redis: Redis, key: str) -> Redis | None:
-    try:
-        return at(redis, key)
-    except ClusterUnknown:
-        return None
 
 
 def _digest(text: str) -> str:

@@ -29,6 +29,7 @@ __all__ = [
     "look",
     "nodes",
     "ranges",
+    "server_of",
     "slot_of_key",
     "twin",
     "warn_of_kind",
@@ -60,6 +61,14 @@ def at(redis: Redis, key: str | bytes) -> Redis:
     if isinstance(redis, ClusterRedis):
         return redis.topology.at(slot_of_key(key))
     return redis
+
+
+def server_of(redis: Redis, key: str | bytes) -> Redis | None:
+    """Give the same as `at`; none where nobody is known to have the key."""
+    try:
+        return at(redis, key)
+    except ClusterUnknown:
+        return None
 
 
 def nodes(redis: Redis) -> list[Redis]:
