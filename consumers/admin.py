@@ -7,7 +7,6 @@ from typing import Protocol
 from consumers.metrics.families import WORKER
 from relay.contract.config import WorkerSection
 from relay.contract.tally import Tally, text
-from relay.http.admin import serving_admin
 from relay.http.listening import listening
 
 
@@ -38,6 +37,9 @@ async def answering(section: WorkerSection, asked: Asked) -> AsyncIterator[None]
     if section.admin_port is None:
         yield
         return
+
+    # Only here, since a web server takes a worker a fifth of its start, and most are never asked.
+    from relay.http.admin import serving_admin  # noqa: PLC0415
 
     async def metrics() -> bytes:
         return text(await asked.tally(), WORKER)

@@ -55,6 +55,19 @@ def test_a_command_that_looks_imports_neither_gateway_nor_workers(command: str) 
     assert where == [] or "Redis cannot be reached" in done.stderr
 
 
+def test_a_worker_that_nobody_asks_imports_no_web_server() -> None:
+    """Each process of a worker would take a fifth longer to start."""
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys, consumers.commands.worker; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    assert "aiohttp" not in done.stdout.split()
+
+
 def test_what_a_command_imports_is_not_looked_through_for_garbage() -> None:
     """It stays until the end; what comes later is."""
     told = PROGRAM.format("gc.isenabled(), gc.get_freeze_count() > 10_000")
