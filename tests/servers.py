@@ -19,6 +19,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from tests.waiting import pause_after
+
 Durability = Literal["none", "everysec", "always"]
 
 START_SECONDS = 20.0
@@ -248,7 +250,10 @@ def wait_until_sync(
 ) -> None:
     """Return as soon as a condition holds; see `tests.waiting.wait_until`."""
     end = time.monotonic() + deadline_seconds
+    asked_at = time.monotonic()
     while not condition():
-        if time.monotonic() > end:
+        now = time.monotonic()
+        if now > end:
             raise AssertionError(f"not within {deadline_seconds} s: {description}")
-        time.sleep(0.01)
+        time.sleep(pause_after(now - asked_at))
+        asked_at = time.monotonic()

@@ -4,6 +4,10 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 
+SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.01, 0.2
+# How much longer than the asking the pause is: whom we wait for needs the processor too.
+PAUSE_RATIO = 4
+
 
 async def wait_until(
     condition: Callable[[], bool | Awaitable[bool]],
@@ -21,9 +25,16 @@ async def wait_until(
     loop = asyncio.get_running_loop()
     end = loop.time() + deadline_seconds
     while True:
+        asked_at = loop.time()
         answer = condition()
         if await answer if inspect.isawaitable(answer) else answer:
             return
-        if loop.time() > end:
+        now = loop.time()
+        if now > end:
             raise AssertionError(f"not within {deadline_seconds} s: {description}")
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(pause_after(now - asked_at))
+
+
+def pause_after(seconds: float) -> float:
+    """Say how long to wait before a condition is asked again, whose answer took so long."""
+    return min(max(PAUSE_RATIO * seconds, SHORTEST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
