@@ -1,23 +1,29 @@
 """``relay dev``: one command starts everything, one Ctrl-C stops it, and the events stay."""
 
 import asyncio
+import itertools
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import time
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis
 
 from relay.embedded import DataDirectory, EmbeddedServer
-from tests.programs import GatewayProgram, end, start
+from tests.e2e.watching import metrics
+from tests.load import body_of
+from tests.programs import GatewayProgram, Program, end, start
 from tests.servers import find_binary, free_port, wait_until_sync
-from tests.signing import SECRET
+from tests.signing import SECRET, signed
 
 pytestmark = [
     pytest.mark.e2e,
@@ -27,11 +33,14 @@ pytestmark = [
 ]
 
 STREAM = "relay:{unipile}:message.new"
+MIB = 1024 * 1024
 # A Ctrl-C must have ended everything by then: after nine seconds what is left is killed, and a
 # busy machine takes its time for that too.
 END_SECONDS = 15.0
-# A README's reader waits no longer for the event to appear.
-SEEN_SECONDS = 5.0
+# Until an event is seen; a busy machine takes its time.
+SEEN_SECONDS = 60.0
+# No two events of this module are the same, whoever shares a program.
+_numbers = itertools.count()
 
 
 class Dev(GatewayProgram):
@@ -52,6 +61,11 @@ class Dev(GatewayProgram):
         """Send it a signal, and give its exit code once it has ended in time."""
         self.process.send_signal(number)
         return self.process.wait(END_SECONDS)
+
+    @property
+    def secret(self) -> str:
+        """What senders sign with."""
+        return (self.data / "secret").read_text().strip()
 
     def children(self) -> dict[str, int]:
         """Give the ids of its processes by what they are."""
@@ -82,7 +96,7 @@ def dev(directory: Path, *words: str, **variables: str) -> Iterator[Dev]:
     try:
         wait_until_sync(
             lambda: "worker_started" in running.output() or program.process.poll() is not None,
-            deadline_seconds=30,
+            deadline_seconds=60,
             description=f"everything is up; it said {running.output()}",
         )
         yield running
@@ -90,18 +104,31 @@ def dev(directory: Path, *words: str, **variables: str) -> Iterator[Dev]:
         end(program)
 
 
-def send(program: Dev, count: int = 1) -> None:
-    """Send signed events by our own command, from the directory it runs in."""
-    options = [f"--url=http://127.0.0.1:{program.port}", f"--count={count}"]
-    done = start(["-m", "relay", "send", "unipile", *options], program.log.parent, "send")
-    assert done.process.wait(30) == 0, done.output()
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
+    """One for all tests that leave it running."""
+    with dev(tmp_path_factory.mktemp("shared")) as program:
+        yield program
+        # Whatever was killed meanwhile and came back.
+        assert program.stop() == 0
 
 
-def wait_for_words(program: Dev, words: str, count: int = 1, seconds: float = SEEN_SECONDS) -> None:
+def send(program: Dev, count: int = 1) -> list[str]:
+    """Send signed events, and give what the printing worker says of each."""
+    ids = [f"evt_{next(_numbers):05}" for _ in range(count)]
+    for event_id in ids:
+        body = body_of(event_id)
+        request = urllib.request.Request(program.url, body, signed(body, secret=program.secret))
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            assert answer.status == 200
+    return [f"message.new  {event_id}" for event_id in ids]
+
+
+def wait_for_words(program: Dev, words: str, count: int = 1) -> None:
     """Return when the program has said them often enough."""
     wait_until_sync(
         lambda: program.output().count(words) >= count,
-        deadline_seconds=seconds,
+        deadline_seconds=SEEN_SECONDS,
         description=f"{count} × {words!r} in {program.output()}",
     )
 
@@ -132,41 +159,44 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="reads /
 @pytest.mark.skipif(
     not (shutil.which("openssl") and shutil.which("curl")), reason="needs openssl and curl"
 )
-def test_the_printed_lines_work(tmp_path: Path) -> None:
+def test_the_printed_lines_work(shared: Dev) -> None:
     """What it says to try, copied into a shell, brings an event to the worker."""
-    with dev(tmp_path) as program:
-        said = program.output()
-        lines = said.partition("with nothing of ours:\n\n")[2].splitlines()[:4]
-        script = "\n".join(line.strip() for line in lines)
+    lines = shared.output().partition("with nothing of ours:\n\n")[2].splitlines()[:4]
+    script = "\n".join(line.strip() for line in lines)
 
-        answer = subprocess.run(
-            ["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
-        )
+    answer = subprocess.run(
+        ["sh", "-c", script], cwd=shared.log.parent, capture_output=True, text=True, check=True
+    )
 
-        assert answer.stdout.startswith("HTTP/1.1 200")
-        event_id = re.search(r"relay-event-id: (\S+)", answer.stdout, re.IGNORECASE)
-        assert event_id is not None
-        wait_for_words(program, event_id[1])
-        secret = (tmp_path / ".relay" / "secret").read_text().strip()
-        assert secret not in program.output()
-        with program.redis() as redis:
-            assert redis.xlen(STREAM) == 1
+    assert answer.stdout.startswith("HTTP/1.1 200")
+    event_id = re.search(r"relay-event-id: (\S+)", answer.stdout, re.IGNORECASE)
+    assert event_id is not None
+    wait_for_words(shared, event_id[1])
+    assert shared.secret not in shared.output()
+    assert stored(shared).count(event_id[1]) == 1
 
 
-def test_a_second_terminal_just_works(tmp_path: Path) -> None:
+def stored(program: Dev) -> list[str]:
+    """Give the ids of the events in its stream."""
+    with program.redis() as redis:
+        entries: Any = redis.xrange(STREAM)
+    return [fields[b"id"].decode() for _, fields in entries]
+
+
+def test_a_second_terminal_just_works(shared: Dev) -> None:
     """Started in the same directory, other commands find store and secret by themselves."""
-    with dev(tmp_path) as program:
-        send(program, 3)
-        wait_for_words(program, "message.new  evt_", 3)
+    before = shared.output().count("message.new  evt_")
 
-        for command, words in (
-            (["streams"], "message.new"),
-            (["tail", "--from", "0", "--count", "3"], "evt_"),
-            (["check"], "0 failed"),
-        ):
-            done = start(["-m", "relay", *command], tmp_path, command[0])
-            assert done.process.wait(30) == 0, done.output()
-            assert words in done.output()
+    for command, words in (
+        (["send", "unipile", f"--url=http://127.0.0.1:{shared.port}", "--count=3"], "evt_"),
+        (["streams"], "message.new"),
+        (["tail", "--from", "0", "--count", "3"], "evt_"),
+        (["check"], "0 failed"),
+    ):
+        done = start(["-m", "relay", *command], shared.log.parent, command[0])
+        assert done.process.wait(60) == 0, done.output()
+        assert words in done.output()
+    wait_for_words(shared, "message.new  evt_", before + 3)
 
 
 @needs_proc
@@ -201,8 +231,7 @@ def test_ctrl_c_in_a_terminal_and_again(tmp_path: Path) -> None:
         assert program.process.wait(END_SECONDS) in {0, 130}
         assert are_gone(children)
         assert "Traceback" not in program.output()
-    with dev(tmp_path) as program, program.redis() as redis:
-        assert redis.xlen(STREAM) == 5
+    assert kept(program) == 5
 
 
 @needs_proc
@@ -214,12 +243,8 @@ def test_ctrl_c_ends_what_hangs(tmp_path: Path) -> None:
         children = program.children()
         for pid in children.values():
             os.kill(pid, signal.SIGSTOP)
-        url = f"--url=http://127.0.0.1:{program.port}"
-        sending = start(["-m", "relay", "send", "unipile", url], tmp_path, "hanging")
-        time.sleep(1)
-
-        code = program.stop()
-        end(sending)
+        with a_delivery_in_flight(program):
+            code = program.stop()
 
         assert code == 0, program.output()
         assert are_gone(children)
@@ -227,17 +252,41 @@ def test_ctrl_c_ends_what_hangs(tmp_path: Path) -> None:
     assert kept(program) >= 2
 
 
+@contextmanager
+def a_delivery_in_flight(program: Dev) -> Iterator[None]:
+    """Have a sender wait within the block for an answer that does not come."""
+    body = body_of("evt_hanging")
+    head = {"host": "here", "content-length": str(len(body)), **signed(body, secret=program.secret)}
+    lines = ["POST /webhooks/unipile HTTP/1.1", *(f"{name}: {head[name]}" for name in head)]
+    with socket.create_connection(("127.0.0.1", program.port)) as sender:
+        sender.sendall("\r\n".join([*lines, "", ""]).encode() + body)
+        wait_until_sync(
+            lambda: metrics(program)["relay_body_bytes_in_hand"] > 0, description="it is in flight"
+        )
+        yield
+
+
 @needs_proc
 def test_ctrl_c_right_after_the_start(tmp_path: Path) -> None:
     """Whenever it comes, it ends what was started by then, and is no error."""
-    for milliseconds in (300, 500, 700):
+    data = tmp_path / ".relay"
+    moments: dict[str, Callable[[Program], bool]] = {
+        "Python has begun to import": lambda program: program.resident_bytes() > 20 * MIB,
+        "it prepares its directory": lambda _: data.exists(),
+        "its server is there": lambda program: (
+            (data / "redis.url").exists() or program.process.poll() is not None
+        ),
+    }
+    for description, has_come in moments.items():
         program = start(
             ["-m", "relay", "dev", "--port=0", "--admin-port=0", f"--redis-port={free_port()}"],
             tmp_path,
             "early",
         )
         try:
-            time.sleep(milliseconds / 1000)
+            wait_until_sync(
+                lambda: has_come(program), deadline_seconds=60, description=description
+            )
             program.process.send_signal(signal.SIGINT)
             code = program.process.wait(END_SECONDS)
         finally:
@@ -247,34 +296,32 @@ def test_ctrl_c_right_after_the_start(tmp_path: Path) -> None:
         if "<frozen runpy>" not in program.output():
             assert code in {0, 130, -signal.SIGINT}, program.output()
             assert "Traceback" not in program.output()
-        assert not (tmp_path / ".relay" / "redis.url").exists()
+        assert not (data / "redis.url").exists()
 
 
 @needs_proc
-def test_a_killed_server_comes_back(tmp_path: Path) -> None:
+def test_a_killed_server_comes_back(shared: Dev) -> None:
     """Gateway and worker find it again, and every event is still there."""
-    with dev(tmp_path) as program:
-        send(program, 2)
-        os.kill(program.children()["server"], signal.SIGKILL)
+    before = send(shared, 2)
+    os.kill(shared.children()["server"], signal.SIGKILL)
 
-        send(program, 2)
-        wait_for_words(program, "message.new  evt_", 4)
+    sent = before + send(shared, 2)
+    for words in sent:
+        wait_for_words(shared, words)
 
-        with program.redis() as redis:
-            assert redis.xlen(STREAM) == 4
-        assert program.stop() == 0
+    kept_ids = stored(shared)
+    assert [kept_ids.count(words.split()[1]) for words in sent] == [1] * 4
 
 
 @needs_proc
-def test_a_killed_worker_comes_back(tmp_path: Path) -> None:
+def test_a_killed_worker_comes_back(shared: Dev) -> None:
     """It goes on with what came meanwhile."""
-    with dev(tmp_path) as program:
-        send(program)
-        wait_for_words(program, "message.new  evt_")
-        os.kill(program.children()["worker"], signal.SIGKILL)
-        send(program)
+    (words,) = send(shared)
+    wait_for_words(shared, words)
+    os.kill(shared.children()["worker"], signal.SIGKILL)
+    (words,) = send(shared)
 
-        wait_for_words(program, "message.new  evt_", 2)
+    wait_for_words(shared, words)
 
 
 @needs_proc
@@ -289,7 +336,7 @@ def test_a_worker_of_ones_own_is_started_anew_when_it_changes(tmp_path: Path) ->
         send(program)
         wait_for_words(program, "mine evt_")
         handlers.write_text(handlers.read_text().replace("'mine', ", "'changed', "))
-        wait_for_words(program, "worker_started", 2, seconds=30)
+        wait_for_words(program, "worker_started", 2)
         send(program)
         wait_for_words(program, "changed evt_")
         children = program.children()
@@ -307,39 +354,33 @@ def test_everything_goes_with_a_killed_parent(tmp_path: Path) -> None:
         children = program.children()
         program.kill()
         wait_until_sync(lambda: are_gone(children), description="server and worker are gone")
-    with dev(tmp_path) as program, program.redis() as redis:
-        assert redis.xlen(STREAM) == 2
+    assert kept(program) == 2
 
 
-def test_a_part_that_cannot_start_stops_the_rest(tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", ["--port", "--admin-port", "--redis-port"])
+def test_a_part_that_cannot_start_stops_the_rest(tmp_path: Path, option: str) -> None:
     """A busy port is named, and no server is left."""
-    with dev(tmp_path) as program:
-        for option in ("--port", "--admin-port", "--redis-port"):
-            busy = {
-                "--port": program.port,
-                "--admin-port": program.admin_port,
-                "--redis-port": program.redis_port,
-            }[option]
-            ports = {name: free_port() for name in ("--port", "--admin-port", "--redis-port")}
-            words = [f"{name}={port}" for name, port in (ports | {option: busy}).items()]
-            other = start(["-m", "relay", "dev", "--data-dir=other", *words], tmp_path, "other")
-
-            assert other.process.wait(20) == 1
-            assert str(busy) in other.output()
-            assert option in other.output()
-            assert "Traceback" not in other.output()
-            assert not (tmp_path / "other" / "redis.url").exists()
-
-
-def test_two_in_one_directory(tmp_path: Path) -> None:
-    """The second says so and leaves the first alone."""
-    with dev(tmp_path) as program:
-        words = [f"--{name}={free_port()}" for name in ("port", "admin-port", "redis-port")]
+    with socket.create_server(("127.0.0.1", free_port())) as taken:
+        busy = taken.getsockname()[1]
+        ports = {name: free_port() for name in ("--port", "--admin-port", "--redis-port")}
+        words = [f"{name}={port}" for name, port in (ports | {option: busy}).items()]
         other = start(["-m", "relay", "dev", *words], tmp_path, "other")
 
-        assert other.process.wait(20) == 1
-        assert f"in use by another `relay dev` (process {program.process.pid})" in other.output()
-        assert program.get("/readyz") == 200
+        assert other.process.wait(60) == 1
+    assert str(busy) in other.output()
+    assert option in other.output()
+    assert "Traceback" not in other.output()
+    assert not (tmp_path / ".relay" / "redis.url").exists()
+
+
+def test_two_in_one_directory(shared: Dev) -> None:
+    """The second says so and leaves the first alone."""
+    words = [f"--{name}={free_port()}" for name in ("port", "admin-port", "redis-port")]
+    other = start(["-m", "relay", "dev", *words], shared.log.parent, "other")
+
+    assert other.process.wait(60) == 1
+    assert f"in use by another `relay dev` (process {shared.process.pid})" in other.output()
+    assert shared.get("/readyz") == 200
 
 
 def test_a_worker_that_cannot_start(tmp_path: Path) -> None:
@@ -347,7 +388,7 @@ def test_a_worker_that_cannot_start(tmp_path: Path) -> None:
     (tmp_path / "relay.toml").write_text("[worker]\ncolour = 1\n")
 
     with dev(tmp_path, PYTHONDONTWRITEBYTECODE="1") as program:
-        assert program.process.wait(20) in {1, 2}
+        assert program.process.wait(60) in {1, 2}
         assert "colour" in program.output()
         assert "Traceback" not in program.output()
 
