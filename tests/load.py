@@ -54,6 +54,7 @@ async def sending(
     keep: bool = True,
     name: str = "evt",
     characters: int = CHARACTERS,
+    pause_seconds: float = 0.0,
 ) -> AsyncIterator[Answers]:
     """Send distinct events within the block, each again until it is answered 200.
 
@@ -65,6 +66,8 @@ async def sending(
         keep: Connections are kept for the next event; else each has a new one.
         name: What the events' ids begin with.
         characters: How long their texts are.
+        pause_seconds: Of each sender after an event; for loads that go on for long and need not be
+            as heavy as can be.
 
     Yields:
         The answers as they come.
@@ -76,7 +79,7 @@ async def sending(
     connector = aiohttp.TCPConnector(limit=connections, force_close=not keep)
     async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
         senders = [
-            asyncio.create_task(_sender(session, stop, url, bodies, answers))
+            asyncio.create_task(_sender(session, stop, url, bodies, answers, pause_seconds))
             for _ in range(connections)
         ]
         try:
@@ -92,6 +95,7 @@ async def _sender(
     url: Callable[[], str],
     bodies: Iterator[tuple[str, bytes]],
     answers: Answers,
+    pause_seconds: float,
 ) -> None:
     while not stop.is_set():
         event_id, body = next(bodies)
@@ -99,6 +103,8 @@ async def _sender(
             if stop.is_set():
                 return
             await asyncio.sleep(0.02)
+        if pause_seconds:
+            await asyncio.sleep(pause_seconds)
 
 
 async def deliver(

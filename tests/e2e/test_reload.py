@@ -39,7 +39,7 @@ class Files:
         self.secret = directory / "signing.secret"
         self.write()
 
-    def write(self, *, processes: int = 2, secret: str = SECRET, more: str = "") -> None:
+    def write(self, *, processes: int = 1, secret: str = SECRET, more: str = "") -> None:
         """Write both files anew."""
         self.secret.write_text(f"{secret}\n")
         self.toml.write_text(more + FILE.format(processes=processes, secret=self.secret))
@@ -47,7 +47,7 @@ class Files:
 
 @pytest.fixture
 def files(tmp_path: Path) -> Files:
-    """A good configuration of two processes."""
+    """A good configuration of one process."""
     return Files(tmp_path)
 
 
@@ -80,16 +80,21 @@ def status(program: GatewayProgram, event_id: str, secret: str) -> int:
 async def test_under_load_nothing_is_refused_or_reset(
     start_server: StartServer, tmp_path: Path, files: Files
 ) -> None:
-    """Kept connections and new ones, three times over: every request has its 200."""
+    """Kept connections and new ones, twice over: every request has its 200."""
     server = start_server("valkey", "always")
+    files.write(processes=2)
     with gateway(tmp_path, server.url) as program:
-        await wait_until(lambda: processes(program) == 2, description="both take deliveries")
+        await wait_until(
+            lambda: processes(program) == 2, deadline_seconds=60, description="both take deliveries"
+        )
         first = set(children_of(program.process.pid))
         async with (
-            sending(lambda: program.url, connections=CONNECTIONS) as kept,
-            sending(lambda: program.url, connections=4, keep=False, name="new") as new,
+            sending(lambda: program.url, connections=CONNECTIONS, pause_seconds=0.02) as kept,
+            sending(
+                lambda: program.url, connections=4, keep=False, name="new", pause_seconds=0.02
+            ) as new,
         ):
-            for times in (1, 2, 3):
+            for times in (1, 2):
                 before = kept.accepted, new.accepted
                 reload(program)
                 await reloaded(program, times)
@@ -112,7 +117,7 @@ async def test_a_changed_secret_and_number_are_taken_over(
     server = start_server("valkey", "always")
     with gateway(tmp_path, server.url) as program:
         assert status(program, "evt_1", SECRET) == 200
-        for times, (number, secret) in enumerate([(3, "another-one"), (1, "a-third")], start=1):
+        for times, (number, secret) in enumerate([(2, "another-one"), (1, "a-third")], start=1):
             files.write(processes=number, secret=secret)
 
             reload(program)
@@ -130,13 +135,16 @@ async def test_a_broken_configuration_is_refused_whole(
     """All faults are said, the old processes go on, and one that dies comes back as it was."""
     server = start_server("valkey", "always")
     with gateway(tmp_path, server.url) as program:
-        await wait_until(lambda: processes(program) == 2, description="both take deliveries")
         before = children_of(program.process.pid)
         files.write(more='colour = "red"\nbody_seconds = "x"\n')
         files.secret.unlink()
 
         reload(program)
-        await wait_until(lambda: "reload_refused" in program.output(), description="it says so")
+        await wait_until(
+            lambda: "reload_refused" in program.output(),
+            deadline_seconds=60,
+            description="it says so",
+        )
 
         (line,) = [line for line in program.output().splitlines() if "reload_refused" in line]
         assert "colour" in line
@@ -146,8 +154,9 @@ async def test_a_broken_configuration_is_refused_whole(
         for pid in before:
             os.kill(pid, signal.SIGKILL)
         await wait_until(
-            lambda: metrics(program)["relay_process_restarts_total"] == 2,
-            description="both were started again",
+            lambda: metrics(program)["relay_process_restarts_total"] == 1,
+            deadline_seconds=60,
+            description="it was started again",
         )
         assert status(program, "evt_1", SECRET) == 200
 
@@ -164,16 +173,19 @@ async def test_a_reload_that_does_not_come_up_changes_nothing(
     server = start_server("valkey", "always")
     path, no_child = hindrance(tmp_path)
     with gateway(tmp_path, server.url, PYTHONPATH=path) as program:
-        await wait_until(lambda: processes(program) == 2, description="both take deliveries")
         before = children_of(program.process.pid)
         no_child.touch()
         files.write(secret="another-one")
 
         reload(program)
-        await wait_until(lambda: "reload_failed" in program.output(), description="it says so")
+        await wait_until(
+            lambda: "reload_failed" in program.output(),
+            deadline_seconds=60,
+            description="it says so",
+        )
 
         assert children_of(program.process.pid) == before
-        assert processes(program) == 2
+        assert processes(program) == 1
         assert status(program, "evt_1", SECRET) == 200
 
         no_child.unlink()
@@ -191,7 +203,11 @@ async def test_a_secret_that_cannot_be_read_is_refused(
         files.secret.unlink()
 
         reload(program)
-        await wait_until(lambda: "reload_refused" in program.output(), description="it says so")
+        await wait_until(
+            lambda: "reload_refused" in program.output(),
+            deadline_seconds=60,
+            description="it says so",
+        )
 
         assert str(files.secret) in program.output()
         assert SECRET not in program.output()
@@ -204,17 +220,21 @@ async def test_what_a_reload_does_not_change_is_said(
     """The rest of the file is taken over; signals sent in a row become one reload or two."""
     server = start_server("valkey", "always")
     with gateway(tmp_path, server.url) as program:
-        files.write(processes=1, more='admin_host = "127.0.0.3"\nlog_format = "text"\n')
+        files.write(secret="another-one", more='admin_host = "127.0.0.3"\nlog_format = "text"\n')
 
         for _ in range(5):
             reload(program)
-        await wait_until(lambda: '"reloaded"' in program.output(), description="it has reloaded")
+        await wait_until(
+            lambda: '"reloaded"' in program.output(),
+            deadline_seconds=60,
+            description="it has reloaded",
+        )
 
         said = [line for line in program.output().splitlines() if "reload_needs_restart" in line]
         assert any('"admin_host"' in line for line in said)
         assert any('"log_format"' in line for line in said)
         assert not any('"port"' in line for line in said)
-        await wait_until(lambda: processes(program) == 1, description="one process")
+        assert status(program, "evt_1", "another-one") == 200
         assert program.terminate() == 0
         assert program.output().count('"reloading"') <= 2
 
@@ -227,12 +247,7 @@ async def test_sigterm_during_a_reload_ends_all(
     with gateway(tmp_path, server.url) as program:
         async with sending(lambda: program.url, connections=CONNECTIONS) as answers:
             await wait_until(lambda: answers.accepted > 100, description="100 are accepted")
-            reload(program)
-            await wait_until(
-                lambda: len(children_of(program.process.pid)) == 3,
-                description="a third is starting",
-            )
-            children = children_of(program.process.pid)
+            children = await while_another_is_starting(program)
 
             code = await asyncio.to_thread(program.terminate)
 
@@ -241,6 +256,24 @@ async def test_sigterm_during_a_reload_ends_all(
         assert set(answers.statuses) == {200}
         assert_all_kept(answers, server)
         assert "Traceback" not in program.output()
+
+
+async def while_another_is_starting(program: GatewayProgram) -> list[int]:
+    """Have it reload until a new process is seen beside the old one, and give both."""
+    seen: list[int] = []
+    asked = 0
+
+    def both_are_there() -> bool:
+        nonlocal asked, seen
+        # A machine that stands still may have us miss the moment.
+        if program.output().count('"reloaded"') == asked:
+            reload(program)
+            asked += 1
+        seen = children_of(program.process.pid)
+        return len(seen) == 2
+
+    await wait_until(both_are_there, deadline_seconds=60, description="another is starting")
+    return seen
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs setsid of Linux")
@@ -267,16 +300,16 @@ def test_a_terminal_that_goes_away_ends_it(start_server: StartServer, tmp_path: 
     program = GatewayProgram(process, log, *ports)
     try:
         wait_until_sync(
-            lambda: program.get("/readyz") == 200, deadline_seconds=20, description="it is ready"
+            lambda: program.get("/readyz") == 200, deadline_seconds=60, description="it is ready"
         )
         reload(program)
         wait_until_sync(
-            lambda: '"reloaded"' in program.output(), deadline_seconds=20, description="it reloads"
+            lambda: '"reloaded"' in program.output(), deadline_seconds=60, description="it reloads"
         )
 
         os.close(ours)
 
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         assert '"stopped"' in program.output()
     finally:
         program.kill()
