@@ -88,7 +88,7 @@ class Killing:
             async def settled() -> bool:
                 return not await pending(store, group=self._group)
 
-            await wait_until(settled, description="everything is settled")
+            await wait_until(settled, deadline_seconds=60.0, description="everything is settled")
 
     def _start(self) -> None:
         name = f"worker-{len(self.hit)}-{len(self._running)}"
@@ -100,7 +100,7 @@ class Killing:
     async def _until(self, done: Count, target: int) -> None:
         try:
             await wait_until(
-                lambda: done() >= target, deadline_seconds=40.0, description=f"{target} done"
+                lambda: done() >= target, deadline_seconds=90.0, description=f"{target} done"
             )
         except AssertionError as error:
             said = "\n".join(program.output()[-1500:] for program in self._running)

@@ -13,7 +13,8 @@ from tests.servers import NAMES, Server
 
 pytestmark = pytest.mark.e2e
 
-EVENTS = 600
+# More than the kills can take, each of which waits for a hundred at most.
+EVENTS = 450
 ROUNDS = 4
 NAMES_KEY, SUM_KEY = (KEYS.effects(TAG, GROUP, name) for name in ("names", "sum"))
 
@@ -35,7 +36,8 @@ HANDLERS = """
 """
 
 
-@pytest.mark.parametrize("name", NAMES)
+# What the servers may do differently with a script is tested without programs.
+@pytest.mark.parametrize("name", NAMES[:1])
 async def test_a_sum_is_exact_whoever_is_killed(
     name: str, tmp_path: Path, start_server: Callable[..., Server]
 ) -> None:

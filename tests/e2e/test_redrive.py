@@ -18,7 +18,7 @@ from tests.servers import NAMES, Server, wait_until_sync
 
 pytestmark = pytest.mark.e2e
 
-LETTERS = 10_000
+LETTERS = 4_000
 DEAD = KEYS.dead(TAG, GROUP)
 OTHER = "billing"
 
@@ -93,7 +93,7 @@ def until_left(client: Redis, letters: int, program: Program) -> None:
     """Wait until no more than so many letters are left."""
     wait_until_sync(
         lambda: length(client, DEAD) <= letters or program.process.poll() is not None,
-        deadline_seconds=30.0,
+        deadline_seconds=60.0,
         description=f"{letters} letters are left: {program.output()}",
     )
 
@@ -115,14 +115,14 @@ def test_letters_redriven_by_a_command_that_is_killed_are_each_handled_once(
     stops = sorted((chance.randrange(500, LETTERS - 500) for _ in range(2)), reverse=True)
     with own_server.client() as client:
         fill(client)
-        options = ["--rate", "6000", "--yes"]
+        options = ["--rate", "2500", "--yes"]
         for number, stop in enumerate(stops):
             program = redriving(directory, own_server, f"redrive-{number}", *options)
             until_left(client, stop, program)
             program.process.kill()
             program.process.wait()
             (until,) = set(re.findall(r"--until (\d+-\d+)", program.output()))
-            options = ["--until", until, "--rate", "6000", "--yes"]
+            options = ["--until", until, "--rate", "2500", "--yes"]
             found = places(client)
 
             assert set(found.values()) == {1}, f"seed {seed}"

@@ -44,7 +44,7 @@ async def grown(answers: Answers) -> None:
     before = answers.accepted
     await wait_until(
         lambda: answers.accepted >= before + MORE,
-        deadline_seconds=30,
+        deadline_seconds=60,
         description="events are accepted",
     )
 
@@ -52,14 +52,14 @@ async def grown(answers: Answers) -> None:
 async def moved_under_load(watched: Watched, directory: Path, move: Callable[[], None]) -> Answers:
     """Run both programs, send, move the primary, and wait until everything stored is handled."""
     with gateway(directory, watched.url) as program, keeper(directory, watched.url) as working:
-        async with sending(lambda: program.url, connections=8) as answers:
+        async with sending(lambda: program.url, connections=8, pause_seconds=0.02) as answers:
             await grown(answers)
             processes = running(program, working)
             await asyncio.to_thread(move)
             await grown(answers)
         await wait_until(
             lambda: handled(directory) >= set(stored(watched)),
-            deadline_seconds=30,
+            deadline_seconds=60,
             description="all that is stored is handled",
         )
 
