@@ -1,4 +1,4 @@
-"""``python -m consumers.processes.child N MODULE:NAME``: one worker process with a parent.
+"""``python -m consumers.processes N MODULE:NAME``: one worker process with a parent.
 
 It works like a worker of its own until its parent says so over descriptor N, is gone, or it gets
 SIGTERM; then it ends in order. It never outlives its parent for longer than that.
@@ -91,7 +91,3 @@ async def _tell(channel: Channel, process: WorkerProcess) -> None:
     while True:
         await asyncio.sleep(TELL_SECONDS)
         await channel.send(Counted(await process.tally(), asked=False))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -11,7 +11,7 @@ from relay.supervise import KeptProcess, module_command, start_child
 from relay.supervise.line import Line, Lines
 from relay.supervise.messages import Channel
 
-CHILD = "consumers.processes.child"
+CHILD = "consumers.processes"
 # What a child needs beyond its handlers' grace: to end its read, to end what is left of them, to
 # send its outcomes, to close what they share, and to say goodbye, all bounded in consumers.app.
 END_SECONDS = 14.0

@@ -1,4 +1,4 @@
-"""``python -m relay.processes.child N``: one gateway process, told what to be over descriptor N.
+"""``python -m relay.processes N``: one gateway process, told what to be over descriptor N.
 
 It takes deliveries on sockets that it has inherited until its parent says so, is gone, or it gets
 SIGTERM; then it stops accepting at once, finishes what is in flight, and ends with 0. It never
@@ -98,7 +98,3 @@ async def _tell(channel: Channel, gateway: Gateway) -> None:
     while True:
         await asyncio.sleep(TELL_SECONDS)
         await channel.send(Counted(gateway.metrics.tally(), asked=False))
-
-
-if __name__ == "__main__":
-    main()

@@ -17,7 +17,7 @@ from relay.supervise import KeptProcess, module_command, start_child
 from relay.supervise.line import Line, Lines
 from relay.supervise.messages import Channel
 
-CHILD = "relay.processes.child"
+CHILD = "relay.processes"
 # Importing takes a second, on a machine that is busy several.
 UP_SECONDS = 30.0
 # What a child needs beyond its grace period: to cut the rest, and to hear the store's last word;

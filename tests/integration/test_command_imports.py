@@ -83,6 +83,45 @@ def test_what_a_command_imports_is_not_looked_through_for_garbage() -> None:
     assert done.stdout.splitlines()[-1] == "True True"
 
 
+EARLY = """
+import atexit, gc, runpy, sys
+
+def say(*about):
+    begun, done = "redis" in sys.modules, hasattr(sys.modules.get({0!r}), "main")
+    if begun and not done:
+        print("looked through while it imports")
+
+gc.callbacks.append(say)
+atexit.register(gc.callbacks.clear)  # at the end Python itself looks
+sys.argv = ["it"]
+runpy.run_module({1!r}, run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize(
+    ("started", "needed"),
+    [
+        ("relay.processes", "relay.processes.child"),
+        ("consumers", "consumers.commands.worker"),
+        ("consumers.processes", "consumers.processes.child"),
+    ],
+)
+def test_what_a_process_imports_is_not_looked_through_for_garbage(
+    started: str, needed: str
+) -> None:
+    """It would be a tenth of the start; without arguments it ends there."""
+    done = subprocess.run(
+        [sys.executable, "-c", EARLY.format(needed, started)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode != 0
+    assert "looked through" not in done.stdout
+
+
 def test_the_list_of_commands_says_what_each_says_itself() -> None:
     """What is written down beside a command that is not imported yet is its own first sentence."""
     listed = {f"relay {name}": summary for name, (_, summary) in COMMANDS.items()}
