@@ -13,6 +13,8 @@ from tests.signing import signed
 
 # Of a message as it is usual.
 CHARACTERS = 400
+# Before what was not answered 200 is sent again.
+REFUSED_SECONDS = 0.02
 
 
 @dataclass
@@ -66,8 +68,8 @@ async def sending(
         keep: Connections are kept for the next event; else each has a new one.
         name: What the events' ids begin with.
         characters: How long their texts are.
-        pause_seconds: Of each sender after an event; for loads that go on for long and need not be
-            as heavy as can be.
+        pause_seconds: Of each sender after an event, and before it is sent again; for loads that
+            go on for long and need not be as heavy as can be.
 
     Yields:
         The answers as they come.
@@ -102,7 +104,7 @@ async def _sender(
         while not await deliver(session, url(), event_id, answers, body):
             if stop.is_set():
                 return
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(max(REFUSED_SECONDS, pause_seconds))
         if pause_seconds:
             await asyncio.sleep(pause_seconds)
 

@@ -16,7 +16,7 @@ from tests.waiting import wait_until
 
 pytestmark = pytest.mark.e2e
 
-CAP = 200
+CAP = 100
 CONFIG = f"""
 [caps."unipile:message.*"]
 max_entries = {CAP}
@@ -46,7 +46,7 @@ async def test_a_full_type_is_refused_alone_and_recovers_by_itself(
         loads = [await stack.enter_async_context(_load_on(program)) for program in programs]
         await wait_until(
             lambda: all(one.statuses.get(503, 0) > 20 for one in loads),
-            deadline_seconds=20,
+            deadline_seconds=60,
             description="both gateways refuse",
         )
         assert len(server.entries(STREAM)) == CAP
@@ -57,7 +57,7 @@ async def test_a_full_type_is_refused_alone_and_recovers_by_itself(
         stack.enter_context(keeper(tmp_path, server.url))
         await wait_until(
             lambda: _accepted(loads) > 5 * CAP,
-            deadline_seconds=40,
+            deadline_seconds=90,
             description="five times the cap goes through",
         )
         longest = len(server.entries(STREAM))
@@ -69,7 +69,7 @@ async def test_a_full_type_is_refused_alone_and_recovers_by_itself(
 
 
 def _load_on(program: GatewayProgram) -> AbstractAsyncContextManager[Answers]:
-    return sending(lambda: program.url, connections=8, name=program.log.stem)
+    return sending(lambda: program.url, connections=8, pause_seconds=0.1, name=program.log.stem)
 
 
 async def _send_emails(url: str, count: int) -> dict[int, int]:

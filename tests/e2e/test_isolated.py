@@ -58,7 +58,7 @@ async def appended(server: Server, event_type: str) -> Redis:
 async def until_said(program: Program, words: str) -> None:
     """Wait until a program, or one of its own, has said something."""
     await wait_until(
-        lambda: words in program.output(), deadline_seconds=20, description=f"{words} is said"
+        lambda: words in program.output(), deadline_seconds=60, description=f"{words} is said"
     )
 
 

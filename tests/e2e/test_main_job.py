@@ -55,7 +55,7 @@ def test_every_example_arrives_byte_for_byte(
         expected = sorted((kind, body) for kind, body, _ in bodies)
         wait_until_sync(
             lambda: len(_handled(tmp_path)) >= len(expected),
-            deadline_seconds=15,
+            deadline_seconds=60,
             description="everything is handled",
         )
 

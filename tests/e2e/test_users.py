@@ -177,7 +177,7 @@ def test_the_rights_of_the_page_are_enough(
             shorten_memory(client)
         wait_until_sync(
             lambda: length(server, STREAM) == 0,
-            deadline_seconds=20,
+            deadline_seconds=60,
             description="what is settled is trimmed",
         )
     said = receiving.output() + working.output()

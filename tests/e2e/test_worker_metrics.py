@@ -56,7 +56,7 @@ async def until_counted(port: int, wanted: dict[str, float]) -> dict[str, float]
         found = metrics(port)
         return all(found.get(name) == value for name, value in wanted.items())
 
-    await wait_until(is_so, deadline_seconds=30, description=f"counted: {wanted}")
+    await wait_until(is_so, deadline_seconds=60, description=f"counted: {wanted}")
     return metrics(port)
 
 
@@ -150,13 +150,13 @@ async def test_what_a_process_has_counted_is_not_left_behind_with_its_handlers(
         ran = [*numbered(3), "hanging"]
         await wait_until(
             lambda: sorted((tmp_path / "ran.txt").read_text().split()) == sorted(ran),
-            deadline_seconds=30,
+            deadline_seconds=60,
             description="three are handled, one hangs",
         )
         if not told:
             (tmp_path / "fail").touch()
             await wait_until(
-                lambda: worker.restarts > 0, deadline_seconds=30, description="it is replaced"
+                lambda: worker.restarts > 0, deadline_seconds=60, description="it is replaced"
             )
         await worker.stop()
     found = samples_of(text(await lines.tally(), WORKER).decode())

@@ -74,7 +74,7 @@ def test_a_resource_that_fails_ends_the_process_with_its_reason(tmp_path: Path) 
     """Message and place of the error, no password, and an exit code that says so."""
     (tmp_path / "handlers.py").write_text(textwrap.dedent(FAILING))
     with worker(tmp_path, url(), "handlers:worker") as program:
-        code = program.process.wait(20)
+        code = program.process.wait(60)
         said = program.output()
 
     assert code == 1
@@ -95,7 +95,7 @@ def test_a_resource_that_fails_in_every_process_is_said_by_the_first(tmp_path: P
         REDIS_URL=url(),
     )
     try:
-        code = program.process.wait(20)
+        code = program.process.wait(60)
         said = program.output()
     finally:
         end(program)
@@ -111,7 +111,7 @@ async def test_a_resource_that_hangs_does_not_keep_the_process_from_its_end(
     (tmp_path / "handlers.py").write_text(textwrap.dedent(HANGING))
     with worker(tmp_path, url(), "handlers:worker") as program:
         await wait_until(
-            lambda: "opening" in program.output(), deadline_seconds=20, description="it hangs"
+            lambda: "opening" in program.output(), deadline_seconds=60, description="it hangs"
         )
 
         assert program.terminate() == 0
@@ -127,7 +127,7 @@ async def test_a_worker_whose_terminal_is_closed_ends_in_order(
     with worker(tmp_path, own_server.url, "handlers:worker", *options) as program:
         await wait_until(
             lambda: "worker_started" in program.output(),
-            deadline_seconds=20,
+            deadline_seconds=60,
             description="it works",
         )
         program.process.send_signal(signal.SIGHUP)
@@ -144,7 +144,7 @@ async def test_what_a_handler_logs_names_its_event(tmp_path: Path, own_server: S
     await append_events(store, ["evt_1"])
     with worker(tmp_path, own_server.url, "handlers:worker") as program:
         await wait_until(
-            lambda: "stored" in program.output(), deadline_seconds=20, description="it logs"
+            lambda: "stored" in program.output(), deadline_seconds=60, description="it logs"
         )
         lines = [line for line in program.output().splitlines() if '"stored"' in line]
     await store.aclose()
