@@ -19,7 +19,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from tests.waiting import pause_after
+from tests.waiting import DEADLINE_SECONDS, pause_after
 
 Durability = Literal["none", "everysec", "always"]
 
@@ -246,7 +246,7 @@ def _ending_with_us() -> list[str]:
 
 
 def wait_until_sync(
-    condition: Callable[[], bool], *, deadline_seconds: float = 10.0, description: str
+    condition: Callable[[], bool], *, deadline_seconds: float = DEADLINE_SECONDS, description: str
 ) -> None:
     """Return as soon as a condition holds; see `tests.waiting.wait_until`."""
     end = time.monotonic() + deadline_seconds

@@ -4,6 +4,8 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 
+# The outer limit, for a machine that is slow or stands still for a while.
+DEADLINE_SECONDS = 30.0
 SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.01, 0.2
 # How much longer than the asking the pause is: whom we wait for needs the processor too.
 PAUSE_RATIO = 4
@@ -12,7 +14,7 @@ PAUSE_RATIO = 4
 async def wait_until(
     condition: Callable[[], bool | Awaitable[bool]],
     *,
-    deadline_seconds: float = 10.0,
+    deadline_seconds: float = DEADLINE_SECONDS,
     description: str,
 ) -> None:
     """Return as soon as a condition holds.

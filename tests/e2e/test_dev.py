@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -119,9 +120,24 @@ def send(program: Dev, count: int = 1) -> list[str]:
     for event_id in ids:
         body = body_of(event_id)
         request = urllib.request.Request(program.url, body, signed(body, secret=program.secret))
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            assert answer.status == 200
+        wait_until_sync(
+            lambda request=request: is_taken(request),  # type: ignore[misc]
+            deadline_seconds=60,
+            description=f"{event_id} is taken",
+        )
     return [f"message.new  {event_id}" for event_id in ids]
+
+
+def is_taken(request: urllib.request.Request) -> bool:
+    """Send once, and tell whether it was answered 200; until a store is back it is 503."""
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return bool(answer.status == 200)
+    except urllib.error.HTTPError as error:
+        with error:
+            if error.code != 503:
+                raise
+            return False
 
 
 def wait_for_words(program: Dev, words: str, count: int = 1) -> None:
@@ -349,8 +365,14 @@ def test_everything_goes_with_a_killed_parent(tmp_path: Path) -> None:
     with dev(tmp_path) as program:
         send(program, 2)
         children = program.children()
-        program.kill()
-        wait_until_sync(lambda: are_gone(children), description="server and worker are gone")
+        # It alone: the others must notice by themselves.
+        program.process.kill()
+        program.process.wait()
+        wait_until_sync(
+            lambda: are_gone(children),
+            deadline_seconds=60,
+            description="server and worker are gone",
+        )
     assert kept(program) == 2
 
 

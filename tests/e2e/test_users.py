@@ -158,6 +158,7 @@ def test_the_rights_of_the_page_are_enough(
         send(receiving.url, "ordered", "email.new")
         wait_until_sync(
             lambda: sorted(handled(tmp_path)) == ["again", "first", "ordered"],
+            deadline_seconds=60,
             description="all are handled",
         )
         wait_until_sync(

@@ -11,8 +11,9 @@ from relay.supervise import KeptProcess, start_child
 PRINTER = "consumers.handlers.print_events:worker"
 # Less than it has together with the gateway, so that it is killed in time if it hangs.
 GRACE_SECONDS = 3.5
-# One that has lived this long could be loaded and has found its store.
-UP_SECONDS = 3.0
+# One that has lived this long could be loaded, on a slow machine too. One that ends by a fault
+# before is not started again: that would end in the same way, without an end.
+UP_SECONDS = 10.0
 
 
 class WorkerEnded(RelayError):
