@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import StartServer
-from tests.e2e.test_crash_gateway import CONNECTIONS, assert_all_kept
+from tests.e2e.test_crash_gateway import CONNECTIONS, STREAM, assert_all_kept
 from tests.e2e.watching import hindrance, metrics, processes, run_on, stored
 from tests.load import body_of, sending
 from tests.programs import GatewayProgram, children_of, gateway
@@ -255,6 +255,8 @@ async def test_sigterm_during_a_reload_ends_all(
         assert run_on(children) == []
         assert set(answers.statuses) == {200}
         assert_all_kept(answers, server)
+        # What was stored was answered too: nobody was killed over it.
+        assert len(server.entries(STREAM)) == answers.accepted
         assert "Traceback" not in program.output()
 
 
