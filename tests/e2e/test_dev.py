@@ -412,20 +412,15 @@ def test_a_worker_that_cannot_start(tmp_path: Path) -> None:
         assert "Traceback" not in program.output()
 
 
-def test_the_files_of_the_directory_count(tmp_path: Path) -> None:
-    """Endpoints of a relay.toml are served, its store is not used."""
+def test_the_directorys_files_and_a_secret_of_the_environment_count(tmp_path: Path) -> None:
+    """A relay.toml's endpoints are served, but not its store; the secret is not kept or shown."""
     (tmp_path / "relay.toml").write_text(
         '[redis]\nurl = "redis://127.0.0.1:1"\n'
         '[endpoints.shop]\nprovider = "unipile"\nsecrets = [{ env = "SHOP_SECRET" }]\n'
     )
-    with dev(tmp_path, SHOP_SECRET=SECRET) as program:
+    with dev(tmp_path, SHOP_SECRET=SECRET, UNIPILE_WEBHOOK_SECRET=SECRET) as program:
         assert program.get("/readyz") == 200
         assert "/webhooks/shop" in program.output()
-
-
-def test_a_secret_of_the_environment_is_used(tmp_path: Path) -> None:
-    """It is neither kept nor shown."""
-    with dev(tmp_path, UNIPILE_WEBHOOK_SECRET=SECRET) as program:
         assert not (tmp_path / ".relay" / "secret").exists()
         assert SECRET not in program.output()
         assert "UNIPILE_WEBHOOK_SECRET" in program.output()
