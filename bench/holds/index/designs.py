@@ -3,7 +3,7 @@
 A name comes in, designs and parts go out. Pure.
 
 In every one ids come evenly: windows are short so that several pass, and long enough that the
-sender keeps up.
+sender keeps up. Where it does not, the scenarios are run again in longer ones.
 """
 
 from dataclasses import dataclass
@@ -17,6 +17,8 @@ LARGE = (100_000,)
 MILLION = (1_000_000,)
 BURST_TIMES = 100
 GROUPS = ("small", "large", "million", "burst")
+# A scenario of one size can be run by itself.
+SINGLE = tuple(str(ids) for ids in SMALL)
 
 # A little more than named, so that jitter does not leave fewer.
 _MARGIN = 1.05
@@ -49,12 +51,13 @@ def designs(group: str, shorter: float = 1.0) -> list[Design]:
     """Give the scenarios of a group; they run at the same time.
 
     Args:
-        group: One of `GROUPS`.
-        shorter: Divides the windows, for a quick look.
+        group: One of `GROUPS`, or of `SINGLE`.
+        shorter: Divides the windows, for a quick look; below 1 it lengthens them.
     """
     if group == "burst":
         return [_burst(max(2.0, 2 * round(_LONG_SECONDS / shorter / 2)))]
     sizes, seconds = {
+        **{name: ((int(name),), _SHORT_SECONDS) for name in SINGLE},
         "small": (SMALL, _SHORT_SECONDS),
         "large": (LARGE, _SHORT_SECONDS),
         "million": (MILLION, _LONG_SECONDS),

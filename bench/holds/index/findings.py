@@ -85,7 +85,7 @@ def cost(samples: Sequence[Sample]) -> Cost | None:
         return None
     first, last = samples[0], samples[-1]
     events = last.sent - first.sent
-    if events < LEAST_PER_SECOND * (last.seconds - first.seconds):
+    if not events or events < LEAST_PER_SECOND * (last.seconds - first.seconds):
         return None
     return Cost(
         events=events,

@@ -19,6 +19,9 @@ from bench.store import Durability, durable, store
 Aof = Literal["off"] | Durability
 
 SLICES_PER_WINDOW = 2
+# By this much of a window events may come too late. One that is later finds fewer ids remembered
+# than the scenario is about, for longer than the parts that are judged have to spare.
+LATE_WINDOWS = 0.25
 _WARM_WINDOW_SECONDS = 1
 
 
@@ -87,6 +90,11 @@ class Scenario:
         self._recent: deque[tuple[float, int]] = deque()
         self._remembered = 0
 
+    def settle(self) -> None:
+        """Return when both stores have forgotten the first event."""
+        for gauge in self._gauges:
+            gauge.settle()
+
     def start(self) -> None:
         """Begin now; a burst waits for the next slice to begin."""
         self.started = time.time()
@@ -106,6 +114,12 @@ class Scenario:
     def is_over(self) -> bool:
         """Whether all events have come."""
         return self.seconds >= self.design.seconds
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the sender does not keep up: what was measured would be something else."""
+        on_time = self.seconds - LATE_WINDOWS * self.design.window_seconds
+        return self._sent < self.design.pattern.due(on_time)
 
     def step(self) -> Sample | None:
         """Send what is due, at most one batch, and look if it is time to."""
@@ -159,7 +173,7 @@ def _options(aof: Aof) -> dict[str, str]:
 
 @contextmanager
 def prepared(design: Design, directory: Path, aof: Aof) -> Iterator[Scenario]:
-    """Have a scenario with two stores of its own, ready to begin.
+    """Have a scenario with two stores of its own, ready to settle and then to begin.
 
     Args:
         design: What it will do.
@@ -177,6 +191,4 @@ def prepared(design: Design, directory: Path, aof: Aof) -> Iterator[Scenario]:
             side = kind(redis.client, design.window_seconds)
             sides.append(side)
             gauges.append(Gauge(side, redis.program.pid))
-        for gauge in gauges:
-            gauge.settle()
         yield Scenario(design, sides, gauges)
