@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bench.gateway import Gateway, gateway
 from bench.holds.census import Census
+from bench.holds.configured import add_deadline, configure
 from bench.holds.figures import growth, mib
 from bench.holds.jobs import Job, job
 from bench.holds.judging import judge, options
@@ -29,6 +30,7 @@ ALLOWED = 1.10
 
 def measure(record: Record, given: Namespace, directory: Path) -> None:
     """Send all events through one gateway, and judge its memory and the truth."""
+    configure(directory, given)
     # The store keeps no file: what it costs is not the question here, and it would fill the disk.
     with (
         store(directory, {}) as redis,
@@ -116,6 +118,7 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=2_000_000, help="how many in all")
     parser.add_argument("--early", type=int, default=100_000, help="what counts as the start")
     parser.add_argument("--connections", type=int, default=64)
+    add_deadline(parser)
     return judge("memory", measure, parser.parse_args())
 
 

@@ -18,12 +18,13 @@ from pathlib import Path
 from bench.failures import ProgramFailed
 from bench.gateway import Gateway, gateway
 from bench.holds.census import Census
+from bench.holds.configured import add_deadline, configure
 from bench.holds.figures import marks, told
 from bench.holds.jobs import Job, job
 from bench.holds.judging import judge, options
 from bench.holds.record import Record
-from bench.holds.sender.jobs import send_plan
-from bench.holds.sender.opened import Pool, Stretch
+from bench.holds.sender.jobs import send_until_told
+from bench.holds.sender.opened import Pool
 from bench.holds.sender.tally import REFUSED, RESET, UNCONNECTED, Tally
 from bench.processes import free_port
 from bench.residence import children
@@ -50,6 +51,7 @@ class Renewing:
 
 def measure(record: Record, given: Namespace, directory: Path) -> None:
     """Send, renew the gateway again and again, and judge what senders saw and what is stored."""
+    configure(directory, given)
     renewing = _hard if given.hard else _rolling
     with (
         store(directory, durable("everysec")) as redis,
@@ -113,25 +115,30 @@ def _hard(directory: Path, redis_port: int, _: Namespace) -> Iterator[Renewing]:
 
 
 def _send(record: Record, given: Namespace, relay: Renewing) -> Tally:
-    seconds = _WARM_SECONDS + given.restarts * given.every
-    plan = [Stretch(given.rate, seconds)]
     fresh_every = round(given.rate / given.fresh) if given.fresh else 0
     pool = Pool(kept=given.connections, most=4 * given.connections, fresh_every=fresh_every)
-    with job(send_plan, relay.port, 0, plan, pool) as sender:
+    with job(send_until_told, relay.port, 0, given.rate, pool) as sender:
         sender.heard(30)
         _renew_often(record, given, relay, sender)
-        return sender.result(seconds + _END_SECONDS)
+        sender.tell("enough")
+        return sender.result(_END_SECONDS)
 
 
 def _renew_often(record: Record, given: Namespace, relay: Renewing, sender: Job[Tally]) -> None:
     begun = time.monotonic() + _WARM_SECONDS
     for number in range(given.restarts):
-        while time.monotonic() < begun + number * given.every:
-            sender.said()
-            time.sleep(_LOOK_SECONDS)
+        _wait_until(begun + number * given.every, sender)
         started = time.monotonic()
         relay.renew()
         record.say("restart", number=number, seconds=round(time.monotonic() - started, 2))
+    # Under load until the last is through, however long it took.
+    _wait_until(begun + given.restarts * given.every, sender)
+
+
+def _wait_until(moment: float, sender: Job[Tally]) -> None:
+    while time.monotonic() < moment:
+        sender.said()
+        time.sleep(_LOOK_SECONDS)
 
 
 def _judge(record: Record, given: Namespace, tally: Tally, census: Census) -> None:
@@ -166,6 +173,7 @@ def main() -> int:
     parser.add_argument(
         "--hard", action="store_true", help="end it and start it anew: the counter-check"
     )
+    add_deadline(parser)
     given = parser.parse_args()
     # The counter-check is not what the page shows.
     name = "restart-hard" if given.hard else "restart"

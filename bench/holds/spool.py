@@ -11,7 +11,6 @@ import signal
 import sys
 import time
 from argparse import Namespace
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -22,27 +21,34 @@ from redis.exceptions import RedisError
 from bench.failures import ProgramFailed
 from bench.gateway import Gateway, gateway
 from bench.holds.census import Census
+from bench.holds.configured import add_deadline, configure
 from bench.holds.figures import marks, told
 from bench.holds.jobs import Job, job
 from bench.holds.judging import judge, options
 from bench.holds.record import Record
 from bench.holds.sender.jobs import send_events, send_plan
 from bench.holds.sender.opened import Pool, Stretch
-from bench.holds.sender.tally import BUCKET_SECONDS, RESET, Tally
+from bench.holds.sender.tally import RESET, Tally, answered_within
 from bench.processes import Program, free_port, running
 from bench.residence import children
 from bench.store import client, durable
 from bench.tools import path_of
+from relay.spool.directory import Directory
+from relay.spool.status import look
 
 _WARM_SECONDS = 2.0
 _DRAIN_SECONDS = 30.0
 _END_SECONDS = 60.0
 _LOOK_SECONDS = 0.1
-# How long a delivery waits for the store, and a little more.
-_WAIT_SECONDS = 2.5
 _CONNECTIONS = 64
 # What is in flight when a process is killed has no answer.
 _IN_FLIGHT = _CONNECTIONS
+# Without a spool the store stays away until so many were refused, and a little longer.
+_REFUSED = 50
+_REFUSED_SECONDS = 60.0
+_REFUSED_NAME = 'relay_deliveries_total{endpoint="unipile",outcome="store_unavailable"}'
+# A sender whose delivery was refused sends it again, and not once only.
+_SENDINGS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +67,17 @@ class _Outage:
 
 
 class _Store:
-    """A store that can be killed, and started again on its port and files."""
+    """A store that can be killed, and started again on its port and files.
 
-    def __init__(self, directory: Path) -> None:
+    Args:
+        home: Where it has a directory of its own.
+    """
+
+    def __init__(self, home: Path) -> None:
         self.port = free_port()
         self.client = client(self.port)
-        self._directory = directory / "store"
+        self.home = home
+        self._directory = home / "store"
         self._directory.mkdir()
         self._running = ExitStack()
         self._program: Program | None = None
@@ -74,7 +85,8 @@ class _Store:
     def start(self) -> None:
         """Start it, and return when it answers."""
         place = {"port": str(self.port), "bind": "127.0.0.1", "dir": str(self._directory)}
-        pairs = ({"save": ""} | place | durable("everysec")).items()
+        # Else what it has confirmed may be in its memory only when it is killed: on a busy disk.
+        pairs = ({"save": ""} | place | durable("always")).items()
         command = [
             path_of("redis-server"),
             *(word for key, value in pairs for word in (f"--{key}", value)),
@@ -123,9 +135,8 @@ def measure(record: Record, given: Namespace, directory: Path) -> None:
 
 @contextmanager
 def _gateway(directory: Path, store: _Store, given: Namespace) -> Iterator[Gateway]:
-    if not given.off:
-        path = directory / "spool"
-        (directory / "relay.toml").write_text(f'[spool]\ndirectory = "{path}"\n')
+    spool = [] if given.off else ["[spool]", f'directory = "{_spool(directory)}"']
+    configure(directory, given, *spool)
     with gateway(directory, store.port, processes=given.processes) as relay:
         yield relay
 
@@ -145,17 +156,37 @@ def _through_outage(
         if not given.off:
             os.kill(children(relay.pid)[0], signal.SIGKILL)
         _wait(given.seconds / 2, sender)
+        if given.off:
+            _until_refused(relay, sender)
         begun = time.monotonic()
         store.start()
         if not given.off:
-            _until_drained(relay)
+            _until_drained(_spool(store.home))
         outage = _Outage(killed, begun, time.monotonic())
         return sender.result(given.seconds + _END_SECONDS), outage
 
 
-def _until_drained(relay: Gateway) -> None:
+def _until_refused(relay: Gateway, sender: Job[Tally]) -> None:
+    """Return when the outage has been felt, however long a delivery waits and the machine takes."""
+    deadline = time.monotonic() + _REFUSED_SECONDS
+    while relay.gauges(_REFUSED_NAME).get(_REFUSED_NAME, 0) < _REFUSED:
+        if time.monotonic() > deadline:
+            raise ProgramFailed(f"nothing refused within {_REFUSED_SECONDS:.0f} s")
+        _wait(_LOOK_SECONDS, sender)
+    _wait(0.5, sender)
+
+
+def _spool(home: Path) -> Path:
+    return home / "spool"
+
+
+def _until_drained(spool: Path) -> None:
+    """Return when nothing lies in the spool, nor in what a killed process has left there.
+
+    That has no gauge until another process has taken it over.
+    """
     deadline = time.monotonic() + 2 * _DRAIN_SECONDS
-    while _spooled(relay) != 0:
+    while any(file.events or file.state == "unreadable" for file in look(Directory(spool))):
         if time.monotonic() > deadline:
             raise ProgramFailed(f"not drained within {2 * _DRAIN_SECONDS:.0f} s")
         time.sleep(_LOOK_SECONDS)
@@ -174,8 +205,12 @@ def _wait(seconds: float, sender: Job[Tally]) -> None:
 
 def _send_again(relay: Gateway, events: int) -> Tally:
     """Send every event once more, as senders do that were answered 503 or not at all."""
-    with job(send_events, relay.port, events, _CONNECTIONS) as sender:
-        return sender.result(_END_SECONDS + events / 100)
+    for _ in range(_SENDINGS):
+        with job(send_events, relay.port, events, _CONNECTIONS) as sender:
+            tally = sender.result(_END_SECONDS + events / 100)
+        if tally.stored == events:
+            break
+    return tally
 
 
 def _judge_on(record: Record, tally: Tally, census: Census, outage: _Outage) -> None:
@@ -203,11 +238,7 @@ def _judge_on(record: Record, tally: Tally, census: Census, outage: _Outage) -> 
 
 def _judge_off(record: Record, tally: Tally, outage: _Outage, again: Tally, census: Census) -> None:
     # Those that came last wait long enough to see the store again.
-    times = outage.killed + BUCKET_SECONDS, outage.begun - _WAIT_SECONDS
-    first, last = (round((at - tally.started) / BUCKET_SECONDS) for at in times)
-    outcomes: Counter[str] = Counter()
-    for bucket in range(first, last):
-        outcomes.update(tally.buckets.get(bucket, {}))
+    outcomes = answered_within(tally, outage.killed, outage.begun)
     record.judge(
         "without a spool what comes while the store is away is answered 503 with Retry-After",
         f"{told(dict(outcomes))}, {tally.unpromised} without Retry-After",
@@ -232,6 +263,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60, help="how long the store is away")
     parser.add_argument("--after", type=float, default=5, help="seconds of load after that")
     parser.add_argument("--off", action="store_true", help="without a spool")
+    add_deadline(parser)
     given = parser.parse_args()
     return judge("spool-off" if given.off else "spool", measure, given)
 

@@ -25,14 +25,13 @@ from bench.holds.jobs import Job, job
 from bench.holds.judging import judge, options
 from bench.holds.numbered import number_of
 from bench.holds.record import Record
-from bench.holds.sender.jobs import send_plan
-from bench.holds.sender.opened import Pool, Stretch
+from bench.holds.sender.jobs import send_until_told
+from bench.holds.sender.opened import Pool
 from bench.holds.sender.tally import Tally
 from bench.holds.workers import ACTS, GROUP, acts, worker, write_handlers
 from bench.processes import Program
 from bench.store import Store, durable, store
 
-_WARM_SECONDS = 3.0
 _END_SECONDS = 60.0
 _LOOK_SECONDS = 0.02
 # Consumers of ours that are no worker's name.
@@ -104,8 +103,8 @@ def measure(record: Record, given: Namespace, directory: Path) -> None:
     ):
         write_handlers(directory, _HANDLERS)
         workers = Workers(directory, redis, given.processes)
-        plan = [Stretch(given.rate, _WARM_SECONDS + given.stops * given.every)]
-        with job(send_plan, relay.port, 0, plan, Pool(kept=32, most=128, fresh_every=0)) as sender:
+        pool = Pool(kept=32, most=128, fresh_every=0)
+        with job(send_until_told, relay.port, 0, given.rate, pool) as sender:
             sender.heard(30)
             _stop_often(record, given, workers, sender)
             names = {consumer["name"] for consumer in _consumers(redis)}
@@ -121,17 +120,24 @@ def _stop_often(record: Record, given: Namespace, workers: Workers, sender: Job[
         begun = time.monotonic()
         for number in range(given.stops):
             moment = begun + (number + chance.random()) * given.every
-            while time.monotonic() < moment:
-                sender.said()
-                time.sleep(_LOOK_SECONDS)
+            _wait_until(moment, sender)
             workers.stop(places.pop(0))
             places.append(_enter(stack, workers))
             record.line("stop", number=number, seconds=workers.stops[-1])
+        # Under load until the last has been replaced, however long that took.
+        _wait_until(begun + given.stops * given.every, sender)
+        sender.tell("enough")
         while not sender.is_done():
             time.sleep(_LOOK_SECONDS)
         _until_settled(workers.redis)
         for program in places:
             workers.stop(program)
+
+
+def _wait_until(moment: float, sender: Job[Tally]) -> None:
+    while time.monotonic() < moment:
+        sender.said()
+        time.sleep(_LOOK_SECONDS)
 
 
 def _enter(stack: ExitStack, workers: Workers) -> Program:

@@ -13,12 +13,13 @@ from typing import cast
 
 from bench.gateway import Gateway, gateway
 from bench.holds.census import Census
+from bench.holds.configured import add_deadline, configure
 from bench.holds.figures import MIB, marks, mib, told
 from bench.holds.jobs import Job, job
 from bench.holds.judging import judge, options
 from bench.holds.record import Record
-from bench.holds.sender.jobs import send_plan
-from bench.holds.sender.opened import Pool, Stretch
+from bench.holds.sender.jobs import send_until_told
+from bench.holds.sender.opened import Pool
 from bench.holds.sender.tally import Tally
 from bench.holds.stopping import Fates, stop_short
 from bench.residence import peak_bytes, resident_bytes
@@ -38,6 +39,7 @@ def measure(record: Record, given: Namespace, directory: Path) -> None:
     for addresses in (1, given.addresses):
         home = directory / str(addresses)
         home.mkdir()
+        configure(home, given)
         with (
             store(home, durable("everysec")) as redis,
             gateway(home, redis.port) as relay,
@@ -90,24 +92,29 @@ class _Pressed:
 def _press(
     record: Record, given: Namespace, relay: Gateway, addresses: int
 ) -> tuple[Tally, _Pressed]:
-    plan = [Stretch(given.rate, given.connections / given.opened + given.seconds)]
     pressing = (relay.port, given.connections, addresses, given.body, given.opened)
     with (
-        job(send_plan, relay.port, 1, plan, _GOOD) as good,
+        job(send_until_told, relay.port, 1, given.rate, _GOOD) as good,
         job(stop_short, *pressing) as stopping,
     ):
-        pressed = _watch(record, relay, addresses, good, stopping)
+        good.heard(_OPEN_SECONDS)
+        stopping.heard(_OPEN_SECONDS)
+        pressed = _watch(record, given, relay, addresses, stopping)
+        good.tell("enough")
         tally = good.result(_END_SECONDS)
         stopping.tell("enough")
         return tally, pressed
 
 
 def _watch(
-    record: Record, relay: Gateway, addresses: int, good: Job[Tally], stopping: Job[None]
+    record: Record, given: Namespace, relay: Gateway, addresses: int, stopping: Job[None]
 ) -> _Pressed:
-    """Sample until the good deliveries are all sent."""
+    """Sample for as long as the press is meant to last, or until it has become real."""
     pressed, started = _Pressed(), time.monotonic()
-    while not good.is_done():
+    least = started + given.connections / given.opened + given.seconds
+    while (now := time.monotonic()) < least or (
+        not pressed.is_real(given.connections) and now < least + _OPEN_SECONDS
+    ):
         pressed.fates = cast("Fates", stopping.said() or pressed.fates)
         gauges = relay.gauges(_IN_HAND, _CONNECTIONS)
         in_hand = int(gauges.get(_IN_HAND, 0))
@@ -170,6 +177,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=100, help="good deliveries per second")
     parser.add_argument("--seconds", type=float, default=20, help="after all are open")
     parser.add_argument("--budget", type=int, default=256, help="the gateway's default, in MiB")
+    add_deadline(parser)
     return judge("unfinished", measure, parser.parse_args())
 
 

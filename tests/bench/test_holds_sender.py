@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from bench.connection import parse
+from bench.connection import Answer, Sent, parse
 from bench.holds.numbered import number_of
 from bench.holds.sender.closed import ClosedLoop
 from bench.holds.sender.opened import OpenLoop, Pool, Stretch, times_of
-from bench.holds.sender.tally import Tally
+from bench.holds.sender.tally import Tally, answered_within
 from tests.bench.toys import (
     BUSY,
     BUSY_WITHOUT_WORD,
@@ -20,6 +20,7 @@ from tests.bench.toys import (
     toy_server,
 )
 from tests.servers import free_port
+from tests.waiting import wait_until
 
 PLAN = [Stretch(rate=1000, seconds=0.04)]
 FEW = Pool(kept=4, most=8, answer_seconds=5)
@@ -66,7 +67,7 @@ async def test_each_delivery_has_the_outcome_that_the_server_gave_it(
 async def test_what_is_never_answered_is_a_timeout() -> None:
     """The deliveries that found no connection meanwhile are counted too."""
     async with toy_server(_keep_silent) as port:
-        tally = await send(port, Pool(kept=4, most=8, answer_seconds=0.2))
+        tally = await send(port, Pool(kept=4, most=8, answer_seconds=2.5))
 
         assert tally.counts() == {"timeout": 8, "unconnected": 32}
 
@@ -77,6 +78,19 @@ async def test_where_nobody_listens_each_delivery_is_refused() -> None:
 
     assert tally.counts() == {"refused": 40}
     assert tally.unopened["refused"] >= FEW.kept
+
+
+async def test_a_sender_that_is_stopped_brings_to_its_end_what_is_under_way() -> None:
+    """However long its plan is."""
+    told: list[int] = []
+    async with toy_server(always(STORED)) as port:
+        loop = OpenLoop(port, [Stretch(rate=1000, seconds=1000)], FEW, progress=told.append)
+        running = asyncio.create_task(loop.run())
+        await wait_until(lambda: max(told, default=0) > 0, description="some are answered")
+        loop.stop()
+        tally = await asyncio.wait_for(running, 30)
+
+    assert 0 < tally.due == tally.stored
 
 
 async def test_a_connection_that_is_announced_to_end_is_opened_again() -> None:
@@ -167,3 +181,16 @@ def test_an_answer_is_read_only_when_it_is_whole() -> None:
 def test_a_plan_fixes_every_time() -> None:
     """One stretch after the other, each at its rate."""
     assert list(times_of([Stretch(2, 2), Stretch(1, 2)])) == [0.0, 0.5, 1.0, 1.5, 2.0, 3.0]
+
+
+def test_what_was_sent_and_answered_within_a_time_is_counted() -> None:
+    """What was sent before or answered after is left out, whenever it was due."""
+    tally = Tally(started=100.0)
+    times = [(101.95, 102.5, 200), (102.3, 104.0, 503), (102.5, 104.5, 503), (104.0, 106.1, 200)]
+    for number, (at, answered, status) in enumerate(times):
+        tally.answered(
+            Sent(number, 101.0, at), Answer(status, closes=False, retry_after=True), answered
+        )
+
+    assert answered_within(tally, 102.0, 105.0) == {"503": 2}
+    assert answered_within(tally, 102.35, 105.0) == {"503": 1}

@@ -13,6 +13,8 @@ from bench.holds.sender.tally import Tally
 
 ResultT = TypeVar("ResultT")
 
+_FOR_EVER_SECONDS = 86_400.0
+
 
 def run(work: Coroutine[Any, Any, ResultT]) -> ResultT:
     """Run a coroutine on the loop that the gateway uses too."""
@@ -34,6 +36,20 @@ def send_seconds(
         port, first=first, seconds=seconds, connections=connections, progress=channel.say
     )
     return run(loop.run())
+
+
+def send_until_told(channel: Channel, port: int, first: int, rate: float, pool: Pool) -> Tally:
+    """Send at a rate, from a number on, until told anything; says how many have their outcome."""
+    plan = [Stretch(rate, _FOR_EVER_SECONDS)]
+    return run(_until_told(channel, OpenLoop(port, plan, pool, first=first, progress=channel.say)))
+
+
+async def _until_told(channel: Channel, loop: OpenLoop) -> Tally:
+    asyncio.get_running_loop().add_reader(channel.fileno(), loop.stop)
+    try:
+        return await loop.run()
+    finally:
+        asyncio.get_running_loop().remove_reader(channel.fileno())
 
 
 def send_plan(

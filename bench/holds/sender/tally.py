@@ -35,6 +35,7 @@ class Tally:
         lates_ms: How much later than due the sender turned to each delivery: its own lateness.
         lags_ms: How much later than due each was sent: with what its connection had to wait.
         buckets: Tenth of a second of the run -> outcomes of what was due in it.
+        spans: Tenths of a second in which a delivery was sent and answered -> outcomes.
     """
 
     started: float = 0.0
@@ -49,6 +50,7 @@ class Tally:
     lates_ms: "array[float]" = field(default_factory=lambda: array("f"))
     lags_ms: "array[float]" = field(default_factory=lambda: array("f"))
     buckets: dict[int, Counter[str]] = field(default_factory=dict)
+    spans: dict[tuple[int, int], Counter[str]] = field(default_factory=dict)
 
     @property
     def finished(self) -> int:
@@ -68,6 +70,8 @@ class Tally:
             self._accept(sent.number)
         elif answer.status == 503 and not answer.retry_after:
             self.unpromised += 1
+        span = self._tenth(sent.at), self._tenth(now)
+        self.spans.setdefault(span, Counter())[str(answer.status)] += 1
         self._note(str(answer.status), sent.due)
 
     def failed(self, outcome: str, due: float) -> None:
@@ -85,8 +89,27 @@ class Tally:
 
     def _note(self, outcome: str, due: float) -> None:
         self.outcomes[outcome] += 1
-        bucket = self.buckets.setdefault(int((due - self.started) / BUCKET_SECONDS), Counter())
-        bucket[outcome] += 1
+        self.buckets.setdefault(self._tenth(due), Counter())[outcome] += 1
+
+    def _tenth(self, moment: float) -> int:
+        return int((moment - self.started) / BUCKET_SECONDS)
+
+
+def answered_within(tally: Tally, since: float, until: float) -> Counter[str]:
+    """Count the answers to what was sent after a moment and answered before another.
+
+    Args:
+        tally: Of the run.
+        since: On the monotonic clock.
+        until: The same; a tenth of a second that is not whole does not count.
+    """
+    first = int((since - tally.started) / BUCKET_SECONDS) + 1
+    end = int((until - tally.started) / BUCKET_SECONDS)
+    found: Counter[str] = Counter()
+    for (sent, answered), outcomes in tally.spans.items():
+        if sent >= first and answered < end:
+            found.update(outcomes)
+    return found
 
 
 def per_second(tally: Tally, outcome: str, after: float, before: float) -> float:
