@@ -18,7 +18,9 @@ from tests.chaos.town import GROUPS, Town, a_town
 DEAD_SECONDS = 15.0
 # A run in which fewer of the kills hit work in flight has shown nothing.
 IN_FLIGHT_RATIO = 0.2
-# Together with a minute of faults less than what a test may take.
+# How much longer faults are made at most, for so many kills in flight as were asked for.
+MORE_SECONDS = 60.0
+# Together with those less than what a test may take.
 DRAIN_SECONDS = 80.0
 LOOK_SECONDS = 0.2
 
@@ -32,12 +34,14 @@ class Plan:
         seed: Decides everything that is left to chance.
         pace: By how much the workers' times are shortened, 1 for not at all.
         events_per_second: That are sent.
+        least_in_flight: There are faults until so many kills have hit work in flight.
     """
 
     seconds: float
     seed: int
     pace: float
     events_per_second: float = 40.0
+    least_in_flight: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ async def run(plan: Plan, directory: Path) -> Verdict:
         faults = Faults(town, plan.seed, DEAD_SECONDS / plan.pace)
         async with _at_work(town):
             await town.until_at_work()
-            await _make_faults(faults, plan.seconds)
+            await _make_faults(faults, plan)
             await town.recover()
             await town.senders.stop()
             await _drain(town)
@@ -106,12 +110,21 @@ async def _at_work(town: Town) -> AsyncIterator[None]:
         await cancel({sending, supervising})
 
 
-async def _make_faults(faults: Faults, seconds: float) -> None:
+async def _make_faults(faults: Faults, plan: Plan) -> None:
     chains = {
         asyncio.create_task(faults.after_processes()),
         asyncio.create_task(faults.after_store()),
     }
-    done, _ = await asyncio.wait(chains, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
+    loop = asyncio.get_running_loop()
+    end = loop.time() + plan.seconds
+    done: set[asyncio.Task[None]] = set()
+    while not done and (
+        loop.time() < end
+        or (faults.town.kills_in_flight < plan.least_in_flight and loop.time() < end + MORE_SECONDS)
+    ):
+        done, _ = await asyncio.wait(
+            chains, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_EXCEPTION
+        )
     await cancel(chains - done)
     for chain in done:
         chain.result()

@@ -26,7 +26,7 @@ _SHARES: tuple[tuple[Kind, int], ...] = (
 )
 # One event of so many ends every process that handles it, and an early one: it needs five deaths
 # before it is set aside, and after two of them its neighbours run one at a time as well.
-KILLING_EVERY, KILLING_BEFORE = 3000, 400
+KILLING_EVERY, KILLING_BEFORE = 3000, 50
 # How long a run takes: most are short, some are long enough to be killed in the middle.
 _SECONDS = (0.0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 GROUPS = {"crm": 3, "billing": 2}
 GATEWAYS = 2
 SUPERVISE_SECONDS = 0.2
-START_SECONDS = 60.0
+START_SECONDS = 90.0
 CONFIGURATION = """
 [worker]
 grace_seconds = 2
