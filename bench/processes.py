@@ -15,7 +15,7 @@ from bench.failures import ProgramFailed
 from bench.residence import tree
 from bench.tools import path_of
 
-_START_SECONDS = 30.0
+_START_SECONDS = 90.0
 _STOP_SECONDS = 30.0
 _PORTS = range(10_000, 32_000)
 # What would change the behaviour of a program behind the benchmark's back.

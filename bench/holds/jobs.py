@@ -17,6 +17,8 @@ from bench.failures import JobFailed
 
 ResultT = TypeVar("ResultT")
 
+# As long as a busy machine may take to start a process.
+HEARD_SECONDS = 90.0
 _END_SECONDS = 5.0
 
 
@@ -47,7 +49,7 @@ class Job(Generic[ResultT]):
         self._listen(0.0)
         return self._said
 
-    def heard(self, seconds: float) -> object:
+    def heard(self, seconds: float = HEARD_SECONDS) -> object:
         """Wait until the work has said something, and give it.
 
         Raises:

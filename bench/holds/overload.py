@@ -69,7 +69,7 @@ def measure(record: Record, given: Namespace, directory: Path) -> None:
     with (
         store(directory, durable("everysec")) as redis,
         job(delay_replies, redis.port) as proxy,
-        gateway(directory, int(str(proxy.heard(10)))) as relay,
+        gateway(directory, int(str(proxy.heard()))) as relay,
     ):
         accepted = bytearray()
         capacity = _sensible_capacity(record, given, relay, proxy, accepted)
@@ -160,7 +160,7 @@ def _overload(
     highest: dict[str, float] = {}
     changes = [(planned.fast, 0.0), (planned.slow, capacity.delay_seconds)]
     with job(send_plan, relay.port, capacity.next_number, plan, _POOL) as sender:
-        sender.heard(30)
+        sender.heard()
         started = time.monotonic()
         with _changing(proxy, started, changes) as changed:
             while not sender.is_done():

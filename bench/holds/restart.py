@@ -118,7 +118,7 @@ def _send(record: Record, given: Namespace, relay: Renewing) -> Tally:
     fresh_every = round(given.rate / given.fresh) if given.fresh else 0
     pool = Pool(kept=given.connections, most=4 * given.connections, fresh_every=fresh_every)
     with job(send_until_told, relay.port, 0, given.rate, pool) as sender:
-        sender.heard(30)
+        sender.heard()
         _renew_often(record, given, relay, sender)
         sender.tell("enough")
         return sender.result(_END_SECONDS)

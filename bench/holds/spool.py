@@ -147,7 +147,7 @@ def _through_outage(
     """Send while the store is killed and comes back."""
     plan = [Stretch(given.rate, _WARM_SECONDS + given.seconds + given.after)]
     with job(send_plan, relay.port, 0, plan, Pool(kept=_CONNECTIONS)) as sender:
-        sender.heard(30)
+        sender.heard()
         _wait(_WARM_SECONDS, sender)
         store.kill()
         killed = time.monotonic()

@@ -105,7 +105,7 @@ def measure(record: Record, given: Namespace, directory: Path) -> None:
         workers = Workers(directory, redis, given.processes)
         pool = Pool(kept=32, most=128, fresh_every=0)
         with job(send_until_told, relay.port, 0, given.rate, pool) as sender:
-            sender.heard(30)
+            sender.heard()
             _stop_often(record, given, workers, sender)
             names = {consumer["name"] for consumer in _consumers(redis)}
             tally = sender.result(_END_SECONDS)

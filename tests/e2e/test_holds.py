@@ -20,8 +20,7 @@ pytestmark = [
 
 ROOT = Path(__file__).parents[2]
 Verdicts = dict[str, bool]
-# Those that load the machine, or whose verdict a loaded one may change; the others ask only what
-# was counted.
+# Those that load the machine; the others ask only what was counted.
 alone = pytest.mark.alone
 # A machine that stands still for a moment must cost no delivery its 200.
 STILL = "--deadline=8"
