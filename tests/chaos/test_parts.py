@@ -1,10 +1,13 @@
 """What the run rests on: records, rules, shortened times."""
 
+import asyncio
 import importlib
 from collections import Counter
 from pathlib import Path
-from typing import get_args
+from types import SimpleNamespace
+from typing import Any, get_args
 
+from tests.chaos.driver import Plan, _make_faults
 from tests.chaos.rules import TYPES, Kind, rule_for
 from tests.chaos.short import TIMES
 from tests.records import Record, lines_of
@@ -41,3 +44,17 @@ def test_a_line_without_its_end_is_not_read(tmp_path: Path) -> None:
 
     assert list(lines_of(tmp_path / "a.log")) == [["start", "1", "evt"]]
     assert list(lines_of(tmp_path / "none.log")) == []
+
+
+async def test_faults_go_on_until_so_many_kills_have_hit_work_in_flight() -> None:
+    """Else a run of some seconds would have shown nothing now and then."""
+    town = SimpleNamespace(kills_in_flight=0)
+
+    async def kill() -> None:
+        town.kills_in_flight += 1
+        await asyncio.Event().wait()
+
+    faults: Any = SimpleNamespace(town=town, after_processes=kill, after_store=kill)
+    await _make_faults(faults, Plan(0.0, 1, 1.0, least_in_flight=2))
+
+    assert town.kills_in_flight == 2

@@ -81,7 +81,6 @@ class OpenLoop:
     ) -> None:
         self._port = port
         self._times = times_of(plan)
-        self._stopped = False
         self._pool = pool
         self._next = first
         self._progress = progress
@@ -94,9 +93,8 @@ class OpenLoop:
         self._tally = Tally()
 
     def stop(self) -> None:
-        """Begin with no more deliveries; what is under way is brought to its end."""
+        """Begin with none but the next delivery; what is under way is brought to its end."""
         self._times = iter(())
-        self._stopped = True
 
     async def run(self) -> Tally:
         """Send all that is planned, and return when each delivery has its outcome."""
@@ -106,9 +104,9 @@ class OpenLoop:
         self._tally.started = time.monotonic()
         next_sweep = 0.0
         due = next(self._times, None)
-        while (due is not None and not self._stopped) or self._tally.finished < self._tally.due:
+        while due is not None or self._tally.finished < self._tally.due:
             now = time.monotonic()
-            while due is not None and not self._stopped and self._tally.started + due <= now:
+            while due is not None and self._tally.started + due <= now:
                 self._launch(self._tally.started + due)
                 self._tally.lates_ms.append(1000 * (now - self._tally.started - due))
                 due = next(self._times, None)
