@@ -28,7 +28,7 @@ dev: setup  ## an embedded server, the gateway and a worker: make dev ARGS='--po
 # Programs are started hundreds of times: compiled before, their modules are not compiled by each of
 # them where Python is told to write no such files.
 # To collect six thousand tests and run forty takes a while: only files that say so are looked at.
-ALONE = $(shell grep -rlw alone tests --include='test_*.py')
+ALONE = $(shell grep -rlw mark.alone tests --include='test_*.py')
 test: setup  ## the whole suite, real server included
 	@$(BIN)/python -m compileall -q relay consumers tests bench examples
 	$(BIN)/python -m pytest -m 'not alone' -n 4 --dist loadfile $(ARGS) || [ $$? = 5 ]

@@ -139,7 +139,9 @@ class SixNodes:
         with ExitStack() as failing:
             failing.callback(self.stop)
             for node in self.nodes:
-                node.start()
+                node.begin()
+            for node in self.nodes:
+                node.wait()
             self._join()
             failing.pop_all()
 

@@ -3,7 +3,7 @@
 import gc
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import structlog
@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from relay.contract import logs
 from relay.contract.connect import connect
-from tests import scanning
+from tests import rewriting, scanning
 from tests.clusters import LoneCluster, SixNodes
 from tests.permanent import keys_without_end
 from tests.replicas import ReplicaSet, replicated
@@ -31,13 +31,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """Have the garbage collector pass over what is collected, which stays until the end.
 
     It would look at thousands of tests again and again.
     """
     gc.disable()
     try:
+        worker = getattr(session.config, "workerinput", None)
+        if worker and session.config.args == session.config.getini("testpaths"):
+            rewriting.import_shared(worker)
         return (yield)
     finally:
         gc.freeze()
@@ -117,9 +120,12 @@ def server(
 def empty_server(server: Server) -> Iterator[Server]:
     """Lend a shared server to one test."""
     with server.client() as client:
-        client.config_set("maxmemory", 0)
-        client.script_flush()
-        client.flushall()
+        # Thousands of tests begin with it: in one turn.
+        emptied = client.pipeline(transaction=False)
+        emptied.config_set("maxmemory", 0)
+        emptied.script_flush()
+        emptied.flushall()
+        emptied.execute()
         yield server
         client.config_set("maxmemory", 0)
         left = keys_without_end(client)
@@ -162,9 +168,18 @@ def own_server(request: pytest.FixtureRequest, start_server: StartServer) -> Ite
         assert left == [], "keys that nothing will ever remove"
 
 
-@pytest.fixture(scope="session")
+def _beside_others(fixture_name: str, config: pytest.Config) -> Literal["module", "session"]:
+    """Say for how long a cluster lives: idle servers watch each other, at others' expense."""
+    del fixture_name
+    return "module" if hasattr(config, "workerinput") else "session"
+
+
+@pytest.fixture(scope=_beside_others)
 def shared_six(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], SixNodes]]:
-    """A cluster of six that lives as long as the test run, started when first asked for."""
+    """A cluster of six, started when first asked for.
+
+    It lives as long as the test run, or, where tests run beside each other, as long as its module.
+    """
     running: list[SixNodes] = []
 
     def get() -> SixNodes:

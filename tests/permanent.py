@@ -1,6 +1,7 @@
 """The keys that may stay for ever, each with its reason; every other key must expire."""
 
 import re
+from typing import Any
 
 from redis import Redis
 
@@ -36,11 +37,15 @@ _PATTERNS = tuple(
 
 def keys_without_end(client: Redis) -> list[str]:
     """List the keys that have no expiry and no place in the permanent list."""
+    asked, keys = client.pipeline(transaction=False), list(client.scan_iter(count=1000))
+    for raw in keys:
+        asked.type(raw)
+        asked.ttl(raw)
+    said: Any = asked.execute()
     found = []
-    for raw in client.scan_iter(count=1000):
-        name, kind = text_of(raw), text_of(client.type(raw))
-        if not _may_stay(name, kind) and client.ttl(raw) == -1:
-            found.append(f"{name} ({kind})")
+    for raw, kind, seconds in zip(keys, map(text_of, said[::2]), said[1::2], strict=True):
+        if seconds == -1 and not _may_stay(text_of(raw), kind):
+            found.append(f"{text_of(raw)} ({kind})")
     return sorted(found)
 
 

@@ -180,7 +180,11 @@ class Server:
     def client(self) -> Iterator[Redis]:
         """Give a client that waits for each answer, for setting up and looking."""
         client = Redis.from_url(
-            self.own_url, protocol=2, socket_timeout=5.0, retry=Retry(NoBackoff(), 0)
+            self.own_url,
+            protocol=2,
+            socket_timeout=5.0,
+            retry=Retry(NoBackoff(), 0),
+            driver_info=None,  # which each connection would look up, and tell the server
         )
         try:
             yield client
