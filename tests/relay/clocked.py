@@ -1,13 +1,12 @@
 """Stores whose time a test sets, with the append script over them: in memory, and real servers."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Protocol
 from unittest import mock
 
 from fakeredis import FakeRedis, FakeServer
 from redis import Redis
-from redis.exceptions import ResponseError
 
 import tests.fakes  # noqa: F401 - mends the store in memory
 from relay.append.script import SCRIPT, Verdict, call_arguments, pack, read_verdict
@@ -22,6 +21,16 @@ START_MS = 4_000_000_000_000
 
 ASKS_THE_TIME = "redis.call('TIME')"
 READS_THE_TIME = "redis.call('MGET', 'test-seconds', 'test-microseconds')"
+# A smaller id than the last is refused; so is the making of a stream.
+TELLS_THE_TIME = """
+redis.call('MSET', 'test-seconds', ARGV[1], 'test-microseconds', ARGV[2])
+for _, stream in ipairs(KEYS) do
+  local added = redis.pcall('XADD', stream, 'NOMKSTREAM', ARGV[3], 'no', 'event')
+  if type(added) == 'string' then
+    redis.call('XDEL', stream, added)
+  end
+end
+"""
 
 
 class Clocked(Protocol):
@@ -70,15 +79,8 @@ class OnServer:
     def append(self, *events: IdentifiedEvent) -> list[Verdict]:
         """Append a batch; see `Clocked`."""
         seconds, ms = divmod(self.now_ms, 1000)
-        self.client.mset({"test-seconds": seconds, "test-microseconds": 1000 * ms})
-        for stream in self._streams:
-            # A smaller id than the last is refused; so is the making of a stream.
-            with suppress(ResponseError):
-                entry_id: Any = self.client.xadd(
-                    stream, {"no": "event"}, id=f"{self.now_ms}-0", nomkstream=True
-                )
-                if entry_id is not None:
-                    self.client.xdel(stream, entry_id)
+        told = (seconds, 1000 * ms, f"{self.now_ms}-0")
+        self.client.eval(TELLS_THE_TIME, len(self._streams), *self._streams, *told)
         return run(self.client, self._text, events)
 
 
