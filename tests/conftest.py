@@ -19,7 +19,9 @@ from tests.replicas import ReplicaSet, replicated
 from tests.servers import NAMES, Durability, Server, find_binary
 
 # The machine's load must not decide whether a property holds.
-settings.register_profile("relay", deadline=None, max_examples=100)
+settings.register_profile("relay", deadline=None, max_examples=50)
+# For whoever has changed what a property is about: --hypothesis-profile=thorough.
+settings.register_profile("thorough", deadline=None, max_examples=1000)
 settings.load_profile("relay")
 
 StartServer = Callable[..., Server]

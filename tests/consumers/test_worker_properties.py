@@ -360,13 +360,13 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(acks, "DELAY_SECONDS", 3600.0)
 
 
-def live_through(make_client: Callable[[], Redis], examples: int) -> None:
-    """Have many lives drawn, and each judged."""
+def live_through(make_client: Callable[[], Redis], share: float) -> None:
+    """Have many lives drawn, a share of the usual number, and each judged."""
     machine: Any = lambda: Lives(make_client)  # noqa: E731 - hypothesis asks for a class
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=examples,
+            max_examples=round(settings().max_examples * share),
             stateful_step_count=20,
             deadline=None,
             # Making a life that failed shorter takes minutes.
@@ -380,10 +380,10 @@ def test_each_event_ends_done_or_dead_in_memory() -> None:
     """For any interleaving of reading, running, settling, dying, stalling and lost answers."""
     server = FakeServer()
 
-    live_through(lambda: fake_store(server), 20)
+    live_through(lambda: fake_store(server), 0.2)
 
 
 @pytest.mark.redis
 def test_each_event_ends_done_or_dead_on_a_server(server: Server) -> None:
     """The same on a real one."""
-    live_through(lambda: connect(server.url, role="test"), 40)
+    live_through(lambda: connect(server.url, role="test"), 0.5)

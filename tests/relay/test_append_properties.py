@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from fakeredis import FakeServer
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from redis.exceptions import ConnectionError as RedisConnectionError
 
@@ -122,7 +122,6 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("relay.append.LAST_RETRY_SECONDS", 0.0)
 
 
-@settings(max_examples=150)
 @given(ROUNDS, st.integers(min_value=1, max_value=4))
 def test_every_id_answered_is_in_its_stream_exactly_once(
     rounds: list[tuple[str, list[Sent]]], batch_events: int
