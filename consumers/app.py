@@ -47,8 +47,9 @@ from consumers.waiting.restore import Restorer
 from consumers.worker import Worker
 from relay.contract.cluster import is_cluster
 from relay.contract.connect import connect, place_of
-from relay.contract.duties import Duties, cancel, frames
+from relay.contract.duties import Duties, cancel
 from relay.contract.errors import RelayError
+from relay.contract.frames import frames
 from relay.contract.script import Script
 from relay.contract.tally import Tally, total
 

@@ -32,8 +32,8 @@ from consumers.outcome import (
 )
 from consumers.worker import Handler
 from relay.contract.deadline import Deadlines
-from relay.contract.duties import frames
 from relay.contract.errors import RelayError, UnreadableEntry
+from relay.contract.frames import frames
 from relay.contract.printable import printable
 
 MAX_ERROR_CHARACTERS = 1000

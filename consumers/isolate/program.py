@@ -20,7 +20,7 @@ from consumers.handle import Runner
 from consumers.isolate.wire import Greeting, framed, read_call, read_frame, written_reply
 from consumers.outcome import Outcome
 from consumers.worker import Handler
-from relay.contract.duties import frames
+from relay.contract.frames import frames
 from relay.contract.logs import configure_logs
 from relay.contract.loop import run
 from relay.contract.patterns import Pattern

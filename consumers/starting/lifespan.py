@@ -19,8 +19,9 @@ from consumers.calling.resource import Resource, function_name, in_order, types_
 from consumers.starting.aside import run_aside
 from consumers.starting.blame import told
 from consumers.worker import Worker
-from relay.contract.duties import cancel, frames
+from relay.contract.duties import cancel
 from relay.contract.errors import RelayError
+from relay.contract.frames import frames
 
 # How long what was opened may take to close where a start fails or is broken off.
 CLOSE_SECONDS = 4.0

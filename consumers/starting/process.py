@@ -16,8 +16,8 @@ import structlog
 from consumers.starting.aside import run_aside
 from consumers.starting.ending import Ending
 from relay.contract.display import warn
-from relay.contract.duties import frames
 from relay.contract.explain import FAILED, explain
+from relay.contract.frames import frames
 
 # A reader of the standard streams that hangs must not keep the process.
 FLUSH_SECONDS = 0.5

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 from relay.contract.connect import UNKNOWN_OUTCOME
+from relay.contract.frames import frames
 from relay.contract.logs import Logger
 
 FIRST_PAUSE_SECONDS = 0.1
@@ -114,14 +115,3 @@ async def _supervised(name: str, duty: Callable[[], Awaitable[None]]) -> None:
             pause = FIRST_PAUSE_SECONDS
         await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
         pause = min(2 * pause, LAST_PAUSE_SECONDS)
-
-
-def frames(error: BaseException, limit: int = 8) -> list[str]:
-    """Say where an error was raised, innermost last, without its message."""
-    found = []
-    traceback = error.__traceback__
-    while traceback is not None:
-        code = traceback.tb_frame.f_code
-        found.append(f"{code.co_filename}:{traceback.tb_lineno} {code.co_name}")
-        traceback = traceback.tb_next
-    return found[-limit:]

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from relay.contract.duties import frames
+from relay.contract.frames import frames
 from relay.contract.logs import Logger
 from relay.contract.standard import open_standard_streams
 

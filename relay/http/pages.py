@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable, Mapping
 import structlog
 from aiohttp import web
 
-from relay.contract.duties import frames
 from relay.contract.errors import DeliveryRefused, MethodNotAllowed, UnknownEndpoint
+from relay.contract.frames import frames
 from relay.http.answers import SERVER, problem, request_id
 
 Page = Callable[[], Awaitable[web.Response]]

@@ -14,7 +14,8 @@ import sys
 import structlog
 
 from relay.app import Gateway, serving_on
-from relay.contract.duties import cancel, frames
+from relay.contract.duties import cancel
+from relay.contract.frames import frames
 from relay.contract.logs import configure_logs
 from relay.contract.loop import run
 from relay.processes.configuration import make_gateway

@@ -13,8 +13,8 @@ from contextlib import asynccontextmanager
 import structlog
 
 from relay.app import warn_of_settings
-from relay.contract.duties import frames
 from relay.contract.errors import ConfigurationFault, RelayError
+from relay.contract.frames import frames
 from relay.contract.logs import configure_logs
 from relay.contract.tally import text
 from relay.http.admin import serving_admin

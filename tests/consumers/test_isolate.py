@@ -4,6 +4,8 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -268,6 +270,15 @@ async def test_signals_that_end_a_worker_do_not_end_a_run(book: Path) -> None:
         assert await runner.run(noting(book)) == Done()
 
     assert len(notes(book)) == 1
+
+
+def test_a_process_of_a_handlers_own_does_not_load_a_client_of_the_store() -> None:
+    """It never asks one, and there are many of it: a quarter of its memory and of its start."""
+    loads = "import sys, consumers.isolate.program; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", loads], capture_output=True, text=True, check=True)
+
+    assert "consumers.handle" in done.stdout.split()
+    assert "redis" not in done.stdout.split()
 
 
 async def test_an_event_that_proves_nothing_starts_no_process() -> None:

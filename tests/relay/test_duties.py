@@ -7,7 +7,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from structlog.testing import capture_logs
 
 from relay.contract import duties
-from relay.contract.duties import Duties, frames, to_its_end
+from relay.contract.duties import Duties, to_its_end
+from relay.contract.frames import frames
 from tests.canaries import IN_MESSAGE
 from tests.waiting import wait_until
 
