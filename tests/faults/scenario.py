@@ -21,12 +21,14 @@ class Stage:
         server: Which kind of server is the store.
         rounds: How many there are to be.
         seed: Decides all that is left to chance.
+        share_of_load: Which part of its load is sent: what is sent costs most of a round.
     """
 
     directory: Path
     server: str
     rounds: int
     seed: int
+    share_of_load: float = 1.0
     accepted: int = 0
     unknown: list[int] = field(default_factory=list)
     found: list[Found] = field(default_factory=list)
@@ -47,7 +49,7 @@ class Stage:
         """Give a stage of its own to a part of the scenario, to be added afterwards."""
         directory = self.directory / str(name)
         directory.mkdir()
-        return Stage(directory, self.server, 1, self.seed)
+        return Stage(directory, self.server, 1, self.seed, self.share_of_load)
 
     def end_round(self, unknown: int) -> None:
         """Count a round, and how many outcomes nobody knew in it."""

@@ -13,7 +13,13 @@ from tests.faults.scenario import Outcome, Scenario, Stage
 
 
 async def play(
-    scenario: Scenario, server: str, seed: int, *, rounds: int, keep: Path | None = None
+    scenario: Scenario,
+    server: str,
+    seed: int,
+    *,
+    rounds: int,
+    share_of_load: float = 1.0,
+    keep: Path | None = None,
 ) -> Outcome:
     """Play one scenario on one kind of server.
 
@@ -22,11 +28,12 @@ async def play(
         server: The kind.
         seed: Decides all that is left to chance.
         rounds: How many.
+        share_of_load: Which part of its load is sent.
         keep: Where its files are left; nowhere by default.
     """
     started = time.monotonic()
     with _directory(keep, f"{scenario.name}-{server}") as directory:
-        stage = Stage(directory, server, rounds, seed)
+        stage = Stage(directory, server, rounds, seed, share_of_load)
         try:
             await scenario.play(stage)
         except (AssertionError, RedisError, OSError, subprocess.SubprocessError) as error:

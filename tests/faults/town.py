@@ -136,7 +136,9 @@ class Town:
     async def sending(self, name: str, chance: random.Random) -> AsyncIterator[Senders]:
         """Have events sent within the block, which begins when some were accepted."""
         skews = dict(zip(self.ports, self.plan.skews, strict=False))
-        named = replace(self.plan.load, name=name, skew_seconds=skews)
+        load = self.plan.load
+        rate = load.events_per_second * self.stage.share_of_load
+        named = replace(load, name=name, skew_seconds=skews, events_per_second=rate)
         senders = self.senders = Senders(self.ports, self.directory, chance, named)
         sending = asyncio.create_task(senders.run())
         try:
@@ -336,11 +338,19 @@ def _worker(name: str, town: Town) -> Member:
     return Member(name, launch, lambda _: True)
 
 
-def playing(fault: Fault, plan: Plan | None = None) -> Callable[[Stage], Awaitable[None]]:
-    """Make a play of a fault that is made again and again in one town."""
+@dataclass(frozen=True)
+class Playing:
+    """The play of a fault that is made again and again in one town.
 
-    async def play(stage: Stage) -> None:
-        async with a_town(stage, plan) as town:
-            await town.play(fault)
+    Args:
+        fault: Which.
+        plan: Of the town.
+    """
 
-    return play
+    fault: Fault
+    plan: Plan = field(default_factory=Plan)
+
+    async def __call__(self, stage: Stage) -> None:
+        """Play it, and judge what is left."""
+        async with a_town(stage, self.plan) as town:
+            await town.play(self.fault)

@@ -7,7 +7,7 @@ from pathlib import Path
 from relay.contract.connect import text_of
 from tests.faults.scenario import Scenario, Stage
 from tests.faults.scenarios.connection import reply_lost
-from tests.faults.town import Plan, Town, a_town, playing
+from tests.faults.town import Plan, Playing, Town, a_town
 from tests.senders import Load
 
 DAY_SECONDS = 86_400
@@ -75,7 +75,7 @@ SCENARIOS = (
     Scenario(
         "clock-of-store",
         "the store is killed (-9) and comes back with a clock that is a day ahead or behind",
-        playing(_jump, Plan(load=LOAD)),
+        Playing(_jump, Plan(load=LOAD)),
         rounds=8,
         # Debian's Redis cannot be told another time: its allocator and the library clash.
         servers=("valkey",),

@@ -4,7 +4,7 @@ import asyncio
 import random
 
 from tests.faults.scenario import Scenario
-from tests.faults.town import APPEND, Town, playing
+from tests.faults.town import APPEND, Playing, Town
 from tests.waiting import wait_until
 
 # Where in what flows to the store the cut lies.
@@ -58,21 +58,21 @@ SCENARIOS = (
     Scenario(
         "request-lost",
         "a connection to the store is cut before it has acted",
-        playing(request_lost),
+        Playing(request_lost),
         rounds=15,
         short=2,
     ),
     Scenario(
         "reply-lost",
         "a connection to the store is cut after it has acted",
-        playing(reply_lost),
+        Playing(reply_lost),
         rounds=15,
         short=3,
     ),
     Scenario(
         "link-silent",
         "the link to the store falls silent after it has acted",
-        playing(silent),
+        Playing(silent),
         rounds=8,
         short=1,
         servers=("valkey",),
@@ -80,7 +80,7 @@ SCENARIOS = (
     Scenario(
         "link-reset",
         "connections to the store are reset during an append",
-        playing(reset),
+        Playing(reset),
         rounds=10,
         servers=("valkey",),
     ),

@@ -6,7 +6,7 @@ import random
 import signal
 
 from tests.faults.scenario import Scenario
-from tests.faults.town import Plan, Town, playing
+from tests.faults.town import Plan, Playing, Town
 from tests.members import Member
 from tests.programs import children_of
 from tests.waiting import wait_until
@@ -76,6 +76,6 @@ _ROWS = (
     ),
 )
 SCENARIOS = tuple(
-    Scenario(f"gateway-{name}", title, playing(fault, PLAN), rounds, short, servers=("valkey",))
+    Scenario(f"gateway-{name}", title, Playing(fault, PLAN), rounds, short, servers=("valkey",))
     for name, title, fault, rounds, short in _ROWS
 )

@@ -53,7 +53,8 @@ async def at_both(stage: Stage) -> None:
 
 async def _round(town: Town, number: int) -> None:
     intents, acks = (Record(town.directory / f"{name}.log") for name in ("intents", "acks"))
-    ids = iter([f"same-{number:03}-{count:04}" for count in range(PER_ROUND)])
+    count = int(PER_ROUND * town.stage.share_of_load)
+    ids = iter([f"same-{number:03}-{each:04}" for each in range(count)])
     pairs = [await Pair.open(town.ports) for _ in range(PAIRS)]
     await asyncio.gather(*(_send(pair, ids, intents, acks, town) for pair in pairs))
     for pair in pairs:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from redis import Redis
 
 from tests.faults.scenario import Scenario
-from tests.faults.town import Plan, Town, playing
+from tests.faults.town import Plan, Playing, Town
 from tests.senders import Load
 from tests.waiting import wait_until
 
@@ -85,22 +85,22 @@ async def _until_refused(
 
 
 SCENARIOS = (
-    Scenario("store-killed", "the store is killed (-9)", playing(killed), rounds=50, short=3),
+    Scenario("store-killed", "the store is killed (-9)", Playing(killed), rounds=50, short=3),
     Scenario(
         "store-killed-everysec",
         "the store is killed (-9)",
-        playing(killed, Plan(fsync="everysec", load=LARGE)),
+        Playing(killed, Plan(fsync="everysec", load=LARGE)),
         rounds=30,
         durability="`local`, `everysec`",
         may_lose=True,
     ),
-    Scenario("store-stopped", "the store stands still for up to 2.5 s", playing(stopped), rounds=8),
-    Scenario("store-stalled", "the store stands still for 12 s", playing(stalled), rounds=2),
-    Scenario("store-full", "the store reaches `maxmemory`", playing(full), rounds=6, short=1),
+    Scenario("store-stopped", "the store stands still for up to 2.5 s", Playing(stopped), rounds=8),
+    Scenario("store-stalled", "the store stands still for 12 s", Playing(stalled), rounds=2),
+    Scenario("store-full", "the store reaches `maxmemory`", Playing(full), rounds=6, short=1),
     Scenario(
         "store-without-replica",
         "the store misses the replicas that `min-replicas-to-write` asks for",
-        playing(without_replica),
+        Playing(without_replica),
         rounds=4,
     ),
 )

@@ -5,7 +5,7 @@ import random
 
 from tests.faults.scenario import Scenario
 from tests.faults.scenarios import store
-from tests.faults.town import Plan, Town, playing
+from tests.faults.town import Plan, Playing, Town
 from tests.senders import Load
 
 # Longer than the time after which the other takes it for dead.
@@ -45,6 +45,6 @@ _ROWS = (
     ),
 )
 SCENARIOS = tuple(
-    Scenario(f"worker-{name}", title, playing(fault, PLAN), rounds, short, servers)
+    Scenario(f"worker-{name}", title, Playing(fault, PLAN), rounds, short, servers)
     for name, title, fault, rounds, short, servers in _ROWS
 )
