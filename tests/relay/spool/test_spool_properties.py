@@ -133,7 +133,7 @@ class Histories(RuleBasedStateMachine):
 
 def test_any_history_keeps_the_promises() -> None:
     """Whatever fails and dies in whatever order, each accepted event has one entry, in order."""
-    examples = settings().max_examples // 5
+    examples = settings().max_examples * 3 // 10
     run_state_machine_as_test(
         Histories, settings=settings(max_examples=examples, stateful_step_count=25, deadline=None)
     )
