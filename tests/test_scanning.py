@@ -1,5 +1,6 @@
 """What a log must never hold fails the test that logged it, however it came there."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -70,17 +71,19 @@ def write_tests(directory: Path) -> None:
     (directory / "test_leaks.py").write_text("\n".join(tests))
 
 
-@pytest.mark.parametrize("options", [[], ["-n", "2"]], ids=["alone", "xdist"])
+@pytest.mark.parametrize("options", [[], ["-p", "xdist", "-n", "2"]], ids=["one process", "xdist"])
 def test_every_leak_fails_its_own_test_and_names_what_leaked(
     tmp_path: Path, options: list[str]
 ) -> None:
     """Logged in this process or by a program; what is printed as a result is no leak."""
     write_tests(tmp_path)
-    plugins = ["-p", "tests.scanning", "-p", "no:randomly"]
+    plugins = ["-p", "tests.scanning"]
     places = ["-c", "/dev/null", f"--rootdir={tmp_path}", str(tmp_path)]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *plugins, *options, *places],
         cwd=ROOT,
+        # Each process would load all that is installed.
+        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

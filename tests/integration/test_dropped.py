@@ -69,6 +69,19 @@ async def books(store: Redis) -> int:
     return int(await store.exists(*keys, KEYS.lane(TAG, GROUP, TYPE)))
 
 
+async def forgotten(store: Redis) -> None:
+    """Wait until everything is settled, and what was dropped while parked is out of the books.
+
+    It is looked for once it is due.
+    """
+    await settled(store)
+
+    async def all_forgotten() -> bool:
+        return await books(store) == 0
+
+    await wait_until(all_forgotten, description="the books know nothing")
+
+
 @pytest.mark.parametrize("order_by", [None, "account", lambda _: "one"], ids=["no", "few", "one"])
 async def test_what_is_dropped_while_it_waits_is_let_go(
     server: Server, store: Redis, order_by: Any
@@ -82,7 +95,7 @@ async def test_what_is_dropped_while_it_waits_is_let_go(
         await append_capped(store, numbered(CAP, "new"))
         hindered.fails = False
         await hindered.until(*numbered(CAP, "new"))
-        await settled(store)
+        await forgotten(store)
 
     assert await left(store) == {one.encode() for one in numbered(CAP, "new")}
     assert await books(store) == 0
@@ -100,7 +113,7 @@ async def test_what_is_dropped_while_it_is_handled_ends_well(server: Server, sto
         hindered.holds = hindered.fails = False
         hindered.may_go_on.set()
         await hindered.until(*numbered(5, "old"), *numbered(CAP, "new"))
-        await settled(store)
+        await forgotten(store)
 
     assert await books(store) == 0
 
@@ -125,7 +138,7 @@ async def test_what_is_dropped_under_a_dead_worker_is_let_go(
             lambda: set(hindered.ids) >= set(numbered(CAP, "old")[CAP // 2 :]),
             description="what is left of the dead worker's is taken over",
         )
-        await settled(store)
+        await forgotten(store)
 
     assert await pending(store) == {}
     assert await books(store) == 0
