@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import web
+from redis.asyncio import Redis
 
 from relay.announce import Announcer
 from relay.append import Appender, Dropped, Limits, Observer
@@ -107,9 +108,9 @@ class _Reports(Observer):
     def dropped(self, tag: str, dropped: Dropped) -> None:
         self._caps.report.dropped(tag, dropped)
 
-    def failed(self, give_up: Callable[[], None]) -> None:
+    def failed(self, give_up: Callable[[], None], server: Redis) -> None:
         if self.spooling is not None:
-            self.spooling.failed(give_up)
+            self.spooling.failed(give_up, server)
 
     def connected(self) -> None:
         self._announcer.connected()

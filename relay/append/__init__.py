@@ -136,6 +136,18 @@ class Appender:
         """How long an event waits for the store before it is answered without it."""
         return self._limits.deadline_seconds
 
+    def server_of(self, tag: str) -> Redis:  # noqa: ARG002
+        """Name the server that has a tag now, by the same object for the same server."""
+        return self._redis
+
+    async def probe_server(self, server: Redis) -> None:  # noqa: ARG002
+        """See whether one of the servers, from `server_of`, would let the script run.
+
+        Raises:
+            RedisError: It would not, or is away, or too few replicas would confirm an event.
+        """
+        await self.probe()
+
     async def probe(self) -> None:
         """Run the script on no event, to see whether the store would let it.
 
@@ -214,7 +226,7 @@ class Appender:
         if oldest:
             self._set_timer(min(oldest, key=lambda waiting: waiting.since))
         if anyone:
-            _safely(self._observer.failed, self.give_up)
+            _safely(self._observer.failed, self.give_up, self._redis)
 
     def _answer_first(self, ordered: Iterable[Waiting]) -> tuple[bool, list[Waiting]]:
         """Answer those that are late; say if anyone was, and which is the first that is not."""
@@ -254,7 +266,7 @@ class Appender:
             except UNKNOWN_OUTCOME as error:
                 # It may have been stored. Sending it again finds the mark, if so.
                 self._failing = True
-                _safely(self._observer.failed, self.give_up)
+                _safely(self._observer.failed, self.give_up, self._redis)
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
                 if self._hand_on(self._in_flight, error):
                     return
@@ -322,7 +334,7 @@ class Appender:
         stored = await self._confirming.store(calls, since + self._limits.deadline_seconds)
         _safely(self._observer.replicated, stored.replicas, is_enough=stored.is_confirmed)
         if not stored.is_confirmed:
-            _safely(self._observer.failed, self.give_up)
+            _safely(self._observer.failed, self.give_up, self._redis)
         return stored.replies, stored.is_confirmed
 
     async def _leave_replica(self) -> None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+from redis.asyncio import Redis
+
 from relay.append.script import Dropped
 
 
@@ -26,11 +28,12 @@ class Observer:
     def changed_body(self, tag: str) -> None:
         """A known id came with another body, which was dropped."""
 
-    def failed(self, give_up: Callable[[], None]) -> None:
+    def failed(self, give_up: Callable[[], None], server: Redis) -> None:
         """A flush was not answered, not in time, or by too few replicas.
 
         Args:
             give_up: Answers all who wait for the same server; see `Appender.give_up`.
+            server: Whose flush, as `Appender.server_of` names it.
         """
 
     def stream_full(self, tag: str, event_type: str) -> None:

@@ -128,6 +128,32 @@ class SpreadAppender(Appender):
             for task in tasks:
                 _ = task.cancelled() or task.exception()  # looked at, so not reported as lost
 
+    def server_of(self, tag: str) -> Redis:
+        """Name the server that has a tag now; the whole cluster, where nobody is known to."""
+        return cluster.server_of(self._redis, self._keys.streams(tag)) or self._redis
+
+    async def probe_server(self, server: Redis) -> None:
+        """See whether one of the servers would let the script run.
+
+        One that has none of the tags any more is not asked: nothing is sent there.
+
+        Raises:
+            RedisError: It would not, or is away; or some tag has no server, if that is meant.
+        """
+        if server is self._redis:
+            await cluster.look(server)
+        tag = next((tag for tag in self._tags if self.server_of(tag) is server), None)
+        if tag is None:
+            return
+        if server is self._redis:
+            raise ClusterUnknown(f"no server is known to have {tag}")
+        try:
+            await self._probe_at(server, tag)
+        except (RedisError, OSError) as error:
+            # Nothing else is sent there meanwhile that would show who has its place.
+            self.learn(server, error)
+            raise
+
     async def _probe_at(self, redis: Redis, tag: str) -> None:
         await super()._probe_at(redis, tag)
         # A script on no event is let where nothing can be written; on a single server the

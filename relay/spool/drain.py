@@ -6,14 +6,15 @@ the store refuses holds up its own stream only.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from functools import partial
 
 from relay.contract.connect import UNKNOWN_OUTCOME, RedisError, word_of
 from relay.contract.errors import Overloaded, StoreFull, StoreUnavailable, TryLater
 from relay.contract.event import Appended, Duplicate, IdentifiedEvent
 from relay.contract.logs import Logger
-from relay.spool.breaker import Breaker
+from relay.spool.breaker import Breakers
 from relay.spool.held_up import HeldUp
 from relay.spool.look_up import Due, is_late
 from relay.spool.open_file import OpenFile
@@ -44,7 +45,7 @@ class Drain:
         spool: Which.
         append: Stores an event.
         find: Gives the sequences of those, sent long ago, that are in their streams.
-        breaker: Says whether the store is away.
+        breakers: Say which servers are away: nothing is tried there.
         spread: The store is several servers: what one refuses another may take, so nothing that
             is refused holds up more than its own stream.
     """
@@ -54,14 +55,14 @@ class Drain:
         spool: Spool,
         append: Append,
         find: Find,
-        breaker: Breaker,
+        breakers: Breakers,
         *,
         spread: bool = False,
     ) -> None:
         self._spool = spool
         self._append = append
         self._find = find
-        self._breaker = breaker
+        self._breakers = breakers
         self._spread = spread
         self.held_up = HeldUp()
         # Why an event was not taken that was sent last and was not.
@@ -69,24 +70,27 @@ class Drain:
 
     @property
     def sendable(self) -> int:
-        """How many events there are whose stream is not held up."""
+        """How many events there are whose stream is not held up, nor its server away."""
         backlog = self._spool.backlog
-        return backlog.events - sum(map(backlog.count, self.held_up.streams))
+        streams = (each for each in backlog.streams if each not in self.held_up)
+        return sum(backlog.count(each) for each in streams if not self._is_away(each))
 
     async def round(self) -> int:
         """Send some events, and say how many of them are in their streams now.
 
         However many streams are held up, they never take the place of those that are not.
         """
-        trips = self._breaker.trips
+        trips = self._breakers.trips
         moved = await self._retry()
-        if self._breaker.trips != trips:
+        if self._breakers.trips != trips:
             return moved
         return moved + await self._go_on()
 
     async def _retry(self) -> int:
         """Send of the stream that has waited longest for another try."""
         for stream in self.held_up.due():
+            if self._is_away(stream):
+                continue
             if (moved := await self._again(stream)) is not None:
                 return moved
         return 0
@@ -138,12 +142,17 @@ class Drain:
             if not found:
                 return []
             file.cursor = found[-1].sequence
+            if self._spread:
+                self._pass_over({row.stream for row in found if self._is_away(row.stream)})
             rows = [row for row in found if self._is_sendable(file, row)]
             if rows:
                 return rows
 
     def _is_sendable(self, file: OpenFile, row: Row) -> bool:
         return row.stream not in self.held_up.streams and not file.is_done_with(row)
+
+    def _is_away(self, stream: Stream) -> bool:
+        return self._breakers.is_away(stream[0])
 
     async def _send(self, file: OpenFile, rows: Sequence[Row]) -> int:
         try:
@@ -154,22 +163,39 @@ class Drain:
             raise
 
     async def _send_or_fail(self, file: OpenFile, rows: Sequence[Row]) -> int:
-        due, now_ms, trips = self._readable(file, rows), self._spool.now_ms(), self._breaker.trips
-        late = [each for each in due if is_late(each, now_ms)]
+        due, now_ms, trips = self._readable(file, rows), self._spool.now_ms(), self._breakers.trips
+        found, failed = await self._look_up([each for each in due if is_late(each, now_ms)])
+        asked = [each for each in due if each.tag not in failed and not self._is_away(each.stream)]
+        # Before it is sent: if all ends here, it is known that it may have been.
+        await self._spool.settle(
+            file,
+            [(each.row.sequence, now_ms) for each in asked if each.row.sequence not in found],
+        )
+        answers = await self._answers(asked, found)
+        for each in due:
+            not_asked = failed.get(each.tag) or StoreUnavailable("away")
+            answers.setdefault(each.row.sequence, not_asked)
+        is_away = self._breakers.trips > trips or bool(self._breakers.away)
+        return self._judge(file, due, answers, is_away=is_away)
+
+    async def _look_up(self, late: Sequence[Due]) -> tuple[set[int], dict[str, Exception]]:
+        """Find those, sent long ago, that are in their streams; and tags of which nobody says."""
+        servers: defaultdict[Hashable, list[Due]] = defaultdict(list)
+        for each in late:
+            servers[self._breakers.server_of(each.tag)].append(each)
+        results = await asyncio.gather(*map(self._look_up_at, servers, servers.values()))
+        found = {sequence for some, _ in results for sequence in some}
+        return found, {tag: error for _, failed in results for tag, error in failed.items()}
+
+    async def _look_up_at(
+        self, server: Hashable, late: Sequence[Due]
+    ) -> tuple[set[int], dict[str, Exception]]:
         try:
-            found = await self._find(late) if late else set()
+            return await self._find(late), {}
         except (RedisError, *UNKNOWN_OUTCOME) as error:
             if isinstance(error, UNKNOWN_OUTCOME):
-                self._breaker.open()
-            answers: list[Answer] = [error] * len(due)
-        else:
-            # Before it is sent: if all ends here, it is known that it may have been.
-            await self._spool.settle(
-                file,
-                [(each.row.sequence, now_ms) for each in due if each.row.sequence not in found],
-            )
-            answers = await self._answers(due, found)
-        return self._judge(file, due, answers, is_away=self._breaker.trips > trips)
+                self._breakers.open(server)
+            return set(), {each.tag: error for each in late}
 
     def _readable(self, file: OpenFile, rows: Sequence[Row]) -> list[Due]:
         due = []
@@ -180,38 +206,42 @@ class Drain:
                 self._spool.set_aside(file, row)
         return due
 
-    async def _answers(self, due: Sequence[Due], found: set[int]) -> list[Answer]:
+    async def _answers(self, due: Sequence[Due], found: set[int]) -> dict[int, Answer]:
         """Send what was not found, all without a pause, so that it goes in order."""
         sent: dict[int, asyncio.Future[Appended | Duplicate]] = {}
-        refusal: TryLater | None = None
+        answers: dict[int, Answer] = {sequence: Duplicate("") for sequence in found}
+        refusals: dict[str, TryLater] = {}
         for each in due:
             sequence = each.row.sequence
-            if sequence not in found and refusal is None:
-                try:
+            if sequence in found:
+                continue
+            try:
+                if each.tag not in refusals:
                     sent[sequence] = self._append(each.identified)
-                except TryLater as error:  # and so it would be for those behind it
-                    refusal = error
+            except TryLater as error:  # and so it would be for those behind it on its server
+                refusals[each.tag] = error
+            if each.tag in refusals:
+                answers[sequence] = refusals[each.tag]
         results = await asyncio.gather(*sent.values(), return_exceptions=True)
-        answers: dict[int, Answer] = dict(zip(sent, results, strict=True))
-        answers |= {sequence: Duplicate("") for sequence in found}
-        return [answers.get(each.row.sequence, refusal or StoreUnavailable()) for each in due]
+        return answers | dict(zip(sent, results, strict=True))
 
     def _judge(
-        self, file: OpenFile, due: Sequence[Due], answers: Sequence[Answer], *, is_away: bool
+        self, file: OpenFile, due: Sequence[Due], answers: Mapping[int, Answer], *, is_away: bool
     ) -> int:
         """Count what is in its stream, and decide what to do about the rest."""
         refused: dict[Stream, BaseException] = {}
         first, moved = 0, 0
-        for each, answer in zip(due, answers, strict=True):
+        for each in due:
+            answer = answers[each.row.sequence]
             if isinstance(answer, BaseException):
-                refused.setdefault(each.row.stream, answer)
+                refused.setdefault(each.stream, answer)
                 self.problem = answer
                 first = first or each.row.sequence
             else:
                 moved += 1
                 self._spool.took(file, each.row)
-                self.held_up.went(each.row.stream)
-                self._spool.observer.drained(each.row.stream[0])
+                self.held_up.went(each.stream)
+                self._spool.observer.drained(each.tag)
         for_all = is_away or any(type(error) in FOR_ALL for error in refused.values())
         if for_all and not self._spread:
             # It is sent again from there on, and those behind it are passed over that went.
@@ -221,11 +251,13 @@ class Drain:
         return moved
 
     def _hold_up(self, refused: dict[Stream, BaseException]) -> None:
-        news = [
-            stream for stream, error in refused.items() if self.held_up.add(stream, word_of(error))
-        ]
-        for _ in refused:
+        away = {stream for stream in refused if self._is_away(stream)}
+        self._pass_over(away)
+        news = []
+        for stream in refused.keys() - away:
             self._spool.observer.failed("refused")
+            if self.held_up.add(stream, word_of(refused[stream])):
+                news.append(stream)
         if news:
             tag, event_type = news[0]
             _log.error(
@@ -235,3 +267,8 @@ class Drain:
                 type=event_type,
                 error=self.held_up.reasons[news[0]],
             )
+
+    def _pass_over(self, streams: Iterable[Stream]) -> None:
+        """Come back to streams when their server is there; that it is away was said by itself."""
+        for stream in streams:
+            self.held_up.add(stream, word_of(StoreUnavailable()))

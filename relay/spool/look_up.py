@@ -17,7 +17,7 @@ from relay.contract.connect import text_of
 from relay.contract.event import IdentifiedEvent
 from relay.contract.keys import UNIDENTIFIED, Keys
 from relay.contract.script import Script
-from relay.spool.row import Row
+from relay.spool.row import Row, Stream
 
 # How far our clock may be from the store's, and how long an event may have been under way.
 APART_MS = 120_000
@@ -42,6 +42,16 @@ class Due:
 
     row: Row
     identified: IdentifiedEvent
+
+    @property
+    def stream(self) -> Stream:
+        """Where it belongs."""
+        return self.row.stream
+
+    @property
+    def tag(self) -> str:
+        """Whose keys are on one server with it."""
+        return self.row.stream[0]
 
 
 def is_late(due: Due, now_ms: int) -> bool:

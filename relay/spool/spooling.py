@@ -1,23 +1,24 @@
 """Appends events while the store takes them, and keeps them on the disk while it does not.
 
-In front of the appender, with the same call. After a failed flush events go straight to the disk
-while the store is asked now and then; what is there goes to the store first, in its order.
+In front of the appender, with the same call. After a failed flush the events of its server go
+straight to the disk while that is asked now and then; what is there goes first, in its order.
 """
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 from relay.append import Appender
-from relay.contract.connect import UNKNOWN_OUTCOME, RedisError
 from relay.contract.duties import Duties, to_its_end
 from relay.contract.errors import Overloaded, StoreFull, StoreUnavailable, TryLater
 from relay.contract.event import Appended, Duplicate, IdentifiedEvent, Spooled
 from relay.contract.logs import Logger
+from relay.spool.asking import Asking
 from relay.spool.backlog import Result
-from relay.spool.breaker import Breaker
+from relay.spool.breaker import Breakers
 from relay.spool.drain import ROUND_EVENTS, Drain, Find
 from relay.spool.row import stream_of
 from relay.spool.spool import NotSpooled, Spool
@@ -54,10 +55,12 @@ class Spooling:
         self._appender = appender
         self._spool = spool
         self._backlog = spool.backlog
-        self._breaker = Breaker()
+        self._breakers = Breakers(appender.server_of)
+        probe: Any = appender.probe_server
+        self._asking = Asking(self._breakers, probe)
         # What was accepted while its stream had room must get in, cap or not.
         into_stream = partial(appender.append, past_caps=True)
-        self._drain = Drain(spool, into_stream, find, self._breaker, spread=spread)
+        self._drain = Drain(spool, into_stream, find, self._breakers, spread=spread)
         self._duties = Duties()
         self._work = asyncio.Event()
         self._drained = asyncio.Event()
@@ -74,7 +77,10 @@ class Spooling:
             TryLater: It is not to be taken, by the operator's own wish.
         """
         since = time.monotonic()
-        if self._breaker.is_open or stream_of(identified) in self._backlog:
+        breakers = self._breakers
+        if (breakers.any_open and breakers.is_open(identified.tag)) or (
+            stream_of(identified) in self._backlog
+        ):
             return await self._behind(identified, since)
         try:
             return await self._appender.append(identified)
@@ -86,13 +92,14 @@ class Spooling:
         """Whether an event would be kept now if the store did not take it."""
         return self._spool.is_writable
 
-    def failed(self, give_up: Callable[[], None]) -> None:
-        """The store has failed: from now on nothing is sent before it answers again.
+    def failed(self, give_up: Callable[[], None], server: Hashable = None) -> None:
+        """A server has failed: from now on nothing is sent there before it answers again.
 
         Args:
             give_up: Answers those who wait already; they are kept too, and need not wait longer.
+            server: Which, as the appender's `server_of` names it.
         """
-        self._breaker.open()
+        self._breakers.open(server)
         self._work.set()
         give_up()
 
@@ -103,16 +110,17 @@ class Spooling:
         """
         await self._spool.start()
         self._is_told = bool(self._spool.events)
+        self._duties.start("spool-ask", self._asking.run)
         self._duties.start("spool-drain", self._run)
         self._duties.start("spool-tend", self._tend)
 
     async def stop(self) -> None:
         """Try once more to send what is left, and leave the rest on the disk."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(0 if self._breaker.is_open else LAST_TRY_SECONDS):
+            async with asyncio.timeout(0 if self._is_vain() else LAST_TRY_SECONDS):
                 await self._drained.wait()
         await self._duties.stop()
-        self._dissolve_lines(to_store=False)
+        self._dissolve_lines(all_of_them=True, to_store=False)
         await self._spool.finish()
 
     async def _run(self) -> None:
@@ -120,41 +128,47 @@ class Spooling:
             # What was sent shall be counted, so a step is not broken off.
             if await to_its_end(self._step()):
                 continue
-            if self._spool.events or self._breaker.is_open:
-                await asyncio.sleep(self._breaker.pause_seconds())
+            if self._spool.events or self._breakers.any_open:
+                await self._rest()
             else:
                 self._work.clear()
                 self._drained.set()
                 await self._work.wait()
                 self._drained.clear()
 
+    async def _rest(self) -> None:
+        """Wait for a moment, and no longer when a server answers again."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._breakers.pause_seconds()):
+                await self._asking.answered.wait()
+
     async def _step(self) -> int:
-        """Send some of what there is, if the store answers, and say how much went."""
-        breaker = self._breaker
-        if breaker.is_open:
-            # Those of the step before: the store may have failed since, and is away for long.
-            self._dissolve_lines(to_store=False)
-            if not await self._store_answers():
+        """Send some of what there is, where a server answers, and say how much went."""
+        breakers = self._breakers
+        self._asking.answered.clear()
+        if breakers.any_open:
+            # Those of the step before: their server may have failed since, and is away for long.
+            self._dissolve_lines(all_of_them=False)
+            if self._is_vain():
                 return 0
-        if not breaker.is_open and self._drain.sendable <= ROUND_EVENTS:
+        if self._drain.sendable <= ROUND_EVENTS:
             self._form_lines()
-        trips, moved = breaker.trips, 0
+        answering, moved = breakers.answering, 0
         try:
             moved = await self._drain.round()
         finally:
-            if breaker.trips == trips:
-                breaker.close()
+            for server in answering:
+                breakers.close(server)
             all_of_them = not moved or time.monotonic() - self._lined_up_at > LINE_SECONDS
-            self._dissolve_lines(to_store=not breaker.is_open, all_of_them=all_of_them)
+            self._dissolve_lines(all_of_them=all_of_them)
         self._say_if_drained()
         return moved
 
-    async def _store_answers(self) -> bool:
-        try:
-            await self._appender.probe()
-        except (RedisError, *UNKNOWN_OUTCOME):
+    def _is_vain(self) -> bool:
+        """Tell whether all that could be sent is for servers that are away."""
+        if not self._breakers.any_open or self._breakers.answering:
             return False
-        return True
+        return all(self._breakers.is_away(tag) for tag, _ in self._backlog.streams)
 
     async def _tend(self) -> None:
         while True:
@@ -233,14 +247,17 @@ class Spooling:
     def _form_lines(self) -> None:
         if not self._backlog.lines:
             self._lined_up_at = time.monotonic()
-        self._backlog.form_lines(self._drain.held_up.streams)
+        is_open = self._breakers.is_open
+        away = {stream for stream in self._backlog.streams if is_open(stream[0])}
+        self._backlog.form_lines(away | self._drain.held_up.streams)
 
-    def _dissolve_lines(self, *, to_store: bool, all_of_them: bool = True) -> None:
+    def _dissolve_lines(self, *, all_of_them: bool, to_store: bool = True) -> None:
         """Let those go who waited for the last of their stream, in the order in which they came."""
         self._line_hangs = False
         for stream in self._backlog.lines:
-            are_first = to_store and not self._backlog.count(stream)
-            if are_first or all_of_them or not to_store or stream in self._drain.held_up:
+            is_open = self._breakers.is_open(stream[0])
+            are_first = to_store and not is_open and not self._backlog.count(stream)
+            if are_first or all_of_them or is_open or stream in self._drain.held_up:
                 for identified, turn in self._backlog.dissolve(stream):
                     _tell_turn(turn, self._go(identified, to_store=are_first))
 

@@ -33,6 +33,7 @@ class Heard(Observer):
     full: list[tuple[str, str]] = field(default_factory=list)
     connections: int = 0
     failures: int = 0
+    failed_at: list[Redis] = field(default_factory=list)
 
     def flushed(self, events: int, seconds: float) -> None:
         """One flush was answered."""
@@ -51,10 +52,11 @@ class Heard(Observer):
         """A known id came with another body."""
         self.changed.append(tag)
 
-    def failed(self, give_up: Callable[[], None]) -> None:
+    def failed(self, give_up: Callable[[], None], server: Redis) -> None:
         """A flush was not answered; who waits goes on waiting."""
         del give_up
         self.failures += 1
+        self.failed_at.append(server)
 
     def stream_full(self, tag: str, event_type: str) -> None:
         """An event was refused, since its stream is at its cap."""

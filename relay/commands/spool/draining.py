@@ -21,7 +21,7 @@ from relay.contract.printable import printable
 from relay.hold import Holder
 from relay.metrics import Metrics
 from relay.settings import replicas_of
-from relay.spool.breaker import Breaker
+from relay.spool.breaker import Breakers
 from relay.spool.directory import Directory
 from relay.spool.drain import Drain
 from relay.spool.look_up import LookUp
@@ -37,14 +37,14 @@ Tell = Callable[[str], None]
 
 
 class _Reports(Observer):
-    """Tells the breaker of a store that fails, and the announcer of new streams."""
+    """Tells the breakers of a server that fails, and the announcer of new streams."""
 
-    def __init__(self, breaker: Breaker, announcer: Announcer) -> None:
-        self._breaker = breaker
+    def __init__(self, breakers: Breakers, announcer: Announcer) -> None:
+        self._breakers = breakers
         self._announcer = announcer
 
-    def failed(self, give_up: Callable[[], None]) -> None:
-        self._breaker.open()
+    def failed(self, give_up: Callable[[], None], server: Redis) -> None:
+        self._breakers.open(server)
         give_up()
 
     def registered(self, tag: str, event_type: str) -> None:
@@ -89,7 +89,8 @@ def _tell_of_others(directory: Directory, tell: Tell) -> bool:
 
 
 async def _drain(spool: Spool, store: Store, replicas: int, tell: Tell) -> None:
-    redis, keys, breaker, duties = store.redis, store.keys, Breaker(), Duties()
+    redis, keys, duties = store.redis, store.keys, Duties()
+    breakers = Breakers(lambda tag: appender.server_of(tag))  # noqa: PLW0108 - made below
     tags = sorted({tag for tag, _ in spool.backlog.streams})
     announcer = Announcer(redis, keys, tags, Holder(redis, keys, store.settings.held_groups))
     capacity = make_capacity(redis, Metrics())
@@ -98,18 +99,19 @@ async def _drain(spool: Spool, store: Store, replicas: int, tell: Tell) -> None:
         keys,
         tags=tags,
         is_full_at=capacity.is_full_at,
-        observer=_Reports(breaker, announcer),
+        observer=_Reports(breakers, announcer),
         replicas=replicas,
     )
     find = LookUp(redis, keys, replicas)
-    drain = Drain(spool, appender.append, find, breaker, spread=is_cluster(redis))
+    drain = Drain(spool, appender.append, find, breakers, spread=is_cluster(redis))
     duties.start("capacity", capacity.watch)
     try:
-        await _until_over(spool, drain, tell)
+        await _until_over(spool, drain, breakers, tell)
         await _announce(announcer, redis)
     finally:
         await duties.stop()
         await appender.stop()
+    breakers.close_all()
     for (tag, event_type), reason in drain.held_up.reasons.items():
         events = spool.backlog.count((tag, event_type))
         tell(f"{printable(tag)}:{printable(event_type)}: {events} left, Redis says {reason}")
@@ -136,9 +138,11 @@ async def _announce(announcer: Announcer, redis: Redis) -> None:
             raise
 
 
-async def _until_over(spool: Spool, drain: Drain, tell: Tell) -> None:
+async def _until_over(spool: Spool, drain: Drain, breakers: Breakers, tell: Tell) -> None:
     moved_at = told_at = time.monotonic()
     while spool.events and time.monotonic() - moved_at < PATIENCE_SECONDS:
+        # Nobody asks servers that failed whether they are back: they are tried again.
+        breakers.close_all()
         if await drain.round():
             moved_at = time.monotonic()
         else:

@@ -2,17 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any, cast
 
 import pytest
 
 from relay.append import Limits
 from relay.append.spread import SpreadAppender
-from relay.contract.connect import connect
-from relay.contract.errors import StoreFull, TryLater
+from relay.contract.cluster import ClusterUnknown, look
+from relay.contract.connect import UNKNOWN_OUTCOME, connect
+from relay.contract.errors import StoreFull, StoreUnavailable, TryLater
 from tests.clusters import SixNodes
 from tests.making import make_identified
 from tests.relay.appending import KEYS, Heard
 from tests.relay.cluster.load import Load, slot_of, stored, tags_of
+from tests.relay.cluster.scripted import HALVES, HIGH, LOW, Scripted
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.redis
@@ -127,6 +131,64 @@ async def test_a_sleeping_primary_holds_up_its_own_endpoints_only(
     for tag in load.tags:
         there = await stored(six, tag)
         assert len(set(there)) == len(there)
+
+
+async def test_a_dead_server_is_asked_until_its_tags_are_elsewhere(
+    six: SixNodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The questions alone find out that they are; the others answer all along."""
+    monkeypatch.setattr("relay.contract.cluster.topology.LOOK_EVERY_SECONDS", 3600.0)
+    client, tags = connect(six.url, role="append"), tags_of(six)
+    heard, limits = Heard(), Limits(deadline_seconds=0.5)
+    appender = SpreadAppender(client, KEYS, tags=tags, observer=heard, limits=limits)
+    await look(client)
+    servers = {tag: appender.server_of(tag) for tag in tags}
+    victim = six.owner(slot_of(tags[0]))
+    others = [tag for tag in tags if six.owner(slot_of(tag)) is not victim]
+    victim.kill()
+    with pytest.raises(StoreUnavailable):
+        await appender.append(make_identified("evt_1", tag=tags[0]))
+    with pytest.raises(UNKNOWN_OUTCOME):
+        await appender.probe_server(servers[tags[0]])
+    for tag in others:
+        await appender.probe_server(servers[tag])
+
+    async def is_left() -> bool:
+        """Ask the dead one."""
+        with suppress(*UNKNOWN_OUTCOME):
+            await appender.probe_server(servers[tags[0]])
+            return True
+        return False
+
+    await wait_until(is_left, deadline_seconds=20, description="nothing is sent there any more")
+    now = appender.server_of(tags[0])
+    await appender.probe_server(now)
+    await appender.stop()
+    await client.aclose()
+
+    assert now is not servers[tags[0]]
+    assert heard.failed_at[0] is servers[tags[0]]
+    assert {tag: appender.server_of(tag) for tag in others} == {tag: servers[tag] for tag in others}
+
+
+async def test_where_nobody_has_a_tag_the_whole_cluster_is_meant_and_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Until somebody has it; before, there is no server to ask."""
+    monkeypatch.setattr("relay.contract.cluster.topology.LOOK_AGAIN_SECONDS", 0.0)
+    scripted = Scripted([HALVES[0]])
+    a, b = cast("Any", scripted.a), cast("Any", scripted.b)
+    tags = [HIGH.strip("{}"), LOW.strip("{}")]
+    appender = SpreadAppender(scripted.client, KEYS, tags=tags)
+
+    with pytest.raises(ClusterUnknown):
+        await appender.probe_server(scripted.client)
+    assert appender.server_of(tags[0]) is scripted.client
+    assert appender.server_of(tags[1]) is a
+    scripted.halves = list(HALVES)
+    await appender.probe_server(scripted.client)
+    assert appender.server_of(tags[0]) is b
+    await scripted.client.aclose()
 
 
 async def test_an_event_that_waited_for_the_map_finds_its_server_full(six: SixNodes) -> None:

@@ -11,12 +11,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from relay.contract import duties
-from relay.contract.errors import StoreFull, StoreUnavailable, TryLater
+from relay.contract.errors import StoreUnavailable, TryLater
 from relay.contract.event import Appended, Duplicate, IdentifiedEvent, Spooled
 from relay.spool import breaker, drain, held_up
 from relay.spool import spooling as spooling_module
 from relay.spool.file import Changes, SpoolFile
-from relay.spool.row import Row, stream_of
+from relay.spool.row import Row
 from relay.spool.spool import NotSpooled
 from tests.relay.spool.parts import A, B, Bench, Store, crashing, spooling
 from tests.waiting import wait_until
@@ -168,53 +168,6 @@ async def test_an_error_while_events_are_sent_leaves_none_behind(tmp_path: Path)
     assert store.ids() == ["1", "2"]
 
 
-class Shards(Store):
-    """Two servers: one has stream A and may be away or full, the other answers always."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.a_is_away = False
-        self.a_is_full = False
-
-    def append(
-        self, identified: IdentifiedEvent, *, past_caps: bool = False
-    ) -> asyncio.Future[Appended | Duplicate]:
-        """Refuse at once what the full one would."""
-        if self.a_is_full and stream_of(identified) == A:
-            raise StoreFull
-        return super().append(identified, past_caps=past_caps)
-
-    def _result(self, identified: IdentifiedEvent) -> Appended | Duplicate | TryLater:
-        if self.a_is_away and stream_of(identified) == A:
-            assert self.spooling is not None
-            self.spooling.failed(self.give_up)
-            return StoreUnavailable("no confirmation in time")
-        return super()._result(identified)
-
-
-@pytest.mark.parametrize("trouble", ["a_is_away", "a_is_full"])
-async def test_a_server_of_several_holds_up_its_own_streams_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: str
-) -> None:
-    """However much waits for it, what is for the others gets through, and its own in order."""
-    monkeypatch.setattr(drain, "ROUND_EVENTS", 4)
-    store = Shards()
-    async with spooling(tmp_path, store, spread=True) as bench:
-        setattr(store, trouble, True)
-        await bench.send(*[f"a{number}" for number in range(8)])
-        store.is_away = True
-        kept = await bench.send("b0", "b1", stream=B)
-        store.is_away = False
-        await wait_until(lambda: store.ids(B) == ["b0", "b1"], description="B is drained")
-        waiting = store.ids(A)
-        setattr(store, trouble, False)
-        await bench.until_drained()
-
-    assert [type(each) for each in kept] == [Spooled, Spooled]
-    assert waiting == []
-    assert store.ids(A) == [f"a{number}" for number in range(8)]
-
-
 async def test_who_waits_in_line_while_much_is_left_is_waited_for_on_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,7 +196,7 @@ async def test_who_waits_in_line_when_the_store_fails_is_kept_at_once(tmp_path: 
     await bench.spool.start()
     bench.spooling.failed(store.give_up)
     await bench.send("1")
-    bench.spooling._breaker.close()
+    bench.spooling._breakers.close_all()
     bench.spool.backlog.form_lines(())
     sending = asyncio.create_task(bench.send("2"))
     await wait_until(lambda: bool(bench.spool.backlog._lines[A]), description="it waits in line")
