@@ -73,23 +73,48 @@ class Discovery:
             await self._wait_for_news(last_id)
 
     async def look(self) -> None:
-        """Find all streams once."""
+        """Find all streams once.
+
+        Raises:
+            RedisError, OSError: The store is away. Of a cluster that is the server of the tags, or
+                of the pauses where these were never read; in the first case the tags that were
+                known, and those that handlers name, have been looked into.
+        """
         await self.before_look()
         first_id = await self._first_id()
-        known = {text_of(tag) for tag in await self._us.redis.smembers(self._us.keys.tags)}
+        try:
+            known = {text_of(tag) for tag in await self._us.redis.smembers(self._us.keys.tags)}
+        except UNKNOWN_OUTCOME:
+            if is_cluster(self._us.redis):
+                self.tags |= self._named_tags()
+                await self._look_in_each(lambda tag: self._look_in(tag, first_id))
+            raise
         self.tags = known | {stream.tag for stream, _ in self._routes.streams.values()}
-        found = False
 
-        async def look(tag: str) -> None:
-            nonlocal found
-            found |= await self._look_in(tag, first_id)
+        async def look(tag: str) -> bool:
+            found = await self._look_in(tag, first_id)
             if tag not in known:
                 await restore_tag(self._us, tag)
+            return found
 
-        await in_each(self._us, sorted(self.tags), look, self._skips)
+        await self._look_in_each(look)
+        self.on_looked()
+
+    def _named_tags(self) -> set[str]:
+        """Give the endpoints that handlers call by name: each is a tag, if it has no partitions."""
+        endpoints = {room.handler.pattern.endpoint for room in self._routes.rooms}
+        return {endpoint for endpoint in endpoints if "*" not in endpoint}
+
+    async def _look_in_each(self, look: Callable[[str], Awaitable[bool]]) -> None:
+        found = False
+
+        async def step(tag: str) -> None:
+            nonlocal found
+            found |= await look(tag)
+
+        await in_each(self._us, sorted(self.tags), step, self._skips)
         if found:
             self.on_new()
-        self.on_looked()
 
     async def _look_in(self, tag: str, first_id: str) -> bool:
         keys = self._us.keys

@@ -3,7 +3,7 @@
 What is paused is read at start, at each piece of news, and every ten seconds besides. Paused
 streams are not read, claimed from or taken over; what was read of them and has not begun is handed
 back to the store, so that it fills no room. What runs goes on to its end. Where the state cannot
-be read, the last one stays.
+be read, the last one stays; where it was never read, nothing is begun.
 """
 
 import asyncio
@@ -17,7 +17,8 @@ from consumers.entry import HeldEntry
 from consumers.rooms import House
 from consumers.settle import Settler
 from consumers.skips import Skips
-from relay.contract.connect import ResponseError
+from relay.contract.cluster import is_cluster
+from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError
 from relay.contract.duties import to_its_end
 from relay.contract.paused import Pause, read_pauses
 
@@ -52,6 +53,7 @@ class Pausing:
         self._settler = settler
         self._review = review
         self._skips = Skips("pausing")
+        self._is_known = False
         self._held_back = asyncio.Event()
         house.on_held_back = self._held_back.set
         # Of every group: paused ones hold their streams.
@@ -60,12 +62,23 @@ class Pausing:
         self.on_change: Callable[[bool], None] = lambda _: None
 
     async def look(self) -> None:
-        """Read what is paused, and obey."""
+        """Read what is paused, and obey.
+
+        Raises:
+            RedisError, OSError: The store is away. Of a cluster, its server is and was never asked
+                before; else the others may be there, and the last state holds.
+        """
         try:
             fields: dict[bytes, bytes] = await self._us.redis.hgetall(self._us.keys.paused)  # type: ignore[assignment]
         except ResponseError as error:
             self._skips.note(self._us.keys.paused, error)
             return
+        except UNKNOWN_OUTCOME as error:
+            if not self._is_known or not is_cluster(self._us.redis):
+                raise
+            self._skips.note(self._us.keys.paused, error)
+            return
+        self._is_known = True
         self._skips.clear(self._us.keys.paused)
         self._obey(read_pauses(fields))
 

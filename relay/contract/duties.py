@@ -98,20 +98,48 @@ async def to_its_end(step: Coroutine[Any, Any, ResultT]) -> ResultT:
 
 async def _supervised(name: str, duty: Callable[[], Awaitable[None]]) -> None:
     loop = asyncio.get_running_loop()
-    pause = FIRST_PAUSE_SECONDS
+    pause, wait = FIRST_PAUSE_SECONDS, _Wait(name)
     while True:
         started = loop.time()
+        over = loop.call_later(HEALTHY_SECONDS, wait.end)
         try:
             await duty()
         except UNKNOWN_OUTCOME as error:
-            # The store is away: expected, said once per pause, without frames.
-            _log.warning("duty_waits_for_store", duty=name, error=type(error).__name__)
+            wait.begin(error)
         except Exception as error:  # noqa: BLE001 - the one edge at which a duty's error ends
             # The message may quote a payload, so type and frames only.
             _log.error("duty_failed", duty=name, error=type(error).__name__, frames=frames(error))
         else:
+            wait.end()
             return
+        finally:
+            over.cancel()
         if loop.time() - started > HEALTHY_SECONDS:
             pause = FIRST_PAUSE_SECONDS
         await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
         pause = min(2 * pause, LAST_PAUSE_SECONDS)
+
+
+class _Wait:
+    """Says once that a duty waits for a store that is away, and once that it does no more.
+
+    Args:
+        name: The duty's.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._since: float | None = None
+
+    def begin(self, error: BaseException) -> None:
+        """The store is away: expected, so without frames."""
+        if self._since is None:
+            self._since = time.monotonic()
+            _log.warning("duty_waits_for_store", duty=self._name, error=type(error).__name__)
+
+    def end(self) -> None:
+        """The duty has done its work, or has been at it for long enough to say so."""
+        if self._since is not None:
+            seconds = round(time.monotonic() - self._since, 1)
+            self._since = None
+            _log.info("duty_goes_on", duty=self._name, seconds=seconds)

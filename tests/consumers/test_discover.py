@@ -58,6 +58,11 @@ async def discovering(scene: Reading) -> AsyncIterator[list[str]]:
         await scene.news.aclose()
 
 
+async def away(*_: object, **__: object) -> None:
+    """Find a server away."""
+    raise RedisConnectionError
+
+
 async def group_is_at(store: Redis, event_type: str = TYPE) -> str | None:
     """Say behind which entry the group reads on, none where there is no group."""
     for group in await store.xinfo_groups(make_stream(event_type).key):
@@ -462,10 +467,6 @@ async def test_streams_are_found_while_the_server_of_the_news_is_away(
     server: Server, store: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Tags, pauses and streams lie on others; what is new is looked for all the same."""
-
-    async def away(*_: object, **__: object) -> None:
-        raise RedisConnectionError
-
     await append_events(store, ["evt_1"])
     await store.sadd(KEYS.tags, TAG)
     monkeypatch.setattr(store, "xrevrange", away)
@@ -474,3 +475,49 @@ async def test_streams_are_found_while_the_server_of_the_news_is_away(
         await wait_until(lambda: bool(woken), description="the stream is found")
 
     assert list(scene.routes.streams) == [make_stream().key]
+
+
+@pytest.mark.parametrize("server", ["valkey-cluster"], indirect=True)
+async def test_what_handlers_name_is_found_while_the_server_of_the_tags_is_away(
+    server: Server, store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest is found when it is back; until then it is tried again soon, and nothing claimed."""
+    await append_events(store, ["evt_1"])
+    scenes = scene_for(server, store), scene_for(server, store, "*:*")
+    looked: list[str] = []
+    for scene in scenes:
+        scene.discovery.on_looked = lambda: looked.append("looked")
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "smembers", away)
+        for scene in scenes:
+            with pytest.raises(RedisConnectionError):
+                await scene.discovery.look()
+        while_away = [list(scene.routes.streams) for scene in scenes]
+        said, named_tags = list(looked), [set(scene.discovery.tags) for scene in scenes]
+    for scene in scenes:
+        await scene.discovery.look()
+
+    assert while_away == [[make_stream().key], []]
+    assert said == []
+    assert named_tags == [{TAG}, set()]
+    assert [list(scene.routes.streams) for scene in scenes] == [[make_stream().key]] * 2
+
+
+@pytest.mark.parametrize("server", ["valkey-cluster"], indirect=True)
+async def test_what_was_found_before_the_server_of_the_tags_went_away_is_looked_into(
+    server: Server, store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new type of an endpoint on another server is read."""
+    await append_events(store, ["evt_1"])
+    await store.sadd(KEYS.tags, TAG)
+    scene = scene_for(server, store, "*:*")
+    await scene.discovery.look()
+    await append_events(store, ["evt_2"], "another")
+    monkeypatch.setattr(store, "smembers", away)
+    woken: list[str] = []
+    scene.discovery.on_new = lambda: woken.append("woken")
+    with pytest.raises(RedisConnectionError):
+        await scene.discovery.look()
+
+    assert set(scene.routes.streams) == {make_stream().key, make_stream("another").key}
+    assert woken == ["woken"]

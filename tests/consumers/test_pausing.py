@@ -6,6 +6,8 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from structlog.testing import capture_logs
 
 from consumers.dispatch import Routes
 from consumers.entry import HeldEntry
@@ -207,3 +209,42 @@ async def test_what_the_store_could_not_take_back_is_tried_again(store: Redis) -
 
     assert [entry.entry_id for entry in left] == [entry_id]
     assert await pending(store) == {entry_id: "@park"}
+
+
+async def away(*_: object, **__: object) -> None:
+    """Find a server away."""
+    raise RedisConnectionError
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("server", ["valkey-cluster"], indirect=True)
+async def test_what_was_paused_stays_so_while_the_server_of_the_pauses_is_away(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Streams on other servers go on, and new ones are found; it is said once."""
+    _, routes, _ = house_of()
+    pausing = pausing_for(store, House([], make_room), routes, lambda: None)
+    await store.hset(KEYS.paused, paused().field, "{}")
+    await pausing.look()
+    monkeypatch.setattr(store, "hgetall", away)
+    with capture_logs() as logs:
+        await pausing.look()
+        await pausing.look()
+
+    assert keys_of(routes.shared) == [OTHER.key]
+    assert [(line["event"], line["what"]) for line in logs] == [("skipped", KEYS.paused)]
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("server", ["valkey-cluster"], indirect=True)
+async def test_nothing_is_begun_before_it_is_known_what_is_paused(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that starts while the server of the pauses is away must not run what is paused."""
+    _, routes, _ = house_of()
+    monkeypatch.setattr(store, "hgetall", away)
+    pausing = pausing_for(store, House([], make_room), routes, lambda: None)
+
+    for _ in range(2):
+        with pytest.raises(RedisConnectionError):
+            await pausing.look()

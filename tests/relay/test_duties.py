@@ -152,6 +152,56 @@ async def test_a_bug_is_logged_without_its_message() -> None:
     assert captured[0]["frames"][-1].endswith("__call__")
 
 
+async def test_a_duty_that_waits_for_the_store_says_so_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However often it is tried; and once that it goes on, after which it may wait again."""
+    monkeypatch.setattr(duties, "LAST_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(duties, "HEALTHY_SECONDS", 0.01)
+    runs, go_on, owner = 0, asyncio.Event(), Duties()
+
+    async def duty() -> None:
+        nonlocal runs
+        runs += 1
+        if runs != 4:
+            raise RedisConnectionError
+        await go_on.wait()
+        raise TimeoutError
+
+    def said(event: str) -> int:
+        """Count what was said."""
+        return [line["event"] for line in captured].count(event)
+
+    with capture_logs() as captured:
+        owner.start("waiting", duty)
+        await wait_until(lambda: said("duty_goes_on") == 1, description="it goes on")
+        before = list(captured)
+        go_on.set()
+        await wait_until(lambda: runs > 6, description="it is tried again and again")
+        await owner.stop()
+
+    assert [(line["event"], line["duty"]) for line in before] == [
+        ("duty_waits_for_store", "waiting"),
+        ("duty_goes_on", "waiting"),
+    ]
+    assert [line["error"] for line in captured[2:]] == ["TimeoutError"]
+
+
+async def test_a_duty_that_ends_after_it_waited_says_so() -> None:
+    """Ending is going on as well."""
+    errors, owner = [OSError(), OSError()], Duties()
+
+    async def duty() -> None:
+        if errors:
+            raise errors.pop()
+
+    with capture_logs() as captured:
+        owner.start("short", duty)
+        await wait_until(owner._tasks["short"].done, description="it has ended")
+
+    assert [line["event"] for line in captured] == ["duty_waits_for_store", "duty_goes_on"]
+
+
 async def test_a_step_is_taken_whole_however_often_it_is_cancelled() -> None:
     """What it did is heard of; the cancellation comes after it."""
     gate, ended = asyncio.Event(), []
