@@ -50,9 +50,11 @@ class Lookout:
         """Compare no more, until there is traffic again."""
         looking, self._looking = self._looking, None
         if looking is not None:
-            # Most likely it ends now; what is cut off while it closes leaves a connection open.
+            # Most likely it ends now.
             await asyncio.wait([looking], timeout=ASK_SECONDS)
             looking.cancel()
+            await asyncio.wait([looking])
+        await self.sentinels.closing.ended()
 
     async def _compare(self) -> None:
         try:

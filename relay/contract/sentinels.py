@@ -15,6 +15,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, RedisError,
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from relay.contract.address import Host
+from relay.contract.closing import Closing
 
 # For one sentinel, connecting included: the next one may answer at once.
 ASK_SECONDS = 1.0
@@ -41,6 +42,8 @@ class Sentinels:
         self._hosts = list(hosts)
         self._service = service
         self._open_client = open_client
+        # Clients of questions that are over.
+        self.closing = Closing()
 
     async def primary(self) -> Host:
         """Give the primary that the first sentinel names which sees one up.
@@ -73,8 +76,8 @@ class Sentinels:
             async with asyncio.timeout(ASK_SECONDS):
                 reply: Any = await client.execute_command("SENTINEL", "MASTER", self._service)
         finally:
-            # Outside of the limit: closing that is cut off leaves the connection open.
-            await client.aclose()
+            # Neither the limit nor whoever asks no more may cut it off.
+            await self.closing.close(client)
         return read_primary(reply)
 
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from redis.asyncio import Redis
@@ -206,6 +206,73 @@ def test_a_primary_is_read() -> None:
     assert read_primary(reply) == Host("::1", 7)
 
 
+class Asked:
+    """A client of a sentinel, whose question and whose end take as long as a test says."""
+
+    def __init__(self) -> None:
+        self.was_asked = asyncio.Event()
+        self.answers = asyncio.Event()
+        self.closes = asyncio.Event()
+        self.may_close = asyncio.Event()
+        self.is_closed = False
+
+    async def execute_command(self, *_: str) -> list[bytes]:
+        """Name a primary."""
+        self.was_asked.set()
+        await self.answers.wait()
+        return [b"ip", b"::1", b"port", b"7", b"flags", b"master"]
+
+    async def aclose(self) -> None:
+        """Close it, which can be cut off."""
+        self.closes.set()
+        await self.may_close.wait()
+        self.is_closed = True
+
+
+@pytest.mark.parametrize("while_closing", [False, True])
+async def test_a_question_that_is_cut_off_leaves_no_connection_open(while_closing: bool) -> None:  # noqa: FBT001 - a parameter
+    """Whoever asked is gone, and the client of that question is closed all the same."""
+    asked = Asked()
+    sentinels = Sentinels((Host("::1", 1),), SERVICE, lambda _: cast("Redis", asked))
+    asking = asyncio.create_task(sentinels.primary())
+    await asked.was_asked.wait()
+    if while_closing:
+        asked.answers.set()
+        await asked.closes.wait()
+    asking.cancel()
+    await asked.closes.wait()
+    asking.cancel()
+    await asyncio.wait({asking})
+    asked.may_close.set()
+    await sentinels.closing.ended()
+
+    assert asking.cancelled()
+    assert asked.is_closed
+
+
+@pytest.mark.parametrize("while_closing", [False, True])
+async def test_a_client_that_ends_waits_for_what_its_questions_were_asked_over(
+    monkeypatch: pytest.MonkeyPatch,
+    while_closing: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """The loop may end right behind it."""
+    monkeypatch.setattr(following_module, "ASK_SECONDS", 0.0)
+    asked = Asked()
+    sentinels = Sentinels((Host("::1", 1),), SERVICE, lambda _: cast("Redis", asked))
+    lookout = following_module.Lookout(sentinels)
+    lookout.look()
+    await asked.was_asked.wait()
+    if while_closing:
+        asked.answers.set()
+        await asked.closes.wait()
+    stopping = asyncio.create_task(lookout.stop())
+    await asked.closes.wait()
+    asyncio.get_running_loop().call_later(0.01, asked.may_close.set)
+    await stopping
+
+    assert asked.is_closed
+
+
 # --- a former primary that still takes writes
 
 
@@ -213,6 +280,7 @@ class Said(Sentinels):
     """Sentinels that say what the test says, one after the other."""
 
     def __init__(self, *ports: int) -> None:
+        super().__init__((), SERVICE, lambda _: Redis())
         self.ports = ports
         self._left = [Host("127.0.0.1", port) for port in ports]
         self.doubts = 0

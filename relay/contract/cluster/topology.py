@@ -19,6 +19,7 @@ from redis.exceptions import (
 )
 
 from relay.contract.address import Host
+from relay.contract.closing import Closing
 from relay.contract.cluster.errors import LOST, REDIRECTED, ClusterUnknown
 from relay.contract.cluster.slots import SLOTS, SlotRange, place_in, read_slots
 
@@ -54,7 +55,7 @@ class Topology:
         self._answered: Host | None = None
         self._looking: asyncio.Task[Exception | None] | None = None
         # Clients of questions that are over.
-        self._closing: set[asyncio.Future[None]] = set()
+        self._closing = Closing()
         self._looked_at = float("-inf")
         self._is_doubted = False
 
@@ -142,8 +143,7 @@ class Topology:
         if self._looking is not None and not self._looking.done():
             self._looking.cancel()
             await asyncio.wait({self._looking})
-        if self._closing:
-            await asyncio.wait(self._closing)
+        await self._closing.ended()
         for client in self._clients.values():
             await client.aclose()
 
@@ -197,11 +197,7 @@ class Topology:
                 reply: list[Any] = await client.execute_command("CLUSTER", "SLOTS")
                 return reply
         finally:
-            # By itself: closing that is cut off would leave the connection open.
-            closing = asyncio.ensure_future(client.aclose())
-            self._closing.add(closing)
-            closing.add_done_callback(self._closing.discard)
-            await asyncio.wait({closing})
+            await self._closing.close(client)
 
     def _read(self, asked: Host, reply: list[Any]) -> None:
         ranges = read_slots(reply, asked)
