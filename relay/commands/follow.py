@@ -1,28 +1,29 @@
 """Follows streams without a consumer group: what is appended comes out, in each stream's order.
 
-Streams that begin later are found by the control stream, and by looking every ten seconds.
+Streams that begin later are found by the control stream, and by looking every ten seconds. Of a
+cluster each server is followed for itself, and streams are looked for beside that.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from redis.exceptions import AuthenticationError
 
 from relay.commands import catalog
+from relay.commands.poll import ENTRIES_PER_READ, Batch, Polling
 from relay.commands.store import Store
-from relay.contract.cluster import is_cluster, slot_of_key
+from relay.contract.cluster import is_cluster
 from relay.contract.connect import UNKNOWN_OUTCOME, ResponseError, text_of
 from relay.contract.display import warn
+from relay.contract.duties import cancel
 from relay.contract.patterns import Pattern
 from relay.contract.stream import Stream
 
-ENTRIES_PER_READ = 100
 LOOK_SECONDS = 10.0
 PAUSE_SECONDS = 1.0
-# Of a cluster many slots are read, and nobody waits in each.
-POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Found:
 
 async def follow(
     store: Store, pattern: Pattern, start: str, block_seconds: float
-) -> AsyncIterator[Found]:
+) -> AsyncGenerator[Found, None]:
     """Give entries for ever, also over an outage of the store.
 
     Args:
@@ -56,6 +57,14 @@ async def follow(
     """
     reader = _Reader(store, pattern, round(1000 * block_seconds))
     await reader.begin(start)
+    try:
+        async for found in _follow(reader):
+            yield found
+    finally:
+        await reader.stop()
+
+
+async def _follow(reader: "_Reader") -> AsyncIterator[Found]:
     away = False
     while True:
         try:
@@ -83,6 +92,8 @@ class _Reader:
         self._streams: dict[str, Stream] = {}
         self._read_to: dict[str, str] = {}
         self._looked_at = 0.0
+        self._looking: asyncio.Task[None] | None = None
+        self._polling = Polling(store.redis) if is_cluster(store.redis) else None
 
     async def begin(self, start: str) -> None:
         """Find the streams that exist, and where reading begins in each."""
@@ -90,21 +101,21 @@ class _Reader:
         control = self._store.keys.control
         self._read_to[control] = await self._last_id(control)
         await self._look()
+        self._looked_at = asyncio.get_running_loop().time()
         for key in self._streams:
             self._read_to[key] = await self._last_id(key) if start == "now" else start
 
     async def read(self) -> list[Found]:
         """Wait for entries; nothing may come."""
         if asyncio.get_running_loop().time() - self._looked_at > LOOK_SECONDS:
-            await self._look()
-        redis = self._store.redis
-        batch = await (self._poll() if is_cluster(redis) else self._block())
+            await self._look_again()
+        batch = await (self._poll(self._polling) if self._polling else self._block())
         found = []
         for name, entries in batch:
             key = text_of(name)
             self._read_to[key] = text_of(entries[-1][0])
             if key == self._store.keys.control:
-                await self._look()
+                await self._look_again()
             else:
                 found += [
                     Found(self._streams[key], text_of(entry_id), fields)
@@ -112,7 +123,14 @@ class _Reader:
                 ]
         return found
 
-    async def _block(self) -> list[tuple[bytes, list[Any]]]:
+    async def stop(self) -> None:
+        """Ask no more."""
+        if self._looking is not None:
+            await cancel([self._looking])
+        if self._polling is not None:
+            await self._polling.stop()
+
+    async def _block(self) -> Batch:
         # Its typed method takes no dict of plain texts.
         asked: Any = dict(self._read_to)
         batch: Any = await self._store.redis.xread(
@@ -120,29 +138,32 @@ class _Reader:
         )
         return batch or []
 
-    async def _poll(self) -> list[tuple[bytes, list[Any]]]:
-        """Read each slot's streams by a command of their own, until some have entries."""
-        loop = asyncio.get_running_loop()
-        ends_at = loop.time() + self._block_ms / 1000
-        while True:
-            by_slot: dict[int, Any] = {}
-            for key, last_id in self._read_to.items():
-                by_slot.setdefault(slot_of_key(key), {})[key] = last_id
-            pipeline = self._store.redis.pipeline(transaction=False)
-            for keys in by_slot.values():
-                pipeline.xread(keys, count=ENTRIES_PER_READ)
-            replies = await pipeline.execute()
-            batch = [each for reply in replies for each in reply or ()]
-            if batch or loop.time() >= ends_at:
-                return batch
-            await asyncio.sleep(POLL_SECONDS)
+    async def _poll(self, polling: Polling) -> Batch:
+        return await polling.read(self._read_to, self._block_ms / 1000)
+
+    async def _look_again(self) -> None:
+        """Find new streams; of a cluster behind what is read, since a server may be away."""
+        if self._polling is None:
+            await self._look()
+            self._looked_at = asyncio.get_running_loop().time()
+        elif self._looking is not None and not self._looking.done():
+            self._looked_at = 0.0  # what is news may be too late for this look
+        else:
+            if self._looking is not None:
+                self._looking.result()  # of another kind than that a server is away
+            self._looked_at = asyncio.get_running_loop().time()
+            self._looking = asyncio.create_task(self._look_if_there())
+
+    async def _look_if_there(self) -> None:
+        # Which server is away is said where its streams are read.
+        with suppress(*UNKNOWN_OUTCOME):
+            await self._look()
 
     async def _look(self) -> None:
         for stream in await catalog.streams(self._store, [self._pattern]):
             self._streams[stream.key] = stream
             # A stream that begins while we follow is read from its first entry.
             self._read_to.setdefault(stream.key, "0-0")
-        self._looked_at = asyncio.get_running_loop().time()
 
     async def _last_id(self, key: str) -> str:
         try:

@@ -2,6 +2,7 @@
 
 import base64
 import re
+from contextlib import aclosing
 from typing import Annotated
 
 import typer
@@ -78,13 +79,14 @@ async def _tail(
 ) -> None:
     async with opened(settings, block_seconds=BLOCK_SECONDS) as store:
         seen = 0
-        async for found in follow(store, pattern, start, BLOCK_SECONDS):
-            row = _row(found, with_body=as_json)
-            columns = ("stream", "entry_id", "unreadable") if "unreadable" in row else COLUMNS
-            show_line(row, columns, as_json=as_json)
-            seen += 1
-            if seen == count:
-                return
+        async with aclosing(follow(store, pattern, start, BLOCK_SECONDS)) as following:
+            async for found in following:
+                row = _row(found, with_body=as_json)
+                columns = ("stream", "entry_id", "unreadable") if "unreadable" in row else COLUMNS
+                show_line(row, columns, as_json=as_json)
+                seen += 1
+                if seen == count:
+                    return
 
 
 def _row(found: Found, *, with_body: bool) -> dict[str, object]:
