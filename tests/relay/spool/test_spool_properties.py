@@ -20,6 +20,9 @@ from relay.spool import breaker, held_up
 from relay.spool import spooling as spooling_module
 from relay.spool.row import Stream
 from tests.relay.spool.parts import A, B, Bench, Store, crash
+from tests.relay.spool.test_servers import A as ON_A
+from tests.relay.spool.test_servers import B as ON_B
+from tests.relay.spool.test_servers import Servers
 from tests.waiting import wait_until
 
 PAUSES = (
@@ -33,6 +36,8 @@ PAUSES = (
 class Histories(RuleBasedStateMachine):
     """A gateway with a spool whose store fails in every way, and which is killed at times."""
 
+    streams: tuple[Stream, Stream] = (A, B)
+
     def __init__(self) -> None:
         super().__init__()
         self.before = [(module, name, getattr(module, name)) for module, name, _ in PAUSES]
@@ -40,11 +45,15 @@ class Histories(RuleBasedStateMachine):
             setattr(module, name, value)
         self.path = Path(tempfile.mkdtemp())
         self.loop = asyncio.new_event_loop()
-        self.store = Store()
+        self.store = self.make_store()
         self.sent = 0
         # What was answered 200, in order, by stream.
-        self.accepted: dict[Stream, list[str]] = {A: [], B: []}
+        self.accepted: dict[Stream, list[str]] = {stream: [] for stream in self.streams}
         self.bench = self.run(self.begin())
+
+    def make_store(self) -> Store:
+        """Make what events are stored in."""
+        return Store()
 
     def run(self, step: Any) -> Any:
         """Take a step of the loop."""
@@ -52,13 +61,14 @@ class Histories(RuleBasedStateMachine):
 
     async def begin(self) -> Bench:
         """Start a gateway."""
-        bench = Bench(self.path, self.store)
+        bench = Bench(self.path, self.store, spread=self.streams != (A, B))
         await bench.spooling.start()
         return bench
 
-    @rule(stream=st.sampled_from([A, B]), count=st.integers(1, 5))
-    def send(self, stream: Stream, count: int) -> None:
+    @rule(number=st.sampled_from([0, 1]), count=st.integers(1, 5))
+    def send(self, number: int, count: int) -> None:
         """Send some events, each after the answer to the one before."""
+        stream = self.streams[number]
         for _ in range(count):
             self.sent += 1
             (result,) = self.run(self.bench.send(f"{self.sent}", stream=stream))
@@ -80,9 +90,10 @@ class Histories(RuleBasedStateMachine):
         """Answers are lost, or are not."""
         self.store.loses_answers = loses
 
-    @rule(stream=st.sampled_from([A, B]), refuses=st.booleans())
-    def refuse(self, stream: Stream, *, refuses: bool) -> None:
+    @rule(number=st.sampled_from([0, 1]), refuses=st.booleans())
+    def refuse(self, number: int, *, refuses: bool) -> None:
         """The store refuses a stream, or takes it."""
+        stream = self.streams[number]
         (self.store.refused.add if refuses else self.store.refused.discard)(stream)
 
     @rule(seconds=st.sampled_from([0.0, 0.003, 0.02]))
@@ -105,7 +116,7 @@ class Histories(RuleBasedStateMachine):
     @invariant()
     def nothing_is_doubled(self) -> None:
         """An event has one entry at most."""
-        for stream in (A, B):
+        for stream in self.streams:
             ids = self.store.ids(stream)
 
             assert len(ids) == len(set(ids))
@@ -117,7 +128,7 @@ class Histories(RuleBasedStateMachine):
         store.refused.clear()
         try:
             self.run(wait_until(lambda: not self.bench.spool.events, description="drained"))
-            for stream in (A, B):
+            for stream in self.streams:
                 accepted = self.accepted[stream]
                 ids = store.ids(stream)
 
@@ -129,6 +140,50 @@ class Histories(RuleBasedStateMachine):
             shutil.rmtree(self.path)
             for module, name, value in self.before:
                 setattr(module, name, value)
+
+
+class SpreadHistories(Histories):
+    """The same in front of two servers, each of which goes and comes by itself."""
+
+    streams = (ON_A, ON_B)
+
+    def __init__(self) -> None:
+        self.servers = Servers()
+        super().__init__()
+
+    def make_store(self) -> Store:
+        """Make what events are stored in."""
+        return self.servers
+
+    @rule(tag=st.sampled_from([ON_A[0], ON_B[0]]), is_away=st.booleans())
+    def one_goes_away(self, tag: str, *, is_away: bool) -> None:
+        """A server goes, or comes back."""
+        (self.servers.away.add if is_away else self.servers.away.discard)(tag)
+
+    @rule(tag=st.sampled_from([ON_A[0], ON_B[0]]), is_full=st.booleans())
+    def one_is_full(self, tag: str, *, is_full: bool) -> None:
+        """A server is full, or has room."""
+        (self.servers.full.add if is_full else self.servers.full.discard)(tag)
+
+    @rule(is_away=st.booleans())
+    def go_away(self, *, is_away: bool) -> None:
+        """All go, or come back."""
+        self.servers.away = {ON_A[0], ON_B[0]} if is_away else set()
+
+    def teardown(self) -> None:
+        """The same, when all are back."""
+        self.servers.away.clear()
+        self.servers.full.clear()
+        super().teardown()
+
+
+def test_any_history_of_several_servers_keeps_the_promises() -> None:
+    """Whatever each of them does, and whenever."""
+    examples = settings().max_examples // 5
+    run_state_machine_as_test(
+        SpreadHistories,
+        settings=settings(max_examples=examples, stateful_step_count=25, deadline=None),
+    )
 
 
 def test_any_history_keeps_the_promises() -> None:
