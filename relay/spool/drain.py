@@ -271,4 +271,4 @@ class Drain:
     def _pass_over(self, streams: Iterable[Stream]) -> None:
         """Come back to streams when their server is there; that it is away was said by itself."""
         for stream in streams:
-            self.held_up.add(stream, word_of(StoreUnavailable()))
+            self.held_up.pass_over(stream, word_of(StoreUnavailable()))

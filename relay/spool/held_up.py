@@ -25,6 +25,8 @@ class HeldUp:
         self._streams: dict[Stream, tuple[float, int]] = {}
         # The word of the store by stream.
         self.reasons: dict[Stream, str] = {}
+        # Those that nobody refused: their server is away.
+        self._passed_over: set[Stream] = set()
 
     @property
     def streams(self) -> set[Stream]:
@@ -36,12 +38,20 @@ class HeldUp:
 
     def add(self, stream: Stream, reason: str) -> bool:
         """Hold a stream up for a while, longer each time, and tell whether that is news."""
-        is_news = stream not in self._streams
+        is_news = stream not in self._streams or stream in self._passed_over
+        self._passed_over.discard(stream)
         self.reasons[stream] = reason
         _, refused = self._streams.get(stream, (0.0, 0))
         pause = min(FIRST_PAUSE_SECONDS * 2**refused, LAST_PAUSE_SECONDS)
         self._streams[stream] = self._clock() + pause, min(refused + 1, 10)
         return is_news
+
+    def pass_over(self, stream: Stream, reason: str) -> None:
+        """Hold a stream up that is not worth trying now, and may be tried whenever it is."""
+        if stream not in self._streams:
+            self._streams[stream] = self._clock(), 0
+            self._passed_over.add(stream)
+            self.reasons[stream] = reason
 
     def due(self) -> list[Stream]:
         """Name those that may be tried again now, the one that has waited longest first."""
@@ -65,3 +75,4 @@ class HeldUp:
         """Let a stream go its way: nothing of it was passed over any more."""
         self._streams.pop(stream, None)
         self.reasons.pop(stream, None)
+        self._passed_over.discard(stream)

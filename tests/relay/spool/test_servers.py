@@ -149,6 +149,25 @@ async def test_nothing_is_sent_to_a_server_before_it_answers(tmp_path: Path) -> 
     assert store.ids(A) == ["a0", "a1"]
 
 
+async def test_what_a_server_refuses_when_it_is_back_is_said(tmp_path: Path) -> None:
+    """That its streams were waiting already does not hide why they go on waiting."""
+    store = Servers()
+    await leave(tmp_path, store, a=2)
+    store.away.add(A_TAG)
+    with capture_logs() as logs:
+        async with spooling(tmp_path, store, spread=True) as bench:
+            await wait_until(lambda: A_TAG in store.asked, description="it has failed")
+            before = [line for line in logs if line["event"] == "spool_streams_held_up"]
+            store.refused.add(A)
+            store.away.clear()
+            await wait_until(lambda: bool(bench.heard.failures), description="it has refused")
+            store.refused.clear()
+            await bench.until_drained()
+
+    assert before == []
+    assert [line["tag"] for line in logs if line["event"] == "spool_streams_held_up"] == [A_TAG]
+
+
 async def test_what_waits_for_a_server_that_is_away_is_passed_over_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
