@@ -6,7 +6,7 @@ import random
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -203,12 +203,13 @@ class Town:
         for proxy in self.proxies:
             proxy.watch(APPEND, soon)
 
-    async def until_stored(self, server: Server) -> None:
-        """Wait until what was accepted is in a server's streams, out of whatever spool."""
+    async def until_stored(self, *servers: Server) -> None:
+        """Wait until what was accepted is in the servers' streams, out of whatever spool."""
 
         def is_stored() -> bool:
-            with server.client() as store:
-                left = gather(self.directory, store)
+            with ExitStack() as stack:
+                stores = [stack.enter_context(server.client()) for server in servers]
+                left = gather(self.directory, *stores)
             return left.accepted <= set(left.stored)
 
         async def all_stored() -> bool:

@@ -1,4 +1,7 @@
-"""A cluster of six under load: a primary is killed, a slot moves to another server, or both."""
+"""A cluster of six under load: a primary is killed, a slot moves to another server, or both.
+
+Once more with a spool: nobody is refused, and what was put aside is stored when a round is over.
+"""
 
 import asyncio
 import random
@@ -95,7 +98,9 @@ async def _until_all_follow(cluster: SixNodes) -> None:
     )
 
 
-def in_cluster(fault: FaultIn, durability: str) -> Callable[[Stage], Awaitable[None]]:
+def in_cluster(
+    fault: FaultIn, durability: str, *, spooled: bool = False
+) -> Callable[[Stage], Awaitable[None]]:
     """Make a play of a fault in a cluster at a durability, with workers beside the gateways."""
 
     async def play(stage: Stage) -> None:
@@ -104,6 +109,7 @@ def in_cluster(fault: FaultIn, durability: str) -> Callable[[Stage], Awaitable[N
         with ExitStack() as stack:
             made = six_nodes(binary, stage.directory, "always")
             cluster = await asyncio.to_thread(stack.enter_context, made)
+            spool = {"RELAY_SPOOL__DIRECTORY": str(stage.directory / "spool")} if spooled else {}
             plan = Plan(
                 load=LOAD,
                 workers=2,
@@ -111,7 +117,10 @@ def in_cluster(fault: FaultIn, durability: str) -> Callable[[Stage], Awaitable[N
                 variables={
                     "RELAY_DURABILITY": durability,
                     "RELAY_ENDPOINTS__UNIPILE__PARTITIONS": str(PARTITIONS),
+                    **spool,
                 },
+                answers=frozenset((0, 200) if spooled else (0, 200, 503)),
+                drains=spooled,
             )
             async with a_town(stage, plan, cluster.nodes[0]) as town:
                 await _play(town, cluster, fault)
@@ -127,10 +136,11 @@ async def _play(town: Town, cluster: SixNodes, fault: FaultIn) -> None:
             await asyncio.sleep(chance.uniform(0, 0.5))
             await fault(cluster, chance)
             await town.until_settled(f"round {number}")
+        if town.plan.drains:
+            await town.until_stored(*cluster.primaries)
         stage.end_round(senders.unanswered + senders.statuses[503])
     with ExitStack() as stack:
-        primaries = [node for node in cluster.nodes if node.is_primary()]
-        await town.conclude(*(stack.enter_context(node.client()) for node in primaries))
+        await town.conclude(*(stack.enter_context(node.client()) for node in cluster.primaries))
 
 
 _ROWS = (
@@ -150,4 +160,13 @@ SCENARIOS = tuple(
     )
     for name, title, fault in _ROWS
     for durability in ("local", "replicated:1")
+) + tuple(
+    Scenario(
+        f"cluster-{name}-spool",
+        f"{title}; the spool is on",
+        in_cluster(fault, "replicated:1", spooled=True),
+        rounds=4,
+        durability="`replicated:1`, `always`, spool",
+    )
+    for name, title, fault in _ROWS
 )
