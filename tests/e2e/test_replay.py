@@ -4,9 +4,11 @@ import random
 import textwrap
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from relay.contract.connect import connect
 from tests.conftest import StartServer
@@ -53,11 +55,22 @@ def command(directory: Path, server: Server, *arguments: str, name: str) -> Prog
     return start(words, directory, name, REDIS_URL=server.url)
 
 
+async def facts(store: Redis) -> Any:
+    """Say what there is of the copies and of who reads them; nothing where they are gone."""
+    pipeline = store.pipeline()
+    pipeline.xinfo_stream(AGAIN)
+    pipeline.xinfo_groups(AGAIN)
+    found = await pipeline.execute(raise_on_error=False)
+    if isinstance(found[0], ResponseError):
+        assert str(found[0]) == "no such key"
+        return None
+    return found
+
+
 async def newest(store: Redis) -> object:
-    """Give the id of the newest copy, as long as there are any."""
-    return (
-        (await store.xinfo_stream(AGAIN))["last-generated-id"] if await store.exists(AGAIN) else 0
-    )
+    """Give the id of the newest copy; nothing where the copies are read, and their stream gone."""
+    copies = await facts(store)
+    return copies[0]["last-generated-id"] if copies else None
 
 
 async def killed_at_random(program: Program, store: Redis, chance: random.Random) -> None:
@@ -110,10 +123,11 @@ async def settled(store: Redis) -> None:
     """Wait until everything that was given again is read and settled."""
 
     async def done() -> bool:
-        if not await store.exists(AGAIN):
+        copies = await facts(store)
+        if copies is None:
             return True
-        (group,) = await store.xinfo_groups(AGAIN)
-        last = (await store.xinfo_stream(AGAIN))["last-generated-id"]
-        return bool(group["last-delivered-id"] == last and not group["pending"])
+        stream, (group,) = copies
+        is_read = group["last-delivered-id"] == stream["last-generated-id"]
+        return is_read and not group["pending"]
 
     await wait_until(done, description="copies are settled")
