@@ -5,12 +5,14 @@ One that hangs takes its time to say nothing, and the others are asked all the s
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
+from typing import Any
 
 from relay.contract.connect import UNKNOWN_OUTCOME, RedisError
-from relay.contract.duties import cancel
+from relay.contract.duties import cancel, to_its_end
 from relay.spool.breaker import Breakers
 
-Probe = Callable[[Hashable], Awaitable[None]]
+# Asks a server, named as the breakers name it.
+Probe = Callable[[Any], Awaitable[None]]
 
 
 class Asking:
@@ -43,7 +45,8 @@ class Asking:
                     await self._breakers.opened.wait()
         finally:
             asked, self._asked = list(self._asked.values()), {}
-            await cancel(asked)
+            # Whoever ends this asks again and again until it has ended.
+            await to_its_end(cancel(asked))
 
     async def _ask(self, server: Hashable) -> None:
         try:

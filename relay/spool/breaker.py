@@ -23,6 +23,8 @@ class Breakers:
         self.any_open = False
         # How often servers have failed; whoever asks one sees whether it did meanwhile.
         self.trips = 0
+        # The number of each one's last time.
+        self._last_trips: dict[Hashable, int] = {}
         # Set with each; whoever waits for one clears it.
         self.opened = asyncio.Event()
 
@@ -48,11 +50,21 @@ class Breakers:
         """Tell whether nothing of a tag is worth sending, also not to try."""
         return self.any_open and not self._open.get(self._server_of(tag), True)
 
+    def has_failed_since(self, tag: str, trips: int) -> bool:
+        """Tell whether the server of a tag has failed, whether or not it has answered by now.
+
+        Args:
+            tag: Which.
+            trips: How often servers had failed before.
+        """
+        return self._last_trips.get(self._server_of(tag), 0) > trips
+
     def open(self, server: Hashable) -> None:
         """A server has failed."""
         self._open[server] = False
         self.any_open = True
         self.trips += 1
+        self._last_trips[server] = self.trips
         self.opened.set()
 
     def answered(self, server: Hashable) -> None:

@@ -75,16 +75,29 @@ class Drain:
         streams = (each for each in backlog.streams if each not in self.held_up)
         return sum(backlog.count(each) for each in streams if not self._is_away(each))
 
+    @property
+    def is_vain(self) -> bool:
+        """Whether all that could be sent is for servers that are away."""
+        if not self._breakers.any_open or self._breakers.answering:
+            return False
+        return all(map(self._is_away, self._spool.backlog.streams))
+
     async def round(self) -> int:
         """Send some events, and say how many of them are in their streams now.
 
-        However many streams are held up, they never take the place of those that are not.
+        However many streams are held up, they never take the place of those that are not. A server
+        that has answered is sent to again by everybody after it, unless it has failed meanwhile.
         """
-        trips = self._breakers.trips
-        moved = await self._retry()
-        if self._breakers.trips != trips:
-            return moved
-        return moved + await self._go_on()
+        answering, trips = self._breakers.answering, self._breakers.trips
+        try:
+            moved = await self._retry()
+            # Of several the others go on, though one fails whenever it is tried.
+            if self._spread or self._breakers.trips == trips:
+                moved += await self._go_on()
+        finally:
+            for server in answering:
+                self._breakers.close(server)
+        return moved
 
     async def _retry(self) -> int:
         """Send of the stream that has waited longest for another try."""
@@ -149,7 +162,7 @@ class Drain:
                 return rows
 
     def _is_sendable(self, file: OpenFile, row: Row) -> bool:
-        return row.stream not in self.held_up.streams and not file.is_done_with(row)
+        return row.stream not in self.held_up and not file.is_done_with(row)
 
     def _is_away(self, stream: Stream) -> bool:
         return self._breakers.is_away(stream[0])
@@ -175,8 +188,7 @@ class Drain:
         for each in due:
             not_asked = failed.get(each.tag) or StoreUnavailable("away")
             answers.setdefault(each.row.sequence, not_asked)
-        is_away = self._breakers.trips > trips or bool(self._breakers.away)
-        return self._judge(file, due, answers, is_away=is_away)
+        return self._judge(file, due, answers, trips)
 
     async def _look_up(self, late: Sequence[Due]) -> tuple[set[int], dict[str, Exception]]:
         """Find those, sent long ago, that are in their streams; and tags of which nobody says."""
@@ -226,7 +238,7 @@ class Drain:
         return answers | dict(zip(sent, results, strict=True))
 
     def _judge(
-        self, file: OpenFile, due: Sequence[Due], answers: Mapping[int, Answer], *, is_away: bool
+        self, file: OpenFile, due: Sequence[Due], answers: Mapping[int, Answer], trips: int
     ) -> int:
         """Count what is in its stream, and decide what to do about the rest."""
         refused: dict[Stream, BaseException] = {}
@@ -242,16 +254,19 @@ class Drain:
                 self._spool.took(file, each.row)
                 self.held_up.went(each.stream)
                 self._spool.observer.drained(each.tag)
+        is_away = self._breakers.trips > trips or bool(self._breakers.away)
         for_all = is_away or any(type(error) in FOR_ALL for error in refused.values())
         if for_all and not self._spread:
             # It is sent again from there on, and those behind it are passed over that went.
             file.cursor = min(file.cursor, first - 1) if first else file.cursor
         else:
-            self._hold_up(refused)
+            self._hold_up(refused, trips)
         return moved
 
-    def _hold_up(self, refused: dict[Stream, BaseException]) -> None:
-        away = {stream for stream in refused if self._is_away(stream)}
+    def _hold_up(self, refused: dict[Stream, BaseException], trips: int) -> None:
+        failed = self._breakers.has_failed_since
+        # One that has answered since refused nothing either.
+        away = {each for each in refused if self._is_away(each) or failed(each[0], trips)}
         self._pass_over(away)
         news = []
         for stream in refused.keys() - away:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Hashable
 from contextlib import suppress
 from functools import partial
-from typing import Any
 
 from relay.append import Appender
 from relay.contract.duties import Duties, to_its_end
@@ -56,8 +55,7 @@ class Spooling:
         self._spool = spool
         self._backlog = spool.backlog
         self._breakers = Breakers(appender.server_of)
-        probe: Any = appender.probe_server
-        self._asking = Asking(self._breakers, probe)
+        self._asking = Asking(self._breakers, appender.probe_server)
         # What was accepted while its stream had room must get in, cap or not.
         into_stream = partial(appender.append, past_caps=True)
         self._drain = Drain(spool, into_stream, find, self._breakers, spread=spread)
@@ -117,7 +115,7 @@ class Spooling:
     async def stop(self) -> None:
         """Try once more to send what is left, and leave the rest on the disk."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(0 if self._is_vain() else LAST_TRY_SECONDS):
+            async with asyncio.timeout(0 if self._drain.is_vain else LAST_TRY_SECONDS):
                 await self._drained.wait()
         await self._duties.stop()
         self._dissolve_lines(all_of_them=True, to_store=False)
@@ -144,31 +142,22 @@ class Spooling:
 
     async def _step(self) -> int:
         """Send some of what there is, where a server answers, and say how much went."""
-        breakers = self._breakers
         self._asking.answered.clear()
-        if breakers.any_open:
+        if self._breakers.any_open:
             # Those of the step before: their server may have failed since, and is away for long.
             self._dissolve_lines(all_of_them=False)
-            if self._is_vain():
+            if self._drain.is_vain:
                 return 0
         if self._drain.sendable <= ROUND_EVENTS:
             self._form_lines()
-        answering, moved = breakers.answering, 0
+        moved = 0
         try:
             moved = await self._drain.round()
         finally:
-            for server in answering:
-                breakers.close(server)
             all_of_them = not moved or time.monotonic() - self._lined_up_at > LINE_SECONDS
             self._dissolve_lines(all_of_them=all_of_them)
         self._say_if_drained()
         return moved
-
-    def _is_vain(self) -> bool:
-        """Tell whether all that could be sent is for servers that are away."""
-        if not self._breakers.any_open or self._breakers.answering:
-            return False
-        return all(self._breakers.is_away(tag) for tag, _ in self._backlog.streams)
 
     async def _tend(self) -> None:
         while True:

@@ -21,6 +21,7 @@ from relay.contract.printable import printable
 from relay.hold import Holder
 from relay.metrics import Metrics
 from relay.settings import replicas_of
+from relay.spool.asking import Asking
 from relay.spool.breaker import Breakers
 from relay.spool.directory import Directory
 from relay.spool.drain import Drain
@@ -105,8 +106,9 @@ async def _drain(spool: Spool, store: Store, replicas: int, tell: Tell) -> None:
     find = LookUp(redis, keys, replicas)
     drain = Drain(spool, appender.append, find, breakers, spread=is_cluster(redis))
     duties.start("capacity", capacity.watch)
+    duties.start("spool-ask", Asking(breakers, appender.probe_server).run)
     try:
-        await _until_over(spool, drain, breakers, tell)
+        await _until_over(spool, drain, tell)
         await _announce(announcer, redis)
     finally:
         await duties.stop()
@@ -138,12 +140,10 @@ async def _announce(announcer: Announcer, redis: Redis) -> None:
             raise
 
 
-async def _until_over(spool: Spool, drain: Drain, breakers: Breakers, tell: Tell) -> None:
+async def _until_over(spool: Spool, drain: Drain, tell: Tell) -> None:
     moved_at = told_at = time.monotonic()
     while spool.events and time.monotonic() - moved_at < PATIENCE_SECONDS:
-        # Nobody asks servers that failed whether they are back: they are tried again.
-        breakers.close_all()
-        if await drain.round():
+        if not drain.is_vain and await drain.round():
             moved_at = time.monotonic()
         else:
             await asyncio.sleep(PAUSE_SECONDS)

@@ -1,12 +1,16 @@
 """A spool in front of several servers: what one of them does is no trouble of the others."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from structlog.testing import capture_logs
 
+from relay.commands.spool import draining
+from relay.contract import duties
 from relay.contract.errors import StoreFull, StoreUnavailable, TryLater
 from relay.contract.event import Appended, Duplicate, IdentifiedEvent, Spooled
 from relay.spool import breaker, drain, held_up
@@ -168,6 +172,56 @@ async def test_what_a_server_refuses_when_it_is_back_is_said(tmp_path: Path) -> 
     assert [line["tag"] for line in logs if line["event"] == "spool_streams_held_up"] == [A_TAG]
 
 
+async def test_a_server_that_answers_again_at_once_has_refused_nothing(tmp_path: Path) -> None:
+    """Where a connection is cut it is back before the others have taken what is theirs."""
+    store = Servers()
+    await leave(tmp_path, store, a=2, b=1)
+    store.away.add(A_TAG)
+    bench = Bench(tmp_path, store, spread=True)
+    await bench.spool.start()
+    failed = bench.spooling.failed
+
+    def fail_and_answer(give_up: Callable[[], None], server: str) -> None:
+        failed(give_up, server)
+        bench.spooling._breakers.answered(server)
+
+    store.spooling = cast("Any", SimpleNamespace(failed=fail_and_answer))
+    with capture_logs() as logs:
+        moved = [await bench.spooling._drain.round()]
+        store.away.clear()
+        moved.append(await bench.spooling._drain.round())
+    await bench.spooling.stop()
+
+    assert moved == [1, 2]
+    assert logs == []
+    assert bench.heard.failures == []
+
+
+async def test_a_fault_of_asking_is_said_and_asking_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be a bug; what was kept must be sent all the same."""
+    monkeypatch.setattr(duties, "FIRST_PAUSE_SECONDS", 0.0)
+    store, probe = Servers(), Servers.probe_server
+    faults = [ValueError(), ValueError()]
+
+    async def fail_first(self: Servers, server: str | None) -> None:
+        if faults:
+            raise faults.pop()
+        await probe(self, server)
+
+    monkeypatch.setattr(Servers, "probe_server", fail_first)
+    with capture_logs() as logs:
+        async with spooling(tmp_path, store, spread=True) as bench:
+            store.away.add(A_TAG)
+            await bench.send("1", stream=A)
+            store.away.clear()
+            await bench.until_drained()
+
+    assert [line["duty"] for line in logs if line["event"] == "duty_failed"] == ["spool-ask"] * 2
+    assert store.ids(A) == ["1"]
+
+
 async def test_what_waits_for_a_server_that_is_away_is_passed_over_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,6 +258,84 @@ async def test_a_server_that_hangs_holds_up_no_other_that_is_back(
     assert after == Appended("1-1")
     assert store.asked.count(A_TAG) == 1
     assert store.ids(A) == []
+
+
+async def test_a_server_that_answers_and_takes_nothing_holds_up_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often it is tried, and fails: in the same round the others go on."""
+    monkeypatch.setattr(drain, "ROUND_EVENTS", 2)
+    store = Servers()
+    await leave(tmp_path, store, a=1, b=5)
+    store.away.add(A_TAG)
+    bench = Bench(tmp_path, store, spread=True)
+    await bench.spool.start()
+    moved = []
+    for _ in range(3):
+        bench.spooling._breakers.answered(A_TAG)
+        moved.append(await bench.spooling._drain.round())
+    await bench.spooling.stop()
+
+    assert moved == [1, 2, 2]
+    assert store.sent.count("a0") == 3
+
+
+async def test_a_server_that_is_away_keeps_no_other_from_being_drained_by_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked, and what was left for the others goes on."""
+    monkeypatch.setattr(drain, "ROUND_EVENTS", 2)
+    monkeypatch.setattr(draining, "PATIENCE_SECONDS", 0.3)
+    store = Servers()
+    await leave(tmp_path, store, a=1, b=9)
+    store.away.add(A_TAG)
+    await drain_by_command(tmp_path, store, monkeypatch)
+
+    assert store.ids(B) == [f"b{number}" for number in range(9)]
+    assert store.asked.count(A_TAG) > 1
+    assert store.sent.count("a0") == 1
+
+
+async def test_a_server_that_comes_back_is_drained_to_by_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it did not take at first is sent when it answers."""
+    store = Servers()
+    await leave(tmp_path, store, a=2)
+    store.away.add(A_TAG)
+    draining_all = asyncio.create_task(drain_by_command(tmp_path, store, monkeypatch))
+    await wait_until(lambda: A_TAG in store.asked, description="it has failed")
+    store.away.clear()
+    await draining_all
+
+    assert store.ids(A) == ["a0", "a1"]
+
+
+async def drain_by_command(path: Path, store: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drain what is left as `relay spool drain` does, to these servers."""
+
+    async def nothing() -> None:
+        """Announce nothing, watch nothing, stop nothing."""
+
+    def appender(*_: Any, observer: Any, **__: Any) -> Any:
+        store.spooling = observer
+        return store
+
+    quiet = SimpleNamespace(refresh=nothing, watch=nothing, is_full_at=None)
+    replaced: dict[str, Callable[..., Any]] = {
+        "make_appender": appender,
+        "make_capacity": lambda *_: quiet,
+        "Announcer": lambda *_: quiet,
+        "is_cluster": lambda _: True,
+    }
+    for name, by in replaced.items():
+        monkeypatch.setattr(draining, name, by)
+    monkeypatch.setattr(Servers, "stop", lambda _: nothing(), raising=False)
+    bench = Bench(path, store)
+    await bench.spool.adopt()
+    place: Any = SimpleNamespace(redis=None, keys=None, settings=SimpleNamespace(held_groups=()))
+    await draining._drain(bench.spool, place, 0, lambda _: None)
+    await bench.spool.finish()
 
 
 async def test_a_full_server_holds_up_no_stream_of_another(tmp_path: Path) -> None:
