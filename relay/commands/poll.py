@@ -59,7 +59,10 @@ class Polling:
 
     async def stop(self) -> None:
         """Ask no more."""
-        await cancel([task for _, task in self._asked.values()])
+        tasks = [task for _, task in self._asked.values()]
+        await cancel(tasks)
+        for task in tasks:
+            _ = task.cancelled() or task.exception()  # looked at, so not reported as lost
 
     def _ask(self, read_to: Mapping[str, str]) -> None:
         by_server: dict[Redis, dict[str, str]] = {}
