@@ -140,12 +140,8 @@ class Appender:
         """Name the server that has a tag now, by the same object for the same server."""
         return self._redis
 
-    async def probe_server(self, server: Redis) -> None:  # noqa: ARG002
-        """See whether one of the servers, from `server_of`, would let the script run.
-
-        Raises:
-            RedisError: It would not, or is away, or too few replicas would confirm an event.
-        """
+    async def probe_server(self, server: Redis, more_tags: Iterable[str] = ()) -> None:  # noqa: ARG002
+        """Do what `probe` does at a server from `server_of`; here it is the only one."""
         await self.probe()
 
     async def probe(self) -> None:

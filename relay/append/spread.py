@@ -7,9 +7,10 @@ Source: docs/adr/0027.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from redis.asyncio import Redis
@@ -132,17 +133,22 @@ class SpreadAppender(Appender):
         """Name the server that has a tag now; the whole cluster, where nobody is known to."""
         return cluster.server_of(self._redis, self._keys.streams(tag)) or self._redis
 
-    async def probe_server(self, server: Redis) -> None:
+    async def probe_server(self, server: Redis, more_tags: Iterable[str] = ()) -> None:
         """See whether one of the servers would let the script run.
 
         One that has none of the tags any more is not asked: nothing is sent there.
+
+        Args:
+            server: Which.
+            more_tags: Of which there are events, beside those that are configured.
 
         Raises:
             RedisError: It would not, or is away; or some tag has no server, if that is meant.
         """
         if server is self._redis:
             await cluster.look(server)
-        tag = next((tag for tag in self._tags if self.server_of(tag) is server), None)
+        tags = chain(self._tags, more_tags)
+        tag = next((tag for tag in tags if self.server_of(tag) is server), None)
         if tag is None:
             return
         if server is self._redis:

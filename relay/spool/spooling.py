@@ -10,6 +10,8 @@ from collections.abc import Callable, Hashable
 from contextlib import suppress
 from functools import partial
 
+from redis.asyncio import Redis
+
 from relay.append import Appender
 from relay.contract.duties import Duties, to_its_end
 from relay.contract.errors import Overloaded, StoreFull, StoreUnavailable, TryLater
@@ -55,7 +57,7 @@ class Spooling:
         self._spool = spool
         self._backlog = spool.backlog
         self._breakers = Breakers(appender.server_of)
-        self._asking = Asking(self._breakers, appender.probe_server)
+        self._asking = Asking(self._breakers, self._probe)
         # What was accepted while its stream had room must get in, cap or not.
         into_stream = partial(appender.append, past_caps=True)
         self._drain = Drain(spool, into_stream, find, self._breakers, spread=spread)
@@ -158,6 +160,10 @@ class Spooling:
             self._dissolve_lines(all_of_them=all_of_them)
         self._say_if_drained()
         return moved
+
+    async def _probe(self, server: Redis) -> None:
+        """Ask a server, also one that has left over events only, of what is configured no more."""
+        await self._appender.probe_server(server, {tag for tag, _ in self._backlog.streams})
 
     async def _tend(self) -> None:
         while True:

@@ -191,6 +191,29 @@ async def test_where_nobody_has_a_tag_the_whole_cluster_is_meant_and_asked(
     await scripted.client.aclose()
 
 
+async def test_a_server_with_nothing_but_tags_that_were_taken_over_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are configured no more; without them nothing is sent there, and it is not asked."""
+    asked: list[tuple[Any, str]] = []
+
+    async def ask(_: SpreadAppender, server: Any, tag: str) -> None:
+        asked.append((server, tag))
+
+    monkeypatch.setattr(SpreadAppender, "_probe_at", ask)
+    scripted = Scripted()
+    appender = SpreadAppender(scripted.client, KEYS, tags=[LOW.strip("{}")])
+    await look(scripted.client)
+    b = cast("Any", scripted.b)
+    await appender.probe_server(b)
+    before = list(asked)
+    await appender.probe_server(b, [HIGH.strip("{}")])
+    await scripted.client.aclose()
+
+    assert before == []
+    assert asked == [(b, HIGH.strip("{}"))]
+
+
 async def test_an_event_that_waited_for_the_map_finds_its_server_full(six: SixNodes) -> None:
     """Nothing is sent there, as for one that comes later."""
     client = connect(six.url, role="append")

@@ -79,9 +79,9 @@ class Store:
         del tag
         return None
 
-    async def probe_server(self, server: str | None) -> None:
+    async def probe_server(self, server: str | None, more_tags: Collection[str] = ()) -> None:
         """Say whether it is there."""
-        del server
+        del server, more_tags
         if self.is_away:
             raise ConnectionRefusedError
 

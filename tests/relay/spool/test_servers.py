@@ -1,7 +1,7 @@
 """A spool in front of several servers: what one of them does is no trouble of the others."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -41,6 +41,8 @@ class Servers(Store):
         # These say nothing when they are asked whether they are there.
         self.hanging: set[str] = set()
         self.asked: list[str] = []
+        # With these, which a spool names since it has events of them.
+        self.known_tags: set[str] = set()
         # Who has a tag, where that is not the one that is called after it.
         self.moved: dict[str, str] = {}
 
@@ -57,9 +59,10 @@ class Servers(Store):
             raise StoreFull
         return super().append(identified, past_caps=past_caps)
 
-    async def probe_server(self, server: str | None) -> None:
+    async def probe_server(self, server: str | None, more_tags: Collection[str] = ()) -> None:
         """Say whether one is there; one that has no tag need not be."""
         assert server is not None
+        self.known_tags.update(more_tags)
         self.asked.append(server)
         if server in self.hanging:
             await asyncio.Event().wait()
@@ -148,6 +151,7 @@ async def test_nothing_is_sent_to_a_server_before_it_answers(tmp_path: Path) -> 
             await bench.until_drained()
 
     assert sent == ["a0"]
+    assert store.known_tags == {A_TAG, B_TAG}
     held = {line["tag"] for line in logs if line["event"] == "spool_streams_held_up"}
     assert held == {B_TAG}
     assert store.ids(A) == ["a0", "a1"]
@@ -205,10 +209,10 @@ async def test_a_fault_of_asking_is_said_and_asking_goes_on(
     store, probe = Servers(), Servers.probe_server
     faults = [ValueError(), ValueError()]
 
-    async def fail_first(self: Servers, server: str | None) -> None:
+    async def fail_first(self: Servers, *arguments: Any) -> None:
         if faults:
             raise faults.pop()
-        await probe(self, server)
+        await probe(self, *arguments)
 
     monkeypatch.setattr(Servers, "probe_server", fail_first)
     with capture_logs() as logs:
