@@ -14,6 +14,7 @@ from relay.contract.connect import UNKNOWN_OUTCOME, RedisError, word_of
 from relay.contract.errors import Overloaded, StoreFull, StoreUnavailable, TryLater
 from relay.contract.event import Appended, Duplicate, IdentifiedEvent
 from relay.contract.logs import Logger
+from relay.spool.batch import Batch
 from relay.spool.breaker import Breakers
 from relay.spool.held_up import HeldUp
 from relay.spool.look_up import Due, is_late
@@ -100,13 +101,51 @@ class Drain:
         return moved
 
     async def _retry(self) -> int:
-        """Send of the stream that has waited longest for another try."""
+        """Send of the streams that have waited longest for another try, as many as go together.
+
+        One for itself would have thousands wait for each other, and come in faster than they go.
+        """
+        batch = Batch(ROUND_EVENTS, ROUND_BYTES)
         for stream in self.held_up.due():
-            if self._is_away(stream):
-                continue
-            if (moved := await self._again(stream)) is not None:
-                return moved
-        return 0
+            if not self._is_away(stream) and not await self._add_stream(batch, stream):
+                break
+        if batch.file is None:
+            return 0
+        moved = await self._send(batch.file, batch.in_order())
+        await self._release_ended(batch.file, batch)
+        return moved
+
+    async def _add_stream(self, batch: Batch, stream: Stream) -> bool:
+        """Have a stream's first events go with a batch, and say whether there is room for more."""
+        limit = self.held_up.limit(stream, batch.room)
+        for file in self._spool.files:
+            rows = await self._passed_over(file, stream, limit)
+            if rows is None:
+                self.held_up.add(stream, UNREADABLE)
+                return False
+            if rows:
+                return batch.add(file, rows)
+        self.held_up.release(stream)
+        return True
+
+    async def _release_ended(self, file: OpenFile, batch: Batch) -> None:
+        """Let those go at once of which all went.
+
+        Before anything more is passed over: a stream that gets events all the time would be held
+        up for ever.
+        """
+        for stream, rows in batch.streams.items():
+            has_gone = all(map(file.is_done_with, rows))
+            if has_gone and not await self._is_more_over(stream, file, rows[-1].sequence):
+                self.held_up.release(stream)
+
+    async def _is_more_over(self, stream: Stream, file: OpenFile, after: int) -> bool:
+        """Tell whether more of a stream was passed over than what one file has up to a sequence."""
+        for each in self._spool.files:
+            begin = after if each is file else 0
+            if each.streams[stream] and await self._passed_over(each, stream, 1, after=begin) != []:
+                return True
+        return False
 
     async def _go_on(self) -> int:
         """Send what comes next."""
@@ -117,25 +156,14 @@ class Drain:
             await self._spool.put_away(file)
         return 0
 
-    async def _again(self, stream: Stream) -> int | None:
-        """Send a stream's events that were passed over; ``None`` where there are none left."""
-        limit = self.held_up.limit(stream, ROUND_EVENTS)
-        for file in self._spool.files:
-            rows = await self._passed_over(file, stream, limit)
-            if rows is None:
-                self.held_up.add(stream, UNREADABLE)
-                return 0
-            if rows:
-                return await self._send(file, rows)
-        self.held_up.release(stream)
-        return None
-
-    async def _passed_over(self, file: OpenFile, stream: Stream, limit: int) -> list[Row] | None:
+    async def _passed_over(
+        self, file: OpenFile, stream: Stream, limit: int, *, after: int = 0
+    ) -> list[Row] | None:
         """Read the first events of a stream up to the cursor, past those that are only still here.
 
         However many those are: a stream that is let go has none left that anybody would look for.
         """
-        after, events = 0, min(ROUND_EVENTS, limit + len(file.gone) + len(file.unreadable))
+        events = min(ROUND_EVENTS, limit + len(file.gone) + len(file.unreadable))
         while True:
             bounds = after, file.cursor
             read = partial(file.file.read_stream, stream, bounds, events, ROUND_BYTES)

@@ -47,11 +47,18 @@ class HeldUp:
         return is_news
 
     def pass_over(self, stream: Stream, reason: str) -> None:
-        """Hold a stream up that is not worth trying now, and may be tried whenever it is."""
-        if stream not in self._streams:
-            self._streams[stream] = self._clock(), 0
-            self._passed_over.add(stream)
-            self.reasons[stream] = reason
+        """Hold a stream up that is not worth trying now, and may be tried whenever it is.
+
+        Behind the others: a server that fails each time must not keep those of another waiting.
+        """
+        now = self._clock()
+        if stream in self._streams:
+            due, refused = self._streams[stream]
+            self._streams[stream] = max(due, now), refused
+            return
+        self._streams[stream] = now, 0
+        self._passed_over.add(stream)
+        self.reasons[stream] = reason
 
     def due(self) -> list[Stream]:
         """Name those that may be tried again now, the one that has waited longest first."""
