@@ -1,7 +1,6 @@
 """A spool in front of several servers: what one of them does is no trouble of the others."""
 
-import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -9,86 +8,14 @@ from typing import Any, cast
 import pytest
 from structlog.testing import capture_logs
 
-from relay.commands.spool import draining
 from relay.contract import duties
-from relay.contract.errors import StoreFull, StoreUnavailable, TryLater
-from relay.contract.event import Appended, Duplicate, IdentifiedEvent, Spooled
-from relay.spool import breaker, drain, held_up
-from tests.relay.spool.parts import Bench, Store, crashing, spooling
+from relay.contract.event import Appended, Spooled
+from relay.spool import drain
+from tests.relay.spool.parts import Bench, spooling
+from tests.relay.spool.servers import A_TAG, B_TAG, A, B, Servers, leave
 from tests.waiting import wait_until
 
-# A stream on each of two servers, which are called after their tags.
-A, B = ("on-a", "message.new"), ("on-b", "message.new")
-A_TAG, B_TAG = A[0], B[0]
-
-
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Try again at once."""
-    monkeypatch.setattr(breaker, "PROBE_SECONDS", 0.02)
-    monkeypatch.setattr(held_up, "FIRST_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(held_up, "LAST_PAUSE_SECONDS", 0.02)
-
-
-class Servers(Store):
-    """Several servers, any of which may be away, full, or hang."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.away: set[str] = set()
-        self.full: set[str] = set()
-        self.refusals = 0
-        # These say nothing when they are asked whether they are there.
-        self.hanging: set[str] = set()
-        self.asked: list[str] = []
-        # With these, which a spool names since it has events of them.
-        self.known_tags: set[str] = set()
-        # Who has a tag, where that is not the one that is called after it.
-        self.moved: dict[str, str] = {}
-
-    def server_of(self, tag: str) -> str:
-        """Name the server that has a tag."""
-        return self.moved.get(tag, tag)
-
-    def append(
-        self, identified: IdentifiedEvent, *, past_caps: bool = False
-    ) -> asyncio.Future[Appended | Duplicate]:
-        """Refuse at once what a full one would."""
-        if self.server_of(identified.tag) in self.full:
-            self.refusals += 1
-            raise StoreFull
-        return super().append(identified, past_caps=past_caps)
-
-    async def probe_server(self, server: str | None, more_tags: Collection[str] = ()) -> None:
-        """Say whether one is there; one that has no tag need not be."""
-        assert server is not None
-        self.known_tags.update(more_tags)
-        self.asked.append(server)
-        if server in self.hanging:
-            await asyncio.Event().wait()
-        if server in self.away and server not in self.moved:
-            raise ConnectionRefusedError
-
-    def _result(self, identified: IdentifiedEvent) -> Appended | Duplicate | TryLater:
-        server = self.server_of(identified.tag)
-        if server in self.away:
-            assert self.spooling is not None
-            self.spooling.failed(self.give_up, server)
-            return StoreUnavailable("no confirmation in time")
-        return super()._result(identified)
-
-
-async def leave(path: Path, store: Servers, *, a: int, b: int = 0, tried: bool = False) -> None:
-    """Have a process spool events of both servers and die."""
-    async with crashing(path, store) as bench:
-        for server in (A_TAG, B_TAG):
-            store.away.add(server)
-            if not tried:
-                bench.spooling.failed(store.give_up, server)
-        await bench.send(*[f"a{number}" for number in range(a)], stream=A)
-        await bench.send(*[f"b{number}" for number in range(b)], stream=B)
-    store.away.clear()
-    store.asked.clear()
+pytestmark = pytest.mark.usefixtures("short_pauses")
 
 
 @pytest.mark.parametrize("trouble", ["away", "full"])
@@ -226,112 +153,6 @@ async def test_a_fault_of_asking_is_said_and_asking_goes_on(
     assert store.ids(A) == ["1"]
 
 
-async def test_what_waits_for_a_server_that_is_away_is_passed_over_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """However much it is, what lies behind it for others goes in the same round."""
-    monkeypatch.setattr(drain, "ROUND_EVENTS", 2)
-    store = Servers()
-    await leave(tmp_path, store, a=8, b=1)
-    bench = Bench(tmp_path, store, spread=True)
-    await bench.spool.start()
-    bench.spooling.failed(store.give_up, A_TAG)
-    moved = await bench.spooling._drain.round()
-    await bench.spooling.stop()
-
-    assert moved == 1
-    assert store.ids(B) == ["b0"]
-
-
-async def passed_over(bench: Bench, store: Servers) -> None:
-    """Have what is kept for A passed over, and A answer again; the rounds are the test's own."""
-    await bench.spool.start()
-    bench.spooling.failed(store.give_up, A_TAG)
-    await bench.spooling._drain.round()
-    answer(bench, A_TAG)
-
-
-def answer(bench: Bench, server: str) -> None:
-    """Have a server answer the question whether it is there."""
-    bench.spooling._breakers.answered(server)
-    bench.spooling._breakers.close(server)
-
-
-async def test_streams_that_have_waited_for_a_server_go_together(tmp_path: Path) -> None:
-    """One for itself, a round for each would take longer than new events take to come."""
-    store = Servers()
-    streams = [(A_TAG, f"type.{number}") for number in range(20)]
-    async with crashing(tmp_path, store) as bench:
-        store.away.add(A_TAG)
-        bench.spooling.failed(store.give_up, A_TAG)
-        for stream in streams:
-            await bench.send(stream[1], stream=stream)
-    store.away.clear()
-    bench = Bench(tmp_path, store, spread=True)
-    await passed_over(bench, store)
-    moved = await bench.spooling._drain.round()
-    await bench.spooling.stop()
-
-    assert moved == len(streams)
-
-
-async def test_a_stream_that_is_never_quiet_is_not_held_up_for_ever(tmp_path: Path) -> None:
-    """It is let go when all that was passed over went, though more has come meanwhile."""
-    store = Servers()
-    await leave(tmp_path, store, a=1)
-    bench = Bench(tmp_path, store, spread=True)
-    await passed_over(bench, store)
-    store.held = []
-    going = asyncio.create_task(bench.spooling._drain.round())
-    await wait_until(lambda: bool(store.held), description="what was passed over is under way")
-    await bench.send("more", stream=A)
-    store.let_go()
-    moved = await going
-    await bench.spooling.stop()
-
-    assert moved == 2
-    assert store.ids(A) == ["a0", "more"]
-
-
-async def test_what_is_left_of_a_stream_is_not_overtaken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A stream of which only some went is held up until the rest went too."""
-    monkeypatch.setattr(drain, "ROUND_EVENTS", 2)
-    store = Servers()
-    await leave(tmp_path, store, a=5)
-    bench = Bench(tmp_path, store, spread=True)
-    await passed_over(bench, store)
-    await bench.send("more", stream=A)
-    first = await bench.spooling._drain.round()
-    for _ in range(4):
-        await bench.spooling._drain.round()
-    await bench.spooling.stop()
-
-    assert first == 2
-    assert store.ids(A) == ["a0", "a1", "a2", "a3", "a4", "more"]
-
-
-async def test_a_server_that_fails_each_time_keeps_no_other_waiting(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It answers when it is asked, and takes nothing; its streams go to the end of the line."""
-    monkeypatch.setattr(drain, "ROUND_EVENTS", 2)
-    store = Servers()
-    await leave(tmp_path, store, a=2, b=2)
-    bench = Bench(tmp_path, store, spread=True)
-    bench.spooling.failed(store.give_up, B_TAG)
-    await passed_over(bench, store)
-    store.away.add(A_TAG)
-    answer(bench, B_TAG)
-    for _ in range(2):
-        answer(bench, A_TAG)
-        await bench.spooling._drain.round()
-    await bench.spooling.stop()
-
-    assert store.ids(B) == ["b0", "b1"]
-
-
 async def test_a_server_that_hangs_holds_up_no_other_that_is_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -351,84 +172,6 @@ async def test_a_server_that_hangs_holds_up_no_other_that_is_back(
     assert after == Appended("1-1")
     assert store.asked.count(A_TAG) == 1
     assert store.ids(A) == []
-
-
-async def test_a_server_that_answers_and_takes_nothing_holds_up_no_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """However often it is tried, and fails: in the same round the others go on."""
-    monkeypatch.setattr(drain, "ROUND_EVENTS", 2)
-    store = Servers()
-    await leave(tmp_path, store, a=1, b=5)
-    store.away.add(A_TAG)
-    bench = Bench(tmp_path, store, spread=True)
-    await bench.spool.start()
-    moved = []
-    for _ in range(3):
-        bench.spooling._breakers.answered(A_TAG)
-        moved.append(await bench.spooling._drain.round())
-    await bench.spooling.stop()
-
-    assert moved == [1, 2, 2]
-    assert store.sent.count("a0") == 3
-
-
-async def test_a_server_that_is_away_keeps_no_other_from_being_drained_by_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is asked, and what was left for the others goes on."""
-    monkeypatch.setattr(drain, "ROUND_EVENTS", 2)
-    monkeypatch.setattr(draining, "PATIENCE_SECONDS", 0.3)
-    store = Servers()
-    await leave(tmp_path, store, a=1, b=9)
-    store.away.add(A_TAG)
-    await drain_by_command(tmp_path, store, monkeypatch)
-
-    assert store.ids(B) == [f"b{number}" for number in range(9)]
-    assert store.asked.count(A_TAG) > 1
-    assert store.sent.count("a0") == 1
-
-
-async def test_a_server_that_comes_back_is_drained_to_by_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What it did not take at first is sent when it answers."""
-    store = Servers()
-    await leave(tmp_path, store, a=2)
-    store.away.add(A_TAG)
-    draining_all = asyncio.create_task(drain_by_command(tmp_path, store, monkeypatch))
-    await wait_until(lambda: A_TAG in store.asked, description="it has failed")
-    store.away.clear()
-    await draining_all
-
-    assert store.ids(A) == ["a0", "a1"]
-
-
-async def drain_by_command(path: Path, store: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drain what is left as `relay spool drain` does, to these servers."""
-
-    async def nothing() -> None:
-        """Announce nothing, watch nothing, stop nothing."""
-
-    def appender(*_: Any, observer: Any, **__: Any) -> Any:
-        store.spooling = observer
-        return store
-
-    quiet = SimpleNamespace(refresh=nothing, watch=nothing, is_full_at=None)
-    replaced: dict[str, Callable[..., Any]] = {
-        "make_appender": appender,
-        "make_capacity": lambda *_: quiet,
-        "Announcer": lambda *_: quiet,
-        "is_cluster": lambda _: True,
-    }
-    for name, by in replaced.items():
-        monkeypatch.setattr(draining, name, by)
-    monkeypatch.setattr(Servers, "stop", lambda _: nothing(), raising=False)
-    bench = Bench(path, store)
-    await bench.spool.adopt()
-    place: Any = SimpleNamespace(redis=None, keys=None, settings=SimpleNamespace(held_groups=()))
-    await draining._drain(bench.spool, place, 0, lambda _: None)
-    await bench.spool.finish()
 
 
 async def test_a_full_server_holds_up_no_stream_of_another(tmp_path: Path) -> None:

@@ -20,9 +20,9 @@ from relay.spool import breaker, held_up
 from relay.spool import spooling as spooling_module
 from relay.spool.row import Stream
 from tests.relay.spool.parts import A, B, Bench, Store, crash
-from tests.relay.spool.test_servers import A as ON_A
-from tests.relay.spool.test_servers import B as ON_B
-from tests.relay.spool.test_servers import Servers
+from tests.relay.spool.servers import A as ON_A
+from tests.relay.spool.servers import B as ON_B
+from tests.relay.spool.servers import Servers
 from tests.waiting import wait_until
 
 PAUSES = (
