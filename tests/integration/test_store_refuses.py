@@ -124,16 +124,20 @@ async def test_another_primary_behind_the_same_address_is_found(
     replica_set: ReplicaSet,
 ) -> None:
     """The former one refuses as a replica does, and its connections, which stand, are left."""
+    stream = "relay:{unipile}:message.new"
     async with running(replica_set.primary, {"redis": {"url": replica_set.front.url}}) as gateway:
         await deliver(gateway, "evt_0")
-        await replica_set.promote(replica_set.replicas[0])
+        heir = replica_set.replicas[0]
+        await wait_until(
+            lambda: asyncio.to_thread(lambda: len(heir.entries(stream)) == 1),
+            description="it has what the primary has",
+        )
+        await replica_set.promote(heir)
         with replica_set.primary.client() as client:
-            client.replicaof("127.0.0.1", replica_set.replicas[0].port)
+            client.replicaof("127.0.0.1", heir.port)
         await deliver(gateway, "evt_1")
         await until_status(gateway, "/readyz", 200)
-        stored = await asyncio.to_thread(
-            replica_set.replicas[0].entries, "relay:{unipile}:message.new"
-        )
+        stored = await asyncio.to_thread(heir.entries, stream)
 
     assert [fields[b"id"] for _, fields in stored] == [b"evt_0", b"evt_1"]
 
