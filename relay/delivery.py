@@ -16,12 +16,12 @@ class Claim(msgspec.Struct, frozen=True):
     """What the head of a request says of its signature.
 
     Args:
-        timestamp: Unix seconds, exactly as written, since that text is signed.
+        timestamp: Exactly as written, where the head has one: that text is signed.
         candidates: Signatures as bytes.
     """
 
-    timestamp: str
-    candidates: tuple[bytes, ...]
+    timestamp: str = ""
+    candidates: tuple[bytes, ...] = ()
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +34,9 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
         query: The raw query string, without ``?``.
         body: Exactly the bytes received, not decompressed.
         received_at_ms: When the body was complete, ms since the epoch.
+        method: Of the request.
+        certificate: That with which the delivery says it was signed, as PEM; fetched from its
+            sender, if its scheme has certificates.
     """
 
     endpoint: Endpoint
@@ -42,6 +45,14 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     query: str
     body: bytes
     received_at_ms: int
+    method: str = "POST"
+    certificate: bytes | None = None
+
+    @property
+    def url(self) -> str:
+        """The URL as its sender knows it: a signed one must not depend on a ``Host`` header."""
+        public = self.endpoint.public_url or ""
+        return f"{public}?{self.query}" if self.query else public
 
 
 class VerifiedDelivery(msgspec.Struct, frozen=True, kw_only=True):

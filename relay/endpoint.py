@@ -1,12 +1,16 @@
 """An endpoint: a configured ingress path for one sender."""
 
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, cast
 
 from relay.contract.patterns import Pattern
+from relay.provider import Provider
 
 ChangedBody = Literal["drop", "store"]
+Replay = Literal["usual", "strict"]
+Made = TypeVar("Made")
 
 
 class Secret:
@@ -17,11 +21,12 @@ class Secret:
         name: Where it was read from; safe to print.
     """
 
-    __slots__ = ("_keyed", "_value", "name")
+    __slots__ = ("_keyed", "_made", "_value", "name")
 
     def __init__(self, value: str, name: str) -> None:
         self._value = value.encode("utf-8", "surrogateescape")  # as the environment gives bytes
         self._keyed: dict[str, hmac.HMAC] = {}
+        self._made: dict[object, object] = {}
         self.name = name
 
     def reveal(self) -> bytes:
@@ -39,49 +44,21 @@ class Secret:
             keyed = self._keyed[digest] = hmac.new(self._value, digestmod=digest)
         return keyed.copy()
 
+    def made(self, make: Callable[[bytes], Made]) -> Made:
+        """Give what a function makes of the secret's bytes, which is done once for each.
+
+        Args:
+            make: The same object each time.
+        """
+        if make not in self._made:
+            self._made[make] = make(self._value)
+        return cast("Made", self._made[make])
+
     def __repr__(self) -> str:
         return f"Secret({self.name!r})"
 
     def __reduce__(self) -> Any:  # noqa: ANN401 - the signature that pickle asks for
         raise TypeError("a secret is not written anywhere")
-
-
-@dataclass(frozen=True, slots=True)
-class TimestampedHmac:
-    """A scheme that signs ``timestamp.body`` and says both in one header.
-
-    Args:
-        header: Name of the header, ``t=<unix seconds>,<scheme>=<hex>``.
-        version: The key before the signature, ``v0`` at Unipile.
-        digest: Hash of the HMAC.
-    """
-
-    header: str
-    version: str
-    digest: str = "sha256"
-
-
-@dataclass(frozen=True, slots=True)
-class Provider:
-    """What is known of a kind of sender, as data.
-
-    Args:
-        name: The word by which a configuration chooses it.
-        scheme: How its deliveries are verified.
-        id_key: Key of the event id in the body. It must lie inside the signed bytes.
-        type_key: Key of the event type in the body.
-        account_key: Key of the account in the body.
-        time_key: Key of the sender's time in the body.
-        headers: Further request headers worth keeping, in lower case.
-    """
-
-    name: str
-    scheme: TimestampedHmac
-    id_key: str
-    type_key: str
-    account_key: str
-    time_key: str
-    headers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,9 +74,14 @@ class Endpoint:
         window_seconds: How long event ids are remembered.
         partitions: Over how many tags its events are spread, by account.
         max_types: How many streams a tag may have.
+        max_new_types_per_hour: How many may begin in an hour where no signature covers the type.
         changed_body: What becomes of a known event id that comes with another body.
+        replay: ``strict`` takes equal bodies for one event, where the scheme signs no time.
         accounts: Only these are taken; empty means all.
         event_types: Only types that match one of these are taken; empty means all.
+        public_url: Its URL as the sender knows it, without a query; signed by some.
+        topics: The only topics whose messages are taken, where the sender has topics.
+        webhook_id: What the sender calls this endpoint, where it signs that.
     """
 
     name: str
@@ -110,9 +92,14 @@ class Endpoint:
     window_seconds: int = 72 * 3600
     partitions: int = 1
     max_types: int = 1000
+    max_new_types_per_hour: int = 20
     changed_body: ChangedBody = "drop"
+    replay: Replay = "usual"
     accounts: frozenset[str] = frozenset()
     event_types: tuple[Pattern, ...] = ()
+    public_url: str | None = None
+    topics: frozenset[str] = frozenset()
+    webhook_id: str | None = None
 
     @property
     def source(self) -> str:

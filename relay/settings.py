@@ -9,24 +9,22 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from relay.contract.config import (
     FileSettings,
     Name,
-    PatternText,
     Section,
     merge_sources,
 )
 from relay.contract.credentials import put_into_url
 from relay.contract.errors import ConfigurationFault
-from relay.contract.patterns import parse_pattern
-from relay.contract.references import ReadFile, SecretReference, read_secret, read_secret_file
+from relay.contract.references import ReadFile, read_secret_file
 from relay.contract.surroundings import read_config_file
-from relay.endpoint import ChangedBody, Endpoint, Secret
-from relay.providers import PROVIDERS
+from relay.endpoint import Endpoint
+from relay.endpoints import EndpointSection, Secrets, build_endpoint
 from relay.rate import Rate
 
 MIB = 1024 * 1024
@@ -70,42 +68,6 @@ def replicas_of(durability: str) -> int:
 
 
 Port = Annotated[int, Field(ge=0, le=65535)]
-
-
-class EndpointSection(Section):
-    """``[endpoints.<name>]``: one ingress path."""
-
-    provider: Literal["unipile"]
-    secrets: Annotated[list[SecretReference], Field(min_length=1)]
-    # As in the sender's own sample; its retries may carry the first attempt's time.
-    tolerance_seconds: Annotated[int, Field(ge=1, le=86_400)] = 300
-    late_tolerance_seconds: Annotated[int, Field(ge=0, le=2_678_400)] = 0
-    # The longest that senders we know of go on retrying.
-    window_seconds: Annotated[int, Field(ge=60, le=2_678_400)] = 72 * 3600
-    partitions: Annotated[int, Field(ge=1, le=1024)] = 1
-    # A sender that puts ids into its types must not make a stream for each.
-    max_types: Annotated[int, Field(ge=1, le=100_000)] = 1000
-    # A sender that repeats an id means the same event, whatever else has changed in it.
-    changed_body: ChangedBody = "drop"
-    # What is expected, so that `relay check` can say what the dedupe index will need.
-    events_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
-    # Off: a sender's burst is what the relay is there for.
-    rate_limit_per_second: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
-    # How many may come at once within it; none means as many as in one second.
-    rate_limit_burst: Annotated[int | None, Field(ge=1)] = None
-    accounts: tuple[str, ...] = ()
-    event_types: tuple[PatternText, ...] = ()
-
-    @model_validator(mode="after")
-    def _replays_are_known(self) -> Self:
-        """A signature must not stay good for longer than its event id is remembered."""
-        good_for = 2 * self.tolerance_seconds + self.late_tolerance_seconds
-        if good_for > self.window_seconds:
-            raise ValueError(
-                "window_seconds must be at least 2 × tolerance_seconds + late_tolerance_seconds, "
-                f"here {good_for}; else an old delivery could be sent again after it is forgotten"
-            )
-        return self
 
 
 class SpoolSection(Section):
@@ -213,28 +175,10 @@ def build_endpoints(
         ConfigurationFault: A secret cannot be read, all of them named.
     """
     faults: list[str] = []
-    endpoints = {}
-    for name, section in settings.endpoints.items():
-        secrets = []
-        for number, reference in enumerate(section.secrets):
-            try:
-                secret = read_secret(reference, environ, read_file)
-                secrets.append(Secret(secret, reference.name))
-            except ValueError as fault:
-                faults.append(f"endpoints.{name}.secrets[{number}]: {fault}")
-        endpoints[name] = Endpoint(
-            name=name,
-            provider=PROVIDERS[section.provider],
-            secrets=tuple(secrets),
-            tolerance_seconds=section.tolerance_seconds,
-            late_tolerance_seconds=section.late_tolerance_seconds,
-            window_seconds=section.window_seconds,
-            partitions=section.partitions,
-            max_types=section.max_types,
-            changed_body=section.changed_body,
-            accounts=frozenset(section.accounts),
-            event_types=tuple(parse_pattern(text) for text in section.event_types),
-        )
+    endpoints = {
+        name: build_endpoint(name, section, Secrets(environ, read_file, faults))
+        for name, section in settings.endpoints.items()
+    }
     if faults:
         raise ConfigurationFault(faults)
     return endpoints

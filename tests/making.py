@@ -87,7 +87,7 @@ def make_delivery(
     endpoint, given = endpoint or make_endpoint(), CIMultiDict(headers or {})
     return Delivery(
         endpoint=endpoint,
-        claim=examine_head(endpoint, given.get(endpoint.provider.scheme.header)),
+        claim=examine_head(endpoint, given),
         headers=given,
         query=query,
         body=body,

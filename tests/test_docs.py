@@ -22,7 +22,7 @@ from relay.contract.entry import encode
 from relay.contract.event import Event
 from relay.contract.keys import Keys
 from relay.contract.tally import Tally, metrics_of
-from relay.identify import KEPT_HEADERS
+from relay.identify.kept import KEPT_HEADERS
 from relay.metrics.families import GATEWAY
 from tests.commanding import every_command
 
@@ -64,7 +64,7 @@ def test_every_setting_is_described_with_its_default(model: type[BaseModel]) -> 
 def test_every_setting_of_an_endpoint_is_described_with_its_default() -> None:
     """The endpoint's table names each key, and its default where it has one."""
     text = page("docs/reference/configuration.md")
-    for key, field in relay.settings.EndpointSection.model_fields.items():
+    for key, field in relay.endpoints.EndpointSection.model_fields.items():
         default = "–" if field.is_required() else f"`{field.default}`".replace("()", "[]")
 
         assert f"| `{key}` | {default} |" in text

@@ -6,7 +6,9 @@ import time
 from dataclasses import dataclass
 
 from relay.contract.examples import example
-from relay.endpoint import Endpoint, Provider, Secret
+from relay.endpoint import Endpoint, Secret
+from relay.provider import Provider
+from relay.scheme import Signature
 from relay.verify import sign_for
 
 PREFIX = "conformance-"
@@ -52,7 +54,15 @@ class Maker:
         """Make an event that nobody has seen yet."""
         mark = f"{PREFIX}{self.run}-{check}-{number:04d}"
         document = json.loads(example(self.provider.name, self.event_type))
-        return Event(mark, compact(document | {self.provider.id_key: mark}))
+        return Event(mark, compact(document | {self.key("id"): mark}))
+
+    def key(self, value: str) -> str:
+        """Name the outermost key of the body that holds a value of an event.
+
+        Args:
+            value: ``id``, ``type`` or ``time``.
+        """
+        return self.provider.key_of(value) or value
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +81,9 @@ class Signer:
 
     @property
     def header(self) -> str:
-        """Name of the header with the signature."""
-        return self.provider.scheme.header
+        """Name of the header with the signature and its timestamp."""
+        scheme = self.provider.scheme
+        return scheme.headers[0] if isinstance(scheme, Signature) else ""
 
     def sign(self, body: bytes, *, at: int | None = None, by: Secret | None = None) -> str:
         """Give the header's value.

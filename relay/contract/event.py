@@ -88,6 +88,7 @@ class IdentifiedEvent(msgspec.Struct, frozen=True, kw_only=True):
     window_seconds: int
     kind: IdentityKind = "ids"
     max_types: int = 1000
+    max_new_types_per_hour: int | None = None
 
 
 class Appended(msgspec.Struct, frozen=True):

@@ -106,7 +106,7 @@ class Receiver:
     def _judge_head(self, request: web.BaseRequest, endpoint: Endpoint) -> Claim:
         if request.method != "POST":
             raise MethodNotAllowed("POST")
-        claim = examine_head(endpoint, request.headers.get(endpoint.provider.scheme.header))
+        claim = examine_head(endpoint, request.headers)
         if self.budget.is_spent:
             raise Overloaded
         return claim

@@ -24,7 +24,7 @@ def verified_id(request: bytes, now: float) -> str:
     )
     delivery = Delivery(
         endpoint=endpoint,
-        claim=examine_head(endpoint, headers.get(endpoint.provider.scheme.header)),
+        claim=examine_head(endpoint, headers),
         headers=headers,
         query="",
         body=body,

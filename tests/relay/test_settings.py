@@ -83,7 +83,8 @@ def test_all_faults_are_told_together() -> None:
         "endpoints": {
             "unipile": ENDPOINT | {"tolerance_second": 5},
             "other": {"provider": "unipile", "secrets": [{"env": "OTHER_SECRET"}]},
-            "third": {"provider": "github", "secrets": []},
+            "third": {"provider": "nobody", "secrets": [{"env": "UNIPILE_WEBHOOK_SECRET"}]},
+            "fourth": {"provider": "github", "secrets": []},
         },
     }
 
@@ -98,7 +99,7 @@ def test_all_faults_are_told_together() -> None:
         "endpoints.unipile.tolerance_second ",
         "endpoints.other.secrets[0]: the environment variable OTHER_SECRET",
         "endpoints.third.provider ",
-        "endpoints.third.secrets ",
+        "endpoints.fourth ",
     ):
         assert setting in found
 

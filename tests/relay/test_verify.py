@@ -202,12 +202,12 @@ def test_the_signature_is_judged_before_the_age() -> None:
 
 def test_the_head_alone_shows_what_cannot_become_valid() -> None:
     """A missing or malformed header is refused before the body; a well-formed one is not."""
-    examine_head(make_endpoint(), f"t={NOW},v0={WRONG}")
+    examine_head(make_endpoint(), {"unipile-signature": f"t={NOW},v0={WRONG}"})
 
     with pytest.raises(SignatureRefused, match="signature_missing"):
-        examine_head(make_endpoint(), None)
+        examine_head(make_endpoint(), {})
     with pytest.raises(SignatureRefused, match="signature_malformed"):
-        examine_head(make_endpoint(), "t=1")
+        examine_head(make_endpoint(), {"unipile-signature": "t=1"})
 
 
 def test_a_secret_does_not_show_itself() -> None:

@@ -12,8 +12,8 @@ from relay.commands.store import Store
 from relay.contract.caps import PRESSED_RATIO, Cap, Caps
 from relay.contract.patterns import Pattern, parse_pattern
 from relay.contract.printable import printable
+from relay.endpoints import EndpointSection
 from relay.finding import Finding, State
-from relay.settings import EndpointSection
 
 # What a dead worker had read holds a stream until it is taken over: fifteen seconds, and as long
 # again for a busy machine.

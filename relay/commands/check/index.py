@@ -11,8 +11,8 @@ from typing import Any
 
 from relay.commands.store import Store
 from relay.contract.connect import ResponseError, text_of
+from relay.endpoints import EndpointSection
 from relay.finding import Finding
-from relay.settings import EndpointSection
 
 MIB = 1024 * 1024
 # For each id of the window, at the worst moment.

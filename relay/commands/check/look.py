@@ -16,8 +16,8 @@ from relay.contract.errors import ConfigurationFault
 from relay.contract.explain import explain
 from relay.contract.loop import run
 from relay.contract.registry import WrongType
+from relay.endpoints import EndpointSection
 from relay.finding import Finding
-from relay.settings import EndpointSection
 
 
 def look(environ: Mapping[str, str], redis_url: str | None, *, repair: bool) -> list[Finding]:

@@ -11,7 +11,7 @@ DEEP = 20_000
 
 
 async def _unknown_types(probe: Probe) -> None:
-    key = probe.target.maker.provider.type_key
+    key = probe.target.maker.key("type")
     event = probe.event().changed(**{key: UNKNOWN_TYPE})
     probe.must_accept("an event of a type that nobody knows", await probe.deliver(event), event)
     for sent, value in (
@@ -29,7 +29,7 @@ async def _unknown_types(probe: Probe) -> None:
 
 
 async def _hostile_ids(probe: Probe) -> None:
-    key = probe.target.maker.provider.id_key
+    key = probe.target.maker.key("id")
     for sent, ending in (
         ("line ends and a header", f"\r\n{INJECTED}: 1\r\n\r\n"),
         ("a bare line end and a header", f"\n{INJECTED}: 1"),
@@ -49,7 +49,7 @@ async def _hostile_ids(probe: Probe) -> None:
 
 
 async def _odd_ids(probe: Probe) -> None:
-    key = probe.target.maker.provider.id_key
+    key = probe.target.maker.key("id")
     for sent, value in (
         ("without an id", ...),
         ("whose id is empty", ""),
@@ -108,7 +108,7 @@ async def _bad_text(probe: Probe) -> None:
 
 
 async def _repeated_keys(probe: Probe) -> None:
-    key = probe.target.maker.provider.id_key
+    key = probe.target.maker.key("id")
     event = probe.event()
     other = compact({key: "conformance-first"}).removesuffix(b"}")
     body = other + b"," + event.body.removeprefix(b"{")

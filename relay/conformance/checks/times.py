@@ -68,7 +68,7 @@ async def _reordered(probe: Probe) -> None:
     newer, older = probe.event(), probe.event()
     earlier = datetime.now(UTC) - timedelta(hours=1)
     text = earlier.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    older = older.changed(**{probe.target.maker.provider.time_key: text})
+    older = older.changed(**{probe.target.maker.key("time"): text})
     probe.must_accept("a good delivery", await probe.deliver(newer), newer)
     answer = await probe.deliver(older)
     probe.must_accept("then one of an event an hour older", answer, older)

@@ -10,7 +10,8 @@ from relay.commands.check.index import check_index, judge_hashes, judge_share, n
 from relay.commands.store import Store
 from relay.contract.config import FileSettings
 from relay.contract.connect import text_of
-from relay.settings import EndpointSection, Settings
+from relay.endpoints import EndpointSection
+from relay.settings import Settings
 from tests.fakes import fake_store
 from tests.relay.commands.conftest import Relay
 from tests.servers import Server

@@ -1,0 +1,243 @@
+"""``[endpoints.<name>]`` in, an endpoint with its sender's scheme and its secrets out.
+
+What a preset says is a default: an endpoint may say otherwise where its event stands, and a sender
+without a preset is described by the same words.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from relay.contract.config import PatternText, Section
+from relay.contract.patterns import parse_pattern
+from relay.contract.references import ReadFile, SecretReference, read_secret
+from relay.endpoint import ChangedBody, Endpoint, Replay, Secret
+from relay.provider import Places, Provider
+from relay.providers import PROVIDERS
+from relay.scheme import Basic, Scheme, Signature, Token, Unsigned
+from relay.verify import check_secret
+
+# As in most senders' own samples; retries may carry the first attempt's time.
+TOLERANCE_SECONDS = 300
+# Kinds that are described in the configuration itself, and the table that does it.
+OWN_KINDS = ("hmac", "token", "basic", "none")
+
+_ENDPOINT_URL = re.compile(r"https?://[!-~]+")
+_TOPIC = re.compile(r"arn:aws(?:-cn|-us-gov)?:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]+")
+
+
+def _check_provider(name: str) -> str:
+    if name not in PROVIDERS and name not in OWN_KINDS:
+        raise ValueError(
+            f"is none of {', '.join(PROVIDERS)}; a sender that is not there is "
+            '"hmac" with a table `signature`, "token", "basic", or "none" for no proof at all'
+        )
+    return name
+
+
+def _check_url(url: str) -> str:
+    if not _ENDPOINT_URL.fullmatch(url) or "?" in url or "#" in url:
+        raise ValueError("the whole URL as the sender has it, without ? and what follows")
+    return url
+
+
+def _check_topic(topic: str) -> str:
+    if not _TOPIC.fullmatch(topic):
+        raise ValueError("a topic's whole ARN, arn:aws:sns:<region>:<account>:<name>")
+    return topic
+
+
+def _with_family(family: str) -> BeforeValidator:
+    # It is said by the provider's name already.
+    return BeforeValidator(
+        lambda given: {"family": family, **given} if isinstance(given, dict) else given
+    )
+
+
+class EndpointSection(Section):
+    """``[endpoints.<name>]``: one ingress path."""
+
+    provider: Annotated[str, AfterValidator(_check_provider)]
+    secrets: tuple[SecretReference, ...] = ()
+    # For "hmac" and "token": how the sender proves itself.
+    signature: Annotated[Signature | None, _with_family("signature")] = None
+    token: Annotated[Token | None, _with_family("token")] = None
+    # Where events say what they are, as far as that is to differ from the preset.
+    event: Places | None = None
+    # Further request headers worth keeping.
+    headers: tuple[str, ...] = ()
+    # Signed by some senders. Never put together from what a request says.
+    public_url: Annotated[str | None, AfterValidator(_check_url)] = None
+    # Anyone can have AWS sign messages of a topic of his own.
+    topic_arns: tuple[Annotated[str, AfterValidator(_check_topic)], ...] = ()
+    # What PayPal calls this endpoint; it is signed.
+    webhook_id: str | None = None
+    # The preset's, or 300: as in most senders' own samples.
+    tolerance_seconds: Annotated[int | None, Field(ge=1, le=86_400)] = None
+    late_tolerance_seconds: Annotated[int, Field(ge=0, le=2_678_400)] = 0
+    # The longest that senders we know of go on retrying.
+    window_seconds: Annotated[int, Field(ge=60, le=2_678_400)] = 72 * 3600
+    partitions: Annotated[int, Field(ge=1, le=1024)] = 1
+    # A sender that puts ids into its types must not make a stream for each.
+    max_types: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    # Where no signature covers the type, whoever repeats a delivery could make up types.
+    max_new_types_per_hour: Annotated[int, Field(ge=1, le=100_000)] = 20
+    # A sender that repeats an id means the same event, whatever else has changed in it.
+    changed_body: ChangedBody = "drop"
+    # Equal bodies can be different events, so that is for the operator to say.
+    replay: Replay = "usual"
+    # What is expected, so that `relay check` can say what the dedupe index will need.
+    events_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    # Off: a sender's burst is what the relay is there for.
+    rate_limit_per_second: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
+    # How many may come at once within it; none means as many as in one second.
+    rate_limit_burst: Annotated[int | None, Field(ge=1)] = None
+    accounts: tuple[str, ...] = ()
+    event_types: tuple[PatternText, ...] = ()
+
+    @property
+    def kind(self) -> Provider:
+        """The kind of sender, as the preset and this table together say."""
+        preset = PROVIDERS.get(self.provider) or Provider(
+            name=self.provider, title=self.provider, scheme=self._own_scheme()
+        )
+        if self.event is None and not self.headers:
+            return preset
+        event = _laid_over(preset.event, self.event)
+        return replace(preset, event=event, headers=(*preset.headers, *self.headers))
+
+    @property
+    def tolerance(self) -> int:
+        """How far a signed timestamp may be from now, both ways, in seconds."""
+        return self.tolerance_seconds or _tolerance_of(self.kind.scheme)
+
+    @model_validator(mode="after")
+    def _has_what_its_sender_needs(self) -> Self:
+        """Name what this kind of sender cannot do without."""
+        wanted = {"hmac": "signature", "token": "token"}
+        for kind, table in wanted.items():
+            if (getattr(self, table) is not None) != (self.provider == kind):
+                raise ValueError(f'provider = "{kind}" and a table `{table}` go together')
+        provider = self.kind
+        if provider.needs_url and self.public_url is None:
+            raise ValueError(
+                f"{self.provider} signs the URL, so public_url must say what it is there, "
+                "for example https://hooks.example.com/webhooks/my-app"
+            )
+        if provider.needs_secret and not self.secrets:
+            raise ValueError(f"secrets is missing: {provider.secret}")
+        if self.replay == "strict" and not provider.event.window_without_id_seconds:
+            raise ValueError(
+                'replay = "strict" would drop events: equal bodies are not repeats here'
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _certificates_are_for_us(self) -> Self:
+        """A signature of AWS or PayPal says nothing of whose it is."""
+        family = self.kind.scheme.family
+        if (family == "sns") != bool(self.topic_arns):
+            raise ValueError("topic_arns and an endpoint of aws-sns go together: its topics")
+        if (family == "paypal") != (self.webhook_id is not None):
+            raise ValueError("webhook_id and an endpoint of paypal go together: its id there")
+        return self
+
+    @model_validator(mode="after")
+    def _replays_are_known(self) -> Self:
+        """A signature must not stay good for longer than its event id is remembered."""
+        good_for = 2 * self.tolerance + self.late_tolerance_seconds
+        if good_for > self.window_seconds:
+            raise ValueError(
+                "window_seconds must be at least 2 × tolerance_seconds + late_tolerance_seconds, "
+                f"here {good_for}; else an old delivery could be sent again after it is forgotten"
+            )
+        return self
+
+    def _own_scheme(self) -> Scheme:
+        own: dict[str, Scheme | None] = {
+            "hmac": self.signature,
+            "token": self.token,
+            "basic": Basic(family="basic"),
+        }
+        return own.get(self.provider) or Unsigned(family="none")
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Where secrets are looked up.
+
+    Args:
+        environ: Variables that hold some.
+        read_file: Gives the text of a file that holds one.
+        faults: Takes a sentence for each that cannot be used.
+    """
+
+    environ: Mapping[str, str]
+    read_file: ReadFile
+    faults: list[str]
+
+    def read(self, path: str, reference: SecretReference, scheme: Scheme) -> Secret | None:
+        """Read one, and say what is wrong with it if it is no secret of the scheme."""
+        try:
+            secret = Secret(read_secret(reference, self.environ, self.read_file), reference.name)
+            check_secret(scheme, secret)
+        except ValueError as fault:
+            self.faults.append(f"{path}: {fault}")
+            return None
+        return secret
+
+
+def build_endpoint(name: str, section: EndpointSection, secrets: Secrets) -> Endpoint:
+    """Make an endpoint.
+
+    Args:
+        name: Its name.
+        section: Its table.
+        secrets: Reads its secrets, and takes what is wrong with them.
+    """
+    provider = section.kind
+    read = [
+        secrets.read(f"endpoints.{name}.secrets[{number}]", reference, provider.scheme)
+        for number, reference in enumerate(section.secrets)
+    ]
+    return Endpoint(
+        name=name,
+        provider=provider,
+        secrets=tuple(secret for secret in read if secret is not None),
+        tolerance_seconds=section.tolerance,
+        late_tolerance_seconds=section.late_tolerance_seconds,
+        window_seconds=section.window_seconds,
+        partitions=section.partitions,
+        max_types=section.max_types,
+        max_new_types_per_hour=section.max_new_types_per_hour,
+        changed_body=section.changed_body,
+        replay=section.replay,
+        accounts=frozenset(section.accounts),
+        event_types=tuple(parse_pattern(text) for text in section.event_types),
+        public_url=section.public_url,
+        topics=frozenset(section.topic_arns),
+        webhook_id=section.webhook_id,
+    )
+
+
+def _laid_over(preset: Places, own: Places | None) -> Places:
+    """Take from an endpoint's table what it says, and the rest from the preset."""
+    if own is None:
+        return preset
+    nothing = Places()
+    said: dict[str, Any] = {
+        name: value
+        for name in Places.__dataclass_fields__
+        if (value := getattr(own, name)) != getattr(nothing, name)
+    }
+    return replace(preset, **said)
+
+
+def _tolerance_of(scheme: Scheme) -> int:
+    timestamp = getattr(scheme, "timestamp", None)
+    if timestamp is not None:
+        return int(timestamp.tolerance_seconds)
+    return int(getattr(scheme, "tolerance_seconds", TOLERANCE_SECONDS))

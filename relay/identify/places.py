@@ -1,0 +1,249 @@
+"""Where an event says what it is: a provider's `Places` in, the event's own values out."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from relay.delivery import Delivery
+from relay.identify.reading import CUT, Reader, object_of
+from relay.provider import Provider, Texts, texts
+from relay.template import NUMBER, Template, parse_template
+
+# No sender's form has more, and what has is not looked through.
+MAX_FIELDS = 1000
+
+
+class Surroundings(msgspec.Struct, frozen=True):
+    """What an element stands in, where a body was split.
+
+    Args:
+        parent: The object that holds the array.
+        whole: The body.
+    """
+
+    parent: bytes = b""
+    whole: bytes = b""
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What was read of one event, for all of its places.
+
+    Args:
+        delivery: The request.
+        data: The event's own bytes, unpacked.
+        values: Those of the body's places, in their order.
+        surroundings: Of an element.
+    """
+
+    delivery: Delivery
+    data: bytes
+    values: Sequence[Any]
+    surroundings: Surroundings
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What an event says of itself.
+
+    Args:
+        id: Its id, if it has a usable one.
+        id_is_signed: Nobody but the sender could have written that.
+        type: The type as sent or mapped, of whatever kind it is.
+        account: Whose it is, if that is a usable text.
+        time: The sender's time, of whatever kind it is.
+    """
+
+    id: str | None
+    id_is_signed: bool
+    type: Any
+    account: str | None
+    time: Any
+
+
+_Get = Callable[[Reading], Any]
+_NOWHERE = Surroundings()
+
+
+class Finder:
+    """Finds the values of one provider's events.
+
+    Args:
+        provider: Says where they stand.
+    """
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+        places = provider.event
+        self._paths: list[tuple[str, ...]] = []
+        self._id = self._alternatives(places.id)
+        self._type = self._alternatives(places.type)
+        self._account = self._alternatives(places.account)
+        self._time = self._alternatives(places.time)
+        self._names = places.type_names
+        self._reader = Reader(self._paths)
+        self.type_is_signed = all(is_signed for _, is_signed in self._type)
+
+    def find(self, delivery: Delivery, data: bytes, surroundings: Surroundings = _NOWHERE) -> Found:
+        """Find an event's values.
+
+        Args:
+            delivery: The request.
+            data: The event's own bytes, unpacked.
+            surroundings: Of an element.
+        """
+        values, mended = self._reader.read(data)
+        reading = Reading(delivery, data, values, surroundings)
+        event_id, id_is_signed = self._first(self._id, reading)
+        event_type = self._first(self._type, reading)[0]
+        account = self._first(self._account, reading)[0]
+        if self._names and isinstance(event_type, str):
+            event_type = self._names.get(event_type, event_type)
+        if mended:
+            # What the cut went through is no id: two of them could look the same.
+            event_id, account = _unless_cut(event_id), _unless_cut(account)
+        return Found(
+            id=_usable_text(event_id),
+            id_is_signed=id_is_signed,
+            type=event_type,
+            account=_usable_text(account),
+            time=self._first(self._time, reading)[0],
+        )
+
+    def _first(
+        self, alternatives: Sequence[tuple[_Get, bool]], reading: Reading
+    ) -> tuple[Any, bool]:
+        found = None
+        for get, is_signed in alternatives:
+            found = get(reading)
+            if found is not None and found != "":
+                return found, is_signed
+        return found, False
+
+    def _alternatives(self, given: Texts) -> list[tuple[_Get, bool]]:
+        templates = [parse_template(text) for text in texts(given)]
+        return [
+            (self._template(template), all(map(self._is_signed, template.places)))
+            for template in templates
+        ]
+
+    def _is_signed(self, place: str) -> bool:
+        scheme = self._provider.scheme
+        source, _, name = place.removesuffix(NUMBER).partition(".")
+        if source == "header":
+            return name in scheme.signed_headers
+        return scheme.signs_url if source == "query" else scheme.assurance == "body"
+
+    def _template(self, template: Template) -> _Get:
+        getters = [self._getter(place) for place in template.places]
+        if len(getters) == 1 and template.literals == ("", ""):
+            return getters[0]
+        first, *literals = template.literals
+
+        def get(reading: Reading) -> str | None:
+            text = first
+            for getter, literal in zip(getters, literals, strict=True):
+                value = getter(reading)
+                if not isinstance(value, str) or not value:
+                    return None
+                text += value + literal
+            return text
+
+        return get
+
+    def _getter(self, place: str) -> _Get:
+        takes_numbers = place.endswith(NUMBER)
+        source, _, name = place.removesuffix(NUMBER).partition(".")
+        get = self._body(name) if source == "body" else _GETTERS[source](name)
+        if not takes_numbers:
+            return get
+        return lambda reading: _with_numbers(get(reading))
+
+    def _body(self, name: str) -> _Get:
+        path = tuple(name.split("."))
+        if path not in self._paths:
+            self._paths.append(path)
+        number = self._paths.index(path)
+        return lambda reading: reading.values[number]
+
+
+@lru_cache(1024)
+def finder_of(provider: Provider) -> Finder:
+    """Give the one finder of a provider."""
+    return Finder(provider)
+
+
+def _header(name: str) -> _Get:
+    return lambda reading: _printed(reading.delivery.headers.get(name))
+
+
+def _query(name: str) -> _Get:
+    return lambda reading: _fields(reading.delivery.query).get(name)
+
+
+def _form(name: str) -> _Get:
+    field, _, path = name.partition(".")
+    reader = Reader([tuple(path.split("."))]) if path else None
+
+    def get(reading: Reading) -> Any:  # noqa: ANN401 - of whatever kind it is
+        # Told by the body: a header is not signed.
+        if reading.data.lstrip()[:1] in {b"{", b"["}:
+            return None
+        text = _fields(reading.data.decode("utf-8", "replace")).get(field)
+        return text if reader is None or text is None else reader.read(text.encode())[0][0]
+
+    return get
+
+
+def _surrounding(source: str) -> Callable[[str], _Get]:
+    def getter(name: str) -> _Get:
+        reader = Reader([tuple(name.split("."))])
+        return lambda reading: reader.read(getattr(reading.surroundings, source))[0][0]
+
+    return getter
+
+
+def _other_key(name: str) -> _Get:
+    known = frozenset(name.split(","))
+
+    def get(reading: Reading) -> str | None:
+        return next((key for key in object_of(reading.data) if key not in known), None)
+
+    return get
+
+
+_GETTERS: dict[str, Callable[[str], _Get]] = {
+    "header": _header,
+    "query": _query,
+    "form": _form,
+    "parent": _surrounding("parent"),
+    "whole": _surrounding("whole"),
+    "other-key": _other_key,
+}
+
+
+def _fields(text: str) -> Mapping[str, str]:
+    try:
+        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS))
+    except ValueError:
+        return {}
+
+
+def _printed(value: str | None) -> str | None:
+    if value is None or value.isascii():
+        return value
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _with_numbers(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _unless_cut(value: object) -> object:
+    return None if isinstance(value, str) and CUT in value else value
+
+
+def _usable_text(value: object) -> str | None:
+    """Give a string that is not empty."""
+    return value if isinstance(value, str) and value else None

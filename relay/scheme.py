@@ -1,0 +1,382 @@
+"""How a sender proves that a delivery is its own, as data.
+
+Nearly every sender signs with the seven fields of `Signature`; what does not fit into them is a
+family with fields of its own. Nothing here verifies: ``relay.verify`` has a file for each family.
+
+Source: RFC 2104, HMAC; https://github.com/standard-webhooks/standard-webhooks; docs/adr/0030.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from relay.contract.event import Assurance
+from relay.template import Template, parse_template
+
+Hmac = Literal["hmac-sha256", "hmac-sha1", "hmac-sha512"]
+Asymmetric = Literal["ed25519", "ecdsa-p256", "rsa-sha256"]
+Encoding = Literal["hex", "base64"]
+Unit = Literal["seconds", "milliseconds", "iso8601"]
+KeyForm = Literal["text", "base64", "hex", "pem"]
+
+# What is not listed in a table of these is a misspelling.
+_STRICT: Any = {"extra": "forbid"}
+_HEADER = re.compile(r"[a-z0-9-]+")
+_TIMESTAMP = re.compile(r"(field|header|body)\.(.+)")
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Split:
+    """How the text of a signature header is cut into keys and values.
+
+    Args:
+        signature: Key of the signatures; there may be several.
+        timestamp: Key of the timestamp, where it stands in the same header.
+        items: What stands between two elements; empty where there is one only.
+        pairs: What stands between key and value.
+    """
+
+    __pydantic_config__: ClassVar[Any] = _STRICT
+
+    signature: str
+    timestamp: str | None = None
+    items: str = ""
+    pairs: str = "="
+
+    def __post_init__(self) -> None:
+        if not self.pairs:
+            raise ValueError("pairs is what stands between key and value, and not empty")
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Timestamp:
+    """When the sender says it signed.
+
+    Args:
+        source: ``field.<key>`` of the split header, ``header.<name>``, or ``body.<path>``.
+        unit: How it is written.
+        tolerance_seconds: How far it may be from now, both ways, unless an endpoint says
+            otherwise.
+    """
+
+    __pydantic_config__: ClassVar[Any] = _STRICT
+
+    source: str
+    unit: Unit = "seconds"
+    tolerance_seconds: int = 300
+
+    def __post_init__(self) -> None:
+        if not _TIMESTAMP.fullmatch(self.source):
+            raise ValueError("source is field.<key>, header.<name> or body.<path>")
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Where it stands, and under which name."""
+        where, _, name = self.source.partition(".")
+        return where, name
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Key:
+    """How a secret's text becomes a key.
+
+    Args:
+        form: ``text`` takes its UTF-8 bytes; ``base64``, ``hex`` and ``pem`` are decoded.
+        prefix: What stands before that and is no part of it, such as ``whsec_``.
+    """
+
+    __pydantic_config__: ClassVar[Any] = _STRICT
+
+    form: KeyForm = "text"
+    prefix: str = ""
+
+
+class _Proof:
+    """What a scheme proves, unless it says otherwise: the sender, and nothing of what was sent."""
+
+    __slots__ = ()
+
+    @property
+    def assurance(self) -> Assurance:
+        """What a delivery has proved that passes."""
+        return "sender"
+
+    @property
+    def signed_headers(self) -> frozenset[str]:
+        """Names of the headers that are signed."""
+        return frozenset()
+
+    @property
+    def signs_url(self) -> bool:
+        """Whether the URL is signed, which only the operator knows as its sender does."""
+        return False
+
+    @property
+    def signs_time(self) -> bool:
+        """Whether a delivery says, signed, when it was made."""
+        return False
+
+
+class _BodyProof(_Proof):
+    """The bytes of the body are signed."""
+
+    __slots__ = ()
+
+    @property
+    def assurance(self) -> Assurance:
+        """What a delivery has proved that passes."""
+        return "body"
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Signature(_Proof):
+    """A signature in a header, over a text that a template describes.
+
+    Args:
+        header: Its name in lower case; several where each key has one of its own.
+        split: How that header is cut; without it all of it is the signature.
+        encoding: How the signature is written.
+        algorithm: With what it is made.
+        signed: Over what: literal text with ``{body}``, ``{timestamp}``, ``{url}``,
+            ``{decoded-url}``, ``{method}`` and ``{header.<name>}``.
+        timestamp: When it was made, if the sender says so.
+        key: How the secret becomes a key.
+    """
+
+    __pydantic_config__: ClassVar[Any] = _STRICT
+
+    header: str | tuple[str, ...]
+    split: Split | None = None
+    encoding: Encoding = "hex"
+    algorithm: Hmac | Asymmetric = "hmac-sha256"
+    signed: str = "{body}"
+    timestamp: Timestamp | None = None
+    key: Key = Key()
+    family: Literal["signature"] = "signature"
+
+    def __post_init__(self) -> None:
+        for name in self.headers:
+            _check_header(name)
+        places = self.template.places
+        if unknown := [place for place in places if not _is_signable(place)]:
+            raise ValueError(f"signed knows no {{{unknown[0]}}}")
+        if "timestamp" in places and self.timestamp is None:
+            raise ValueError("signed has {timestamp}, so timestamp must say where that stands")
+        if self._field_of_time() is not None and self.split is None:
+            raise ValueError("the timestamp is a field of the header, so split must say how")
+
+    def _field_of_time(self) -> str | None:
+        where, name = self.timestamp.place if self.timestamp else ("", "")
+        return name if where == "field" else None
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """The headers that may hold a signature."""
+        return (self.header,) if isinstance(self.header, str) else self.header
+
+    @property
+    def template(self) -> Template:
+        """What is signed, in pieces."""
+        return parse_template(self.signed)
+
+    @property
+    def assurance(self) -> Assurance:
+        """What a delivery has proved that passes."""
+        return "body" if "body" in self.template.places else "sender"
+
+    @property
+    def signs_time(self) -> bool:
+        """Whether a delivery says, signed, when it was made."""
+        return self.timestamp is not None
+
+    @property
+    def signs_url(self) -> bool:
+        """Whether the URL is signed, which only the operator knows as its sender does."""
+        return not {"url", "decoded-url"}.isdisjoint(self.template.places)
+
+    @property
+    def signed_headers(self) -> frozenset[str]:
+        """Names of the other headers that are signed."""
+        return frozenset(
+            place.removeprefix("header.")
+            for place in self.template.places
+            if place.startswith("header.")
+        )
+
+    @property
+    def is_asymmetric(self) -> bool:
+        """Whether the endpoint holds a public key and no secret."""
+        return not self.algorithm.startswith("hmac-")
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class SignatureInBody(_Proof):
+    """A signature that stands in the body, over some values of it: the rest is not signed.
+
+    Args:
+        signature: Path of the signature within an item.
+        signed: Over what: literal text with ``{body.<path>}``, of which missing ones are empty.
+        items: Path of the array whose elements are each signed; the body itself by default.
+        timestamp: When it was made, in the body.
+        once: Path of a value that is new in each delivery.
+        encoding: How the signature is written.
+        algorithm: With what it is made.
+        key: How the secret becomes a key.
+    """
+
+    __pydantic_config__: ClassVar[Any] = _STRICT
+
+    family: Literal["signature-in-body"]
+    signature: str
+    signed: str
+    items: str = ""
+    timestamp: Timestamp | None = None
+    once: str = ""
+    encoding: Encoding = "hex"
+    algorithm: Hmac = "hmac-sha256"
+    key: Key = Key()
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class TwilioSignature(_BodyProof):
+    """HMAC-SHA1 over the public URL and the sorted parameters of a form.
+
+    Where the query has ``bodySHA256``, the body's digest stands in the URL, and is compared.
+    """
+
+    __pydantic_config__: ClassVar[Any] = _STRICT
+
+    family: Literal["twilio"]
+    header: str = "x-twilio-signature"
+
+    @property
+    def signs_url(self) -> bool:
+        """Whether the URL is signed: it is."""
+        return True
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Jwt(_BodyProof):
+    """A signed token in a header that carries a digest of the body.
+
+    Args:
+        header: Its name in lower case.
+        algorithm: The only one that is taken, whatever the token's head says.
+        claim: Name of the claim with the SHA-256 of the body.
+        encoding: How that is written.
+        prefix: What may stand before the token.
+        issuer: What ``iss`` must be, if anything.
+        tolerance_seconds: How old ``iat`` may be, and how late ``exp``.
+    """
+
+    __pydantic_config__: ClassVar[Any] = _STRICT
+
+    family: Literal["jwt"]
+    header: str
+    algorithm: Literal["HS256", "ES256"]
+    claim: str
+    encoding: Encoding = "hex"
+    prefix: str = ""
+    issuer: str | None = None
+    tolerance_seconds: int = 300
+
+    @property
+    def signs_time(self) -> bool:
+        """Whether a delivery says, signed, when it was made."""
+        return True
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class SnsSignature(_BodyProof):
+    """A signature in the body with a certificate of AWS; any topic of any customer has one."""
+
+    __pydantic_config__: ClassVar[Any] = _STRICT
+
+    family: Literal["sns"]
+    tolerance_seconds: int = 3600
+
+    @property
+    def signs_time(self) -> bool:
+        """Whether a delivery says, signed, when it was made."""
+        return True
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class PayPalSignature(_Proof):
+    """A signature with a certificate of PayPal, over a checksum of the body.
+
+    The checksum is a CRC-32, for which anyone can make another body; so the body is not proved.
+    """
+
+    __pydantic_config__: ClassVar[Any] = _STRICT
+
+    family: Literal["paypal"]
+    tolerance_seconds: int = 300
+
+    @property
+    def signs_time(self) -> bool:
+        """Whether a delivery says, signed, when it was made."""
+        return True
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Token(_Proof):
+    """The secret itself, as it is: whoever reads one delivery can send any.
+
+    Args:
+        place: Where it stands: ``header.<name>`` or ``body.<path>``.
+        prefix: What stands before it, such as ``Bearer``.
+    """
+
+    __pydantic_config__: ClassVar[Any] = _STRICT
+
+    family: Literal["token"]
+    place: str
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Basic(_Proof):
+    """HTTP Basic credentials; the secret is ``user:password``."""
+
+    __pydantic_config__: ClassVar[Any] = _STRICT
+
+    family: Literal["basic"]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Unsigned(_Proof):
+    """Nothing is proved; only where an endpoint asks for it by the word ``none``."""
+
+    __pydantic_config__: ClassVar[Any] = _STRICT
+
+    family: Literal["none"]
+
+    @property
+    def assurance(self) -> Assurance:
+        """What a delivery has proved that passes: nothing."""
+        return "none"
+
+
+Scheme = (
+    Signature
+    | SignatureInBody
+    | TwilioSignature
+    | Jwt
+    | SnsSignature
+    | PayPalSignature
+    | Token
+    | Basic
+    | Unsigned
+)
+
+
+def _is_signable(place: str) -> bool:
+    if place.startswith("header."):
+        return bool(_HEADER.fullmatch(place.removeprefix("header.")))
+    return place in {"body", "timestamp", "url", "decoded-url", "method"}
+
+
+def _check_header(name: str) -> None:
+    if not _HEADER.fullmatch(name):
+        raise ValueError(f"{name!r} is no header's name in lower case")

@@ -1,0 +1,165 @@
+"""The family that nearly every sender belongs to: a signature in a header, over a template.
+
+Every comparison is in constant time and all of them are made, so the time taken says nothing
+about which secret or candidate came close.
+"""
+
+from binascii import b2a_base64
+from collections.abc import Callable, Mapping
+from functools import partial
+from hmac import compare_digest
+
+from relay.delivery import Claim, Delivery
+from relay.endpoint import Secret
+from relay.scheme import Encoding, Signature
+from relay.verify.age import check_age, reader_of, written
+from relay.verify.content import content_of
+from relay.verify.family import CannotSign, Signed, Unsent, first, refuse
+from relay.verify.header import head_reader
+from relay.verify.in_json import text_at
+from relay.verify.keys import key_bytes, keyed_for
+
+
+class SignatureVerifier:
+    """Verifies by a scheme's seven fields.
+
+    Args:
+        scheme: The fields.
+    """
+
+    def __init__(self, scheme: Signature) -> None:
+        self._scheme = scheme
+        self._content = content_of(scheme.template)
+        self._matches: Callable[[Delivery, bytes], bool] = (
+            _public_key_matching(scheme) if scheme.is_asymmetric else _hmac_matching(scheme)
+        )
+        self._read_time = reader_of(scheme.timestamp.unit) if scheme.timestamp else None
+        where, self._time_path = scheme.timestamp.place if scheme.timestamp else ("", "")
+        self._time_is_in_body = where == "body"
+        self.examine: Callable[[Mapping[str, str]], Claim] = head_reader(scheme)
+
+    def prove(self, delivery: Delivery) -> str | None:
+        """Refuse a delivery unless one candidate was made with one of the secrets.
+
+        Raises:
+            SignatureRefused: With the reason.
+        """
+        if not self._matches(delivery, self._content(delivery)):
+            refuse("signature_mismatch")
+        if self._read_time is None:
+            return None
+        timestamp = delivery.claim.timestamp
+        if self._time_is_in_body:
+            timestamp = text_at(delivery.body, self._time_path) or ""
+        signed_at_ms = self._read_time(timestamp)
+        if signed_at_ms is None:
+            refuse("signature_malformed")
+        check_age(delivery.endpoint, signed_at_ms, delivery)
+        return timestamp
+
+    def sign(self, unsent: Unsent) -> Signed:
+        """Sign as the sender does.
+
+        Raises:
+            CannotSign: A private key is needed, or a secret that is none.
+        """
+        scheme, headers = self._scheme, dict(unsent.headers)
+        for name in scheme.signed_headers:
+            headers.setdefault(name, unsent.event_id)
+        timestamp = written(unsent.at, scheme.timestamp.unit) if scheme.timestamp else ""
+        where, name = scheme.timestamp.place if scheme.timestamp else ("", "")
+        if where == "header":
+            headers[name] = timestamp
+        delivery = Delivery(
+            endpoint=unsent.endpoint,
+            claim=Claim(timestamp),
+            headers=headers,
+            query=unsent.query,
+            body=unsent.body,
+            received_at_ms=0,
+        )
+        signature = encoded(self._make(unsent, self._content(delivery)), scheme.encoding)
+        headers[scheme.headers[0]] = self._header_text(signature, timestamp)
+        return Signed(headers, unsent.body, unsent.query)
+
+    def check(self, secret: Secret) -> None:
+        """Refuse a secret that is no key of this scheme.
+
+        Raises:
+            ValueError: It is not; the message does not show it.
+        """
+        if self._scheme.is_asymmetric:
+            _public_key(self._scheme, secret)
+        else:
+            key_bytes(self._scheme.key, secret.reveal())
+
+    def _make(self, unsent: Unsent, content: bytes) -> bytes:
+        scheme = self._scheme
+        if scheme.is_asymmetric:
+            if unsent.key is None:
+                raise CannotSign("the endpoint has a public key; a private one is needed to sign")
+            from relay.verify.asymmetric import sign  # noqa: PLC0415 - only with the extra
+
+            return sign(scheme.algorithm, unsent.key, content)
+        mac = keyed_for(scheme.algorithm, scheme.key)(first(unsent.endpoint.secrets))
+        mac.update(content)
+        return mac.digest()
+
+    def _header_text(self, signature: str, timestamp: str) -> str:
+        split = self._scheme.split
+        if split is None:
+            return signature
+        parts = [f"{split.signature}{split.pairs}{signature}"]
+        if split.timestamp is not None:
+            parts.insert(0, f"{split.timestamp}{split.pairs}{timestamp}")
+        return split.items.join(parts)
+
+
+def _hmac_matching(scheme: Signature) -> Callable[[Delivery, bytes], bool]:
+    keyed = keyed_for(scheme.algorithm, scheme.key)
+
+    def matches(delivery: Delivery, content: bytes) -> bool:
+        matched = False
+        for secret in delivery.endpoint.secrets:
+            mac = keyed(secret)
+            mac.update(content)
+            expected = mac.digest()
+            for candidate in delivery.claim.candidates:
+                matched |= compare_digest(expected, candidate)
+        return matched
+
+    return matches
+
+
+def _public_key_matching(scheme: Signature) -> Callable[[Delivery, bytes], bool]:
+    def matches(delivery: Delivery, content: bytes) -> bool:
+        return any(
+            _public_key(scheme, secret)(candidate, content)
+            for secret in delivery.endpoint.secrets
+            for candidate in delivery.claim.candidates
+        )
+
+    return matches
+
+
+def _public_key(scheme: Signature, secret: Secret) -> Callable[[bytes, bytes], bool]:
+    # Where no endpoint has a public key, the library for them is not needed.
+    from relay.verify.asymmetric import load  # noqa: PLC0415
+
+    return secret.made(_loading(scheme, load))
+
+
+_loaders: dict[Signature, Callable[[bytes], Callable[[bytes, bytes], bool]]] = {}
+
+
+def _loading(
+    scheme: Signature, load: Callable[..., Callable[[bytes, bytes], bool]]
+) -> Callable[[bytes], Callable[[bytes, bytes], bool]]:
+    return _loaders.setdefault(scheme, partial(load, scheme.algorithm, scheme.key))
+
+
+def encoded(signature: bytes, encoding: Encoding) -> str:
+    """Write a signature."""
+    if encoding == "hex":
+        return signature.hex()
+    return b2a_base64(signature, newline=False).decode()

@@ -1,0 +1,179 @@
+"""Senders that sign nothing: a static secret, HTTP Basic, or no proof at all.
+
+A static secret proves the sender and not the body, and whoever reads one delivery can send any.
+"""
+
+from base64 import b64encode
+from collections.abc import Mapping
+from hmac import compare_digest
+
+import msgspec
+
+from relay.delivery import Claim, Delivery
+from relay.endpoint import Secret
+from relay.scheme import Basic, Token, Unsigned
+from relay.verify.content import wire_bytes
+from relay.verify.family import (
+    MAX_HEADER_CHARACTERS,
+    NO_CLAIM,
+    CannotSign,
+    Signed,
+    Unsent,
+    first,
+    refuse,
+)
+from relay.verify.header import decoded
+from relay.verify.in_json import parsed, text_in
+
+
+class TokenVerifier:
+    """Compares a secret that stands in a header or in the body.
+
+    Args:
+        scheme: Says where.
+    """
+
+    def __init__(self, scheme: Token) -> None:
+        self._source, _, self._name = scheme.place.partition(".")
+        self._prefix = scheme.prefix
+
+    def examine(self, headers: Mapping[str, str]) -> Claim:
+        """Read the header, if it stands in one."""
+        if self._source != "header":
+            return NO_CLAIM
+        text = headers.get(self._name)
+        if text is None:
+            refuse("signature_missing")
+        text = text.strip()
+        if len(text) > MAX_HEADER_CHARACTERS or not text.startswith(self._prefix):
+            refuse("signature_malformed")
+        return Claim("", (wire_bytes(text.removeprefix(self._prefix).strip()),))
+
+    def prove(self, delivery: Delivery) -> str | None:
+        """Refuse a delivery without the secret.
+
+        Raises:
+            SignatureRefused: With the reason.
+        """
+        candidates = delivery.claim.candidates or self._in_body(delivery.body)
+        for candidate in candidates:
+            matched = False
+            for secret in delivery.endpoint.secrets:
+                matched |= compare_digest(secret.reveal(), candidate)
+            if not matched:
+                refuse("signature_mismatch")
+        return None
+
+    def sign(self, unsent: Unsent) -> Signed:
+        """Add the secret.
+
+        Raises:
+            CannotSign: It stands in the body, which has to bring it.
+        """
+        secret = first(unsent.endpoint.secrets).reveal().decode("utf-8", "surrogateescape")
+        if self._source != "header":
+            return self._sign_body(unsent, secret)
+        text = f"{self._prefix} {secret}" if self._prefix else secret
+        return Signed({**unsent.headers, self._name: text}, unsent.body, unsent.query)
+
+    def check(self, secret: Secret) -> None:
+        """Take any text."""
+
+    def _in_body(self, body: bytes) -> list[bytes]:
+        """Give the secret of each element, or of the body; there must be one in all of them."""
+        array, _, path = self._name.rpartition("[].")
+        value = parsed(body)
+        items = value.get(array) if array and isinstance(value, dict) else [value]
+        found = [text_in(item, path) for item in items] if isinstance(items, list) else []
+        if not found:
+            refuse("signature_missing")
+        if any(text is None for text in found):
+            refuse("signature_missing")
+        return [wire_bytes(text) for text in found if text is not None]
+
+    def _sign_body(self, unsent: Unsent, secret: str) -> Signed:
+        array, _, path = self._name.rpartition("[].")
+        value = parsed(unsent.body)
+        items = value.get(array) if array and isinstance(value, dict) else [value]
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            raise CannotSign(f"the body has no {self._name}")
+        for item in items:
+            item[path] = secret
+        return Signed(dict(unsent.headers), msgspec.json.encode(value), unsent.query)
+
+
+class BasicVerifier:
+    """Compares HTTP Basic credentials.
+
+    Source: RFC 7617.
+    """
+
+    def __init__(self, scheme: Basic) -> None:
+        del scheme
+
+    def examine(self, headers: Mapping[str, str]) -> Claim:
+        """Read the header."""
+        text = headers.get("authorization")
+        if text is None:
+            refuse("signature_missing")
+        word, _, credentials = text.strip().partition(" ")
+        found = decoded(credentials.strip(), "base64") if word.lower() == "basic" else None
+        if found is None:
+            refuse("signature_malformed")
+        return Claim("", (found,))
+
+    def prove(self, delivery: Delivery) -> str | None:
+        """Refuse a delivery without the credentials.
+
+        Raises:
+            SignatureRefused: With the reason.
+        """
+        (candidate,) = delivery.claim.candidates
+        matched = False
+        for secret in delivery.endpoint.secrets:
+            matched |= compare_digest(secret.reveal(), candidate)
+        if not matched:
+            refuse("signature_mismatch")
+        return None
+
+    def sign(self, unsent: Unsent) -> Signed:
+        """Add the credentials."""
+        credentials = b64encode(first(unsent.endpoint.secrets).reveal()).decode()
+        headers = {**unsent.headers, "authorization": f"Basic {credentials}"}
+        return Signed(headers, unsent.body, unsent.query)
+
+    def check(self, secret: Secret) -> None:
+        """Refuse what has no password.
+
+        Raises:
+            ValueError: There is no colon in it.
+        """
+        if b":" not in secret.reveal():
+            raise ValueError("the secret is user:password")
+
+
+class UnsignedVerifier:
+    """Takes everything, and proves nothing."""
+
+    def __init__(self, scheme: Unsigned) -> None:
+        del scheme
+
+    def examine(self, headers: Mapping[str, str]) -> Claim:  # noqa: ARG002
+        """Claim nothing."""
+        return NO_CLAIM
+
+    def prove(self, delivery: Delivery) -> str | None:  # noqa: ARG002
+        """Take it."""
+        return None
+
+    def sign(self, unsent: Unsent) -> Signed:
+        """Add nothing."""
+        return Signed(dict(unsent.headers), unsent.body, unsent.query)
+
+    def check(self, secret: Secret) -> None:  # noqa: ARG002
+        """Refuse a secret, which nobody would look at.
+
+        Raises:
+            ValueError: Always.
+        """
+        raise ValueError("this endpoint takes everything, so it has no secret")

@@ -1,0 +1,104 @@
+"""Twilio: HMAC-SHA1 over the public URL and what stands in the form.
+
+Source: https://www.twilio.com/docs/usage/webhooks/webhooks-security
+"""
+
+from binascii import b2a_base64
+from collections.abc import Mapping
+from hashlib import sha256
+from hmac import compare_digest
+from urllib.parse import parse_qs
+
+from relay.delivery import Claim, Delivery
+from relay.endpoint import Secret
+from relay.scheme import TwilioSignature
+from relay.verify.content import wire_bytes
+from relay.verify.family import Signed, Unsent, first, refuse
+from relay.verify.header import decoded
+
+# Twilio sends some dozens.
+MAX_FIELDS = 1000
+BODY_DIGEST = "bodySHA256"
+
+
+class TwilioVerifier:
+    """Verifies deliveries of Twilio.
+
+    Args:
+        scheme: Names the header.
+    """
+
+    def __init__(self, scheme: TwilioSignature) -> None:
+        self._header = scheme.header
+
+    def examine(self, headers: Mapping[str, str]) -> Claim:
+        """Read the signature."""
+        text = headers.get(self._header)
+        if text is None:
+            refuse("signature_missing")
+        signature = decoded(text.strip(), "base64") if len(text) < 64 else None
+        if signature is None:
+            refuse("signature_malformed")
+        return Claim("", (signature,))
+
+    def prove(self, delivery: Delivery) -> str | None:
+        """Refuse a delivery unless Twilio signed its URL and its form, or its body's digest.
+
+        Raises:
+            SignatureRefused: With the reason.
+        """
+        content = _content(delivery.url, delivery.query, delivery.body)
+        (candidate,) = delivery.claim.candidates
+        matched = False
+        for secret in delivery.endpoint.secrets:
+            matched |= compare_digest(_digest(secret, content), candidate)
+        if not matched:
+            refuse("signature_mismatch")
+        return None
+
+    def sign(self, unsent: Unsent) -> Signed:
+        """Sign as Twilio does.
+
+        Raises:
+            CannotSign: The endpoint has no secret.
+        """
+        query, body = unsent.query, unsent.body
+        if body[:1] in {b"{", b"["} and BODY_DIGEST not in query:
+            query = f"{query}&" * bool(query) + f"{BODY_DIGEST}={sha256(body).hexdigest()}"
+        public = unsent.endpoint.public_url or ""
+        content = _content(f"{public}?{query}" if query else public, query, body)
+        digest = _digest(first(unsent.endpoint.secrets), content)
+        signature = b2a_base64(digest, newline=False).decode()
+        return Signed({**unsent.headers, self._header: signature}, body, query)
+
+    def check(self, secret: Secret) -> None:
+        """Take any text."""
+
+
+def _content(url: str, query: str, body: bytes) -> bytes:
+    """Give what is signed.
+
+    Raises:
+        SignatureRefused: The body is not that of the digest in the URL, or no form.
+    """
+    digests = parse_qs(query).get(BODY_DIGEST) if BODY_DIGEST in query else None
+    if digests:
+        if not compare_digest(
+            sha256(body).hexdigest(), digests[0].lower().encode("ascii", "replace").decode()
+        ):
+            refuse("signature_mismatch")
+        return wire_bytes(url)
+    try:
+        text = body.decode("utf-8")
+        form = parse_qs(text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
+    except ValueError:
+        refuse("signature_mismatch")
+    # Names in order, and of each the different values in order, with nothing between.
+    parts = (name + value for name in sorted(form) for value in sorted(set(form[name])))
+    return wire_bytes(url) + wire_bytes("".join(parts))
+
+
+def _digest(secret: Secret, content: bytes) -> bytes:
+    mac = secret.keyed("sha1")
+    mac.update(content)
+    return mac.digest()
