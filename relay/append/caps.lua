@@ -41,7 +41,7 @@ local function make_room(answers)
     if added[stream] > 0 and lengths[stream] > keep.entries then
       -- Whatever becomes of it, the events are stored.
       local done, settled, unsettled =
-        pcall(drop_oldest, stream, keep.entries, added[stream] + MOST)
+        pcall(make_drop_oldest(), stream, keep.entries, added[stream] + MOST)
       if done then insert(answers, format('X %s %d %d', keep.type, settled, unsettled)) end
     end
   end

@@ -28,4 +28,4 @@ local length = redis.call('XLEN', stream)
 local size = length > 0 and redis.call('MEMORY', 'USAGE', stream) or 0
 if size <= keep_bytes or not entries_matter(length) then return { 0, 0 } end
 local most = math.max(1, math.min(MOST, math.ceil((1 - keep_bytes / size) * length)))
-return { drop_oldest(stream, length - most, most) }
+return { make_drop_oldest()(stream, length - most, most) }
