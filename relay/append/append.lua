@@ -6,13 +6,16 @@
 -- KEYS  1    hash of the tag's streams: type -> "<number> <first entry id>"
 --       2    the tag's stream "unidentified"
 --       3..  of each route in turn: its stream, and the book of its dedupe index
+--       last the whole bodies: strings, one for each delivery that was split
 -- ARGV  1    how many routes there are
 --       2..  of each route in turn: type, half a window in ms, how many types the tag may have,
 --            "1" if the event may register a new type, and the limits of the stream and of
 --            "unidentified" (caps.lua), empty where neither has one
---       last the events as MessagePack: of each the number of its route, its identity (16 bytes),
---            the fingerprint of its body (4 bytes), and the names and values of its entry: the
---            gateway writes one text far faster than so many arguments.
+--       then the events as MessagePack: of each the number of its route, its identity (16 bytes),
+--            the fingerprint of its body (4 bytes), the names and values of its entry, and, if it
+--            brings the whole body of its delivery, that body's number: the gateway writes one
+--            text far faster than so many arguments
+--       last of each whole body in turn: itself, and for how many seconds it is kept
 --
 -- Returns one string per event, and then one per stream of which the oldest entries were dropped:
 --       "A <entry id>[ <type>]"  appended; the type, if its stream was registered by this
@@ -20,15 +23,19 @@
 --       "D <entry id>"           known: the first entry's id
 --       "C <entry id>"           known, but the first time with another body
 --       "F <type>"               not stored: the stream of this type is full
---       "E <message>"            not stored, and nothing remembered
+--       "E <message>"            not stored, and nothing remembered; or its whole body is not
+--                                kept, which the same event may bring again
 --       "X <type> <n> <m>"       dropped: so many that all its groups had settled, and others
 --
--- Cost: per event that is new one XADD, and besides what the other parts say.
+-- Cost: per event that is new one XADD, and besides what the other parts say. Per event that
+-- brings a whole body one SET; if it is known one EXISTS, and the SET where there is none.
 --
 -- Each command runs by pcall: a key of the wrong type must fail its own event alone. The entry is
 -- written before the mark: if anything stops the script between the two, the sender's retry makes
 -- a second entry; the other way round it would be taken for a duplicate of nothing. For the same
--- reason nothing at all is written before the first entry of a batch.
+-- reason nothing at all is written before the first entry of a batch. A whole body is written
+-- last: a store that refuses the entry has not taken a body that nothing names, and if the script
+-- is stopped before it, the sender's retry is known, and brings it.
 
 local function add(stream, route, into, fields)
   if into == route.name then return call('XADD', stream, '*', unpack(fields)) end
@@ -66,8 +73,8 @@ local function append(route, identity, fingerprint, fields)
   return (into == route.name and 'A ' or 'U ') .. id .. news
 end
 
-local books, routes, at = {}, {}, 2
-for i = 1, tonumber(ARGV[1] or 0) do
+local books, routes, count, at = {}, {}, tonumber(ARGV[1] or 0), 2
+for i = 1, count do
   local key = KEYS[2 + 2 * i]
   books[key] = books[key] or open_book(key)
   local book, present = books[key], present_slice(books[key], tonumber(ARGV[at + 1]))
@@ -85,9 +92,21 @@ for _, book in pairs(books) do
   for _, search in pairs(book.searches) do lay_out(search, book) end
 end
 
-local answers = {}
-for i, event in ipairs(ARGV[at] and cmsgpack.unpack(ARGV[at]) or {}) do
+local events, answers = ARGV[at] and cmsgpack.unpack(ARGV[at]) or {}, {}
+for i, event in ipairs(events) do
   answers[i] = append(routes[event[1]], event[2], event[3], event[4])
+end
+-- A whole body is kept unless its event was refused, or was known and the body is there: a store
+-- without room must still know what it has.
+for i, event in ipairs(KEYS[3 + 2 * count] and events or {}) do
+  local whole, code = event[5], sub(answers[i], 1, 1)
+  if whole and code ~= 'E' and code ~= 'F' then
+    local key, n = KEYS[2 + 2 * count + whole], at + 2 * whole - 1
+    local there = (code == 'D' or code == 'C') and call('EXISTS', key) or 0
+    local problem = failed(there)
+    if there == 0 then problem = failed(call('SET', key, ARGV[n], 'EX', ARGV[n + 1])) end
+    if problem then answers[i] = 'E ' .. problem end
+  end
 end
 for _, book in pairs(books) do close_book(book) end
 make_room(answers)

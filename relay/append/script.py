@@ -13,7 +13,7 @@ from msgspec import Raw
 
 from relay.contract.entry import encode
 from relay.contract.errors import StoreFull, StoreUnavailable, StreamFull, TryLater
-from relay.contract.event import Appended, Duplicate, IdentifiedEvent, IdentityKind
+from relay.contract.event import Appended, Batch, Duplicate, IdentifiedEvent, IdentityKind
 from relay.contract.keys import UNIDENTIFIED, Keys
 from relay.contract.script import Call, Script
 
@@ -26,6 +26,11 @@ ENVELOPE_BYTES = 512
 
 _STR_OF_4, _STR_OF_16, _STR32 = b"\xa4", b"\xb0", b"\xdb"
 _encoder = msgspec.msgpack.Encoder()
+
+# What decides which route an event takes: prefix, tag, type, kind of identity, whether nothing is
+# proved of it, window, how many types there may be, limits.
+# One tuple, since it is made for each event, and looked up faster than so many arguments.
+_Common = tuple[str, str, str, IdentityKind, bool, int, int, str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +58,7 @@ class Packed(msgspec.Struct, frozen=True):
         fingerprint: That of its body, likewise.
         fields: Names and values of its entry, likewise.
         size_bytes: Length of all that, nearly, for bounding a batch.
+        batch: The whole body of its delivery, if it brings that.
     """
 
     tag: str
@@ -61,6 +67,7 @@ class Packed(msgspec.Struct, frozen=True):
     fingerprint: Raw
     fields: Raw
     size_bytes: int
+    batch: Batch | None = None
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -107,30 +114,38 @@ def pack(identified: IdentifiedEvent, keys: Keys, limits: str = "") -> Packed:
     Source: https://github.com/msgpack/msgpack/blob/master/spec.md: bytes are written as text
     here, since the script's library knows no other.
     """
-    event, tag = identified.event, identified.tag
+    event, tag, batch = identified.event, identified.tag, identified.batch
     data = event.data
+    length = len(data)
     fields: list[Any] = encode(event)
-    fields[-1] = Raw(_STR32 + len(data).to_bytes(4) + data)
+    fields[-1] = Raw(_STR32 + length.to_bytes(4) + data)
     return Packed(
         tag,
         _route(
-            (keys.prefix, tag, event.type),
-            (identified.kind, event.assurance == "none", identified.window_seconds),
-            identified.max_types,
-            limits,
+            (
+                keys.prefix,
+                tag,
+                event.type,
+                identified.kind,
+                event.assurance == "none",
+                identified.window_seconds,
+                identified.max_types,
+                limits,
+            )
         ),
         Raw(_STR_OF_16 + hashlib.blake2b(identified.identity, digest_size=16).digest()),
         Raw(_STR_OF_4 + zlib.crc32(data).to_bytes(4)),
         # Here and not with the batch: text that cannot be written must not spoil its neighbours.
         Raw(_encoder.encode(fields)),
-        ENVELOPE_BYTES + len(data),
+        ENVELOPE_BYTES + length + (0 if batch is None else len(batch.body)),
+        batch,
     )
 
 
 def call_arguments(tag: str, batch: Sequence[Packed], keys: Keys) -> Call:
     """Give keys and arguments of the call that appends a batch of one tag."""
     numbers: dict[Route, int] = {}
-    events = [
+    events: list[tuple[Any, ...]] = [
         (
             numbers.setdefault(event.route, len(numbers) + 1),
             event.identity,
@@ -139,13 +154,32 @@ def call_arguments(tag: str, batch: Sequence[Packed], keys: Keys) -> Call:
         )
         for event in batch
     ]
-    names = [keys.streams(tag), keys.stream(tag, UNIDENTIFIED)]
+    names = [*_keys_of(keys.prefix, tag)]
     values: list[Any] = [len(numbers)]
     for route in numbers:
         names += route.keys
         values += route.arguments
+    batches: dict[str, Batch] = {}
+    for each in batch:
+        if each.batch is not None:
+            batches[each.batch.id] = each.batch
+    if batches:
+        names += (keys.batch(tag, batch_id) for batch_id in batches)
+        events = _naming(events, batch, list(batches))
     values.append(_encoder.encode(events))
+    for whole in batches.values():
+        values += (whole.body, whole.keep_seconds)
     return names, values
+
+
+def _naming(
+    events: list[tuple[Any, ...]], batch: Sequence[Packed], batch_ids: list[str]
+) -> list[tuple[Any, ...]]:
+    """Add to the events that bring a whole body which it is, so that each travels once."""
+    return [
+        event if packed.batch is None else (*event, 1 + batch_ids.index(packed.batch.id))
+        for event, packed in zip(events, batch, strict=True)
+    ]
 
 
 def read_reply(reply: Sequence[bytes], events: int) -> tuple[list[Verdict], list[Dropped]]:
@@ -193,14 +227,15 @@ def refusal(message: str) -> TryLater:
 
 
 @lru_cache(MAX_ROUTES)
-def _route(
-    stream: tuple[str, str, str],
-    index: tuple[IdentityKind, bool, int],
-    max_types: int,
-    limits: str,
-) -> Route:
-    prefix, tag, event_type = stream
-    kind, unproved, window_seconds = index
+def _keys_of(prefix: str, tag: str) -> tuple[str, str]:
+    """Give the keys that each call for a tag has."""
+    keys = Keys(prefix)
+    return keys.streams(tag), keys.stream(tag, UNIDENTIFIED)
+
+
+@lru_cache(MAX_ROUTES)
+def _route(common: _Common) -> Route:
+    prefix, tag, event_type, kind, unproved, window_seconds, max_types, limits = common
     keys = Keys(prefix)
     book = keys.seen_none(tag, kind) if unproved else keys.seen(tag, kind)
     # A slice of the index is half a window long.

@@ -69,6 +69,20 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reason: str | None = None
 
 
+class Batch(msgspec.Struct, frozen=True, gc=False):
+    """The whole body of a delivery that holds several events, to be kept beside their entries.
+
+    Args:
+        id: Digest of the body as text; the entries name it as ``batchid``.
+        body: What is kept, as it is.
+        keep_seconds: For how long, 1 or more.
+    """
+
+    id: str
+    body: bytes
+    keep_seconds: int
+
+
 class IdentifiedEvent(msgspec.Struct, frozen=True, kw_only=True):
     """An event together with what decides whether it was seen before.
 
@@ -80,6 +94,7 @@ class IdentifiedEvent(msgspec.Struct, frozen=True, kw_only=True):
             index of its own, since each has a window of its own.
         window_seconds: How long the identity is remembered.
         max_types: How many streams the tag may have before new types go to ``unidentified``.
+        batch: Set where this event brings the whole body of its delivery: once per tag is enough.
     """
 
     event: Event
@@ -89,6 +104,7 @@ class IdentifiedEvent(msgspec.Struct, frozen=True, kw_only=True):
     kind: IdentityKind = "ids"
     max_types: int = 1000
     max_new_types_per_hour: int | None = None
+    batch: Batch | None = None
 
 
 class Appended(msgspec.Struct, frozen=True):
