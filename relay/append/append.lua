@@ -9,8 +9,9 @@
 --       last the whole bodies: strings, one for each delivery that was split
 -- ARGV  1    how many routes there are
 --       2..  of each route in turn: type, half a window in ms, how many types the tag may have,
---            "1" if the event may register a new type, and the limits of the stream and of
---            "unidentified" (caps.lua), empty where neither has one
+--            how many of them may begin within an hour (0 for none that the event would begin,
+--            empty for any number), and the limits of the stream and of "unidentified" (caps.lua),
+--            empty where neither has one
 --       then the events as MessagePack: of each the number of its route, its identity (16 bytes),
 --            the fingerprint of its body (4 bytes), the names and values of its entry, and, if it
 --            brings the whole body of its delivery, that body's number: the gateway writes one
@@ -19,7 +20,7 @@
 --
 -- Returns one string per event, and then one per stream of which the oldest entries were dropped:
 --       "A <entry id>[ <type>]"  appended; the type, if its stream was registered by this
---       "U <entry id>[ <type>]"  the same, into "unidentified", since there are too many types
+--       "U <entry id>[ <type>]"  the same, into "unidentified", since it may begin no new type
 --       "D <entry id>"           known: the first entry's id
 --       "C <entry id>"           known, but the first time with another body
 --       "F <type>"               not stored: the stream of this type is full
@@ -82,7 +83,7 @@ for i = 1, count do
     or { present = present, names = {}, sizes = {}, slices = {} }
   routes[i] = {
     name = ARGV[at], stream = KEYS[1 + 2 * i], book = book, search = book.searches[present],
-    max_types = tonumber(ARGV[at + 2]), may_register = ARGV[at + 3] == '1',
+    max_types = tonumber(ARGV[at + 2]), max_new = tonumber(ARGV[at + 3]),
     limits = read_limits(ARGV[at + 4]),
   }
   at = at + 5

@@ -23,7 +23,7 @@ class Observer:
         """A stream was begun."""
 
     def misplaced(self, tag: str) -> None:
-        """An event went to ``unidentified``, since its tag has too many types."""
+        """An event went to ``unidentified``, since its tag has too many types, or new ones."""
 
     def changed_body(self, tag: str) -> None:
         """A known id came with another body, which was dropped."""

@@ -28,9 +28,9 @@ _STR_OF_4, _STR_OF_16, _STR32 = b"\xa4", b"\xb0", b"\xdb"
 _encoder = msgspec.msgpack.Encoder()
 
 # What decides which route an event takes: prefix, tag, type, kind of identity, whether nothing is
-# proved of it, window, how many types there may be, limits.
+# proved of it, window, how many types there may be and how many may begin within an hour, limits.
 # One tuple, since it is made for each event, and looked up faster than so many arguments.
-_Common = tuple[str, str, str, IdentityKind, bool, int, int, str]
+_Common = tuple[str, str, str, IdentityKind, bool, int, int, int | None, str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +76,8 @@ class Verdict(msgspec.Struct, frozen=True):
     Args:
         result: What the caller is told.
         registered: The type whose stream this event began, if it did.
-        misplaced: The event went to ``unidentified`` because the tag has too many types.
+        misplaced: The event went to ``unidentified`` because the tag has too many types, or too
+            many new ones.
         is_news: There is more to report than that an event was appended.
     """
 
@@ -130,6 +131,7 @@ def pack(identified: IdentifiedEvent, keys: Keys, limits: str = "") -> Packed:
                 event.assurance == "none",
                 identified.window_seconds,
                 identified.max_types,
+                identified.max_new_types_per_hour,
                 limits,
             )
         ),
@@ -235,9 +237,10 @@ def _keys_of(prefix: str, tag: str) -> tuple[str, str]:
 
 @lru_cache(MAX_ROUTES)
 def _route(common: _Common) -> Route:
-    prefix, tag, event_type, kind, unproved, window_seconds, max_types, limits = common
+    prefix, tag, event_type, kind, unproved, window_seconds, max_types, max_new, limits = common
     keys = Keys(prefix)
     book = keys.seen_none(tag, kind) if unproved else keys.seen(tag, kind)
+    new_types = 0 if unproved else "" if max_new is None else max_new
     # A slice of the index is half a window long.
-    arguments = (event_type, 500 * window_seconds, max_types, 0 if unproved else 1, limits)
+    arguments = (event_type, 500 * window_seconds, max_types, new_types, limits)
     return Route((keys.stream(tag, event_type), book), arguments)

@@ -3,7 +3,9 @@
 -- Part two of five of the append script.
 --
 -- Cost: per type of the batch one HGET and one EXISTS, and one XRANGE of one entry where the books
--- have lost a stream; one HVALS for a new type; one HGETALL for a known id under another type.
+-- have lost a stream; one HVALS for a new type, and a HGETALL before it where only so many may
+-- begin within an hour, which then serves all further ones; one HGETALL for a known id under
+-- another type.
 
 local streams, unidentified = KEYS[1], KEYS[2]
 local stem = sub(unidentified, 1, -#'unidentified' - 1)
@@ -12,6 +14,9 @@ local stem = sub(unidentified, 1, -#'unidentified' - 1)
 local first_id, letters_of, in_books = {}, {}, {}
 -- Letters -> type, for all of the tag; read when first needed.
 local types
+-- How many of the tag's types began within the last hour; read when first needed, and again when
+-- the books have changed.
+local begun_lately
 
 -- 1 is "a", 26 "z", 27 "aa".
 local function letters(number)
@@ -95,6 +100,29 @@ local function judge(route, id, number, same_body)
   return (same_body and 'D ' or 'C ') .. id
 end
 
+-- Tells whether an event of this route may begin a new type; or gives nil and the error. When a
+-- type began its first entry says. Those of which it lies more than an hour ahead do not count:
+-- after a jump of the clock and back they would stop all others for as long.
+local function may_begin(route)
+  local count = call('HLEN', streams)
+  if failed(count) then return nil, count.err end
+  if count >= route.max_types then return false end
+  if not route.max_new then return true end
+  if route.max_new == 0 then return false end
+  if not begun_lately then
+    local all = call('HGETALL', streams)
+    if failed(all) then return nil, all.err end
+    begun_lately = 0
+    for i = 1, #all, 2 do
+      local _, id = read_entry(all[i + 1])
+      local ms = tonumber(match(id or '', '^%d+') or '')
+      local is_late = ms and math.abs(now - ms) < 3600000
+      if is_late and all[i] ~= 'unidentified' then begun_lately = begun_lately + 1 end
+    end
+  end
+  return begun_lately < route.max_new
+end
+
 -- Says into which stream an event of this route goes: its own, or "unidentified".
 local function home_of(route)
   local name = route.name
@@ -107,9 +135,10 @@ local function home_of(route)
   local known = call('HEXISTS', streams, name)
   if failed(known) then return nil, known.err end
   if known == 1 then return name, route.stream end
-  local count = call('HLEN', streams)
-  if failed(count) then return nil, count.err end
-  if route.may_register and count < route.max_types then return name, route.stream end
+  local may
+  may, problem = may_begin(route)
+  if may == nil then return nil, problem end
+  if may then return name, route.stream end
   -- Asked for too, so that a stream that is registered keeps its first entry id.
   begins, problem = beginning('unidentified', unidentified)
   if begins == nil then return nil, problem end
@@ -129,6 +158,6 @@ local function register(name, id)
   first_id[name] = first_id[name] or id
   letters_of[name] = letters(number)
   in_books[name] = true
-  types = nil
+  types, begun_lately = nil, nil
   call('HSET', streams, name, format('%.0f ', number) .. first_id[name])
 end

@@ -94,6 +94,8 @@ class IdentifiedEvent(msgspec.Struct, frozen=True, kw_only=True):
             index of its own, since each has a window of its own.
         window_seconds: How long the identity is remembered.
         max_types: How many streams the tag may have before new types go to ``unidentified``.
+        max_new_types_per_hour: How many of these may begin within an hour, 0 or more; none for any
+            number. For types that no signature covers.
         batch: Set where this event brings the whole body of its delivery: once per tag is enough.
     """
 

@@ -14,7 +14,7 @@ DELIVERIES = Family(
 )
 MISPLACED = Family(
     "relay_misplaced_events",
-    "Events stored as unidentified because their endpoint has too many types",
+    "Events stored as unidentified because their endpoint has too many types, or new ones",
     ("endpoint",),
 )
 CHANGED_BODIES = Family(

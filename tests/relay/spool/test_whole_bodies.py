@@ -18,18 +18,18 @@ from tests.relay.spool.parts import A, B, event
 from tests.waiting import wait_until
 
 WHOLE = Batch(id="sha256:ab", body=b"\x1f\x8b\x00\xff" + bytes(5000), keep_seconds=3600)
-BRINGING = msgspec.structs.replace(event("evt_1"), batch=WHOLE)
+BRINGING = msgspec.structs.replace(event("evt_1"), batch=WHOLE, max_new_types_per_hour=20)
 
 
 def test_it_comes_back_as_it_was() -> None:
-    """Its bytes, and how long it is kept."""
+    """Its bytes, how long it is kept, and how many types may begin."""
     assert decode(encode(BRINGING)) == BRINGING
 
 
 def test_what_an_older_release_wrote_has_none() -> None:
     """A field that is not there is no field."""
     written = msgspec.msgpack.decode(encode(event("evt_1")))
-    del written["batch"]
+    del written["batch"], written["max_new_types_per_hour"]
 
     assert decode(msgspec.msgpack.encode(written)) == event("evt_1")
 
