@@ -1,19 +1,22 @@
 """The whole body of a delivery that was split lies beside its entries, and never without them."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from relay.append import Limits
 from relay.append.script import call_arguments, pack
 from relay.contract.connect import connect
 from relay.contract.errors import StoreFull, StoreUnavailable, StreamFull
 from relay.contract.event import Appended, Batch, Duplicate, IdentifiedEvent
+from relay.contract.wire import Command, Wire
 from tests.making import make_identified
-from tests.relay.appending import KEYS, Bench, entry_id, make_bench
+from tests.relay.appending import KEYS, Bench, entry_id, has_run, make_bench
 from tests.relay.test_append_caps import Fixed
 from tests.servers import Server
 
@@ -95,6 +98,38 @@ async def test_a_repeat_brings_a_body_that_is_missing(bench: Bench, data: bytes)
     assert repeat == Duplicate(entry_id(first), changed_body=data != b"same")
     assert await kept(bench) == WHOLE.body
     assert len(await bench.events()) == 1
+
+
+@pytest.mark.parametrize("flushes", [0, 1, 2])
+@pytest.mark.parametrize("runs", [True, False], ids=["reply lost", "not sent"])
+async def test_a_delivery_that_breaks_off_is_whole_after_its_retry(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, flushes: int, *, runs: bool
+) -> None:
+    """Wherever that was: each event has one entry, and the body is there."""
+    events = [make_identified(f"evt_{n}", window_seconds=600) for n in range(300)]
+    events[0] = bringing(events[0])
+    exchange, whole_flushes = Wire.exchange, 0
+
+    async def break_off(wire: Wire, commands: Sequence[Command]) -> list[Any]:
+        nonlocal whole_flushes
+        replies = await exchange(wire, commands) if runs or whole_flushes < flushes else []
+        if whole_flushes < flushes or (runs and not has_run(replies)):
+            whole_flushes += has_run(replies)
+            return replies
+        bench.give_up()
+        raise RedisConnectionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Wire, "exchange", break_off)
+        results = await bench.append(*events)
+        await bench.appender.stop()
+    again = await bench.append(*events)
+    stored = [event.id for event in (await bench.events()).values()]
+
+    assert {type(result) for result in results[128 * flushes :]} == {StoreUnavailable}
+    assert {type(result) for result in again} <= {Appended, Duplicate}
+    assert stored == [event.event.id for event in events]
+    assert await kept(bench) == WHOLE.body
 
 
 async def test_two_deliveries_of_one_body_in_a_flush_keep_it_once(bench: Bench) -> None:
