@@ -15,6 +15,7 @@
     │       ├── StoreFull             the store has no room left for events
     │       │   └── StreamFull        the stream of this type is at its cap
     │       ├── Overloaded            too much is in hand already
+    │       ├── CertificateUnavailable  the sender's certificate could not be fetched
     │       └── RateLimited      429  the endpoint's own rate is reached
     ├── UnreadableEntry          an entry is not in the contract's form
     └── ConfigurationFault       the operator mends the settings named in it
@@ -132,6 +133,15 @@ class Overloaded(TryLater):
 
     reason = "overloaded"
     title = "Too many deliveries are in hand"
+
+
+class CertificateUnavailable(TryLater):
+    """What proves the delivery could not be fetched; nothing was proved, and nothing stored."""
+
+    reason = "certificate_unavailable"
+    title = "The sender's certificate could not be fetched"
+    # A fetch that failed is not tried again before that.
+    retry_after_seconds = 60
 
 
 class RateLimited(TryLater):

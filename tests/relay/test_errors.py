@@ -62,6 +62,7 @@ def test_reasons_are_as_published() -> None:
         "store_unavailable": 503,
         "store_full": 503,
         "overloaded": 503,
+        "certificate_unavailable": 503,
         "rate_limited": 429,
     }
     assert set(get_args(RefusedSignature)) == {
