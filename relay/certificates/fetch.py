@@ -103,12 +103,16 @@ class Fetcher:
             await self._session.close()
 
     def _begin(self, address: Address) -> asyncio.Task[bytes | None]:
-        if self._stopped or self._kept.has_failed(address.url) or not self._fetches.take():
+        if self._stopped or self._kept.has_failed(address.url) or not self._has_room(address):
             raise CertificateUnavailable
         flight = asyncio.create_task(self._fetch(address), name="certificate")
         self._flights[address.url] = flight
         flight.add_done_callback(lambda _: self._flights.pop(address.url, None))
         return flight
+
+    def _has_room(self, address: Address) -> bool:
+        # Strangers who make URLs up do not keep a certificate in use from being fetched anew.
+        return self._kept.was_good(address.url) or self._fetches.take()
 
     async def _fetch(self, address: Address) -> bytes | None:
         body = await self._get(address)

@@ -71,8 +71,6 @@ async def get(session: ClientSession, address: Address, *, seconds: float) -> by
             while chunk := await response.content.readany():
                 body += chunk
                 if len(body) > MAX_BYTES:
-                    # Else the connection would be read to its end before it is given back.
-                    response.close()
                     return NotGot("too_long")
             return bytes(body)
     except (ClientError, TimeoutError, OSError) as error:

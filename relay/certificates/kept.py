@@ -24,10 +24,11 @@ class Kept:
     def find(self, url: str) -> bytes | None:
         """Give what is kept of a URL, if it is still good."""
         until, body = self._good.get(url, (0.0, b""))
-        if self._clock() < until:
-            return body
-        self._good.pop(url, None)
-        return None
+        return body if self._clock() < until else None
+
+    def was_good(self, url: str) -> bool:
+        """Tell whether a URL has given a certificate: then no stranger has made it up."""
+        return url in self._good
 
     def has_failed(self, url: str) -> bool:
         """Tell whether the last fetch of a URL failed a short while ago."""

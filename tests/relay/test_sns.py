@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,8 +34,10 @@ CONFIRMATION = {
     "Timestamp": "2012-04-26T20:45:04.751Z",
 }
 KINDS = [NOTIFICATION, CONFIRMATION, {**CONFIRMATION, "Type": "UnsubscribeConfirmation"}]
+# Of JSON's escapes, half a pair makes a text that no bytes stand for.
+TEXT = st.text(st.characters(exclude_categories=()))
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2),
     max_leaves=4,
 )
@@ -163,6 +165,14 @@ def test_only_the_message_has_lines(key: str) -> None:
     assert signed_text({**kind, key: f"a\n{key}\nb"}) is None
 
 
+@pytest.mark.parametrize("key", ["Message", "Subject"])
+def test_half_a_pair_is_refused(key: str) -> None:
+    """JSON can say it, but it has no bytes that could have been signed."""
+    signed = sign_message(NOTIFICATION, SIGNER.key_pem)
+
+    assert not verified({**signed, key: json.loads(r'"\ud800"')})
+
+
 def test_borders_between_keys_cannot_be_moved() -> None:
     """A publisher of the topic cannot choose the id that the event is known by."""
     forged = "m\nMessageId\nchosen\nSubject\ns"
@@ -193,12 +203,12 @@ def test_another_key_is_refused() -> None:
 
 def test_a_certificate_of_another_kind_of_key_is_refused() -> None:
     """SNS signs with RSA; nothing is raised for anything else."""
-    odd = issue("odd", key=ec.generate_private_key(ec.SECP256R1()))
     short = issue("short", key=rsa_key("short", 1024))
+    curve = issue("curve", key=ec.generate_private_key(ec.SECP256R1()))
+    edwards = issue("edwards", key=ed25519.Ed25519PrivateKey.generate(), by=SIGNER)
     signed = sign_message(NOTIFICATION, short.key_pem)
 
-    assert not verified(dict(signed), odd.pem)
-    assert not verified(dict(signed), short.pem)
+    assert [odd for odd in (short, curve, edwards) if verified(dict(signed), odd.pem)] == []
 
 
 def test_a_version_that_is_not_wanted_is_refused() -> None:

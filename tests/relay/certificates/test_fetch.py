@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from relay.certificates.address import Address, sns_certificate
 from relay.certificates.confirm import confirm
 from relay.certificates.fetch import FETCHES_PER_MINUTE, Fetcher
-from relay.certificates.get import MAX_BYTES
+from relay.certificates.get import MAX_BYTES, open_session
 from relay.certificates.kept import FAILED_SECONDS
 from relay.contract.errors import CertificateUnavailable
 from tests.issuing import NOW, issue
@@ -170,12 +170,29 @@ async def test_few_fetches_are_made_in_a_minute(host: Host, fetcher: Fetcher, cl
     with pytest.raises(CertificateUnavailable):
         await fetcher.fetch(address(100))
     kept = await fetcher.fetch(address(0))
+    clock.seconds += 59.9
+    with pytest.raises(CertificateUnavailable):
+        await fetcher.fetch(address(100))
     made = host.connections
-    clock.seconds += 60
+    clock.seconds += 0.1
 
     assert kept == PEM
     assert made == FETCHES_PER_MINUTE
     assert await fetcher.fetch(address(100)) == PEM
+
+
+async def test_a_certificate_in_use_is_fetched_anew_whatever_strangers_do(
+    host: Host, fetcher: Fetcher, clock: Clock
+) -> None:
+    """The URLs that they make up use up the minute, and it does not count in it."""
+    host.says(b"200 OK", PEM)
+    await fetcher.fetch(address(0))
+    clock.seconds += 24 * 3600
+    for number in range(FETCHES_PER_MINUTE):
+        await fetcher.fetch(address(1 + number))
+
+    assert await fetcher.fetch(address(0)) == PEM
+    assert host.connections == 2 + FETCHES_PER_MINUTE
 
 
 async def test_a_server_that_says_nothing_costs_no_longer_than_allowed(host: Host) -> None:
@@ -261,6 +278,14 @@ async def test_a_server_that_nobody_vouches_for_is_not_believed(host: Host) -> N
     assert host.heads == []
 
 
+async def test_a_session_unpacks_nothing() -> None:
+    """What arrives is not even unpacked before it is refused."""
+    session = open_session()
+    await session.close()
+
+    assert not session.auto_decompress
+
+
 async def test_cookies_are_not_kept(host: Host, fetcher: Fetcher, clock: Clock) -> None:
     """One fetch tells nothing of another."""
     host.says(b"200 OK\r\nset-cookie: a=b", PEM)
@@ -338,12 +363,13 @@ async def test_subscriptions_are_confirmed_while_strangers_make_us_fetch(
     assert host.connections == 2 * FETCHES_PER_MINUTE
 
 
-async def test_stopping_ends_what_is_fetched(host: Host, fetcher: Fetcher) -> None:
+async def test_stopping_ends_what_is_fetched(host: Host) -> None:
     """Who waits is told to try later, and so is who comes after."""
     hold(host)
+    fetcher = Fetcher(open_session=host.session, seconds=600, now=lambda: NOW)
     waiting = asyncio.create_task(fetcher.fetch(address()))
     await wait_until(lambda: host.connections == 1, description="the request at the server")
-    await fetcher.stop()
+    await asyncio.wait_for(fetcher.stop(), 20)
     await fetcher.stop()
 
     for late in (waiting, fetcher.fetch(address(1)), confirm(fetcher, address())):
