@@ -50,9 +50,10 @@ class Secret:
         Args:
             make: The same object each time.
         """
-        if make not in self._made:
-            self._made[make] = make(self._value)
-        return cast("Made", self._made[make])
+        made = self._made.get(make)
+        if made is None:
+            made = self._made[make] = make(self._value)
+        return cast("Made", made)
 
     def __repr__(self) -> str:
         return f"Secret({self.name!r})"

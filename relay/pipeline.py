@@ -1,17 +1,21 @@
 """The whole story of a delivery on one screen: verify, identify, admit, append."""
 
-from collections.abc import Awaitable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
 
 from relay.contract.event import Appended, Duplicate, Event, IdentifiedEvent, Spooled
-from relay.delivery import Delivery
+from relay.delivery import Delivery, VerifiedDelivery
 from relay.endpoint import Endpoint
-from relay.identify import identify
+from relay.identify import identify, identify_each
 from relay.rate import Rate
+from relay.several import append_all, with_whole
 from relay.verify import verify
+
+EVENTS_PER_TURN = 64
 
 
 class Filtered(msgspec.Struct, frozen=True):
@@ -22,7 +26,7 @@ class Accepted(msgspec.Struct, frozen=True):
     """What became of a delivery that was answered 200.
 
     Args:
-        event_id: The event it carried.
+        event_id: The event it carried, the first of them where they were several.
         result: Whether that was stored, known, kept on the disk, or not wanted.
     """
 
@@ -58,13 +62,39 @@ class Pipeline:
             DeliveryRefused: It was not stored; the error says what to answer.
         """
         verified = verify(delivery)
+        if delivery.endpoint.provider.event.split:
+            return await self._accept_each(verified)
         identified = identify(verified)
         if not _admitted(identified.event, delivery.endpoint):
             return Accepted(identified.event.id, Filtered())
-        if self.rates and (rate := self.rates.get(delivery.endpoint.name)):
-            rate.take()
+        self._take_turn(delivery.endpoint)
         result = await self.appender.append(identified)
         return Accepted(identified.event.id, result)
+
+    async def _accept_each(self, verified: VerifiedDelivery) -> Accepted:
+        """Take all events of a body that holds several, or none of them."""
+        delivery = verified.delivery
+        endpoint = delivery.endpoint
+        events = [event async for event in _in_turns(identify_each(verified))]
+        admitted = [event for event in events if _admitted(event.event, endpoint)]
+        if not admitted:
+            return Accepted(events[0].event.id, Filtered())
+        self._take_turn(endpoint)
+        admitted = await with_whole(admitted, delivery.body, endpoint.window_seconds)
+        result = await append_all(admitted, self.appender.append)
+        return Accepted(admitted[0].event.id, result)
+
+    def _take_turn(self, endpoint: Endpoint) -> None:
+        if self.rates and (rate := self.rates.get(endpoint.name)):
+            rate.take()
+
+
+async def _in_turns(events: Iterator[IdentifiedEvent]) -> AsyncIterator[IdentifiedEvent]:
+    """Give events one by one, and the loop a turn now and then: thousands take some time."""
+    for number, event in enumerate(events, 1):
+        yield event
+        if number % EVENTS_PER_TURN == 0:
+            await asyncio.sleep(0)
 
 
 def _admitted(event: Event, endpoint: Endpoint) -> bool:

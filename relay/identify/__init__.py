@@ -10,7 +10,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
@@ -33,35 +32,9 @@ _RFC3339 = re.compile(
     r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
 
-
-class _Part(msgspec.Struct, frozen=True):
-    """What one event of a delivery is, apart from what it says of itself.
-
-    Args:
-        data: Its bytes, as they are kept.
-        more: Fields that only events of a split delivery have, or that all of it has.
-        repeat: How many events before it in the same delivery are equal to it.
-    """
-
-    data: bytes
-    more: dict[str, Any]
-    repeat: int = 0
-
-
-class _Identity(msgspec.Struct, frozen=True):
-    """Under what an event is remembered.
-
-    Args:
-        id: Its id.
-        text: What two deliveries of it have in common.
-        kind: Whether that is the sender's id or a digest.
-        window_seconds: For how long.
-    """
-
-    id: str
-    text: bytes
-    kind: IdentityKind
-    window_seconds: int
+# Id, what two deliveries of the event have in common, whether that is the sender's id or a digest,
+# and for how many seconds it is remembered.
+_Identity = tuple[str, bytes, IdentityKind, int]
 
 
 def identify(verified: VerifiedDelivery) -> IdentifiedEvent:
@@ -78,7 +51,7 @@ def identify(verified: VerifiedDelivery) -> IdentifiedEvent:
     """
     delivery = verified.delivery
     found = finder_of(delivery.endpoint.provider).find(delivery, unpacked(delivery.body))
-    return _identified(verified, found, _Part(delivery.body, _of_request(verified)))
+    return _identified(verified, found, delivery.body)
 
 
 def identify_each(verified: VerifiedDelivery) -> Iterator[IdentifiedEvent]:
@@ -93,106 +66,103 @@ def identify_each(verified: VerifiedDelivery) -> Iterator[IdentifiedEvent]:
     """
     delivery = verified.delivery
     provider = delivery.endpoint.provider
-    plain = unpacked(delivery.body)
-    elements = split(plain, provider.event.split)
+    elements = split(unpacked(delivery.body), provider.event.split)
     if not elements:
         yield identify(verified)
         return
-    common = _of_request(verified) | {
-        "content_encoding": None,
-        "batch_id": f"sha256:{hashlib.sha256(delivery.body).hexdigest()}",
-        "batch_size": len(elements),
-    }
+    batch_id = f"sha256:{hashlib.sha256(delivery.body).hexdigest()}"
     finder, repeats = finder_of(provider), Counter[bytes]()
     for index, element in enumerate(elements):
         found = finder.find(delivery, element.data, element.surroundings)
         digest = _digest(element.data)
-        more = {**common, "batch_index": index}
-        yield _identified(verified, found, _Part(element.data, more, repeats[digest]))
+        one = _identified(verified, found, element.data, repeats[digest])
+        event = msgspec.structs.replace(
+            one.event,
+            content_encoding=None,
+            batch_id=batch_id,
+            batch_index=index,
+            batch_size=len(elements),
+        )
+        yield msgspec.structs.replace(one, event=event)
         repeats[digest] += 1
 
 
-def _of_request(verified: VerifiedDelivery) -> dict[str, Any]:
-    """Give what all events of a delivery have in common."""
+def _identified(
+    verified: VerifiedDelivery, found: Found, data: bytes, repeat: int = 0
+) -> IdentifiedEvent:
     delivery = verified.delivery
-    headers = delivery.headers
-    return {
-        "source": delivery.endpoint.source,
-        "received_at_ms": delivery.received_at_ms,
-        "assurance": verified.assurance,
-        "content_type": text(headers.get("content-type")),
-        "content_encoding": text(headers.get("content-encoding")),
-        "headers": kept_headers(headers, delivery.endpoint.provider.headers),
-        "query": redacted(delivery.query) if delivery.query else None,
-        "traceparent": valid_traceparent(headers.get("traceparent")),
-    }
-
-
-def _identified(verified: VerifiedDelivery, found: Found, part: _Part) -> IdentifiedEvent:
-    endpoint = verified.delivery.endpoint
-    usable_type = isinstance(found.type, str) and is_event_type(found.type)
-    identity = _identity(verified, found, part)
+    endpoint, headers = delivery.endpoint, delivery.headers
+    sent_id, id_is_signed, sent_type, account, time = found
+    usable_type = isinstance(sent_type, str) and is_event_type(sent_type)
+    event_id, identity, kind, window_seconds = (
+        _identity_without_id(verified, data, repeat)
+        if sent_id is None
+        else _identity(endpoint, (sent_id, id_is_signed), data, repeat)
+    )
     event = Event(
-        id=identity.id,
-        type=found.type if usable_type else UNIDENTIFIED,
-        data=part.data,
-        time=_valid_time(found.time),
-        account=found.account,
-        original_type=None if usable_type else _shown_type(found.type),
-        **part.more,
+        id=event_id,
+        source=endpoint.source,
+        type=sent_type if usable_type else UNIDENTIFIED,
+        data=data,
+        received_at_ms=delivery.received_at_ms,
+        assurance=verified.assurance,
+        time=_valid_time(time),
+        content_type=text(headers.get("content-type")),
+        content_encoding=text(headers.get("content-encoding")),
+        account=account,
+        headers=kept_headers(headers, endpoint.provider.headers),
+        query=redacted(delivery.query) if delivery.query else None,
+        traceparent=valid_traceparent(headers.get("traceparent")),
+        original_type=None if usable_type else _shown_type(sent_type),
     )
     type_is_signed = finder_of(endpoint.provider).type_is_signed
     return IdentifiedEvent(
         event=event,
-        tag=tag_of(endpoint.name, endpoint.partitions, found.account or identity.id),
-        identity=identity.text,
-        kind=identity.kind,
-        window_seconds=identity.window_seconds,
+        tag=tag_of(endpoint.name, endpoint.partitions, account or event_id),
+        identity=identity,
+        kind=kind,
+        window_seconds=window_seconds,
         max_types=endpoint.max_types,
         max_new_types_per_hour=None if type_is_signed else endpoint.max_new_types_per_hour,
     )
 
 
-def _identity(verified: VerifiedDelivery, found: Found, part: _Part) -> _Identity:
-    endpoint = verified.delivery.endpoint
-    scheme, places = endpoint.provider.scheme, endpoint.provider.event
-    if found.id is None:
-        return _identity_without_id(verified, part)
-    text = found.id.encode("utf-8", "surrogatepass")
-    if endpoint.replay == "strict" and not scheme.signs_time:
+def _identity(endpoint: Endpoint, sent: tuple[str, bool], data: bytes, repeat: int) -> _Identity:
+    event_id, is_signed = sent
+    if endpoint.replay == "strict" and not endpoint.provider.scheme.signs_time:
         # The body alone: whoever repeats it under another id or type repeats the event.
-        body = b"\xff%b" % _digest(_digested(part.data, places.digested), part.repeat)
-        return _Identity(found.id, body, "bodies", endpoint.window_seconds)
-    if not found.id_is_signed or endpoint.changed_body == "store":
+        body = b"\xff%b" % _digest(_digested(endpoint, data), repeat)
+        return event_id, body, "bodies", endpoint.window_seconds
+    identity = event_id.encode()
+    if not is_signed or endpoint.changed_body == "store":
         # Between them a byte that no text has, so that no id looks like an id with a body.
-        text = b"%b\xff%b" % (text, _digest(_digested(part.data, places.digested)))
-    return _Identity(found.id, text, "ids", endpoint.window_seconds)
+        identity = b"%b\xff%b" % (identity, _digest(_digested(endpoint, data)))
+    return event_id, identity, "ids", endpoint.window_seconds
 
 
-def _identity_without_id(verified: VerifiedDelivery, part: _Part) -> _Identity:
+def _identity_without_id(verified: VerifiedDelivery, data: bytes, repeat: int) -> _Identity:
     endpoint = verified.delivery.endpoint
-    places = endpoint.provider.event
-    if not places.window_without_id_seconds:
+    if not endpoint.provider.event.window_without_id_seconds:
         # Equal bodies are different events, so only the steps that follow here find it again.
         unique = os.urandom(16)
-        return _Identity(f"relay-{unique.hex()}", unique, "bodies", MIN_WINDOW_SECONDS)
+        return f"relay-{unique.hex()}", unique, "bodies", MIN_WINDOW_SECONDS
+    is_strict = endpoint.replay == "strict" and not endpoint.provider.scheme.signs_time
     signed_at = (verified.signed_at or "").encode()
-    digested = hashlib.sha256(b"%b.%b" % (signed_at, _digested(part.data, places.digested)))
-    if part.repeat:
-        digested.update(b"%d" % part.repeat)
-    event_id = f"sha256:{digested.hexdigest()}"
-    window_seconds = max(_window_without_id(endpoint), endpoint.signature_good_seconds)
-    return _Identity(event_id, event_id.encode(), "bodies", window_seconds)
+    digest = hashlib.sha256(b"%b.%b" % (signed_at, _digested(endpoint, data)))
+    if repeat:
+        digest.update(b"\xff%d" % repeat)
+    event_id = f"sha256:{digest.hexdigest()}"
+    window_seconds = max(
+        endpoint.window_seconds if is_strict else endpoint.provider.event.window_without_id_seconds,
+        MIN_WINDOW_SECONDS,
+        endpoint.signature_good_seconds,
+    )
+    return event_id, event_id.encode(), "bodies", window_seconds
 
 
-def _window_without_id(endpoint: Endpoint) -> int:
-    if endpoint.replay == "strict" and not endpoint.provider.scheme.signs_time:
-        return endpoint.window_seconds
-    return max(MIN_WINDOW_SECONDS, endpoint.provider.event.window_without_id_seconds)
-
-
-def _digested(data: bytes, key: str) -> bytes:
+def _digested(endpoint: Endpoint, data: bytes) -> bytes:
     """Give what two deliveries of one event have in common, byte for byte."""
+    key = endpoint.provider.event.digested
     value = object_of(unpacked(data)).get(key) if key else None
     return data if value is None else bytes(value)
 

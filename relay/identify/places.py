@@ -44,23 +44,10 @@ class Reading(msgspec.Struct, frozen=True):
     surroundings: Surroundings
 
 
-class Found(msgspec.Struct, frozen=True):
-    """What an event says of itself.
-
-    Args:
-        id: Its id, if it has a usable one.
-        id_is_signed: Nobody but the sender could have written that.
-        type: The type as sent or mapped, of whatever kind it is.
-        account: Whose it is, if that is a usable text.
-        time: The sender's time, of whatever kind it is.
-    """
-
-    id: str | None
-    id_is_signed: bool
-    type: Any
-    account: str | None
-    time: Any
-
+# Id, if it has a usable one; whether nobody but the sender could have written that; type as sent or
+# mapped, of whatever kind it is; account, if that is a usable text; the sender's time, of whatever
+# kind. A tuple, since each delivery makes one.
+Found = tuple[str | None, bool, Any, str | None, Any]
 
 _Get = Callable[[Reading], Any]
 _NOWHERE = Surroundings()
@@ -83,6 +70,8 @@ class Finder:
         self._time = self._alternatives(places.time)
         self._names = places.type_names
         self._reader = Reader(self._paths)
+        self._plain = self._plain_places()
+        self._id_is_signed = all(is_signed for _, is_signed in self._id)
         self.type_is_signed = all(is_signed for _, is_signed in self._type)
 
     def find(self, delivery: Delivery, data: bytes, surroundings: Surroundings = _NOWHERE) -> Found:
@@ -94,6 +83,8 @@ class Finder:
             surroundings: Of an element.
         """
         values, mended = self._reader.read(data)
+        if self._plain is not None and not mended:
+            return self._found_plainly(values, self._plain)
         reading = Reading(delivery, data, values, surroundings)
         event_id, id_is_signed = self._first(self._id, reading)
         event_type = self._first(self._type, reading)[0]
@@ -103,12 +94,39 @@ class Finder:
         if mended:
             # What the cut went through is no id: two of them could look the same.
             event_id, account = _unless_cut(event_id), _unless_cut(account)
-        return Found(
-            id=_usable_text(event_id),
-            id_is_signed=id_is_signed,
-            type=event_type,
-            account=_usable_text(account),
-            time=self._first(self._time, reading)[0],
+        return (
+            _usable_text(event_id),
+            id_is_signed,
+            event_type,
+            _usable_text(account),
+            self._first(self._time, reading)[0],
+        )
+
+    def _plain_places(self) -> tuple[int, int, int, int] | None:
+        """Give the numbers of the values where each stands under one key of the body, as in most.
+
+        A number behind the last means that the provider has no such value.
+        """
+        if self._names:
+            return None
+        numbers = []
+        for value in ("id", "type", "account", "time"):
+            key = self._provider.key_of(value)
+            if key is None and getattr(self._provider.event, value):
+                return None
+            numbers.append(len(self._paths) if key is None else self._paths.index((key,)))
+        return numbers[0], numbers[1], numbers[2], numbers[3]
+
+    def _found_plainly(self, values: Sequence[Any], places: tuple[int, int, int, int]) -> Found:
+        """Do what `find` does for those, at a third of the cost: most deliveries pass here."""
+        event_id, event_type, account, time = places
+        every = (*values, None)
+        return (
+            _usable_text(every[event_id]),
+            self._id_is_signed,
+            every[event_type],
+            _usable_text(every[account]),
+            every[time],
         )
 
     def _first(

@@ -36,6 +36,13 @@ def reader_of(unit: Unit) -> Callable[[str], int | None]:
     return read
 
 
+def ms_of(text: str, unit: Unit) -> int:
+    """Give a timestamp that was read before as ms since the epoch."""
+    if unit == "seconds":
+        return 1000 * int(text)
+    return int(text) if unit == "milliseconds" else _ms_of(text) or 0
+
+
 def written(at: int, unit: Unit) -> str:
     """Write a timestamp as a sender would.
 

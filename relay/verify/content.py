@@ -25,8 +25,10 @@ def content_of(template: Template) -> Piece:
     form = b"%b".join(literal.replace("%", "%%").encode() for literal in template.literals)
     if template.places == ("body",) and form == b"%b":
         return _body
+    if template.places == ("timestamp", "body"):
+        # Most senders sign these two, and this is on the way of each of their deliveries.
+        return lambda delivery: form % (delivery.claim.timestamp.encode(), delivery.body)
     if len(pieces) == 2:
-        # Most schemes have two, and this is on the way of each of their deliveries.
         first, second = pieces
         return lambda delivery: form % (first(delivery), second(delivery))
     return lambda delivery: form % tuple([piece(delivery) for piece in pieces])

@@ -21,7 +21,7 @@ from relay.verify.family import (
 
 # Beside the candidates there may be a timestamp and what else a sender adds.
 MAX_PARTS = 2 * MAX_CANDIDATES
-_DIGITS = {"hex": "(?:[0-9a-f]{2})+", "base64": "[A-Za-z0-9+/]+={0,2}"}
+_DIGITS = {"hex": "[0-9a-f]+", "base64": "[A-Za-z0-9+/]+={0,2}"}
 
 
 def decoded(text: str, encoding: Encoding) -> bytes | None:
@@ -83,9 +83,7 @@ def _quick(
     def read_usual(headers: Mapping[str, str]) -> Claim:
         text = headers.get(header)
         if text is not None and (found := usual(text)) is not None:
-            signature = (
-                bytes.fromhex(found[2]) if encoding == "hex" else decoded(found[2], encoding)
-            )
+            signature = decoded(found[2], encoding)
             if signature is not None:
                 return Claim(found[1], (signature,))
         return read(headers)

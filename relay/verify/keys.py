@@ -1,6 +1,7 @@
 """A secret's text in, the key that a scheme wants out."""
 
 from binascii import a2b_base64
+from collections.abc import Callable
 from functools import lru_cache
 from hmac import HMAC
 from hmac import new as new_hmac
@@ -30,30 +31,19 @@ def key_bytes(key: Key, text: bytes) -> bytes:
         raise ValueError(f"the secret is not {key.form}{after}") from None
 
 
-class Keyed:
-    """Gives a secret's HMAC, into which the key was worked once.
+@lru_cache(256)
+def keyed_for(algorithm: str, key: Key) -> Callable[[Secret], HMAC]:
+    """Give what makes a new HMAC of a secret, into which the key was worked once.
 
     Args:
         algorithm: As the scheme calls it.
         key: How the secret becomes the key.
     """
+    digest = DIGESTS[algorithm]
+    if key.form == "text" and not key.prefix:
+        return lambda secret: secret.keyed(digest)
 
-    def __init__(self, algorithm: str, key: Key) -> None:
-        self._digest = DIGESTS[algorithm]
-        self._key = key
-        self._is_plain = key.form == "text" and not key.prefix
+    def make(text: bytes) -> HMAC:
+        return new_hmac(key_bytes(key, text), digestmod=digest)
 
-    def __call__(self, secret: Secret) -> HMAC:
-        """Give a new HMAC."""
-        if self._is_plain:
-            return secret.keyed(self._digest)
-        return secret.made(self._make).copy()
-
-    def _make(self, text: bytes) -> HMAC:
-        return new_hmac(key_bytes(self._key, text), digestmod=self._digest)
-
-
-@lru_cache(256)
-def keyed_for(algorithm: str, key: Key) -> Keyed:
-    """Give the one object for a scheme."""
-    return Keyed(algorithm, key)
+    return lambda secret: secret.made(make).copy()

@@ -12,7 +12,7 @@ from hmac import compare_digest
 from relay.delivery import Claim, Delivery
 from relay.endpoint import Secret
 from relay.scheme import Encoding, Signature
-from relay.verify.age import check_age, reader_of, written
+from relay.verify.age import check_age, ms_of, reader_of, written
 from relay.verify.content import content_of
 from relay.verify.family import CannotSign, Signed, Unsent, first, refuse
 from relay.verify.header import head_reader
@@ -34,8 +34,8 @@ class SignatureVerifier:
             _public_key_matching(scheme) if scheme.is_asymmetric else _hmac_matching(scheme)
         )
         self._read_time = reader_of(scheme.timestamp.unit) if scheme.timestamp else None
-        where, self._time_path = scheme.timestamp.place if scheme.timestamp else ("", "")
-        self._time_is_in_body = where == "body"
+        where, path = scheme.timestamp.place if scheme.timestamp else ("", "")
+        self._time_path = path if where == "body" else ""
         self.examine: Callable[[Mapping[str, str]], Claim] = head_reader(scheme)
 
     def prove(self, delivery: Delivery) -> str | None:
@@ -46,15 +46,18 @@ class SignatureVerifier:
         """
         if not self._matches(delivery, self._content(delivery)):
             refuse("signature_mismatch")
-        if self._read_time is None:
+        time = self._scheme.timestamp
+        if time is None:
             return None
-        timestamp = delivery.claim.timestamp
-        if self._time_is_in_body:
-            timestamp = text_at(delivery.body, self._time_path) or ""
-        signed_at_ms = self._read_time(timestamp)
-        if signed_at_ms is None:
+        timestamp = self._text_in_body(delivery) if self._time_path else delivery.claim.timestamp
+        check_age(delivery.endpoint, ms_of(timestamp, time.unit), delivery)
+        return timestamp
+
+    def _text_in_body(self, delivery: Delivery) -> str:
+        """Read a timestamp that is signed with the body it stands in."""
+        timestamp = text_at(delivery.body, self._time_path) or ""
+        if self._read_time is None or self._read_time(timestamp) is None:
             refuse("signature_malformed")
-        check_age(delivery.endpoint, signed_at_ms, delivery)
         return timestamp
 
     def sign(self, unsent: Unsent) -> Signed:
@@ -120,11 +123,12 @@ def _hmac_matching(scheme: Signature) -> Callable[[Delivery, bytes], bool]:
 
     def matches(delivery: Delivery, content: bytes) -> bool:
         matched = False
+        candidates = delivery.claim.candidates
         for secret in delivery.endpoint.secrets:
             mac = keyed(secret)
             mac.update(content)
             expected = mac.digest()
-            for candidate in delivery.claim.candidates:
+            for candidate in candidates:
                 matched |= compare_digest(expected, candidate)
         return matched
 
