@@ -14,11 +14,11 @@ COPY . .
 # so that neither addresses nor passwords stay in a layer. Both may be left out.
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=pip_ca,target=/run/secrets/pip_ca \
-    /opt/build/bin/pip wheel --no-cache-dir --wheel-dir /wheels .
+    /opt/build/bin/pip wheel --no-cache-dir --wheel-dir /wheels '.[asymmetric]'
 # No pip in the environment that is shipped: nothing is installed at run time.
 RUN python3 -m venv --without-pip /opt/relay \
     && /opt/build/bin/pip --python /opt/relay install \
-       --no-cache-dir --no-index --find-links /wheels webhook-relay
+       --no-cache-dir --no-index --find-links /wheels 'webhook-relay[asymmetric]'
 
 # --- Second stage: what runs. No compiler, no pip cache, no source tree.
 FROM ${BASE}

@@ -48,6 +48,7 @@ from relay.spool.place import judge_place
 from relay.warn import Warnings
 
 if TYPE_CHECKING:
+    from relay.certificates.attach import Certificates
     from relay.spool.spooling import Spooling
 
 # What a gateway opens beside senders' connections: logs, listeners, the store, the parent.
@@ -163,6 +164,7 @@ class Gateway:
         reports = _Reports(self.metrics, self._announcer, self._warnings, self._caps)
         self._appender = self._make_appender(settings, tags, reports)
         self._spooling = reports.spooling = self._make_spooling(settings, processes)
+        self._certificates = _make_certificates(endpoints)
         self.readiness = Readiness(
             self.capacity, self._appender, self._announcer, has_spool=self._has_spool
         )
@@ -173,7 +175,11 @@ class Gateway:
         )
         self.receiver = Receiver(
             endpoints=endpoints,
-            pipeline=Pipeline(self._spooling or self._appender, build_rates(settings, processes)),
+            pipeline=Pipeline(
+                self._spooling or self._appender,
+                build_rates(settings, processes),
+                self._certificates.attach if self._certificates is not None else None,
+            ),
             budget=self.budget,
             clients=Clients(settings.trusted_proxies),
             metrics=self.metrics,
@@ -211,6 +217,8 @@ class Gateway:
                 await self._spooling.stop()
             await self._appender.stop()
             await self._duties.stop()
+            if self._certificates is not None:
+                await self._certificates.stop()
             await self._store.aclose()
             await self._watcher.aclose()
 
@@ -246,6 +254,17 @@ class Gateway:
             max_bytes=settings.spool.max_bytes // processes,
             spread=is_cluster(self._store),
         )
+
+
+def _make_certificates(endpoints: Mapping[str, Endpoint]) -> "Certificates | None":
+    if not any(endpoint.provider.scheme.has_certificate for endpoint in endpoints.values()):
+        return None
+    # Only here, since few endpoints are of such a sender.
+    from relay.certificates.attach import Certificates  # noqa: PLC0415
+    from relay.certificates.fetch import Fetcher  # noqa: PLC0415
+    from relay.certificates.roots import system_roots  # noqa: PLC0415
+
+    return Certificates(Fetcher(), system_roots())
 
 
 def _tags(endpoints: Mapping[str, Endpoint]) -> list[str]:

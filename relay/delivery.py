@@ -24,6 +24,18 @@ class Claim(msgspec.Struct, frozen=True):
     candidates: tuple[bytes, ...] = ()
 
 
+class Certificate(msgspec.Struct, frozen=True):
+    """With what a delivery says it was signed.
+
+    Args:
+        pem: The signer's certificate, then those between it and a root.
+        roots: PEM of the certificates that are trusted.
+    """
+
+    pem: bytes
+    roots: bytes
+
+
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """One HTTP request, as it came over the wire.
 
@@ -35,8 +47,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
         body: Exactly the bytes received, not decompressed.
         received_at_ms: When the body was complete, ms since the epoch.
         method: Of the request.
-        certificate: That with which the delivery says it was signed, as PEM; fetched from its
-            sender, if its scheme has certificates.
+        certificate: That with which it says it was signed, if its scheme has certificates.
     """
 
     endpoint: Endpoint
@@ -46,7 +57,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     received_at_ms: int
     method: str = "POST"
-    certificate: bytes | None = None
+    certificate: Certificate | None = None
 
     @property
     def url(self) -> str:

@@ -83,6 +83,8 @@ class Endpoint:
         public_url: Its URL as the sender knows it, without a query; signed by some.
         topics: The only topics whose messages are taken, where the sender has topics.
         webhook_id: What the sender calls this endpoint, where it signs that.
+        certificate: PEM of the only certificate that is taken, instead of fetched ones.
+        roots: PEM of what fetched certificates must lead to, instead of what the system trusts.
     """
 
     name: str
@@ -101,6 +103,8 @@ class Endpoint:
     public_url: str | None = None
     topics: frozenset[str] = frozenset()
     webhook_id: str | None = None
+    certificate: bytes | None = None
+    roots: bytes | None = None
 
     @property
     def source(self) -> str:

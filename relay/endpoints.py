@@ -7,6 +7,7 @@ without a preset is described by the same words.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -75,6 +76,10 @@ class EndpointSection(Section):
     topic_arns: tuple[Annotated[str, AfterValidator(_check_topic)], ...] = ()
     # What PayPal calls this endpoint; it is signed.
     webhook_id: str | None = None
+    # Where nothing may be fetched, or for a try without AWS and PayPal: the only one that is taken.
+    certificate_file: Path | None = None
+    # What fetched certificates must lead to; none means what the system trusts.
+    roots_file: Path | None = None
     # The preset's, or 300: as in most senders' own samples.
     tolerance_seconds: Annotated[int | None, Field(ge=1, le=86_400)] = None
     late_tolerance_seconds: Annotated[int, Field(ge=0, le=2_678_400)] = 0
@@ -143,6 +148,8 @@ class EndpointSection(Section):
             raise ValueError("topic_arns and an endpoint of aws-sns go together: its topics")
         if (family == "paypal") != (self.webhook_id is not None):
             raise ValueError("webhook_id and an endpoint of paypal go together: its id there")
+        if family not in {"sns", "paypal"} and (self.certificate_file or self.roots_file):
+            raise ValueError("certificate_file and roots_file are for aws-sns and paypal")
         return self
 
     @model_validator(mode="after")
@@ -189,6 +196,19 @@ class Secrets:
             return None
         return secret
 
+    def text(self, path: str, file: Path | None) -> bytes | None:
+        """Read certificates from a file, and say what is wrong where there are none."""
+        if file is None:
+            return None
+        try:
+            text = read_secret(SecretReference(file=file), self.environ, self.read_file)
+        except ValueError as fault:
+            self.faults.append(f"{path}: {fault}")
+            return None
+        if "-----BEGIN CERTIFICATE-----" not in text:
+            self.faults.append(f"{path}: {file} holds no certificate as PEM")
+        return text.encode()
+
 
 def build_endpoint(name: str, section: EndpointSection, secrets: Secrets) -> Endpoint:
     """Make an endpoint.
@@ -220,6 +240,8 @@ def build_endpoint(name: str, section: EndpointSection, secrets: Secrets) -> End
         public_url=section.public_url,
         topics=frozenset(section.topic_arns),
         webhook_id=section.webhook_id,
+        certificate=secrets.text(f"endpoints.{name}.certificate_file", section.certificate_file),
+        roots=secrets.text(f"endpoints.{name}.roots_file", section.roots_file),
     )
 
 

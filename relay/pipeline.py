@@ -1,7 +1,7 @@
 """The whole story of a delivery on one screen: verify, identify, admit, append."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -50,10 +50,12 @@ class Pipeline:
     Args:
         appender: Stores events.
         rates: Of the endpoints that have one, by name.
+        attach: Gives a delivery the certificate that it names.
     """
 
     appender: Appends
     rates: Mapping[str, Rate]
+    attach: Callable[[Delivery], Awaitable[Delivery]] | None = None
 
     async def accept(self, delivery: Delivery) -> Accepted:
         """Take one delivery.
@@ -61,8 +63,11 @@ class Pipeline:
         Raises:
             DeliveryRefused: It was not stored; the error says what to answer.
         """
+        provider = delivery.endpoint.provider
+        if provider.scheme.has_certificate and self.attach is not None:
+            delivery = await self.attach(delivery)
         verified = verify(delivery)
-        if delivery.endpoint.provider.event.split:
+        if provider.event.split:
             return await self._accept_each(verified)
         identified = identify(verified)
         if not _admitted(identified.event, delivery.endpoint):

@@ -116,6 +116,11 @@ class _Proof:
         """Whether a delivery says, signed, when it was made."""
         return False
 
+    @property
+    def has_certificate(self) -> bool:
+        """Whether the certificate must be there before anything is verified."""
+        return False
+
 
 class _BodyProof(_Proof):
     """The bytes of the body are signed."""
@@ -296,6 +301,11 @@ class SnsSignature(_BodyProof):
     tolerance_seconds: int = 3600
 
     @property
+    def has_certificate(self) -> bool:
+        """Whether the certificate must be there before anything is verified: it must."""
+        return True
+
+    @property
     def signs_time(self) -> bool:
         """Whether a delivery says, signed, when it was made."""
         return True
@@ -312,6 +322,11 @@ class PayPalSignature(_Proof):
 
     family: Literal["paypal"]
     tolerance_seconds: int = 300
+
+    @property
+    def has_certificate(self) -> bool:
+        """Whether the certificate must be there before anything is verified: it must."""
+        return True
 
     @property
     def signs_time(self) -> bool:

@@ -15,9 +15,11 @@ from relay.endpoint import Endpoint, Secret
 from relay.scheme import (
     Basic,
     Jwt,
+    PayPalSignature,
     Scheme,
     Signature,
     SignatureInBody,
+    SnsSignature,
     Token,
     TwilioSignature,
     Unsigned,
@@ -28,6 +30,7 @@ from relay.verify.jwt import JwtVerifier
 from relay.verify.signature import SignatureVerifier
 from relay.verify.static import BasicVerifier, TokenVerifier, UnsignedVerifier
 from relay.verify.twilio import TwilioVerifier
+from relay.verify.with_certificate import PayPalVerifier, SnsVerifier
 
 __all__ = [
     "CannotSign",
@@ -48,6 +51,8 @@ _FAMILIES: dict[type, Callable[[Any], Verifier]] = {
     SignatureInBody: InBodyVerifier,
     TwilioSignature: TwilioVerifier,
     Jwt: JwtVerifier,
+    SnsSignature: SnsVerifier,
+    PayPalSignature: PayPalVerifier,
     Token: TokenVerifier,
     Basic: BasicVerifier,
     Unsigned: UnsignedVerifier,

@@ -55,7 +55,8 @@ async def client() -> AsyncIterator[Redis]:
 
 async def entries(client: Redis, event_type: str, tag: str = "many") -> list[Event]:
     """Read the events of a stream."""
-    return [decode(fields) for _, fields in await client.xrange(KEYS.stream(tag, event_type))]
+    found: Any = await client.xrange(KEYS.stream(tag, event_type))
+    return [decode(fields) for _, fields in found]
 
 
 BODY = b'[ {"id":"a", "type":"one"},\n {"type":"two","id":"b"} ,{"id":"c","type":"one"}]\r\n'
@@ -176,7 +177,7 @@ async def test_a_long_body_is_packed(client: Redis) -> None:
     await Pipeline(Appender(client, KEYS), {}).accept(delivery(body))
 
     (key,) = await client.keys("*@batch:*")
-    kept = await client.get(key)
+    kept: Any = await client.get(key)
 
     assert gzip.decompress(kept) == body
     assert len(kept) < len(body) / 4
@@ -227,7 +228,7 @@ async def test_a_retry_after_a_crash_in_the_middle_adds_what_is_missing(client: 
 async def test_an_endpoints_filter_is_for_each_event(client: Redis) -> None:
     """What is not wanted is left out, and a delivery of such events only is not stored."""
     appender = Appender(client, KEYS)
-    wanted = {"event_types": (parse_pattern("many:two"),)}
+    wanted: Any = {"event_types": (parse_pattern("many:two"),)}
 
     some = await Pipeline(appender, {}).accept(delivery(BODY, **wanted))
     none = await Pipeline(appender, {}).accept(delivery(b'[{"id":"z","type":"one"}]', **wanted))

@@ -93,9 +93,13 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 @pytest.fixture(scope="session")
 def server_files(authority: Authority) -> tuple[Path, Path]:
     """The server's certificate, which is good for the senders' hosts, and its key."""
-    made = authority.sign(
-        "senders", "DNS:sns.us-east-1.amazonaws.com", "DNS:api.sandbox.paypal.com"
+    hosts = (
+        "sns.us-east-1.amazonaws.com",
+        "sns.eu-central-1.amazonaws.com",
+        "api.paypal.com",
+        "api.sandbox.paypal.com",
     )
+    made = authority.sign("senders", *(f"DNS:{host}" for host in hosts))
     return made.certificate, made.key
 
 
