@@ -25,10 +25,12 @@ _HALVES = re.compile(
 # No JSON begins so.
 ZLIB_MAGIC = b"x"
 CUT = "\N{REPLACEMENT CHARACTER}"
+_CUT_ESCAPED = rb"\ufffd"
 # A text may hold JSON, and an array its one element, but not without end.
 MAX_WRAPPINGS = 3
 
 _READ_ERRORS = (msgspec.MsgspecError, ValueError, RecursionError)  # ValueError: text not UTF-8
+_any = msgspec.json.Decoder(msgspec.Raw)
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _text = msgspec.json.Decoder(str)
@@ -51,6 +53,23 @@ def unpacked(body: bytes) -> bytes:
         return body
 
 
+def mended(plain: bytes) -> bytes:
+    """Replace half pairs of surrogates, each by as many bytes as it had, and take off a BOM."""
+    return _HALVES.sub(
+        lambda found: found[1] or (_CUT_ESCAPED if found[0].startswith(b"\\") else CUT.encode()),
+        plain.removeprefix(codecs.BOM_UTF8),
+    )
+
+
+def is_json(plain: bytes) -> bool:
+    """Tell whether it can be read as it is."""
+    try:
+        _any.decode(plain)
+    except _READ_ERRORS:
+        return False
+    return True
+
+
 def decoded(decoder: msgspec.json.Decoder[Any], plain: bytes) -> tuple[Any, bool]:
     """Decode JSON, leniently where it must be.
 
@@ -61,13 +80,11 @@ def decoded(decoder: msgspec.json.Decoder[Any], plain: bytes) -> tuple[Any, bool
         return decoder.decode(plain), False
     except _READ_ERRORS:
         pass
-    mended = _HALVES.sub(
-        lambda found: found[1] or CUT.encode(), plain.removeprefix(codecs.BOM_UTF8)
-    )
-    if mended == plain:
+    readable = mended(plain)
+    if readable == plain:
         return None, False
     try:
-        return decoder.decode(mended), True
+        return decoder.decode(readable), True
     except _READ_ERRORS:
         return None, False
 

@@ -1,11 +1,12 @@
 """A body that holds several events: its bytes in, the exact bytes of each element out."""
 
+import codecs
 from collections.abc import Iterator
 
 import msgspec
 
 from relay.identify.places import Surroundings
-from relay.identify.reading import elements_of, object_of
+from relay.identify.reading import elements_of, is_json, mended, object_of
 from relay.provider import Texts, texts
 
 # A sender's largest batches have some thousands; what has more stays in one piece.
@@ -34,12 +35,19 @@ def split(plain: bytes, paths: Texts) -> list[Element]:
     Returns:
         The elements of all of them; nothing where there is none, or where there are too many.
     """
+    whole = plain.removeprefix(codecs.BOM_UTF8)
+    readable = whole if is_json(whole) else mended(whole)
     elements: list[Element] = []
     for path in texts(paths):
-        for parent, data in _elements(plain, plain, path.split(".")):
+        at = 0
+        for parent, data in _elements(readable, readable, path.split(".")):
             if len(elements) == MAX_ELEMENTS:
                 return []
-            elements.append(Element(data, Surroundings(parent, plain)))
+            # What had to be mended to be read is kept as it came; both are equally long.
+            at = readable.index(data, at) if readable is not whole else at
+            exact = whole[at : at + len(data)] if readable is not whole else data
+            at += len(data)
+            elements.append(Element(exact, Surroundings(parent, readable)))
     return elements
 
 

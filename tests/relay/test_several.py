@@ -113,6 +113,23 @@ def test_what_holds_no_array_is_one_event(body: bytes) -> None:
     assert (only.event.batch_id, only.event.batch_size) == (None, None)
 
 
+@pytest.mark.parametrize(
+    "cut", [rb"\ud83d", b"\xed\xa0\xbd", rb"\\ \ude00"], ids=["escape", "bytes", "second half"]
+)
+@pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
+def test_half_an_emoji_in_one_element_costs_none_its_bytes(cut: bytes, bom: bytes) -> None:
+    """Real senders cut texts in the middle; each element is kept as it came all the same."""
+    body = bom + b'[{"id":"a","type":"one","x":"%b"},{"id":"b","type":"one","x":"%b"}]' % (cut, cut)
+
+    found = [event.event for event in events_of(body)]
+
+    assert [event.data for event in found] == [
+        b'{"id":"a","type":"one","x":"%b"}' % cut,
+        b'{"id":"b","type":"one","x":"%b"}' % cut,
+    ]
+    assert [event.id for event in found] == ["a", "b"]
+
+
 def test_more_elements_than_anyone_sends_stay_in_one_piece() -> None:
     """So long an array is one event, and not a gateway's whole attention."""
     most = b"[%b]" % b",".join([b"1"] * MAX_ELEMENTS)

@@ -107,7 +107,7 @@ async def test_a_certificate_of_anywhere_else_is_never_fetched(
     endpoint = sns()
     body = json.loads(message(endpoint, AMAZON.key_pem)) | {"SigningCertURL": url}
 
-    with pytest.raises(SignatureRefused, match="signature_(malformed|missing)"):
+    with pytest.raises(SignatureRefused, match=r"signature_(malformed|missing)"):
         await certificates.attach(delivered(endpoint, json.dumps(body).encode()))
 
     assert (host.looked_up, host.connections) == ([], 0)
