@@ -115,7 +115,7 @@ def test_what_proves_the_sender_only_proves_no_id(scheme: Scheme) -> None:
 
 def test_of_a_body_that_is_new_each_time_one_part_may_count() -> None:
     """A sender that writes its signature into the body sends the same event in another one."""
-    places = {"id": "{body.event.id}", "digested": "event"}
+    places: Any = {"id": "{body.event.id}", "digested": "event"}
     scheme = SignatureInBody(
         family="signature-in-body",
         signature="sig",
@@ -136,7 +136,7 @@ def test_of_a_body_that_is_new_each_time_one_part_may_count() -> None:
 
 def test_where_equal_bodies_are_different_events_each_is_new() -> None:
     """A sender that says only that something changed says it again and again."""
-    places = {"type": "changed", "window_without_id_seconds": 0}
+    places: Any = {"type": "changed", "window_without_id_seconds": 0}
 
     one, other = found(places=places), found(places=places)
 
@@ -150,7 +150,7 @@ def test_where_equal_bodies_are_different_events_each_is_new() -> None:
 )
 def test_a_type_that_is_not_signed_is_limited(scheme: Scheme, limit: int) -> None:
     """Whoever repeats a delivery could make up as many as he likes."""
-    secrets = {"secrets": ()} if isinstance(scheme, Unsigned) else {}
+    secrets: Any = {"secrets": ()} if isinstance(scheme, Unsigned) else {}
     assert found(scheme=scheme, max_new_types_per_hour=7, **secrets).max_new_types_per_hour == limit
 
 

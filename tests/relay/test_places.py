@@ -104,7 +104,7 @@ def test_a_form_is_read_by_its_fields(body: bytes, text: str, expected: object) 
 
 def test_a_type_may_be_called_otherwise() -> None:
     """What has no other name keeps its own."""
-    names = {"type_names": {"7": "seven"}}
+    names: Any = {"type_names": {"7": "seven"}}
 
     assert type_in(EVENT, "{body.number|number}", **names) == "seven"
     assert type_in(EVENT, "{body.id}", **names) == "a"
