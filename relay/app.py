@@ -22,6 +22,7 @@ from relay.append.spread import make_appender
 from relay.capacities import make_capacity
 from relay.caps import StreamCaps
 from relay.caps.report import CapReport
+from relay.certificates import certificates_for
 from relay.contract.cluster import is_cluster, warn_of_kind
 from relay.contract.config import unknown_variables
 from relay.contract.connect import COMMAND_TIMEOUT_SECONDS, connect
@@ -48,7 +49,6 @@ from relay.spool.place import judge_place
 from relay.warn import Warnings
 
 if TYPE_CHECKING:
-    from relay.certificates.attach import Certificates
     from relay.spool.spooling import Spooling
 
 # What a gateway opens beside senders' connections: logs, listeners, the store, the parent.
@@ -164,7 +164,7 @@ class Gateway:
         reports = _Reports(self.metrics, self._announcer, self._warnings, self._caps)
         self._appender = self._make_appender(settings, tags, reports)
         self._spooling = reports.spooling = self._make_spooling(settings, processes)
-        self._certificates = _make_certificates(endpoints)
+        self._certificates = certificates_for(endpoints.values())
         self.readiness = Readiness(
             self.capacity, self._appender, self._announcer, has_spool=self._has_spool
         )
@@ -254,17 +254,6 @@ class Gateway:
             max_bytes=settings.spool.max_bytes // processes,
             spread=is_cluster(self._store),
         )
-
-
-def _make_certificates(endpoints: Mapping[str, Endpoint]) -> "Certificates | None":
-    if not any(endpoint.provider.scheme.has_certificate for endpoint in endpoints.values()):
-        return None
-    # Only here, since few endpoints are of such a sender.
-    from relay.certificates.attach import Certificates  # noqa: PLC0415
-    from relay.certificates.fetch import Fetcher  # noqa: PLC0415
-    from relay.certificates.roots import system_roots  # noqa: PLC0415
-
-    return Certificates(Fetcher(), system_roots())
 
 
 def _tags(endpoints: Mapping[str, Endpoint]) -> list[str]:
