@@ -51,6 +51,8 @@ class Places:
             rest of that is new in each delivery.
         window_without_id_seconds: How long an event without an id is remembered; 0 where an equal
             body is another event.
+        bodies_differ: Whether no two events have equal bodies, as where each has its own time in
+            ms: then an equal one is a repeat, whenever that was signed.
     """
 
     __pydantic_config__: ClassVar[Any] = _STRICT
@@ -63,6 +65,7 @@ class Places:
     split: Texts = ()
     digested: str = ""
     window_without_id_seconds: int = WINDOW_WITHOUT_ID_SECONDS
+    bodies_differ: bool = False
 
     def __post_init__(self) -> None:
         for text in (*texts(self.id), *texts(self.type), *texts(self.account), *texts(self.time)):
