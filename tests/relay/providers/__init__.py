@@ -1,0 +1,1 @@
+"""Presets of senders: each by itself, and all of them alike."""

@@ -1,0 +1,114 @@
+"""A sender of each kind: an endpoint that knows it, and the key with which it signs."""
+
+from base64 import b64encode
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+from multidict import CIMultiDict
+
+from relay.contract.examples import Example
+from relay.delivery import Delivery
+from relay.endpoint import Endpoint, Secret
+from relay.providers import PROVIDERS
+from relay.scheme import Jwt, Key, Signature
+from relay.verify import Unsent, examine_head, sign
+
+PUBLIC_URL = "https://hooks.example.com/webhooks/sender"
+SECRET = b"a secret of 32 bytes for tests!!"
+
+PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """A sender and the endpoint to which it sends.
+
+    Args:
+        endpoint: Has the secret, or the public key.
+        key: The private one as PEM, where there is one.
+    """
+
+    endpoint: Endpoint
+    key: bytes | None = None
+
+    def send(self, example: Example, at: int) -> Delivery:
+        """Sign an example at a Unix second, and receive it in the same."""
+        unsent = Unsent(
+            endpoint=self.endpoint,
+            body=example.body,
+            at=at,
+            headers=example.headers,
+            key=self.key,
+            event_id=example.id,
+        )
+        signed = sign(unsent)
+        headers = CIMultiDict({**example.headers, **signed.headers})
+        return Delivery(
+            endpoint=self.endpoint,
+            claim=examine_head(self.endpoint, headers),
+            headers=headers,
+            query=signed.query,
+            body=signed.body,
+            received_at_ms=at * 1000,
+        )
+
+
+@cache
+def sender_of(name: str) -> Sender:
+    """Give the one sender of a preset."""
+    scheme = PROVIDERS[name].scheme
+    if isinstance(scheme, Signature) and scheme.is_asymmetric:
+        private = _private_key(scheme.algorithm)
+        return _sender(name, _written(private, scheme.key), _pem(private))
+    if isinstance(scheme, Jwt) and scheme.algorithm == "ES256":
+        private = _private_key("ecdsa-p256")
+        return _sender(name, _written(private, Key(form="pem")), _pem(private))
+    if scheme.family == "basic":
+        return _sender(name, "user:password")
+    if scheme.family in {"none", "sns", "paypal"}:
+        return _sender(name, None)
+    return _sender(name, _encoded(SECRET, getattr(scheme, "key", Key())))
+
+
+def _sender(name: str, secret: str | None, key: bytes | None = None) -> Sender:
+    provider = PROVIDERS[name]
+    values: dict[str, Any] = {"public_url": PUBLIC_URL} if provider.needs_url else {}
+    secrets = () if secret is None else (Secret(secret, "env:TEST"),)
+    return Sender(Endpoint(name="sender", provider=provider, secrets=secrets, **values), key)
+
+
+def _private_key(algorithm: str) -> PrivateKey:
+    if algorithm == "ed25519":
+        return ed25519.Ed25519PrivateKey.generate()
+    if algorithm == "ecdsa-p256":
+        return ec.generate_private_key(ec.SECP256R1())
+    return rsa.generate_private_key(65537, 2048)
+
+
+def _pem(private: PrivateKey) -> bytes:
+    return private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _written(private: PrivateKey, key: Key) -> str:
+    """Write the public key as the sender gives it to its customers."""
+    public = private.public_key()
+    if key.form == "pem":
+        pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        return pem.decode()
+    if isinstance(public, ed25519.Ed25519PublicKey):
+        return _encoded(public.public_bytes_raw(), key)
+    return _encoded(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo), key)
+
+
+def _encoded(value: bytes, key: Key) -> str:
+    if key.form == "hex":
+        return key.prefix + value.hex()
+    return key.prefix + (b64encode(value).decode() if key.form == "base64" else value.decode())
