@@ -7,15 +7,19 @@ from dataclasses import dataclass
 
 import msgspec
 from aiohttp import ClientError, ClientSession, ClientTimeout, InvalidURL
+from yarl import URL
 
-from relay.contract.examples import example
+from relay.contract.examples import make_example
 from relay.contract.explain import WRONG_USAGE, CommandFailed, redacted
 from relay.contract.printable import printable
 from relay.endpoint import Endpoint
-from relay.verify import sign_for
+from relay.verify import CannotSign, Signed, Unsent, sign
 
 AT_ONCE = 16
 TIMEOUT_SECONDS = 30.0
+USER_AGENT = "webhook-relay-send"
+# Families of schemes whose deliveries only the sender can sign.
+CERTIFIED = frozenset({"sns", "paypal"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +39,44 @@ class Answer:
     entry_id: str | None
 
 
-async def post_all(endpoint: Endpoint, event_type: str, count: int, *, url: str) -> list[Answer]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """Who sends what.
+
+    Args:
+        endpoint: For which it is signed.
+        event_type: What type the events say.
+        key: A private key as PEM, where the endpoint has the public one.
+    """
+
+    endpoint: Endpoint
+    event_type: str
+    key: bytes | None = None
+
+    def make(self) -> Signed:
+        """Make an event and sign it, at the last moment: it is judged by its age.
+
+        Raises:
+            CannotSign: There is no key for it.
+        """
+        example = make_example(self.endpoint.provider.name, self.event_type)
+        return sign(
+            Unsent(
+                endpoint=self.endpoint,
+                body=example.body,
+                at=int(time.time()),
+                headers={"user-agent": USER_AGENT, **example.headers},
+                key=self.key,
+                event_id=example.id,
+            )
+        )
+
+
+async def post_all(sender: Sender, count: int, *, url: str) -> list[Answer]:
     """Send events of a type, a few at once.
 
     Args:
-        endpoint: Whose secret signs.
-        event_type: What type they say.
+        sender: Makes and signs them.
         count: How many.
         url: The endpoint's whole URL.
 
@@ -48,8 +84,9 @@ async def post_all(endpoint: Endpoint, event_type: str, count: int, *, url: str)
         The answers, in the order of sending.
 
     Raises:
-        CommandFailed: The gateway cannot be reached.
+        CommandFailed: They cannot be signed, or the gateway cannot be reached.
     """
+    _check(sender)
     room = asyncio.Semaphore(AT_ONCE)
     timeout = ClientTimeout(total=TIMEOUT_SECONDS)
     # Not through a proxy: what is tried is the gateway itself.
@@ -57,7 +94,7 @@ async def post_all(endpoint: Endpoint, event_type: str, count: int, *, url: str)
 
         async def one() -> Answer:
             async with room:
-                return await _post(session, endpoint, event_type, url)
+                return await _post(session, sender.make(), url)
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -67,15 +104,27 @@ async def post_all(endpoint: Endpoint, event_type: str, count: int, *, url: str)
     return [task.result() for task in tasks]
 
 
-async def _post(session: ClientSession, endpoint: Endpoint, event_type: str, url: str) -> Answer:
-    body = example(endpoint.provider.name, event_type)
-    headers = {
-        "content-type": "application/json",
-        "user-agent": "webhook-relay-send",
-        # At the last moment: it is judged by its age.
-        **sign_for(endpoint, body, int(time.time())),
-    }
-    async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
+def _check(sender: Sender) -> None:
+    """Sign one for nothing, so that what cannot be signed is said before anything is sent."""
+    provider = sender.endpoint.provider
+    if provider.scheme.family in CERTIFIED:
+        raise CommandFailed(
+            f"{provider.title} signs with a certificate of its own, so nobody else can sign for it."
+        )
+    try:
+        sender.make()
+    except CannotSign as fault:
+        raise CommandFailed(
+            f"Events of {provider.title} cannot be signed: {fault}.", exit_code=WRONG_USAGE
+        ) from None
+
+
+async def _post(session: ClientSession, signed: Signed, url: str) -> Answer:
+    # A query may be signed, so it goes out as it is.
+    target = URL(f"{url}?{signed.query}", encoded=True) if signed.query else url
+    async with session.post(
+        target, data=signed.body, headers=signed.headers, allow_redirects=False
+    ) as response:
         return read_answer(response.status, response.headers, await response.read())
 
 
