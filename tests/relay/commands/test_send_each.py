@@ -59,7 +59,7 @@ def _recording() -> Iterator[Recorder]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
-            recorder.requests.append((self.path, CIMultiDict(self.headers.items()), body))
+            kept.requests.append((self.path, CIMultiDict(self.headers.items()), body))
             self.send_response(200)
             self.send_header("content-length", "2")
             self.end_headers()
@@ -69,10 +69,10 @@ def _recording() -> Iterator[Recorder]:
             """Say nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        recorder = Recorder(f"http://127.0.0.1:{server.server_port}")
+        kept = Recorder(f"http://127.0.0.1:{server.server_port}")
         thread = Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        yield recorder
+        yield kept
         server.shutdown()
         thread.join()
 
