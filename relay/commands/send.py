@@ -67,7 +67,7 @@ def send(
     sender = Sender(
         endpoint=target,
         event_type=_type(event_type, target.provider.name),
-        key=_key(private_key, target.provider),
+        key=_key(private_key, target),
     )
     answers = run(post_all(sender, count, url=_url(url or _local(settings), endpoint)))
     _report(answers, as_json=as_json)
@@ -87,7 +87,7 @@ def _advice(reason: str, endpoint: Endpoint) -> str:
     if reason != "signature_mismatch":
         return ""
     # By name only. A running gateway may have been started with another environment.
-    where = ", ".join(secret.name for secret in endpoint.secrets[:1])
+    where = endpoint.secrets[0].name if endpoint.secrets else "certificate_file"
     if _has_private_key(endpoint.provider):
         return f"\nThe public key from {where} is not that of --private-key, or not the gateway's."
     url = f" Or its public_url is not {endpoint.public_url}." if endpoint.public_url else ""
@@ -111,7 +111,14 @@ def _type(wanted: str | None, provider: str) -> str:
     )
 
 
-def _key(file: Path | None, provider: Provider) -> bytes | None:
+def _key(file: Path | None, endpoint: Endpoint) -> bytes | None:
+    provider = endpoint.provider
+    if provider.scheme.has_certificate and endpoint.certificate is None:
+        raise CommandFailed(
+            f"{provider.title} signs with a certificate of its own, so nobody else can sign for "
+            "it. To try an endpoint, give it a certificate of yours: certificate_file.",
+            exit_code=WRONG_USAGE,
+        )
     if _has_private_key(provider) != (file is not None):
         raise CommandFailed(
             f"{provider.title} signs with a private key, of which the endpoint has the public one: "
@@ -132,7 +139,7 @@ def _has_private_key(provider: Provider) -> bool:
     scheme = provider.scheme
     if isinstance(scheme, Signature):
         return scheme.is_asymmetric
-    return isinstance(scheme, Jwt) and scheme.algorithm == "ES256"
+    return scheme.has_certificate or (isinstance(scheme, Jwt) and scheme.algorithm == "ES256")
 
 
 def _endpoint(name: str, endpoints: dict[str, Endpoint]) -> Endpoint:

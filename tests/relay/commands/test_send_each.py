@@ -10,12 +10,13 @@ from threading import Thread
 import pytest
 from multidict import CIMultiDict
 
-from relay.delivery import Delivery
+from relay.contract.examples import example_types
+from relay.delivery import Certificate, Delivery
 from relay.identify import identify_each
 from relay.verify import examine_head, verify
 from tests.making import now
 from tests.relay.commands.conftest import Relay
-from tests.relay.providers.senders import PUBLIC_URL, sender_of
+from tests.relay.providers.senders import CERTIFIED, PUBLIC_URL, TOPIC, WEBHOOK_ID, sender_of
 
 
 @dataclass(slots=True)
@@ -33,10 +34,12 @@ class Recorder:
     def types(self, name: str) -> list[str]:
         """Verify what came as an endpoint of this kind would, and give the events' types."""
         endpoint = sender_of(name).endpoint
+        own = endpoint.certificate
         types = []
         for path, headers, body in self.requests:
             delivery = Delivery(
                 endpoint=endpoint,
+                certificate=Certificate(own, own) if own else None,
                 claim=examine_head(endpoint, headers),
                 headers=headers,
                 query=path.partition("?")[2],
@@ -80,12 +83,22 @@ def _recording() -> Iterator[Recorder]:
 def configure(folder: Path, name: str) -> dict[str, str]:
     """Write a configuration with one endpoint of a kind; give the variable with its secret."""
     sender = sender_of(name)
-    lines = ["[endpoints.mine]", f'provider = "{name}"', 'secrets = [{ env = "MINE" }]']
-    if sender.endpoint.public_url:
-        lines.append(f'public_url = "{PUBLIC_URL}"')
+    endpoint = sender.endpoint
+    lines = ["[endpoints.mine]", f'provider = "{name}"']
+    lines += ['secrets = [{ env = "MINE" }]'] * bool(endpoint.secrets)
+    lines += [f'public_url = "{PUBLIC_URL}"'] * bool(endpoint.public_url)
+    if endpoint.certificate:
+        (folder / "certificate.pem").write_bytes(endpoint.certificate)
+        lines.append('certificate_file = "certificate.pem"')
+        lines.append(_whose(name))
     (folder / "relay.toml").write_text("\n".join(lines))
     (folder / "key.pem").write_bytes(sender.key or b"")
-    return {"MINE": sender.endpoint.secrets[0].reveal().decode()}
+    secrets = [secret.reveal().decode() for secret in endpoint.secrets]
+    return {"MINE": secrets[0]} if secrets else {}
+
+
+def _whose(name: str) -> str:
+    return f'topic_arns = ["{TOPIC}"]' if name == "aws-sns" else f'webhook_id = "{WEBHOOK_ID}"'
 
 
 @pytest.mark.parametrize(
@@ -103,6 +116,7 @@ def configure(folder: Path, name: str) -> dict[str, str]:
         ("hubspot", "contact.creation"),
         ("sendgrid", "open"),
         ("discord", None),
+        *[(name, event_type) for name in CERTIFIED for event_type in example_types(name)],
     ],
 )
 def test_what_is_sent_is_verified(
@@ -174,15 +188,16 @@ def test_mistakes(
     assert recorder.requests == []
 
 
+@pytest.mark.parametrize("name", CERTIFIED)
 def test_what_only_its_sender_can_sign_is_told(
-    relay: Relay, recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    relay: Relay, recorder: Recorder, tmp_path: Path, name: str
 ) -> None:
-    """A certificate is the sender's alone."""
-    variables = configure(tmp_path, "stripe")
-    monkeypatch.setattr("relay.commands.post.CERTIFIED", {"signature"})
+    """An endpoint takes the sender's certificate only, unless it has another."""
+    configure(tmp_path, name)
+    (tmp_path / "relay.toml").write_text(f'[endpoints.mine]\nprovider = "{name}"\n{_whose(name)}\n')
 
-    done = relay("send", "mine", "--url", recorder.url, **variables)
+    done = relay("send", "mine", "--url", recorder.url, "--private-key", "key.pem")
 
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "certificate of its own" in done.stderr
     assert recorder.requests == []

@@ -15,13 +15,18 @@ from cryptography.hazmat.primitives.serialization import (
 from multidict import CIMultiDict
 
 from relay.contract.examples import Example
-from relay.delivery import Delivery
+from relay.delivery import Certificate, Delivery
 from relay.endpoint import Endpoint, Secret
 from relay.providers import PROVIDERS
 from relay.scheme import Jwt, Key, Signature
 from relay.verify import Unsent, examine_head, sign
+from tests.issuing import issue
 
 PUBLIC_URL = "https://hooks.example.com/webhooks/sender"
+TOPIC = "arn:aws:sns:us-east-1:123456789012:example"
+WEBHOOK_ID = "9XL90610J3647323C"
+# Kinds of senders whose certificate is fetched; in tests it is one of ours.
+CERTIFIED = [name for name in PROVIDERS if PROVIDERS[name].scheme.has_certificate]
 SECRET = b"a secret of 32 bytes for tests!!"
 
 PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -51,8 +56,10 @@ class Sender:
         )
         signed = sign(unsent)
         headers = CIMultiDict({**example.headers, **signed.headers})
+        own = self.endpoint.certificate
         return Delivery(
             endpoint=self.endpoint,
+            certificate=Certificate(own, own) if own else None,
             claim=examine_head(self.endpoint, headers),
             headers=headers,
             query=signed.query,
@@ -73,8 +80,10 @@ def sender_of(name: str) -> Sender:
         return _sender(name, _written(private, Key(form="pem")), _pem(private))
     if scheme.family == "basic":
         return _sender(name, "user:password")
-    if scheme.family in {"none", "sns", "paypal"}:
+    if scheme.family == "none":
         return _sender(name, None)
+    if scheme.has_certificate:
+        return _certified(name)
     return _sender(name, _encoded(SECRET, getattr(scheme, "key", Key())))
 
 
@@ -83,6 +92,20 @@ def _sender(name: str, secret: str | None, key: bytes | None = None) -> Sender:
     values: dict[str, Any] = {"public_url": PUBLIC_URL} if provider.needs_url else {}
     secrets = () if secret is None else (Secret(secret, "env:TEST"),)
     return Sender(Endpoint(name="sender", provider=provider, secrets=secrets, **values), key)
+
+
+def _certified(name: str) -> Sender:
+    host = "sns.amazonaws.com" if name == "aws-sns" else "messageverificationcerts.paypal.com"
+    issued = issue(host, begins=1.6e9, ends=2.4e9)
+    endpoint = Endpoint(
+        name="sender",
+        provider=PROVIDERS[name],
+        secrets=(),
+        topics=frozenset({TOPIC}),
+        webhook_id=WEBHOOK_ID,
+        certificate=issued.pem,
+    )
+    return Sender(endpoint, issued.key_pem)
 
 
 def _private_key(algorithm: str) -> PrivateKey:

@@ -12,8 +12,6 @@ from relay.verify import verify
 from tests.making import NOW
 from tests.relay.providers.senders import sender_of
 
-# Signing is joined with the certificates of these later.
-WITH_CERTIFICATES = {"sns", "paypal"}
 # What has no id of the sender's: a digest stands for it. Of all types where none is named.
 DIGESTED: dict[str, set[str]] = {
     "discord": {"APPLICATION_AUTHORIZED", "ENTITLEMENT_CREATE"},
@@ -29,22 +27,10 @@ DIGESTED: dict[str, set[str]] = {
 ONCE = {("slack", "command:/weather"), ("slack", "block_actions")}
 
 
-def _joined_later(name: str) -> list[pytest.MarkDecorator]:
-    if PROVIDERS[name].scheme.family not in WITH_CERTIFICATES:
-        return []
-    return [pytest.mark.xfail(raises=KeyError, reason="signs with a certificate")]
-
-
-each_preset = pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=_joined_later(name), id=name) for name in PROVIDERS]
-)
+each_preset = pytest.mark.parametrize("name", PROVIDERS)
 each_example = pytest.mark.parametrize(
     ("name", "event_type"),
-    [
-        pytest.param(name, event_type, marks=_joined_later(name), id=f"{name}-{event_type}")
-        for name in PROVIDERS
-        for event_type in example_types(name)
-    ],
+    [(name, event_type) for name in PROVIDERS for event_type in example_types(name)],
 )
 
 
@@ -58,7 +44,7 @@ def received(name: str, example: Example, at: int = NOW) -> list[IdentifiedEvent
     return list(identify_each(verify(sender_of(name).send(example, at))))
 
 
-@pytest.mark.parametrize("name", PROVIDERS)
+@each_preset
 def test_each_preset_has_an_example(name: str) -> None:
     """Nobody has to wait for the sender to see what its events become."""
     assert example_types(name)
