@@ -69,8 +69,8 @@ class Sender:
 
 
 @cache
-def sender_of(name: str) -> Sender:
-    """Give the one sender of a preset."""
+def sender_of(name: str, secret: bytes = SECRET) -> Sender:
+    """Give the one sender of a preset that has a secret, or a key pair for it."""
     scheme = PROVIDERS[name].scheme
     if isinstance(scheme, Signature) and scheme.is_asymmetric:
         private = _private_key(scheme.algorithm)
@@ -79,12 +79,12 @@ def sender_of(name: str) -> Sender:
         private = _private_key("ecdsa-p256")
         return _sender(name, _written(private, Key(form="pem")), _pem(private))
     if scheme.family == "basic":
-        return _sender(name, "user:password")
+        return _sender(name, f"user:{secret.decode()}")
     if scheme.family == "none":
         return _sender(name, None)
     if scheme.has_certificate:
         return _certified(name)
-    return _sender(name, _encoded(SECRET, getattr(scheme, "key", Key())))
+    return _sender(name, _encoded(secret, getattr(scheme, "key", Key())))
 
 
 def _sender(name: str, secret: str | None, key: bytes | None = None) -> Sender:
