@@ -16,7 +16,7 @@ from relay.identify import identify_each
 from relay.verify import examine_head, verify
 from tests.making import now
 from tests.relay.commands.conftest import Relay
-from tests.relay.providers.senders import CERTIFIED, PUBLIC_URL, TOPIC, WEBHOOK_ID, sender_of
+from tests.relay.providers.senders import CERTIFIED, sender_of, table_of, whose
 
 
 @dataclass(slots=True)
@@ -80,25 +80,10 @@ def _recording() -> Iterator[Recorder]:
         thread.join()
 
 
-def configure(folder: Path, name: str) -> dict[str, str]:
-    """Write a configuration with one endpoint of a kind; give the variable with its secret."""
-    sender = sender_of(name)
-    endpoint = sender.endpoint
-    lines = ["[endpoints.mine]", f'provider = "{name}"']
-    lines += ['secrets = [{ env = "MINE" }]'] * bool(endpoint.secrets)
-    lines += [f'public_url = "{PUBLIC_URL}"'] * bool(endpoint.public_url)
-    if endpoint.certificate:
-        (folder / "certificate.pem").write_bytes(endpoint.certificate)
-        lines.append('certificate_file = "certificate.pem"')
-        lines.append(_whose(name))
-    (folder / "relay.toml").write_text("\n".join(lines))
-    (folder / "key.pem").write_bytes(sender.key or b"")
-    secrets = [secret.reveal().decode() for secret in endpoint.secrets]
-    return {"MINE": secrets[0]} if secrets else {}
-
-
-def _whose(name: str) -> str:
-    return f'topic_arns = ["{TOPIC}"]' if name == "aws-sns" else f'webhook_id = "{WEBHOOK_ID}"'
+def configure(folder: Path, name: str) -> None:
+    """Write a configuration with one endpoint of a kind, and the key of its sender."""
+    (folder / "relay.toml").write_text(table_of(name, "mine", folder))
+    (folder / "key.pem").write_bytes(sender_of(name).key or b"")
 
 
 @pytest.mark.parametrize(
@@ -123,11 +108,11 @@ def test_what_is_sent_is_verified(
     relay: Relay, recorder: Recorder, tmp_path: Path, name: str, event_type: str | None
 ) -> None:
     """Body, headers and query are those of the sender, with its signature."""
-    variables = configure(tmp_path, name)
+    configure(tmp_path, name)
     key = ("--private-key", "key.pem") if sender_of(name).key else ()
     wanted = ("--type", event_type) if event_type else ()
 
-    done = relay("send", "mine", "--url", recorder.url, *wanted, *key, **variables)
+    done = relay("send", "mine", "--url", recorder.url, *wanted, *key)
 
     assert done.exit_code == 0, done.output
     (found,) = recorder.types(name)
@@ -136,9 +121,9 @@ def test_what_is_sent_is_verified(
 
 def test_each_is_another_event(relay: Relay, recorder: Recorder, tmp_path: Path) -> None:
     """Also where the id stands in a header."""
-    variables = configure(tmp_path, "github")
+    configure(tmp_path, "github")
 
-    relay("send", "mine", "--url", recorder.url, "--count", "3", **variables)
+    relay("send", "mine", "--url", recorder.url, "--count", "3")
 
     ids = {headers["x-github-delivery"] for _, headers, _ in recorder.requests}
     assert len(ids) == 3
@@ -179,9 +164,9 @@ def test_mistakes(
     words: str,
 ) -> None:
     """Each is told before anything is sent."""
-    variables = configure(tmp_path, name)
+    configure(tmp_path, name)
 
-    done = relay("send", "mine", "--url", recorder.url, *arguments, **variables)
+    done = relay("send", "mine", "--url", recorder.url, *arguments)
 
     assert done.exit_code == 2
     assert words in " ".join(done.stderr.split())
@@ -194,7 +179,7 @@ def test_what_only_its_sender_can_sign_is_told(
 ) -> None:
     """An endpoint takes the sender's certificate only, unless it has another."""
     configure(tmp_path, name)
-    (tmp_path / "relay.toml").write_text(f'[endpoints.mine]\nprovider = "{name}"\n{_whose(name)}\n')
+    (tmp_path / "relay.toml").write_text(f'[endpoints.mine]\nprovider = "{name}"\n{whose(name)}\n')
 
     done = relay("send", "mine", "--url", recorder.url, "--private-key", "key.pem")
 

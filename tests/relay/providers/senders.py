@@ -3,6 +3,7 @@
 from base64 import b64encode
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -66,6 +67,26 @@ class Sender:
             body=signed.body,
             received_at_ms=at * 1000,
         )
+
+
+def table_of(name: str, endpoint: str, folder: Path) -> str:
+    """Write an endpoint's table for the sender of a preset, and the files that it names."""
+    known = sender_of(name).endpoint
+    lines = [f"[endpoints.{endpoint}]", f'provider = "{name}"']
+    if known.secrets:
+        (folder / f"{name}.secret").write_bytes(known.secrets[0].reveal())
+        lines.append(f'secrets = [{{ file = "{name}.secret" }}]')
+    if known.public_url:
+        lines.append(f'public_url = "{known.public_url}"')
+    if known.certificate:
+        (folder / f"{name}.pem").write_bytes(known.certificate)
+        lines += [f'certificate_file = "{name}.pem"', whose(name)]
+    return "\n".join([*lines, ""])
+
+
+def whose(name: str) -> str:
+    """Write what an endpoint says of a sender that signs alike for everyone."""
+    return f'topic_arns = ["{TOPIC}"]' if name == "aws-sns" else f'webhook_id = "{WEBHOOK_ID}"'
 
 
 @cache
