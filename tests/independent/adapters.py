@@ -172,26 +172,28 @@ def _sendgrid(asked: Question) -> Any:
     return webhook.verify_signature(asked.text, signature, at)
 
 
-@verifies(
-    "standardwebhooks", "standardwebhooks/gitlab", "svix", refuses=("WebhookVerificationError",)
-)
+# By implementation: its module, and what the names of its headers begin with.
+STANDARD = {
+    "standardwebhooks": ("standardwebhooks", "webhook"),
+    "standardwebhooks/gitlab": ("standardwebhooks", "webhook"),
+    "svix": ("svix.webhooks", "svix"),
+    "svix/standard": ("svix.webhooks", "webhook"),
+}
+
+
+@verifies(*STANDARD, refuses=("WebhookVerificationError",))
 def _standard(asked: Question) -> Any:
-    webhook = _standard_of(asked)
-    return webhook.verify(asked.body, asked.headers)
+    module, _ = STANDARD[asked.implementation]
+    return import_module(module).Webhook(asked.secret).verify(asked.body, asked.headers)
 
 
-@signs("standardwebhooks", "standardwebhooks/gitlab", "svix")
+@signs(*STANDARD)
 def _standard_signs(asked: Question) -> dict[str, Any]:
+    module, prefix = STANDARD[asked.implementation]
     at = datetime.fromtimestamp(asked.timestamp, UTC)
-    signature = _standard_of(asked).sign(asked.id, at, asked.text)
-    prefix = "svix" if asked.implementation == "svix" else "webhook"
+    signature = import_module(module).Webhook(asked.secret).sign(asked.id, at, asked.text)
     headers = {"id": asked.id, "timestamp": str(asked.timestamp), "signature": signature}
     return {"headers": {f"{prefix}-{name}": value for name, value in headers.items()}}
-
-
-def _standard_of(asked: Question) -> Any:
-    module = "svix.webhooks" if asked.implementation == "svix" else "standardwebhooks"
-    return import_module(module).Webhook(asked.secret)
 
 
 @verifies("resend", refuses=("ValueError",))

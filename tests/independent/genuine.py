@@ -18,6 +18,7 @@ from tests.independent.keys import Keys
 
 URL = "https://example.com/hook"
 JSON = "application/json"
+TOPIC = "arn:aws:sns:us-west-2:123456789012:topic"
 
 Genuine = Callable[[Keys, int], Question]
 
@@ -273,7 +274,7 @@ def _sns(keys: Keys, now: int) -> Question:
         "MessageId": "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324",
         "Subject": "subject",
         "Timestamp": "2026-01-02T03:04:05.678Z",
-        "TopicArn": "arn:aws:sns:us-west-2:123456789012:topic",
+        "TopicArn": TOPIC,
         "Type": "Notification",
     }
     signed = "".join(f"{name}\n{value}\n" for name, value in told.items())
@@ -371,7 +372,12 @@ _BY_PRESET: dict[str, Genuine] = {
     "twilio": _twilio,
     "unipile": _in_one_header("unipile-signature", "t={at},v0={signature}"),
     "vercel": _hex_over_body("x-vercel-signature", algorithm="sha1"),
-    "vonage": _jwt("authorization", "Bearer {token}", lambda _: {}, "Vonage"),
+    "vonage": _jwt(
+        "authorization",
+        "Bearer {token}",
+        lambda body: {"payload_hash": hashlib.sha256(body).hexdigest()},
+        "Vonage",
+    ),
     "webflow": _in_two_headers("x-webflow-signature", "x-webflow-timestamp", signed="{at}:"),
     "workos": _in_one_header("workos-signature", "t={at}, v1={signature}", unit=1000),
     "zoom": _in_two_headers(

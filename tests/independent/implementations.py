@@ -75,6 +75,7 @@ IMPLEMENTATIONS: dict[str, Implementation] = {
     "standardwebhooks": _python("standard-webhooks", "standardwebhooks", can_sign=True),
     "stripe": _python("stripe", "stripe", can_sign=True),
     "svix": _python("svix", "svix", can_sign=True),
+    "svix/standard": _python("standard-webhooks", "svix", can_sign=True),
     "telnyx": _npm("telnyx", "telnyx"),
     "twilio": _python("twilio", "twilio", can_sign=True),
     "twilio/json": _python("twilio", "twilio", can_sign=True),
@@ -107,3 +108,8 @@ IMPLEMENTATIONS: dict[str, Implementation] = {
     "x-hub-signature/intercom": _npm("intercom", "x-hub-signature", "scheme", can_sign=True),
     "x-hub-signature/jira": _npm("jira", "x-hub-signature", "scheme", can_sign=True),
 }
+
+# Presets for which no such implementation was found on PyPI or npm, or only one that is too large.
+WITHOUT = frozenset(
+    {"asana", "attio", "helpscout", "plaid", "segment", "trello", "typeform", "zendesk"}
+)

@@ -18,18 +18,6 @@ SIGNING = [name for name, known in IMPLEMENTATIONS.items() if known.can_sign]
 COVERING = [name for name, known in IMPLEMENTATIONS.items() if known.covers_body]
 
 
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
-    """Give the sender's keys."""
-    return Keys("sender_test_secret_00000", tmp_path_factory.mktemp("sender"))
-
-
-@pytest.fixture(scope="module")
-def stranger(tmp_path_factory: pytest.TempPathFactory) -> Keys:
-    """Give somebody else's keys."""
-    return Keys("stranger_secret_00000000", tmp_path_factory.mktemp("stranger"))
-
-
 def now() -> int:
     """Give the time at which a delivery is sent, for implementations that look at their clock."""
     return int(time.time())
