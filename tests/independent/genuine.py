@@ -153,6 +153,11 @@ def _jwt(
     return made
 
 
+def _iso(now: int, end: str) -> str:
+    """Write a time as far as its seconds, and then a text."""
+    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%S") + end
+
+
 def _b64url(content: bytes) -> str:
     return base64.urlsafe_b64encode(content).decode().rstrip("=")
 
@@ -207,7 +212,7 @@ def _sanity(keys: Keys, now: int) -> Question:
 
 
 def _box(keys: Keys, now: int) -> Question:
-    body, at = _json(), datetime.fromtimestamp(now, UTC).isoformat()
+    body, at = _json(), _iso(now, "-00:00")
     headers = {
         "box-delivery-timestamp": at,
         "box-signature-version": "1",
@@ -273,7 +278,7 @@ def _sns(keys: Keys, now: int) -> Question:
         "Message": "NOTE",
         "MessageId": "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324",
         "Subject": "subject",
-        "Timestamp": "2026-01-02T03:04:05.678Z",
+        "Timestamp": _iso(now, ".678Z"),
         "TopicArn": TOPIC,
         "Type": "Notification",
     }
@@ -291,9 +296,15 @@ def _sns(keys: Keys, now: int) -> Question:
 
 
 def _paypal(keys: Keys, now: int) -> Question:
-    body, at = _json(), datetime.fromtimestamp(now, UTC).isoformat()
-    told = {"paypal-transmission-id": "id_1", "paypal-transmission-time": at}
-    signed = f"id_1|{at}|WH-1|{binascii.crc32(body)}"
+    body, at = _json(), _iso(now, "Z")
+    certificates = "https://api.paypal.com/v1/notifications/certs"
+    told = {
+        "paypal-transmission-id": "d1bd1ae0-5f64-11ee-a2ba-3dff5a8b1a2c",
+        "paypal-transmission-time": at,
+        "paypal-auth-algo": "SHA256withRSA",
+        "paypal-cert-url": f"{certificates}/CERT-360caa42-fca2a594-1d93a270",
+    }
+    signed = f"{told['paypal-transmission-id']}|{at}|WH-1|{binascii.crc32(body)}"
     signature = _b64(keys.sign("rsa", signed.encode()))
     return Question(
         body=body,
