@@ -284,7 +284,8 @@ def _sns(keys: Keys, now: int) -> Question:
     }
     signed = "".join(f"{name}\n{value}\n" for name, value in told.items())
     # By its address a certificate is remembered.
-    name = hashlib.md5(keys.certificate.encode()).hexdigest()
+    certificate = keys.certificate
+    name = hashlib.md5(certificate.encode()).hexdigest()
     host = "https://sns.us-west-2.amazonaws.com"
     unsigned = {
         "Signature": _b64(keys.sign("rsa", signed.encode())),
@@ -292,7 +293,7 @@ def _sns(keys: Keys, now: int) -> Question:
         "SigningCertURL": f"{host}/SimpleNotificationService-{name}.pem",
     }
     body = json.dumps(told | unsigned).encode()
-    return Question(body=body, headers={}, certificate=keys.certificate)
+    return Question(body=body, headers={}, certificate=certificate)
 
 
 def _paypal(keys: Keys, now: int) -> Question:

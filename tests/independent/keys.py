@@ -2,14 +2,29 @@
 
 import base64
 import subprocess
+import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from relay.verify.paypal import NAMES
+from tests.issuing import Issued, issue
 
 _ALGORITHMS = {
     "ed25519": ["-algorithm", "ed25519"],
     "p256": ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
     "rsa": ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
 }
+
+
+@cache
+def authority() -> Issued:
+    """Give the one whose certificates are trusted."""
+    begins, ends = _month()
+    return issue("authority of the senders", authority=True, begins=begins, ends=ends)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +51,12 @@ class Keys:
 
     @property
     def certificate(self) -> str:
-        """The certificate of the RSA key, which it has signed itself; PEM."""
-        path = self.directory / "rsa.crt"
-        if not path.exists():
-            key = ["-key", str(self._private("rsa"))]
-            _openssl("req", "-x509", *key, "-subj", "/CN=sender", "-out", str(path))
-        return path.read_text("ascii")
+        """The certificate of the RSA key, for the name that PayPal's have; PEM."""
+        key = load_pem_private_key(self.private("rsa").encode(), None)
+        assert isinstance(key, RSAPrivateKey)
+        begins, ends = _month()
+        made = issue(NAMES[0], key=key, by=authority(), begins=begins, ends=ends)
+        return made.pem.decode()
 
     def private(self, kind: str) -> str:
         """Give a private key; PEM."""
@@ -72,3 +87,8 @@ def _openssl(*arguments: str, stdin: bytes = b"") -> bytes:
     return subprocess.run(
         ["openssl", *arguments], input=stdin, check=True, capture_output=True
     ).stdout
+
+
+def _month() -> tuple[float, float]:
+    """Give the ends of a time in which all tests run, in Unix seconds."""
+    return time.time() - 86400, time.time() + 30 * 86400

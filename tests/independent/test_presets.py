@@ -8,7 +8,7 @@ import pytest
 from multidict import CIMultiDict
 
 from relay.contract.errors import SignatureRefused
-from relay.delivery import Delivery
+from relay.delivery import Certificate, Delivery
 from relay.endpoint import Endpoint, Secret
 from relay.providers import PROVIDERS
 from relay.scheme import Jwt
@@ -16,7 +16,7 @@ from relay.verify import Unsent, examine_head, sign, verify
 from tests.independent.ask import Independent, Question
 from tests.independent.genuine import TOPIC, changed, genuine
 from tests.independent.implementations import IMPLEMENTATIONS, WITHOUT
-from tests.independent.keys import Keys
+from tests.independent.keys import Keys, authority
 
 pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl")
 
@@ -60,7 +60,7 @@ def accepts(name: str, sent: Question, at: int) -> bool:
             query=sent.url.partition("?")[2],
             body=sent.body,
             received_at_ms=at * 1000,
-            certificate=sent.certificate.encode() or None,
+            certificate=Certificate(sent.certificate.encode(), authority().pem),
         )
         verify(delivery)
     except SignatureRefused:
