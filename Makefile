@@ -92,6 +92,10 @@ bench-latency: setup  ## latency at a fixed rate: to the answer, and to the hand
 bench-arrival: setup  ## the second half of bench-latency: from POST to the handler's start
 	@exec $(BIN)/python -m bench.arrival $(ARGS)
 
+.PHONY: bench-senders
+bench-senders: setup  ## what deliveries of other senders cost beside Unipile's (wrk, redis-server)
+	@exec $(BIN)/python -m bench.senders $(ARGS)
+
 bench-shapes: setup  ## other bodies, repeats, many endpoints, two processes (wrk, redis-server)
 	@exec $(BIN)/python -m bench.shapes $(ARGS)
 

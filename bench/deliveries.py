@@ -2,20 +2,25 @@
 
 All requests of a file have the same length and the same text but for endpoint, signature and
 event id. So the file holds the text once and those three for each request: a sender puts them
-together as fast as it could copy them, and 200,000 requests take 20 MB.
+together as fast as it could copy them, and 200,000 requests take 20 MB. In which order the three
+stand in a request, and how often, is the matter of its sender.
 """
 
 import os
 import random
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.unipile import DIGEST_BYTES, ID_BYTES, USUAL_BYTES, body_around_id, head, keyed
+from bench.forms import ENDPOINT_PLACE, FORMS, ID_PLACE, SIGNATURE_PLACE
+from bench.unipile import ID_BYTES, USUAL_BYTES, keyed
 
-_ENDPOINT_PLACE, _DIGEST_PLACE = b"{endpoint}", b"{digest}"
-_FORM = "webhook-deliveries-1"
+_FORM = "webhook-deliveries-2"
+# What stands between two pieces of text, by its letter in the file.
+_PLACES = {"e": ENDPOINT_PLACE, "s": SIGNATURE_PLACE, "i": ID_PLACE}
+_LETTERS = {place: letter for letter, place in _PLACES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +31,13 @@ class Shape:
         body_bytes: Length of every body, 512 or more.
         duplicate_share: How many of the requests repeat an earlier one, 0 to 1.
         endpoints: Over how many endpoints they are spread.
+        sender: Whose they are.
     """
 
     body_bytes: int = USUAL_BYTES
     duplicate_share: float = 0.0
     endpoints: int = 1
+    sender: str = "unipile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,33 +46,37 @@ class Deliveries:
 
     Args:
         path: The file, as it is given to senders.
-        pieces: The text around endpoint, signature and the two places of the id.
+        pieces: The text around what differs.
+        order: What stands between two pieces, a letter each: ``e`` the endpoint, ``s`` the
+            signature, ``i`` the id.
         records: Endpoint, signature and id of each request, one after another.
         endpoint_bytes: Length of an endpoint's name.
+        signature_bytes: Length of a signature.
         count: How many requests there are.
     """
 
     path: Path
     pieces: tuple[bytes, ...]
+    order: str
     records: bytes
     endpoint_bytes: int
+    signature_bytes: int
     count: int
 
     @property
     def record_bytes(self) -> int:
         """How long a record is."""
-        return self.endpoint_bytes + DIGEST_BYTES + ID_BYTES
+        return self.endpoint_bytes + self.signature_bytes + ID_BYTES
 
     def request(self, number: int) -> bytes:
         """Give one request as it goes over the wire."""
         at, size = number * self.record_bytes, self.record_bytes
         record = self.records[at : at + size]
         endpoint, rest = record[: self.endpoint_bytes], record[self.endpoint_bytes :]
-        signature, event_id = rest[:DIGEST_BYTES], rest[DIGEST_BYTES:]
-        first, second, third, fourth, last = self.pieces
-        return b"".join(
-            (first, endpoint, second, signature, third, event_id, fourth, event_id, last)
-        )
+        signature, event_id = rest[: self.signature_bytes], rest[self.signature_bytes :]
+        put = {"e": endpoint, "s": signature, "i": event_id}
+        between = [*(put[letter] for letter in self.order), b""]
+        return b"".join(part for pair in zip(self.pieces, between, strict=True) for part in pair)
 
     def event_id(self, number: int) -> bytes:
         """Give the event id of one request."""
@@ -77,9 +88,9 @@ class Deliveries:
         return {self.event_id(number) for number in range(min(upto, self.count))}
 
 
-def endpoint_names(count: int) -> list[str]:
-    """Name the endpoints of a run, all equally long."""
-    return ["unipile"] if count == 1 else [f"unipile-{number:02}" for number in range(count)]
+def endpoint_names(count: int, sender: str = "unipile") -> list[str]:
+    """Name the endpoints of a sender, all equally long."""
+    return [sender] if count == 1 else [f"{sender}-{number:02}" for number in range(count)]
 
 
 def write(path: Path, shape: Shape, count: int, *, age_seconds: int = 0) -> Deliveries:
@@ -94,9 +105,11 @@ def write(path: Path, shape: Shape, count: int, *, age_seconds: int = 0) -> Deli
         count: How many.
         age_seconds: How long ago they were signed.
     """
-    names, seed = endpoint_names(shape.endpoints), os.urandom(5).hex()
+    names, seed = endpoint_names(shape.endpoints, shape.sender), os.urandom(5).hex()
     signed_at = str(int(time.time()) - age_seconds).encode()
-    before, between, after = body_around_id(shape.body_bytes)
+    form = FORMS[shape.sender]
+    body = form.body(shape.body_bytes)
+    message = form.message(signed_at, body).split(ID_PLACE)
     records: list[bytes] = []
     chance = random.Random(shape.endpoints)
     keys = [keyed(name) for name in names]
@@ -106,11 +119,13 @@ def write(path: Path, shape: Shape, count: int, *, age_seconds: int = 0) -> Deli
             continue
         event_id = b"evt_%s%016d" % (seed.encode(), number)
         key = keys[number % len(keys)].copy()
-        key.update(b"".join((signed_at, b".", before, event_id, between, event_id, after)))
-        endpoint = names[number % len(names)]
-        records.append(b"%s%s%s" % (endpoint.encode(), key.hexdigest().encode(), event_id))
-    pieces = _pieces(signed_at, (before, between, after))
-    made = Deliveries(path, pieces, b"".join(records), len(names[0]), count)
+        key.update(event_id.join(message))
+        endpoint, signature = names[number % len(names)], form.encoding(key.digest())
+        records.append(b"%s%s%s" % (endpoint.encode(), signature, event_id))
+    pieces, order = _parted(form.request(signed_at, body))
+    made = Deliveries(
+        path, pieces, order, b"".join(records), len(names[0]), form.signature_bytes, count
+    )
     _save(made)
     return made
 
@@ -122,15 +137,16 @@ def read(path: Path) -> Deliveries:
         ValueError: It is not one of ours.
     """
     head, _, rest = path.read_bytes().partition(b"\n")
-    form, *numbers = head.decode().split(" ")
+    form, *said = head.decode().split(" ")
     if form != _FORM:
         raise ValueError(f"{path} does not begin with {_FORM}: make it with bench.deliveries.write")
-    endpoint_bytes, count, *lengths = map(int, numbers)
+    order, *numbers = said
+    endpoint_bytes, signature_bytes, count, *lengths = map(int, numbers)
     pieces = []
     for length in lengths:
         pieces.append(rest[:length])
         rest = rest[length:]
-    return Deliveries(path, tuple(pieces), rest, endpoint_bytes, count)
+    return Deliveries(path, tuple(pieces), order, rest, endpoint_bytes, signature_bytes, count)
 
 
 def split(request: bytes) -> tuple[dict[str, str], bytes]:
@@ -145,17 +161,14 @@ def _headers(head: bytes) -> Iterator[tuple[str, str]]:
         yield name.lower(), value
 
 
-def _pieces(signed_at: bytes, body: tuple[bytes, bytes, bytes]) -> tuple[bytes, ...]:
-    """Give the text around endpoint, signature and the two places of the id."""
-    before, between, after = body
-    body_bytes = sum(map(len, body)) + 2 * ID_BYTES
-    made = head(_ENDPOINT_PLACE, signed_at, _DIGEST_PLACE, body_bytes)
-    first, _, rest = made.partition(_ENDPOINT_PLACE)
-    second, _, third = rest.partition(_DIGEST_PLACE)
-    return first, second, third + before, between, after
+def _parted(request: bytes) -> tuple[tuple[bytes, ...], str]:
+    """Give the text around the places of a request, and the order of these."""
+    parts = re.split(b"(%b)" % b"|".join(_LETTERS), request)
+    return tuple(parts[::2]), "".join(_LETTERS[place] for place in parts[1::2])
 
 
 def _save(made: Deliveries) -> None:
-    numbers = (made.endpoint_bytes, made.count, *(len(piece) for piece in made.pieces))
-    head = f"{_FORM} {' '.join(map(str, numbers))}\n".encode()
+    lengths = (len(piece) for piece in made.pieces)
+    numbers = (made.endpoint_bytes, made.signature_bytes, made.count, *lengths)
+    head = f"{_FORM} {made.order} {' '.join(map(str, numbers))}\n".encode()
     made.path.write_bytes(b"".join((head, *made.pieces, made.records)))

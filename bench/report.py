@@ -60,6 +60,24 @@ INGRESS_BARS = (
     Bar("D / C, events/s", _RATE, _D, "C", "≥", 3.0),
     Bar("D always / D everysec, events/s", _RATE, "D always", _D, "≥", 0.75),
 )
+# What another sender's delivery costs; the rate follows from that, and from the sender's core.
+SENDER_BARS = (
+    Bar("stripe / unipile, server CPU per event", _CPU, "stripe", "unipile", "≤", 1.10),
+    Bar("stripe / unipile, events/s", _RATE, "stripe", "unipile"),
+    Bar(
+        "standard-webhooks / unipile, server CPU per event",
+        _CPU,
+        "standard-webhooks",
+        "unipile",
+        "≤",
+        1.10,
+    ),
+    Bar("standard-webhooks / unipile, events/s", _RATE, "standard-webhooks", "unipile"),
+    Bar("github / unipile, server CPU per event", _CPU, "github", "unipile"),
+    Bar("github / unipile, events/s", _RATE, "github", "unipile"),
+    Bar("meta / unipile, server CPU per event", _CPU, "meta", "unipile"),
+    Bar("meta / unipile, events/s", _RATE, "meta", "unipile"),
+)
 LATENCY_BARS = (
     Bar("D / A, p99 at a fixed rate", "p99_ms", _D, "A", "≤", 3.0),
     Bar("D / A, p50 at a fixed rate", "p50_ms", _D, "A"),

@@ -15,6 +15,7 @@ from bench.contenders.contender import Contender
 from bench.cost import Cost, Meters
 from bench.deliveries import Deliveries, Shape, write
 from bench.failures import SenderFailed
+from bench.forms import FORMS
 from bench.lines import Line
 from bench.machine import Cores
 from bench.quiet import undisturbed
@@ -124,7 +125,8 @@ def _measured(turn: Turn, method: Method) -> tuple[Line, list[str]]:
     turn.best_per_second = max(turn.best_per_second, measured.events_per_second)
     calls = warm_up.calls + measured.calls
     unanswered = calls - warm_up.accepted - measured.accepted
-    found = truth.look(made.distinct(calls), unanswered, contender.event_ids())
+    sent = {FORMS[turn.shape.sender].stored_id(name) for name in made.distinct(calls)}
+    found = truth.look(sent, unanswered, contender.event_ids())
     faults = [*_load_faults(warm_up, measured), *(found.faults() if contender.store else [])]
     if unanswered > 2 * (method.connections + 1) and not faults:
         faults.append(f"{unanswered} deliveries have no answer, which the connections cannot hold")

@@ -16,6 +16,8 @@ ACCOUNT = "acc_example000000000000000001"
 SMALLEST_BYTES, USUAL_BYTES = 512, 700
 ID_BYTES = 30
 DIGEST_BYTES = 64
+# Its own headers, around the time and the signature.
+HEADERS = b"user-agent: unipile-webhooks/2.0\r\nunipile-signature: t=%b,v0=%b\r\n"
 _ID_PLACE = "{id}".ljust(ID_BYTES, ".")
 
 
@@ -76,8 +78,13 @@ def head(endpoint: bytes, signed_at: bytes, digest: bytes, body_bytes: int) -> b
         digest: Signature over ``signed_at.body``, hexadecimal.
         body_bytes: How long the body is.
     """
+    return head_of(endpoint, HEADERS % (signed_at, digest), body_bytes)
+
+
+def head_of(endpoint: bytes, headers: bytes, body_bytes: int) -> bytes:
+    """Write the head of a request around the headers that are a sender's own."""
     return (
-        b"POST /webhooks/%b HTTP/1.1\r\nhost: 127.0.0.1\r\nuser-agent: unipile-webhooks/2.0\r\n"
-        b"content-type: application/json\r\nunipile-signature: t=%b,v0=%b\r\n"
-        b"content-length: %d\r\n\r\n" % (endpoint, signed_at, digest, body_bytes)
+        b"POST /webhooks/%b HTTP/1.1\r\nhost: 127.0.0.1\r\n%b"
+        b"content-type: application/json\r\ncontent-length: %d\r\n\r\n"
+        % (endpoint, headers, body_bytes)
     )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bench.deliveries import Shape
 from bench.processes import Program
 from bench.store import Store
 
@@ -18,6 +19,7 @@ class Contender:
         store: Its Redis; none for one that stores nothing.
         streams: Pattern of the keys of its streams.
         endpoints: How many it has, each with the secret that `bench.deliveries` signs with.
+        sender: Whose deliveries they take.
     """
 
     name: str
@@ -26,6 +28,12 @@ class Contender:
     store: Store | None = None
     streams: str = ""
     endpoints: int = 1
+    sender: str = "unipile"
+
+    @property
+    def usual(self) -> Shape:
+        """What is sent to it where nothing else is said."""
+        return Shape(endpoints=self.endpoints, sender=self.sender)
 
     def event_ids(self) -> Iterator[bytes]:
         """Give the event id of every entry that is stored."""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bench.contenders.contender import Contender
 from bench.deliveries import endpoint_names
+from bench.forms import secret_for
 from bench.gateway import gateway
 from bench.machine import Cores
 from bench.processes import Program, free_port, listens, running
@@ -99,21 +100,24 @@ def relay(
     endpoints: int = 1,
     processes: int = 1,
     name: str | None = None,
+    senders: Sequence[str] = ("unipile",),
 ) -> Launch:
     """Describe contender D: the relay as it is shipped.
 
     Args:
         durability: Of its store.
-        endpoints: How many it has; more than one stand in a ``relay.toml``.
+        endpoints: How many it has of each sender.
         processes: How many take deliveries.
         name: What it is called; ``D <durability>`` by default.
+        senders: Whose deliveries it takes.
     """
     called = name or f"D {durability}"
 
     @contextmanager
     def launch(place: Place) -> Iterator[Contender]:
         own = place.own(called)
-        secrets = _endpoints(own, endpoints) if endpoints > 1 else None
+        named = [(name, sender) for sender in senders for name in endpoint_names(endpoints, sender)]
+        secrets = None if named == [("unipile", "unipile")] else _endpoints(own, named)
         with (
             place.store(called, durability) as redis,
             gateway(
@@ -125,7 +129,7 @@ def relay(
             ) as made,
         ):
             streams = Keys().stream("*", "*")
-            yield Contender(called, made.program, made.port, redis, streams, endpoints)
+            yield Contender(called, made.program, made.port, redis, streams, endpoints, senders[0])
 
     return launch
 
@@ -146,14 +150,14 @@ def _started(
         yield program
 
 
-def _endpoints(directory: Path, count: int) -> dict[str, str]:
-    """Configure the endpoints, and give the variables with their secrets."""
+def _endpoints(directory: Path, named: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Configure endpoints by name and sender, and give the variables with their secrets."""
     variables, sections = {}, []
-    for name in endpoint_names(count):
+    for name, sender in named:
         variable = f"SECRET_OF_{name.upper().replace('-', '_')}"
-        variables[variable] = secret_of(name)
+        variables[variable] = secret_for(sender, name)
         sections.append(
-            f'[endpoints.{name}]\nprovider = "unipile"\nsecrets = [{{ env = "{variable}" }}]\n'
+            f'[endpoints.{name}]\nprovider = "{sender}"\nsecrets = [{{ env = "{variable}" }}]\n'
         )
     (directory / "relay.toml").write_text("\n".join(sections), "utf-8")
     return variables

@@ -6,22 +6,22 @@ from pathlib import Path
 import pytest
 
 from bench.deliveries import Shape, endpoint_names, read, split, write
-from bench.unipile import secret_of
+from bench.forms import FORMS, secret_for
 from relay.contract.errors import SignatureRefused
+from relay.contract.event import Event
 from relay.delivery import Delivery
 from relay.endpoint import Endpoint, Secret
-from relay.identify import identify
+from relay.identify import identify_each
 from relay.providers import PROVIDERS
 from relay.verify import examine_head, verify
 
 
-def verified_id(request: bytes, now: float) -> str:
-    """Take a request the way the relay does; give its event id."""
+def taken(request: bytes, now: float, sender: str = "unipile") -> Event:
+    """Take a request the way the relay does; give its only event."""
     headers, body = split(request)
     name = request.split(b" ")[1].decode().removeprefix("/webhooks/")
-    endpoint = Endpoint(
-        name=name, provider=PROVIDERS["unipile"], secrets=(Secret(secret_of(name), "test"),)
-    )
+    secret = Secret(secret_for(sender, name), "test")
+    endpoint = Endpoint(name=name, provider=PROVIDERS[sender], secrets=(secret,))
     delivery = Delivery(
         endpoint=endpoint,
         claim=examine_head(endpoint, headers),
@@ -30,8 +30,15 @@ def verified_id(request: bytes, now: float) -> str:
         body=body,
         received_at_ms=int(1000 * now),
     )
-    event = identify(verify(delivery)).event
-    assert (event.type, event.source) == ("message.new", f"/webhooks/{name}")
+    (identified,) = identify_each(verify(delivery))
+    assert identified.event.source == f"/webhooks/{name}"
+    return identified.event
+
+
+def verified_id(request: bytes, now: float) -> str:
+    """Take one of Unipile's requests the way the relay does; give its event id."""
+    event = taken(request, now)
+    assert event.type == "message.new"
     assert event.account
     assert event.time
     return event.id
@@ -49,6 +56,31 @@ def test_every_delivery_verifies_and_is_distinct(
     assert len(set(ids)) == 60
     assert ids == [made.event_id(number).decode() for number in range(60)]
     assert {len(split(made.request(number))[1]) for number in range(60)} == {body_bytes}
+
+
+@pytest.mark.parametrize("sender", FORMS)
+def test_every_sender_is_taken_for_what_it_is(tmp_path: Path, sender: str) -> None:
+    """Each under its own preset, with the same length, a type of its own and the id as sent."""
+    made, form = write(tmp_path / "file", Shape(sender=sender), 20), FORMS[sender]
+    events = [taken(made.request(number), time.time(), sender) for number in range(20)]
+    lengths = {len(split(made.request(number))[1]) for number in range(20)}
+
+    assert len({event.id for event in events}) == 20
+    assert [event.id.encode() for event in events] == [
+        form.stored_id(made.event_id(number)) for number in range(20)
+    ]
+    assert {event.type for event in events} != {"unidentified"}
+    assert lengths == {700}
+    assert read(tmp_path / "file") == made
+
+
+@pytest.mark.parametrize("sender", FORMS)
+def test_no_sender_is_taken_with_a_changed_body(tmp_path: Path, sender: str) -> None:
+    """So each signature that is measured is verified."""
+    request = write(tmp_path / "file", Shape(sender=sender), 1).request(0)
+
+    with pytest.raises(SignatureRefused, match="signature_mismatch"):
+        taken(request.replace(b"blue", b"grey"), time.time(), sender)
 
 
 def test_an_aged_delivery_is_refused(tmp_path: Path) -> None:
