@@ -31,6 +31,9 @@ def content_of(template: Template) -> Piece:
     if len(pieces) == 2:
         first, second = pieces
         return lambda delivery: form % (first(delivery), second(delivery))
+    if len(pieces) == 3:
+        first, second, third = pieces
+        return lambda delivery: form % (first(delivery), second(delivery), third(delivery))
     return lambda delivery: form % tuple([piece(delivery) for piece in pieces])
 
 

@@ -60,6 +60,8 @@ def head_reader(scheme: Signature) -> Callable[[Mapping[str, str]], Claim]:
 
 
 _IN_HEAD = {"field", "header"}
+_QUICK_TIMES = {"seconds": "[0-9]{1,12}", "milliseconds": "[0-9]{1,15}"}
+_Match = Callable[[str], re.Match[str] | None]
 _Parsed = tuple[str, tuple[bytes, ...]]
 
 
@@ -68,16 +70,19 @@ def _quick(
 ) -> Callable[[Mapping[str, str]], Claim] | None:
     """Read at one stroke what a header looks like nearly always; what differs is read in pieces."""
     split, timestamp = scheme.split, scheme.timestamp
-    if split is None or split.timestamp is None or timestamp is None or len(scheme.headers) != 1:
+    if split is None or len(scheme.headers) != 1:
         return None
-    digits = {"seconds": "[0-9]{1,12}", "milliseconds": "[0-9]{1,15}"}.get(timestamp.unit)
-    if digits is None:
+    where, name = timestamp.place if timestamp else ("", "")
+    digits = _QUICK_TIMES.get(timestamp.unit) if timestamp and where in _IN_HEAD else ""
+    if digits is None or (where == "field") != (split.timestamp is not None):
         return None
     pairs, items = re.escape(split.pairs), re.escape(split.items)
+    before = f"{re.escape(split.timestamp)}{pairs}({digits}){items}" if split.timestamp else "()"
     usual = re.compile(
-        f"{re.escape(split.timestamp)}{pairs}({digits}){items}"
-        f"{re.escape(split.signature)}{pairs}({_DIGITS[scheme.encoding]})"
+        f"{before}{re.escape(split.signature)}{pairs}({_DIGITS[scheme.encoding]})"
     ).fullmatch
+    if where == "header":
+        return _reading_apart(scheme, (usual, re.compile(digits).fullmatch), name, read)
     header, encoding = scheme.headers[0], scheme.encoding
 
     def read_usual(headers: Mapping[str, str]) -> Claim:
@@ -89,6 +94,28 @@ def _quick(
         return read(headers)
 
     return read_usual
+
+
+def _reading_apart(
+    scheme: Signature,
+    usual: tuple[_Match, _Match],
+    name: str,
+    read: Callable[[Mapping[str, str]], Claim],
+) -> Callable[[Mapping[str, str]], Claim]:
+    """Read a signature, and the timestamp that stands in a header of its own."""
+    header, encoding = scheme.headers[0], scheme.encoding
+    usual_text, usual_time = usual
+
+    def read_both(headers: Mapping[str, str]) -> Claim:
+        text, timestamp = headers.get(header), headers.get(name)
+        if text is not None and timestamp is not None and usual_time(timestamp) is not None:
+            found = usual_text(text)
+            signature = None if found is None else decoded(found[2], encoding)
+            if signature is not None:
+                return Claim(timestamp, (signature,))
+        return read(headers)
+
+    return read_both
 
 
 def _signature_text(names: tuple[str, ...], headers: Mapping[str, str]) -> list[str]:
