@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from bench import ingress, latency, shapes
+from bench import ingress, latency, senders, shapes
 from bench.arrival import tables as arrival
 from bench.consume import tables as consume
 from bench.holds import tables as judged
@@ -23,6 +23,7 @@ COMPARE: Mapping[str, Callable[[Line, Sequence[Line]], Sequence[Table]]] = {
     "ingress": ingress.tables,
     "latency": latency.tables,
     "shapes": shapes.tables,
+    "senders": senders.tables,
     "arrival": arrival.tables,
     "consume": consume.tables,
 }

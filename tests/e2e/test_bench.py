@@ -67,6 +67,16 @@ def test_a_quick_run_measures_and_leaves_nothing(tmp_path: Path, bench: str) -> 
     assert list((tmp_path / "stores").iterdir()) == []
 
 
+def test_a_quick_run_over_senders_measures_each_at_one_gateway(tmp_path: Path) -> None:
+    """Each is shown to be verified and stored as it should be, and has a line without a fault."""
+    code, said, (_, *rounds) = quick("senders", tmp_path, "--only=standard-webhooks,meta")
+
+    assert code == 0, said
+    assert [line["contender"] for line in rounds] == ["standard-webhooks", "meta"]
+    assert [line["faults"] for line in rounds] == [[], []]
+    assert all(line["entries"] == line["distinct"] for line in rounds)
+
+
 def test_a_run_that_is_told_to_end_again_and_again_leaves_no_process(tmp_path: Path) -> None:
     """Further signals, while the first is obeyed, leave nothing behind."""
     skip_unless_fit(tmp_path)
