@@ -15,7 +15,7 @@ from relay.template import Template, parse_template
 
 Hmac = Literal["hmac-sha256", "hmac-sha1", "hmac-sha512"]
 Asymmetric = Literal["ed25519", "ecdsa-p256", "rsa-sha256"]
-Encoding = Literal["hex", "base64"]
+Encoding = Literal["hex", "base64", "base64url"]
 Unit = Literal["seconds", "milliseconds", "iso8601"]
 KeyForm = Literal["text", "base64", "hex", "pem"]
 
@@ -32,7 +32,8 @@ class Split:
     Args:
         signature: Key of the signatures; there may be several.
         timestamp: Key of the timestamp, where it stands in the same header.
-        items: What stands between two elements; empty where there is one only.
+        items: What stands between two elements; empty where there is one only. A blank after the
+            sign is written as the sender does, and need not come.
         pairs: What stands between key and value.
     """
 

@@ -5,10 +5,12 @@ Needs the extra ``asymmetric``; whoever imports this has an endpoint of such a s
 Source: RFC 8032 for Ed25519; FIPS 186-5 for ECDSA; RFC 8017 for RSA.
 """
 
+from base64 import urlsafe_b64decode
 from collections.abc import Callable
 
 from relay.scheme import Key
 from relay.verify.family import CannotSign
+from relay.verify.in_json import parsed, text_in
 from relay.verify.keys import key_bytes
 
 try:
@@ -107,14 +109,17 @@ def _holds(verify: Callable[[], None]) -> bool:
 
 
 def load_raw(text: bytes) -> Check:
-    """Read a public key of P-256 as PEM, for signatures that are two numbers and no DER.
+    """Read a public key of P-256, for signatures that are two numbers and no DER.
+
+    Args:
+        text: PEM, or the key's JWK, as senders of tokens give it.
 
     Raises:
         ValueError: It is no such key.
 
-    Source: RFC 7518, section 3.4.
+    Source: RFC 7518, sections 3.4 and 6.2.1.
     """
-    check = load("ecdsa-p256", Key(form="pem"), text)
+    check = load("ecdsa-p256", Key(form="pem"), _pem_of(text) if b"{" in text else text)
 
     def holds(signature: bytes, content: bytes) -> bool:
         if len(signature) != 64:
@@ -123,6 +128,20 @@ def load_raw(text: bytes) -> Check:
         return check(encode_dss_signature(*numbers), content)
 
     return holds
+
+
+def _pem_of(jwk: bytes) -> bytes:
+    found = parsed(jwk)
+    try:
+        x, y = (
+            int.from_bytes(urlsafe_b64decode(f"{text_in(found, name)}==")) for name in ("x", "y")
+        )
+        public = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+    except ValueError:
+        raise ValueError("the secret is no public key of P-256, as JWK") from None
+    return public.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
 
 
 def sign_raw(pem: bytes, content: bytes) -> bytes:

@@ -21,7 +21,12 @@ from relay.verify.family import (
 
 # Beside the candidates there may be a timestamp and what else a sender adds.
 MAX_PARTS = 2 * MAX_CANDIDATES
-_DIGITS = {"hex": "[0-9a-f]+", "base64": "[A-Za-z0-9+/]+={0,2}"}
+_DIGITS = {
+    "hex": "[0-9a-f]+",
+    "base64": "[A-Za-z0-9+/]+={0,2}",
+    "base64url": "[A-Za-z0-9_-]+={0,2}",
+}
+_TO_BASE64 = str.maketrans("-_+/", "+/??")
 
 
 def decoded(text: str, encoding: Encoding) -> bytes | None:
@@ -29,6 +34,10 @@ def decoded(text: str, encoding: Encoding) -> bytes | None:
     try:
         if encoding == "hex":
             return bytes.fromhex(text) or None
+        if encoding == "base64url":
+            # Written without padding mostly; the other alphabet is not read as this one.
+            text = text.rstrip("=").translate(_TO_BASE64)
+            text += "=" * (-len(text) % 4)
         return a2b_base64(text, strict_mode=True) or None
     except (ValueError, BinasciiError):
         return None
@@ -155,7 +164,8 @@ def _splitting(split: Split, encoding: Encoding, most: int) -> Callable[[list[st
 
 def _pairs(split: Split, text: str) -> list[tuple[str, str]]:
     """Cut a header into keys and values; a part without a key belongs to the key before it."""
-    parts = text.split(split.items, MAX_PARTS)[:MAX_PARTS] if split.items else [text]
+    items = split.items.strip() or split.items
+    parts = text.split(items, MAX_PARTS)[:MAX_PARTS] if items else [text]
     pairs = []
     key = ""
     for part in parts:

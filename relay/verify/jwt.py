@@ -17,13 +17,11 @@ import msgspec
 
 from relay.delivery import Claim, Delivery
 from relay.endpoint import Secret
-from relay.scheme import Jwt, Key
+from relay.scheme import Jwt
 from relay.verify.age import check_age
 from relay.verify.content import wire_bytes
 from relay.verify.family import MAX_HEADER_CHARACTERS, CannotSign, Signed, Unsent, first, refuse
 from relay.verify.in_json import parsed
-
-_PEM = Key(form="pem")
 
 
 class JwtVerifier:
@@ -94,9 +92,9 @@ class JwtVerifier:
             ValueError: It is not; the message does not show it.
         """
         if self._scheme.algorithm == "ES256":
-            from relay.verify.asymmetric import load  # noqa: PLC0415 - only with the extra
+            from relay.verify.asymmetric import load_raw  # noqa: PLC0415 - only with the extra
 
-            load("ecdsa-p256", _PEM, secret.reveal())
+            load_raw(secret.reveal())
 
     def _make(self, unsent: Unsent, content: str) -> bytes:
         if self._scheme.algorithm == "HS256":

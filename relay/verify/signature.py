@@ -4,6 +4,7 @@ Every comparison is in constant time and all of them are made, so the time taken
 about which secret or candidate came close.
 """
 
+from base64 import urlsafe_b64encode
 from binascii import b2a_base64
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -166,4 +167,6 @@ def encoded(signature: bytes, encoding: Encoding) -> str:
     """Write a signature."""
     if encoding == "hex":
         return signature.hex()
+    if encoding == "base64url":
+        return urlsafe_b64encode(signature).rstrip(b"=").decode()
     return b2a_base64(signature, newline=False).decode()

@@ -1,0 +1,121 @@
+"""Forms of signatures and keys that a few senders have for themselves."""
+
+import json
+from base64 import b64encode, urlsafe_b64encode
+from dataclasses import replace
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from multidict import CIMultiDict
+
+from relay.contract.errors import SignatureRefused
+from relay.contract.examples import example_types, make_example
+from relay.delivery import Delivery
+from relay.endpoint import Secret
+from relay.providers import PROVIDERS
+from relay.verify import check_secret, examine_head, verify
+from tests.making import NOW
+from tests.relay.providers.senders import Sender, sender_of
+
+
+def sent_by(name: str) -> Delivery:
+    """Give a delivery of a sender's first example."""
+    return sender_of(name).send(make_example(name, example_types(name)[0]), NOW)
+
+
+def with_header(delivery: Delivery, name: str, value: str) -> Delivery:
+    """Receive it with another value of one header."""
+    headers = CIMultiDict({**delivery.headers, name: value})
+    claim = examine_head(delivery.endpoint, headers)
+    return Delivery(
+        endpoint=delivery.endpoint,
+        claim=claim,
+        headers=headers,
+        query=delivery.query,
+        body=delivery.body,
+        received_at_ms=delivery.received_at_ms,
+    )
+
+
+def jwk_of(pem: bytes) -> str:
+    """Write a public key as senders of tokens give it."""
+    public = load_pem_public_key(pem)
+    assert isinstance(public, EllipticCurvePublicKey)
+    numbers = public.public_numbers()
+    x, y = (
+        urlsafe_b64encode(number.to_bytes(32)).rstrip(b"=").decode()
+        for number in (numbers.x, numbers.y)
+    )
+    return json.dumps({"alg": "ES256", "crv": "P-256", "kty": "EC", "use": "sig", "x": x, "y": y})
+
+
+def test_sanity_writes_base64_for_urls_without_padding() -> None:
+    """A signature that has other signs in the usual alphabet is written in that of URLs."""
+    delivery = sent_by("sanity")
+    (signature,) = delivery.claim.candidates
+    time, _, text = delivery.headers["sanity-webhook-signature"].partition(",v1=")
+
+    assert text == urlsafe_b64encode(signature).rstrip(b"=").decode()
+    assert verify(with_header(delivery, "sanity-webhook-signature", f"{time},v1={text}="))
+
+
+@pytest.mark.parametrize("signature", [b"\xfb\xff" * 16, b"\xff\xef\xbe" * 10])
+def test_the_usual_alphabet_is_not_that_of_urls(signature: bytes) -> None:
+    """What a sender does not write is not read."""
+    delivery = sent_by("sanity")
+    text = f"t={NOW}000,v1={b64encode(signature).decode()}"
+
+    with pytest.raises(SignatureRefused, match="signature_malformed"):
+        with_header(delivery, "sanity-webhook-signature", text)
+
+
+def test_workos_writes_a_blank_and_need_not() -> None:
+    """The signature is read with it and without it."""
+    delivery = sent_by("workos")
+    text = delivery.headers["workos-signature"]
+
+    assert ", v1=" in text
+    assert verify(delivery)
+    assert verify(with_header(delivery, "workos-signature", text.replace(", ", ",")))
+
+
+def test_plaids_key_may_be_as_plaid_gives_it() -> None:
+    """A JWK does what the PEM of the same key does."""
+    sender = sender_of("plaid")
+    jwk = jwk_of(sender.endpoint.secrets[0].reveal())
+    endpoint = replace(sender.endpoint, secrets=(Secret(jwk, "env:TEST"),))
+    example = make_example("plaid", example_types("plaid")[0])
+
+    assert verify(Sender(endpoint, sender.key).send(example, NOW))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "{}",
+        '{"x":1,"y":2}',
+        '{"x":"AQ","y":"Ag"}',
+        '{"x":null,"y":[]}',
+        '{"x":"é","y":"é"}',
+        "plain text",
+    ],
+)
+def test_what_is_no_key_is_refused_at_the_start(text: str) -> None:
+    """An endpoint with such a secret does not come up, and the fault does not show it."""
+    with pytest.raises(ValueError, match="no public key") as fault:
+        check_secret(PROVIDERS["plaid"].scheme, Secret(text, "env:TEST"))
+
+    assert text not in str(fault.value)
+
+
+def test_one_of_two_keys_of_box_is_enough() -> None:
+    """The secondary key alone proves a delivery whose primary signature is another's."""
+    delivery = sent_by("box")
+    right = delivery.headers["box-signature-primary"]
+    another = with_header(delivery, "box-signature-secondary", right)
+    delivery = with_header(another, "box-signature-primary", b64encode(bytes(32)).decode())
+
+    assert len(delivery.claim.candidates) == 2
+    assert verify(delivery)
