@@ -11,10 +11,10 @@ from relay.providers import PROVIDERS
 from relay.scheme import Signature
 from relay.verify import examine_head, verify
 from tests.making import NOW
-from tests.relay.providers.senders import sender_of
+from tests.relay.providers.senders import CERTIFIED, sender_of
 
-# Signing is joined with the certificates of these later.
-NAMES = [name for name in PROVIDERS if PROVIDERS[name].scheme.family not in {"sns", "paypal"}]
+# The others have a certificate, and tests of their own in which anything signed is changed.
+KEYED = [name for name in PROVIDERS if name not in CERTIFIED]
 
 
 def an_example(name: str) -> Example:
@@ -61,5 +61,7 @@ def headers_of(name: str) -> list[str]:
         return [*scheme.headers[:2], *scheme.signed_headers, *([time] if where == "header" else [])]
     if scheme.family == "basic":
         return ["authorization"]
+    if scheme.family == "paypal":
+        return [f"paypal-{part}" for part in ("transmission-sig", "transmission-time", "cert-url")]
     place = getattr(scheme, "header", getattr(scheme, "place", "")).removeprefix("header.")
     return [place] if place and not place.startswith("body.") else ["content-type"]

@@ -19,11 +19,11 @@ from relay.verify.family import MAX_CANDIDATES, MAX_SLOW_CANDIDATES
 from relay.verify.signature import encoded
 from tests.making import NOW
 from tests.relay.providers.senders import Sender, sender_of
-from tests.relay.providers.sending import NAMES, a_delivery, an_example, headers_of, refused, remade
+from tests.relay.providers.sending import KEYED, a_delivery, an_example, headers_of, refused, remade
 
 WITH_SEVERAL = [
     name
-    for name in NAMES
+    for name in KEYED
     if isinstance(scheme := PROVIDERS[name].scheme, Signature)
     and scheme.split
     and scheme.split.items
@@ -72,7 +72,7 @@ def test_adyen_signs_ten_items_at_most() -> None:
 OTHER = b"another one of 32 bytes, as it is"[:32]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", KEYED)
 def test_the_secret_of_another_endpoint_is_refused(name: str) -> None:
     """Among several secrets each is accepted, wherever it stands, and no other is."""
     delivery = a_delivery(name)
@@ -104,7 +104,7 @@ def like(name: str, other: Sender) -> bool:
 
 ALIKE = [
     (sent, taken)
-    for sent, taken in itertools.permutations(NAMES, 2)
+    for sent, taken in itertools.permutations(KEYED, 2)
     if not {"content-type"}.issuperset(headers_of(sent)[:1])
     and headers_of(sent)[:1] == headers_of(taken)[:1]
     and scheme_of(sent) != scheme_of(taken)

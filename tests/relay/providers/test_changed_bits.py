@@ -20,7 +20,7 @@ from relay.verify.header import decoded
 from relay.verify.signature import encoded
 from tests.making import NOW
 from tests.relay.providers.senders import sender_of
-from tests.relay.providers.sending import NAMES, a_delivery, an_example, refused, remade, with_body
+from tests.relay.providers.sending import KEYED, a_delivery, an_example, refused, remade, with_body
 
 a_few = settings(max_examples=8)
 BITS = st.integers(0, 2**40)
@@ -38,7 +38,7 @@ def flipped_text(text: str, bit: int) -> str:
     return text[:place] + chr(ord(text[place]) ^ (1 << number)) + text[place + 1 :]
 
 
-SIGNING_BODIES = [name for name in NAMES if PROVIDERS[name].scheme.assurance == "body"]
+SIGNING_BODIES = [name for name in KEYED if PROVIDERS[name].scheme.assurance == "body"]
 
 
 @pytest.mark.parametrize("name", SIGNING_BODIES)
@@ -99,7 +99,7 @@ def put(value: Any, path: tuple[str | int, ...], new: object) -> None:
     value_at(value, path[:-1])[path[-1]] = new
 
 
-IN_BODY = [name for name in NAMES if isinstance(PROVIDERS[name].scheme, SignatureInBody)]
+IN_BODY = [name for name in KEYED if isinstance(PROVIDERS[name].scheme, SignatureInBody)]
 
 
 @pytest.mark.parametrize("name", IN_BODY)
@@ -134,7 +134,7 @@ def test_a_changed_bit_of_a_signature_in_the_body_is_refused(name: str, bit: int
     assert refused(lambda: changed) == "signature_mismatch"
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in IN_BODY])
+@pytest.mark.parametrize("name", [name for name in KEYED if name not in IN_BODY])
 @a_few
 @given(bit=BITS)
 def test_a_changed_bit_of_the_signature_is_refused(name: str, bit: int) -> None:
@@ -167,7 +167,7 @@ def signed_texts(delivery: Delivery) -> Iterator[tuple[str, int, int]]:
         yield header, 0, len(delivery.headers[header])
 
 
-WITH_SIGNED_HEAD = [name for name in NAMES if list(signed_texts(a_delivery(name)))]
+WITH_SIGNED_HEAD = [name for name in KEYED if list(signed_texts(a_delivery(name)))]
 
 
 @pytest.mark.parametrize("name", WITH_SIGNED_HEAD)
@@ -185,7 +185,7 @@ def test_a_changed_bit_of_the_signed_head_is_refused(name: str, which: int, bit:
     assert refused(lambda: remade(delivery, headers=headers)) is not None
 
 
-WITH_URL = [name for name in NAMES if PROVIDERS[name].needs_url]
+WITH_URL = [name for name in KEYED if PROVIDERS[name].needs_url]
 
 
 @pytest.mark.parametrize("name", WITH_URL)

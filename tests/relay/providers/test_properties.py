@@ -11,16 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from relay.delivery import Claim, Delivery
+from relay.delivery import Certificate, Claim, Delivery
 from relay.identify import identify_each
 from relay.providers import PROVIDERS
 from relay.scheme import Signature
 from relay.verify import verify
 from tests.making import NOW, NOW_MS
 from tests.relay.providers.senders import sender_of
-from tests.relay.providers.sending import NAMES, an_example, headers_of, refused, remade
+from tests.relay.providers.sending import an_example, headers_of, refused, remade
 
-each_preset = pytest.mark.parametrize("name", NAMES)
+each_preset = pytest.mark.parametrize("name", PROVIDERS)
 # What a header may hold after the server has decoded it, odd bytes as surrogates included.
 HEADER_TEXT = st.text(alphabet=st.characters(max_codepoint=0x2FFFF), max_size=60)
 LIKE_A_SIGNATURE = st.lists(
@@ -44,7 +44,9 @@ def is_free(name: str) -> bool:
     scheme = PROVIDERS[name].scheme
     if isinstance(scheme, Signature):
         return scheme.timestamp is None or scheme.timestamp.place[0] != "body"
-    return scheme.family in {"jwt", "basic"} or getattr(scheme, "place", "").startswith("header.")
+    return scheme.family in {"jwt", "basic", "paypal"} or getattr(scheme, "place", "").startswith(
+        "header."
+    )
 
 
 def with_text(body: bytes, text: str) -> bytes:
@@ -74,22 +76,30 @@ def test_what_sign_makes_verify_accepts(name: str, body: bytes, text: str) -> No
 @given(
     texts=st.lists(HEADER_TEXT | LIKE_A_SIGNATURE, min_size=4, max_size=4),
     body=st.binary(max_size=100) | LIKE_JSON,
+    query=st.sampled_from(["", "bodySHA256=\udcff", "bodySHA256=&a=%ff"]),
 )
-@such_as(texts=["\ud83d"] * 4, body=b"")
-@such_as(texts=["t=\udcff,v1=\udcff"] * 4, body=b"\xff")
-@such_as(texts=["Basic \udcff"] * 4, body=b"[" * 100_000)
-@such_as(texts=["Bearer a.b.c"] * 4, body=b'{"value":' * 100_000)
-@such_as(texts=[f"{NOW}"] * 4, body=b'{"value":[' + b"{}," * 20_000 + b"{}]}")
-@such_as(texts=["v1=ab," * 2000] * 4, body=b"a=&" * 20_000)
-@such_as(texts=["eyJhbGciOiJIUzI1NiJ9." + "e30" * 20_000 + ".AAAA"] * 4, body=b"\0" * 1000)
-def test_anything_is_refused_with_a_reason(name: str, texts: list[str], body: bytes) -> None:
+@such_as(texts=["\ud83d"] * 4, body=b"", query="")
+@such_as(texts=["t=\udcff,v1=\udcff"] * 4, body=b"\xff", query="")
+@such_as(texts=["Basic \udcff"] * 4, body=b"[" * 100_000, query="")
+@such_as(texts=["Bearer a.b.c"] * 4, body=b'{"value":' * 100_000, query="")
+@such_as(texts=[f"{NOW}"] * 4, body=b'{"value":[' + b"{}," * 20_000 + b"{}]}", query="")
+@such_as(texts=["v1=ab," * 2000] * 4, body=b"a=&" * 20_000, query="")
+@such_as(
+    texts=["eyJhbGciOiJIUzI1NiJ9." + "e30" * 20_000 + ".AAAA"] * 4, body=b"\0" * 1000, query=""
+)
+def test_anything_is_refused_with_a_reason(
+    name: str, texts: list[str], body: bytes, query: str
+) -> None:
     """Arbitrary headers and bytes raise nothing but `SignatureRefused`."""
     headers = CIMultiDict(zip(headers_of(name), itertools.cycle(texts), strict=False))
+    endpoint = sender_of(name).endpoint
+    own = endpoint.certificate
     delivery = Delivery(
-        endpoint=sender_of(name).endpoint,
+        endpoint=endpoint,
+        certificate=Certificate(own, own) if own else None,
         claim=Claim(),
         headers=headers,
-        query="bodySHA256=\udcff",
+        query=query,
         body=body,
         received_at_ms=NOW_MS,
     )
