@@ -20,7 +20,7 @@ from relay.verify.age import check_age, reader_of, written
 from relay.verify.content import wire_bytes
 from relay.verify.family import MAX_CANDIDATES, NO_CLAIM, CannotSign, Signed, Unsent, first, refuse
 from relay.verify.header import decoded
-from relay.verify.in_json import parsed, text_in
+from relay.verify.in_json import parsed, picker, text_in, written_at
 from relay.verify.keys import key_bytes, keyed_for
 from relay.verify.signature import encoded
 
@@ -40,6 +40,11 @@ class InBodyVerifier:
         self._signed = parse_template(scheme.signed)
         self._keyed = keyed_for(scheme.algorithm, scheme.key)
         self._read_time = reader_of(scheme.timestamp.unit) if scheme.timestamp else None
+        within = f"{scheme.items}." if scheme.items else ""
+        each = (scheme.signature, *(place.removeprefix("body.") for place in self._signed.places))
+        whole = [scheme.timestamp.place[1]] if scheme.timestamp else []
+        whole += [scheme.once] if scheme.once else []
+        self._pick = picker([*whole, *(f"{within}{path}" for path in each)])
         self._seen: OrderedDict[bytes, bytes] = OrderedDict()
 
     def examine(self, headers: Mapping[str, str]) -> Claim:  # noqa: ARG002
@@ -52,7 +57,10 @@ class InBodyVerifier:
         Raises:
             SignatureRefused: With the reason.
         """
-        body = parsed(delivery.body)
+        try:
+            body = self._pick(delivery.body)
+        except ValueError:
+            refuse("signature_missing")
         items = self._items(body)
         for item in items:
             self._prove_item(delivery, item)
@@ -127,9 +135,7 @@ class InBodyVerifier:
         """Take a value with one event only: what it came with first may come again."""
         once = sha256(wire_bytes(text_in(body, self._scheme.once) or "")).digest()
         key = delivery.endpoint.provider.event.digested
-        event = (
-            msgspec.json.encode(body.get(key)) if isinstance(body, dict) and key else delivery.body
-        )
+        event = written_at(delivery.body, key) if key else delivery.body
         digest = sha256(event).digest()
         if self._seen.setdefault(once, digest) != digest:
             refuse("signature_mismatch")

@@ -16,6 +16,7 @@ DIGESTS: Mapping[str, Digest] = {"1": "sha1", "2": "sha256"}
 
 _NOTIFICATION = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
 _CONFIRMATION = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
+SIGNED_KEYS = tuple(dict.fromkeys((*_NOTIFICATION, *_CONFIRMATION)))
 _SIGNED = {
     "Notification": _NOTIFICATION,
     "SubscriptionConfirmation": _CONFIRMATION,

@@ -23,7 +23,7 @@ from relay.verify.family import (
     refuse,
 )
 from relay.verify.header import decoded
-from relay.verify.in_json import parsed, text_in
+from relay.verify.in_json import parsed, picker, text_in
 
 
 class TokenVerifier:
@@ -36,6 +36,7 @@ class TokenVerifier:
     def __init__(self, scheme: Token) -> None:
         self._source, _, self._name = scheme.place.partition(".")
         self._prefix = scheme.prefix
+        self._pick = picker([self._name])
 
     def examine(self, headers: Mapping[str, str]) -> Claim:
         """Read the header, if it stands in one."""
@@ -82,9 +83,11 @@ class TokenVerifier:
     def _in_body(self, body: bytes) -> list[bytes]:
         """Give the secret of each element, or of the body; there must be one in all of them."""
         array, _, path = self._name.rpartition("[].")
-        value = parsed(body)
-        items = value.get(array) if array and isinstance(value, dict) else [value]
-        found = [text_in(item, path) for item in items] if isinstance(items, list) else []
+        try:
+            value = self._pick(body)
+        except ValueError:
+            refuse("signature_missing")
+        found = [text_in(item, path) for item in (value.get(array, ()) if array else [value])]
         if not found:
             refuse("signature_missing")
         if any(text is None for text in found):

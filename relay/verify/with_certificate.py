@@ -12,11 +12,12 @@ from relay.endpoint import Secret
 from relay.scheme import PayPalSignature, SnsSignature
 from relay.verify.age import check_age, reader_of, written
 from relay.verify.family import NO_CLAIM, CannotSign, Signed, Unsent, refuse
-from relay.verify.in_json import parsed, text_in
+from relay.verify.in_json import parsed, picker, text_in
 from relay.verify.paypal import Transmission, sign_transmission, verify_transmission
-from relay.verify.sns import sign_message, verify_message
+from relay.verify.sns import SIGNED_KEYS, sign_message, verify_message
 
 _read_time = reader_of("iso8601")
+_pick = picker([*SIGNED_KEYS, "Signature", "SignatureVersion"])
 # As in the messages of AWS; certificates of tests and of networks of one's own are given by file.
 _EXAMPLE_CERTIFICATE = (
     "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-" + 32 * "0" + ".pem"
@@ -44,8 +45,11 @@ class SnsVerifier:
         Raises:
             SignatureRefused: With the reason.
         """
-        message = parsed(delivery.body)
-        if not isinstance(message, dict) or not message.get("Signature"):
+        try:
+            message = _pick(delivery.body)
+        except ValueError:
+            refuse("signature_missing")
+        if not message.get("Signature"):
             refuse("signature_missing")
         # Before anything else: everyone's topics are signed alike.
         if message.get("TopicArn") not in delivery.endpoint.topics:

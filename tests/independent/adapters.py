@@ -102,7 +102,12 @@ def signs(*names: str) -> Callable[[Signer], Signer]:
 
 
 # Stripe, and a sender whose signature has the same shape in a header of another name.
-STRIPE_HEADERS = {"stripe": "stripe-signature", "stripe/calendly": "calendly-webhook-signature"}
+STRIPE_HEADERS = {
+    "stripe": "stripe-signature",
+    "stripe/calendly": "calendly-webhook-signature",
+    "stripe/revenuecat": "x-revenuecat-webhook-signature",
+    "stripe/whereby": "whereby-signature",
+}
 
 
 @verifies(*STRIPE_HEADERS, refuses=("SignatureVerificationError",))

@@ -98,13 +98,16 @@ def _in_one_header(header: str, form: str, signed: str = "{at}.", unit: int = 1)
     return made
 
 
-def _in_two_headers(header: str, at_header: str, *, prefix: str = "", signed: str) -> Genuine:
+def _in_two_headers(
+    header: str, at_header: str, *, prefix: str = "", signed: str, unit: int = 1
+) -> Genuine:
     """Make senders of a time and a hexadecimal HMAC in a header each."""
 
     def made(keys: Keys, now: int) -> Question:
         body = _json(event="test", payload={}, event_ts=now)
-        signature = prefix + _hmac(keys.secret, signed.format(at=now).encode() + body).hex()
-        headers = {header: signature, at_header: str(now)}
+        at = now * unit
+        signature = prefix + _hmac(keys.secret, signed.format(at=at).encode() + body).hex()
+        headers = {header: signature, at_header: str(at)}
         return Question(body=body, headers=headers, secret=keys.secret)
 
     return made
@@ -360,6 +363,7 @@ _BY_PRESET: dict[str, Genuine] = {
     "postmark": _postmark,
     "razorpay": _hex_over_body("x-razorpay-signature"),
     "retell": _retell,
+    "revenuecat": _in_one_header("x-revenuecat-webhook-signature", "t={at},v1={signature}"),
     "sanity": _sanity,
     "sendgrid": _sendgrid,
     "sentry": _hex_over_body("sentry-hook-signature"),
@@ -390,7 +394,10 @@ _BY_PRESET: dict[str, Genuine] = {
         lambda body: {"payload_hash": hashlib.sha256(body).hexdigest()},
         "Vonage",
     ),
-    "webflow": _in_two_headers("x-webflow-signature", "x-webflow-timestamp", signed="{at}:"),
+    "webflow": _in_two_headers(
+        "x-webflow-signature", "x-webflow-timestamp", signed="{at}:", unit=1000
+    ),
+    "whereby": _in_one_header("whereby-signature", "t={at},v1={signature}"),
     "workos": _in_one_header("workos-signature", "t={at}, v1={signature}", unit=1000),
     "zoom": _in_two_headers(
         "x-zm-signature", "x-zm-request-timestamp", prefix="v0=", signed="v0:{at}:"

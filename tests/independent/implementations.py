@@ -105,11 +105,27 @@ IMPLEMENTATIONS: dict[str, Implementation] = {
         "gitlab-signed", "standardwebhooks", "scheme", can_sign=True
     ),
     "stripe/calendly": _python("calendly", "stripe", "scheme", can_sign=True),
+    "stripe/revenuecat": _python("revenuecat", "stripe", "scheme", can_sign=True),
+    "stripe/whereby": _python("whereby", "stripe", "scheme", can_sign=True),
     "x-hub-signature/intercom": _npm("intercom", "x-hub-signature", "scheme", can_sign=True),
     "x-hub-signature/jira": _npm("jira", "x-hub-signature", "scheme", can_sign=True),
 }
 
 # Presets for which no such implementation was found on PyPI or npm, or only one that is too large.
 WITHOUT = frozenset(
-    {"asana", "attio", "helpscout", "plaid", "segment", "trello", "typeform", "zendesk"}
+    {
+        "asana",
+        "attio",
+        "cloudevents",
+        "helpscout",
+        "microsoft-graph",
+        "okta",
+        "plaid",
+        "segment",
+        "standard-webhooks-ed25519",
+        "trello",
+        "typeform",
+        "x",
+        "zendesk",
+    }
 )
