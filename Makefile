@@ -150,6 +150,10 @@ bench-spool: setup  ## a minute without a store at 500 events/s and a killed pro
 bench-commands: setup  ## operators' commands over a million entries: a second each, no command over 10 ms
 	@exec $(BIN)/python -m bench.holds.commands $(ARGS)
 
+.PHONY: bench-refusals
+bench-refusals: setup  ## CPU time of refusing hostile deliveries of every preset: twice a valid one at most
+	@exec $(BIN)/python -m bench.holds.refusals $(ARGS)
+
 bench-long: setup  ## long handlers run once, through a store that is away or full
 	@exec $(BIN)/python -m bench.holds.long $(ARGS)
 

@@ -15,6 +15,16 @@ from relay.delivery import Certificate, Delivery
 from relay.endpoint import Endpoint
 
 
+class _Message(msgspec.Struct, rename={"topic": "TopicArn", "certificate": "SigningCertURL"}):
+    """What is looked at before the signature; nothing else of a stranger's JSON is made."""
+
+    topic: str | None = None
+    certificate: str | None = None
+
+
+_decode = msgspec.json.Decoder(_Message).decode
+
+
 class Certificates:
     """Brings the certificates of deliveries.
 
@@ -53,9 +63,9 @@ def _address_of(delivery: Delivery, endpoint: Endpoint) -> Address:
     if endpoint.provider.scheme.family == "sns":
         message = _message(delivery.body)
         # Before anything else: everyone's topics are signed alike.
-        if message.get("TopicArn") not in endpoint.topics:
+        if message.topic not in endpoint.topics:
             raise SignatureRefused("signature_mismatch")
-        address = sns_certificate(message.get("SigningCertURL"))
+        address = sns_certificate(message.certificate)
     else:
         address = paypal_certificate(delivery.headers.get("paypal-cert-url", "").strip())
     if address is None:
@@ -63,8 +73,8 @@ def _address_of(delivery: Delivery, endpoint: Endpoint) -> Address:
     return address
 
 
-def _message(body: bytes) -> dict[str, object]:
+def _message(body: bytes) -> _Message:
     try:
-        return msgspec.json.decode(body, type=dict[str, object])
+        return _decode(body)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         raise SignatureRefused("signature_missing") from None

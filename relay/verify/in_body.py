@@ -44,7 +44,10 @@ class InBodyVerifier:
         each = (scheme.signature, *(place.removeprefix("body.") for place in self._signed.places))
         whole = [scheme.timestamp.place[1]] if scheme.timestamp else []
         whole += [scheme.once] if scheme.once else []
-        self._pick = picker([*whole, *(f"{within}{path}" for path in each)])
+        # One more than is allowed says that there are too many.
+        self._pick = picker(
+            [*whole, *(f"{within}{path}" for path in each)], most=MAX_CANDIDATES + 1
+        )
         self._seen: OrderedDict[bytes, bytes] = OrderedDict()
 
     def examine(self, headers: Mapping[str, str]) -> Claim:  # noqa: ARG002

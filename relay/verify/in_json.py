@@ -16,19 +16,20 @@ _SCALARS = b'"-0123456789tfn'
 Pick = Callable[[bytes], dict[str, Any]]
 
 
-def picker(paths: Iterable[str]) -> Pick:
+def picker(paths: Iterable[str], *, most: int | None = None) -> Pick:
     """Give what reads some values of a body.
 
     Args:
         paths: Keys with points between; after an array's key stands ``[]``. Where one key only is
             read of its elements, each must have it.
+        most: How many elements of an array are read; those after them are passed over.
 
     Returns:
         A function that gives an object with these values alone, where they stand: texts, numbers
         and the like as such, others as they are written. It raises `ValueError` where the body is
         no JSON object, or not of this shape.
     """
-    read = _Object(_tree(paths)).read
+    read = _Object(_tree(paths), most=most).read
 
     def pick(body: bytes) -> dict[str, Any]:
         try:
@@ -104,10 +105,11 @@ class _Object:
 
     Args:
         tree: The keys, and what is read below each.
+        most: How many elements of an array in it.
         required: Whether it is none without them.
     """
 
-    def __init__(self, tree: _Tree, *, required: bool = False) -> None:
+    def __init__(self, tree: _Tree, *, most: int | None, required: bool = False) -> None:
         keys = [key.removesuffix(_ARRAY) for key in tree]
         fields: list[Any] = [
             (f"f{number}", msgspec.Raw) if required else (f"f{number}", msgspec.Raw, None)
@@ -116,7 +118,8 @@ class _Object:
         renamed = {f"f{number}": key for number, key in enumerate(keys)}
         self.kind = msgspec.defstruct("Object", fields, rename=renamed)
         self._decode = msgspec.json.Decoder(self.kind).decode
-        self._readers = list(zip(keys, map(_reading, tree, tree.values()), strict=True))
+        readers = [_reading(key, below, most) for key, below in tree.items()]
+        self._readers = list(zip(keys, readers, strict=True))
 
     def read(self, raw: Any) -> dict[str, Any]:  # noqa: ANN401 - bytes, or what stands for some
         """Read it as it is written."""
@@ -128,21 +131,31 @@ class _Object:
         return {key: read(value) for (key, read), value in found if value is not None}
 
 
-def _reading(key: str, below: _Tree) -> Callable[[msgspec.Raw], Any]:
+def _reading(key: str, below: _Tree, most: int | None) -> Callable[[msgspec.Raw], Any]:
     """Give what reads the value of one key."""
     if key.endswith(_ARRAY):
-        return _reading_each(below)
+        return _reading_each(below, most)
     if not below:
         return _scalar
-    inner = _Object(below)
+    inner = _Object(below, most=most)
     return lambda raw: inner.read(raw) if _first(raw) == b"{" else raw
 
 
-def _reading_each(below: _Tree) -> Callable[[msgspec.Raw], Any]:
+def _reading_each(below: _Tree, most: int | None) -> Callable[[msgspec.Raw], Any]:
     """Give what reads an array, and nothing of it where an element lacks the one key."""
-    item = _Object(below, required=len(below) == 1)
-    decode = msgspec.json.Decoder(list[item.kind]).decode  # type: ignore[name-defined]
-    return lambda raw: [item.given(element) for element in decode(raw)]
+    item = _Object(below, most=most, required=len(below) == 1)
+    if most is None:
+        decode = msgspec.json.Decoder(list[item.kind]).decode  # type: ignore[name-defined]
+        return lambda raw: [item.given(element) for element in decode(raw)]
+    fields: list[Any] = [
+        (f"i{number}", item.kind | msgspec.UnsetType, msgspec.UNSET) for number in range(most)
+    ]
+    some = msgspec.json.Decoder(msgspec.defstruct("Array", fields, array_like=True)).decode
+    return lambda raw: [
+        item.given(element)
+        for element in msgspec.structs.astuple(some(raw))
+        if element is not msgspec.UNSET
+    ]
 
 
 def _scalar(raw: msgspec.Raw) -> Any:  # noqa: ANN401 - of whatever kind it is

@@ -4,7 +4,7 @@ A static secret proves the sender and not the body, and whoever reads one delive
 """
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hmac import compare_digest
 
 import msgspec
@@ -23,7 +23,7 @@ from relay.verify.family import (
     refuse,
 )
 from relay.verify.header import decoded
-from relay.verify.in_json import parsed, picker, text_in
+from relay.verify.in_json import Pick, parsed, picker, text_in
 
 
 class TokenVerifier:
@@ -36,7 +36,8 @@ class TokenVerifier:
     def __init__(self, scheme: Token) -> None:
         self._source, _, self._name = scheme.place.partition(".")
         self._prefix = scheme.prefix
-        self._pick = picker([self._name])
+        # Whoever has not the secret fails by the first element, however many he sends.
+        self._picks = (picker([self._name], most=1), picker([self._name]))
 
     def examine(self, headers: Mapping[str, str]) -> Claim:
         """Read the header, if it stands in one."""
@@ -56,13 +57,11 @@ class TokenVerifier:
         Raises:
             SignatureRefused: With the reason.
         """
-        candidates = delivery.claim.candidates or self._in_body(delivery.body)
-        for candidate in candidates:
-            matched = False
-            for secret in delivery.endpoint.secrets:
-                matched |= compare_digest(secret.reveal(), candidate)
-            if not matched:
-                refuse("signature_mismatch")
+        if delivery.claim.candidates:
+            _compare(delivery, delivery.claim.candidates)
+            return None
+        for pick in self._picks:
+            _compare(delivery, self._in_body(delivery.body, pick))
         return None
 
     def sign(self, unsent: Unsent) -> Signed:
@@ -80,11 +79,11 @@ class TokenVerifier:
     def check(self, secret: Secret) -> None:
         """Take any text."""
 
-    def _in_body(self, body: bytes) -> list[bytes]:
+    def _in_body(self, body: bytes, pick: Pick) -> list[bytes]:
         """Give the secret of each element, or of the body; there must be one in all of them."""
         array, _, path = self._name.rpartition("[].")
         try:
-            value = self._pick(body)
+            value = pick(body)
         except ValueError:
             refuse("signature_missing")
         found = [text_in(item, path) for item in (value.get(array, ()) if array else [value])]
@@ -131,12 +130,7 @@ class BasicVerifier:
         Raises:
             SignatureRefused: With the reason.
         """
-        (candidate,) = delivery.claim.candidates
-        matched = False
-        for secret in delivery.endpoint.secrets:
-            matched |= compare_digest(secret.reveal(), candidate)
-        if not matched:
-            refuse("signature_mismatch")
+        _compare(delivery, delivery.claim.candidates)
         return None
 
     def sign(self, unsent: Unsent) -> Signed:
@@ -180,3 +174,13 @@ class UnsignedVerifier:
             ValueError: Always.
         """
         raise ValueError("this endpoint takes everything, so it has no secret")
+
+
+def _compare(delivery: Delivery, candidates: Iterable[bytes]) -> None:
+    """Refuse a delivery unless each of these is one of its endpoint's secrets."""
+    for candidate in candidates:
+        matched = False
+        for secret in delivery.endpoint.secrets:
+            matched |= compare_digest(secret.reveal(), candidate)
+        if not matched:
+            refuse("signature_mismatch")

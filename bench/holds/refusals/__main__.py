@@ -47,10 +47,10 @@ def measure(record: Record, given: Namespace, directory: Path) -> None:
 
 def _ratios(record: Record, name: str, size: int, rounds: int) -> list[tuple[str, float]]:
     good = valid(name, size)
-    events = _taken(good)
+    events = taken(good)
     found = []
     for what, bad in hostile(good):
-        if _refused(bad) is None:
+        if refused(bad) is None:
             # It changed nothing that this sender signs.
             continue
         ratio, usual_us = _compared(good, bad, rounds)
@@ -69,11 +69,11 @@ def _ratios(record: Record, name: str, size: int, rounds: int) -> list[tuple[str
 
 def _compared(good: Request, bad: Request, rounds: int) -> tuple[float, float]:
     """Give how many times as much a refusal costs as a valid delivery, and what that costs."""
-    counts = _count_of(good, _taken), _count_of(bad, _refused)
+    counts = _count_of(good, taken), _count_of(bad, refused)
     usual, hostile_ns = [], []
     for _ in range(rounds):
-        usual.append(_cost(good, _taken, counts[0]))
-        hostile_ns.append(_cost(bad, _refused, counts[1]))
+        usual.append(_cost(good, taken, counts[0]))
+        hostile_ns.append(_cost(bad, refused, counts[1]))
     middle = statistics.median(usual)
     return statistics.median(hostile_ns) / middle, middle / 1000
 
@@ -92,13 +92,13 @@ def _cost(request: Request, judged: Callable[[Request], object], count: int) -> 
     return (time.thread_time_ns() - begin) / count
 
 
-def _taken(request: Request) -> int:
+def taken(request: Request) -> int:
     """Verify and identify a delivery; give how many events it holds."""
     claim = examine_head(request.of.endpoint, request.headers)
     return sum(1 for _ in identify_each(verify(request.received(claim))))
 
 
-def _refused(request: Request) -> str | None:
+def refused(request: Request) -> str | None:
     """Judge a delivery that has to be refused; give the reason."""
     try:
         claim = examine_head(request.of.endpoint, request.headers)

@@ -70,18 +70,16 @@ def hostile(request: Request) -> Iterator[tuple[str, Request]]:
     yield "wrong signature", _wrongly_signed(request)
     for what, header in _heads(request):
         yield what, replace(request, headers=header)
-    for what, body in _bodies(request.body, size):
-        yield what, replace(request, body=body[:size] if what != "deep JSON" else body)
-    # Where only some of a body is signed, the signature in it is what has to be wrong.
-    yield "form in a JSON's place", replace(request, body=_form(size), query="bodySHA256=00")
+    for what, body in _bodies(size):
+        yield what, replace(request, body=body)
+    yield "another digest in the URL", replace(request, query="bodySHA256=00")
 
 
 def _grown(example: Example, size: int) -> bytes:
     """Give an example's body with more of the same in it, as its sender's large ones have."""
     if example.headers["content-type"] == FORM:
-        more = urlencode({"Body": "Hello, World! " * 10})
-        count = max(0, size - len(example.body)) // (len(more) + 2)
-        return example.body + b"".join(b"&%d%b" % (n % 500, more.encode()) for n in range(count))
+        more = urlencode({"Text": "Hello, World! " * (size // 20)}).encode()
+        return example.body + b"&" + more[: max(0, size - len(example.body))].rpartition(b"+")[0]
     value = json.loads(example.body)
     item = value if isinstance(value, dict) else value[0]
     copy = json.loads(json.dumps(item))
@@ -142,24 +140,34 @@ def _headed(request: Request, name: str, text: str) -> CIMultiDict[str]:
     return CIMultiDict({**request.headers, name: text[:LONG]})
 
 
-def _bodies(body: bytes, size: int) -> Iterator[tuple[str, bytes]]:
-    yield "form", _form(size)
+def _bodies(size: int) -> Iterator[tuple[str, bytes]]:
+    yield "form", b"a=&" * (size // 3)
     yield "form of escapes", b"a=" + b"%41" * (size // 3)
     yield "deep JSON", b'{"value":' * (size // 9)
     yield "deep arrays", b"[" * size
     for what, item in (("numbers", b"0"), ("objects", b"{}"), ("floats", b"1.5e3")):
-        yield f"JSON of {what}", _array_in(body, item, size)
+        yield f"JSON of {what}", _array(_BESIDE, item, size)
+    for key, item in _LOOKED_FOR:
+        yield f"many in {key}", _array(b'{"%b":[' % key.encode(), item, size)
     yield "random bytes", _NOISE.randbytes(size)
 
 
-def _form(size: int) -> bytes:
-    return b"a=&" * (size // 3)
+# What some signatures are looked for in, and room for more beside it.
+_BESIDE = (
+    b'{"value":[{"clientState":"x"}],"notificationItems":[{"NotificationRequestItem":{}}],'
+    b'"signature":{"signature":"00"},"Signature":"AA==","TopicArn":"x","more":['
+)
+_LOOKED_FOR = (
+    ("value", b'{"clientState":""}'),
+    ("notificationItems", b'{"NotificationRequestItem":{}}'),
+    ("notificationItems", b"{}"),
+    ("signature", b"{}"),
+    ("Signature", b"{}"),
+    ("TopicArn", b"[]"),
+)
 
 
-def _array_in(body: bytes, item: bytes, size: int) -> bytes:
-    """Put as many items as there is room for where a stranger may: beside what is looked for."""
-    keys = b'{"value":[{"clientState":"x"}],"notificationItems":[{}],"TopicArn":"x","more":['
-    room = size - len(keys) - 2
-    count = max(1, room // (len(item) + 1))
-    del body
-    return keys + b",".join([item] * count) + b"]}"
+def _array(begin: bytes, item: bytes, size: int) -> bytes:
+    """Put as many items into an array as there is room for."""
+    count = max(1, (size - len(begin) - 2) // (len(item) + 1))
+    return begin + b",".join([item] * count) + b"]}"

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict
 
-from relay.contract.errors import SignatureRefused
 from relay.delivery import Delivery
 from relay.endpoint import Secret
 from relay.providers import PROVIDERS
@@ -17,9 +16,15 @@ from relay.scheme import Signature
 from relay.verify import check_secret
 from relay.verify.family import MAX_CANDIDATES, MAX_SLOW_CANDIDATES
 from relay.verify.signature import encoded
-from tests.making import NOW
 from tests.relay.providers.senders import Sender, sender_of
-from tests.relay.providers.sending import KEYED, a_delivery, an_example, headers_of, refused, remade
+from tests.relay.providers.sending import (
+    KEYED,
+    a_delivery,
+    headers_of,
+    refused,
+    remade,
+    with_body,
+)
 
 WITH_SEVERAL = [
     name
@@ -55,18 +60,19 @@ def test_a_right_signature_after_too_many_wrong_ones_is_not_tried(name: str) -> 
     assert refused(lambda: with_wrong_before(delivery, most)) == "signature_mismatch"
 
 
-def test_adyen_signs_ten_items_at_most() -> None:
+def test_ten_items_of_adyen_at_most_are_judged() -> None:
     """More of them are refused, however right each is."""
-    body = json.loads(an_example("adyen").body)
+    delivery = a_delivery("adyen")
+    body = json.loads(delivery.body)
     items = body["notificationItems"]
 
     def with_items(count: int) -> Delivery:
-        sent = json.dumps({**body, "notificationItems": items * count}).encode()
-        return sender_of("adyen").send(replace(an_example("adyen"), body=sent), NOW)
+        sent = {**body, "notificationItems": items * count}
+        return with_body(delivery, json.dumps(sent).encode())
 
     assert refused(lambda: with_items(MAX_CANDIDATES)) is None
-    with pytest.raises(SignatureRefused):
-        with_items(MAX_CANDIDATES + 1)
+    assert refused(lambda: with_items(MAX_CANDIDATES + 1)) == "signature_malformed"
+    assert refused(lambda: with_items(0)) == "signature_missing"
 
 
 OTHER = b"another one of 32 bytes, as it is"[:32]
@@ -124,3 +130,30 @@ def test_what_one_sender_signs_another_preset_does_not_take(sent: str, taken: st
 def test_such_senders_were_looked_at() -> None:
     """Of each kind of likeness there is one: other hashes, other families, other keys."""
     assert {("intercom", "jira"), ("segment", "lemonsqueezy"), ("okta", "livekit")} <= set(ALIKE)
+
+
+@pytest.mark.parametrize("name", ["microsoft-graph", "adyen"])
+@pytest.mark.parametrize("more", [None, {}, 1, "text", []])
+def test_one_element_that_is_right_does_not_speak_for_another(name: str, more: object) -> None:
+    """Where each element is proved for itself, each is."""
+    delivery = a_delivery(name)
+    body = json.loads(delivery.body)
+    array = next(value for value in body.values() if isinstance(value, list))
+    array.append(more)
+
+    assert refused(lambda: delivery) is None
+    assert refused(lambda: with_body(delivery, json.dumps(body).encode())) is not None
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_the_token_of_every_notification_is_compared(place: int) -> None:
+    """Also behind the first, by which a stranger is told."""
+    delivery = a_delivery("microsoft-graph")
+    body = json.loads(delivery.body)
+    body["value"] = [dict(body["value"][0]) for _ in range(3)]
+    right = json.dumps(body).encode()
+    body["value"][place]["clientState"] = "another"
+    wrong = json.dumps(body).encode()
+
+    assert refused(lambda: with_body(delivery, right)) is None
+    assert refused(lambda: with_body(delivery, wrong)) == "signature_mismatch"
