@@ -36,12 +36,14 @@ class Reading(msgspec.Struct, frozen=True):
         data: The event's own bytes, unpacked.
         values: Those of the body's places, in their order.
         surroundings: Of an element.
+        form: Its fields, where it is a form and some places are in one.
     """
 
     delivery: Delivery
     data: bytes
     values: Sequence[Any]
     surroundings: Surroundings
+    form: Mapping[str, str]
 
 
 # Id, if it has a usable one; whether nobody but the sender could have written that; type as sent or
@@ -51,6 +53,7 @@ Found = tuple[str | None, bool, Any, str | None, Any]
 
 _Get = Callable[[Reading], Any]
 _NOWHERE = Surroundings()
+_NO_FORM: Mapping[str, str] = {}
 
 
 class Finder:
@@ -70,6 +73,8 @@ class Finder:
         self._time = self._alternatives(places.time)
         self._names = places.type_names
         self._reader = Reader(self._paths)
+        given = (places.id, places.type, places.account, places.time)
+        self._reads_forms = any("{form." in text for value in given for text in texts(value))
         self._plain = self._plain_places()
         self._id_is_signed = all(is_signed for _, is_signed in self._id)
         self.type_is_signed = all(is_signed for _, is_signed in self._type)
@@ -85,7 +90,8 @@ class Finder:
         values, mended = self._reader.read(data)
         if self._plain is not None and not mended:
             return self._found_plainly(values, self._plain)
-        reading = Reading(delivery, data, values, surroundings)
+        form = _form_of(data) if self._reads_forms else _NO_FORM
+        reading = Reading(delivery, data, values, surroundings, form)
         event_id, id_is_signed = self._first(self._id, reading)
         event_type = self._first(self._type, reading)[0]
         account = self._first(self._account, reading)[0]
@@ -205,13 +211,17 @@ def _form(name: str) -> _Get:
     reader = Reader([tuple(path.split("."))]) if path else None
 
     def get(reading: Reading) -> Any:  # noqa: ANN401 - of whatever kind it is
-        # Told by the body: a header is not signed.
-        if reading.data.lstrip()[:1] in {b"{", b"["}:
-            return None
-        text = _fields(reading.data.decode("utf-8", "replace")).get(field)
+        text = reading.form.get(field)
         return text if reader is None or text is None else reader.read(text.encode())[0][0]
 
     return get
+
+
+def _form_of(data: bytes) -> Mapping[str, str]:
+    # Told by the body: a header is not signed.
+    if data.lstrip()[:1] in {b"{", b"["}:
+        return _NO_FORM
+    return _fields(data.decode("utf-8", "replace"))
 
 
 def _surrounding(source: str) -> Callable[[str], _Get]:

@@ -21,7 +21,7 @@ from relay.providers import PROVIDERS
 from relay.verify import examine_head, verify
 
 _ALLOWED = 2.0
-_SIZES = (1024, 100 * 1024, 1024 * 1024)
+_SIZES = (1024, 8 * 1024, 100 * 1024, 1024 * 1024)
 # As long as the clock needs to tell two of the shortest apart.
 _SAMPLE_NS = 200_000
 

@@ -18,6 +18,7 @@ from relay.delivery import Certificate, Claim, Delivery
 from relay.scheme import Signature
 from relay.verify.family import MAX_CANDIDATES
 from relay.verify.signature import encoded
+from relay.verify.twilio import MAX_FIELDS
 from tests.relay.providers.senders import sender_of
 
 AT = 1_791_796_448
@@ -73,6 +74,10 @@ def hostile(request: Request) -> Iterator[tuple[str, Request]]:
     for what, body in _bodies(size):
         yield what, replace(request, body=body)
     yield "another digest in the URL", replace(request, query="bodySHA256=00")
+    for what, text in (("long query", "&a="), ("query of escapes", "%3A"), ("odd query", "%zz")):
+        for length in (LONG, LONG // 5):
+            query = "bodySHA256=" + 64 * "0" + text * (length // 3)
+            yield f"{what} of {length} characters", replace(request, query=query)
 
 
 def _grown(example: Example, size: int) -> bytes:
@@ -142,6 +147,7 @@ def _headed(request: Request, name: str, text: str) -> CIMultiDict[str]:
 
 def _bodies(size: int) -> Iterator[tuple[str, bytes]]:
     yield "form", b"a=&" * (size // 3)
+    yield "as many fields as are read", _fields(size)
     yield "form of escapes", b"a=" + b"%41" * (size // 3)
     yield "deep JSON", b'{"value":' * (size // 9)
     yield "deep arrays", b"[" * size
@@ -165,6 +171,11 @@ _LOOKED_FOR = (
     ("Signature", b"{}"),
     ("TopicArn", b"[]"),
 )
+
+
+def _fields(size: int) -> bytes:
+    names = b"".join(b"%d=&" % number for number in range(MAX_FIELDS - 1))[:size]
+    return names.rpartition(b"&")[0] + b"&a=" + b"+" * max(0, size - len(names))
 
 
 def _array(begin: bytes, item: bytes, size: int) -> bytes:

@@ -130,7 +130,7 @@ FORMULAS: dict[str, Callable[[], Sent]] = {
 }
 
 
-def accepted(name: str, sent: Sent, secret: str) -> bool:
+def accepted(name: str, sent: Sent, secret: str, query: str = "") -> bool:
     """Say whether a preset takes what was sent, at an endpoint with a secret."""
     endpoint = Endpoint(
         name="hook",
@@ -144,7 +144,7 @@ def accepted(name: str, sent: Sent, secret: str) -> bool:
             endpoint=endpoint,
             claim=examine_head(endpoint, headers),
             headers=headers,
-            query="",
+            query=query,
             body=sent.body,
             received_at_ms=NOW_MS,
         )
@@ -163,3 +163,38 @@ def test_what_a_sender_signs_by_its_page_is_taken(name: str) -> None:
 
     assert accepted(name, sent, sent.secret)
     assert not accepted(name, sent, another)
+
+
+@pytest.mark.parametrize(("count", "is_taken"), [(0, True), (600, True), (700, False)])
+def test_a_url_is_decoded_as_hubspot_does_up_to_a_length(count: int, is_taken: bool) -> None:  # noqa: FBT001
+    """No hook's URL is that long, and to decode a stranger's would cost more than all the rest."""
+    query = "a=%2f%3F%20" + "%3a" * count
+    decoded = "a=/?%20" + ":" * count
+    signed = f"POST{URL}?{decoded}".encode() + BODY + f"{NOW}000".encode()
+    sent = Sent(
+        headers={
+            "X-HubSpot-Request-Timestamp": f"{NOW}000",
+            "X-HubSpot-Signature-v3": b64(digest(signed)),
+        }
+    )
+
+    assert accepted("hubspot", sent, SECRET, query) is is_taken
+
+
+@pytest.mark.parametrize(
+    ("query", "is_taken"),
+    [
+        ("bodySHA256={}", True),
+        ("a=1&bodySHA256={}", True),
+        ("bodySHA256={}&a=1", True),
+        ("abodySHA256={}", False),
+        ("bodySHA256={}0", False),
+        ("body%53HA256={}", False),
+    ],
+)
+def test_twilios_digest_stands_in_the_query_under_its_name(query: str, is_taken: bool) -> None:  # noqa: FBT001
+    """As Twilio writes it; under another name the body is taken for a form."""
+    query = query.format(hashlib.sha256(BODY).hexdigest())
+    sent = Sent(headers={"X-Twilio-Signature": b64(digest(f"{URL}?{query}".encode(), "sha1"))})
+
+    assert accepted("twilio", sent, SECRET, query) is is_taken
