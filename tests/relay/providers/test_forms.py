@@ -16,7 +16,7 @@ from relay.providers import PROVIDERS
 from relay.verify import check_secret
 from tests.making import NOW
 from tests.relay.providers.senders import Sender, sender_of
-from tests.relay.providers.sending import a_delivery, an_example, refused, remade
+from tests.relay.providers.sending import a_delivery, an_example, refused, remade, with_body
 
 
 def with_header(delivery: Delivery, name: str, value: str) -> Delivery:
@@ -109,3 +109,28 @@ def test_one_of_two_keys_of_box_is_enough() -> None:
 
     assert len(delivery.claim.candidates) == 2
     assert accepted(delivery)
+
+
+def with_scheme_of_its_own(name: str) -> Sender:
+    """Give a sender whose gateway has not seen any signature yet."""
+    sender = sender_of(name)
+    preset = sender.endpoint.provider
+    provider = replace(preset, scheme=replace(preset.scheme))
+    return replace(sender, endpoint=replace(sender.endpoint, provider=provider))
+
+
+def test_a_token_of_mailgun_goes_with_one_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The signature does not cover the event, so it is taken for the first it comes with."""
+    monkeypatch.setattr("relay.verify.in_body.MAX_REMEMBERED", 2)
+    sender = with_scheme_of_its_own("mailgun")
+    first = sender.send(an_example("mailgun"), NOW)
+    other = json.loads(an_example("mailgun").body)
+    stolen = {**json.loads(first.body), "event-data": other["event-data"]}
+
+    assert accepted(first)
+    assert refused(lambda: with_body(first, json.dumps(stolen).encode())) == "signature_mismatch"
+    assert accepted(first)
+
+    assert accepted(sender.send(an_example("mailgun"), NOW))
+    assert accepted(sender.send(an_example("mailgun"), NOW))
+    assert accepted(with_body(first, json.dumps(stolen).encode()))
