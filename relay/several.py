@@ -27,6 +27,8 @@ AT_ONCE = 128
 # What is longer is packed beside the loop.
 PACKED_HERE_BYTES = 16 * 1024
 FASTEST = 1
+# What is shorter than this costs more to pack than it takes.
+LEAST_PACKED_BYTES = 1024
 # What is hardly shorter is kept as it is, so that nobody must unpack it.
 WORTH_PACKING = 0.9
 
@@ -92,7 +94,7 @@ async def _appended(event: IdentifiedEvent, append: Append) -> Result:
 
 
 def _packed(body: bytes) -> bytes:
-    if body.startswith(GZIP_MAGIC):
+    if len(body) < LEAST_PACKED_BYTES or body.startswith(GZIP_MAGIC):
         return body
     packed = gzip.compress(body, FASTEST, mtime=0)
     return packed if len(packed) < WORTH_PACKING * len(body) else body

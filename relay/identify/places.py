@@ -16,6 +16,26 @@ from relay.template import NUMBER, Template, parse_template
 MAX_FIELDS = 1000
 
 
+class Around:
+    """An object around elements, of which each value is read once for all of them.
+
+    Args:
+        data: Its bytes.
+    """
+
+    __slots__ = ("_values", "data")
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self._values: dict[Reader, Any] = {}
+
+    def value(self, reader: Reader) -> Any:  # noqa: ANN401 - of whatever kind it is
+        """Give the one value that a reader reads."""
+        if reader not in self._values:
+            self._values[reader] = reader.read(self.data)[0][0]
+        return self._values[reader]
+
+
 class Surroundings(msgspec.Struct, frozen=True):
     """What an element stands in, where a body was split.
 
@@ -24,8 +44,8 @@ class Surroundings(msgspec.Struct, frozen=True):
         whole: The body.
     """
 
-    parent: bytes = b""
-    whole: bytes = b""
+    parent: Around
+    whole: Around
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -52,7 +72,7 @@ class Reading(msgspec.Struct, frozen=True):
 Found = tuple[str | None, bool, Any, str | None, Any]
 
 _Get = Callable[[Reading], Any]
-_NOWHERE = Surroundings()
+_NOWHERE = Surroundings(Around(b""), Around(b""))
 _NO_FORM: Mapping[str, str] = {}
 
 
@@ -227,7 +247,9 @@ def _form_of(data: bytes) -> Mapping[str, str]:
 def _surrounding(source: str) -> Callable[[str], _Get]:
     def getter(name: str) -> _Get:
         reader = Reader([tuple(name.split("."))])
-        return lambda reading: reader.read(getattr(reading.surroundings, source))[0][0]
+        if source == "whole":
+            return lambda reading: reading.surroundings.whole.value(reader)
+        return lambda reading: reading.surroundings.parent.value(reader)
 
     return getter
 

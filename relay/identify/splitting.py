@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from relay.identify.places import Surroundings
+from relay.identify.places import Around, Surroundings
 from relay.identify.reading import elements_of, is_json, mended, object_of
 from relay.provider import Texts, texts
 
@@ -37,6 +37,8 @@ def split(plain: bytes, paths: Texts) -> list[Element]:
     """
     whole = plain.removeprefix(codecs.BOM_UTF8)
     readable = whole if is_json(whole) else mended(whole)
+    around = Around(readable)
+    parents: dict[int, Around] = {id(readable): around}
     elements: list[Element] = []
     for path in texts(paths):
         at = 0
@@ -47,7 +49,8 @@ def split(plain: bytes, paths: Texts) -> list[Element]:
             at = readable.index(data, at) if readable is not whole else at
             exact = whole[at : at + len(data)] if readable is not whole else data
             at += len(data)
-            elements.append(Element(exact, Surroundings(parent, readable)))
+            holder = parents.setdefault(id(parent), Around(parent))
+            elements.append(Element(exact, Surroundings(holder, around)))
     return elements
 
 

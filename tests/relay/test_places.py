@@ -8,7 +8,7 @@ import pytest
 from multidict import CIMultiDict
 
 from relay.delivery import Claim, Delivery
-from relay.identify.places import Finder, Surroundings
+from relay.identify.places import Around, Finder, Surroundings
 from relay.provider import Places, Provider, Texts
 from relay.scheme import Signature
 from tests.making import make_endpoint
@@ -47,7 +47,7 @@ def type_in(
         body=data,
         received_at_ms=0,
     )
-    around = Surroundings(b'{"id":"parent"}', b'{"object":"whole"}')
+    around = Surroundings(Around(b'{"id":"parent"}'), Around(b'{"object":"whole"}'))
     return Finder(provider).find(delivery, data, around)[2]
 
 

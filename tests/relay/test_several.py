@@ -16,6 +16,7 @@ from relay.contract.keys import Keys
 from relay.contract.patterns import parse_pattern
 from relay.delivery import Delivery
 from relay.identify import identify_each
+from relay.identify.reading import Reader
 from relay.identify.splitting import MAX_ELEMENTS, split
 from relay.pipeline import Accepted, Filtered, Pipeline
 from relay.provider import Places, Provider
@@ -98,10 +99,10 @@ def test_the_array_is_found_by_its_path(
 
     found = split(whole, paths)
 
-    assert [(one.data, one.surroundings.parent) for one in found] == [
+    assert [(one.data, one.surroundings.parent.data) for one in found] == [
         (data, whole if parent == b"{W}" else parent) for data, parent in expected
     ]
-    assert all(one.surroundings.whole == whole for one in found)
+    assert all(one.surroundings.whole.data == whole for one in found)
 
 
 @pytest.mark.parametrize("body", [b"[]", b"{}", b"", b"[1,", b"no", b'{"id":"a","type":"one"}'])
@@ -158,6 +159,25 @@ def test_an_element_may_say_whose_it_is_around_it() -> None:
     (only,) = events_of(body, kind)
 
     assert (only.event.type, only.event.account, only.event.id) == ("page.feed", "acc", "1")
+
+
+def test_what_stands_around_elements_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are: else a long array would cost its square."""
+    kind = provider(
+        split="entry[].changes[]", type="{whole.object}.{body.field}", account="{parent.id}"
+    )
+    changes = ",".join('{"field":"feed"}' for _ in range(50))
+    whole = f'{{"object":"page","entry":[{{"id":"acc","changes":[{changes}]}}]}}'.encode()
+    read, lengths = Reader.read, []
+
+    def counted(reader: Reader, plain: bytes) -> Any:
+        lengths.append(len(plain))
+        return read(reader, plain)
+
+    monkeypatch.setattr(Reader, "read", counted)
+
+    assert len(events_of(whole, kind)) == 50
+    assert sum(length > 50 for length in lengths) == 2
 
 
 def test_a_packed_body_is_split_too() -> None:
