@@ -30,6 +30,8 @@ from relay.contract.duties import Duties
 from relay.contract.keys import made_at, tags_of
 from relay.contract.surroundings import with_running_dev
 from relay.endpoint import Endpoint
+from relay.handshake import Handshakes
+from relay.handshake.pending import PendingSecrets
 from relay.hold import Holder
 from relay.http.admin import health, serving_admin
 from relay.http.listen import bound, open_files, say_where
@@ -179,6 +181,7 @@ class Gateway:
                 self._spooling or self._appender,
                 build_rates(settings, processes),
                 self._certificates.attach if self._certificates is not None else None,
+                handshakes=Handshakes(keep=PendingSecrets(self._watcher, keys).keep),
             ),
             budget=self.budget,
             clients=Clients(settings.trusted_proxies),

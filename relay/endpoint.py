@@ -85,6 +85,8 @@ class Endpoint:
         webhook_id: What the sender calls this endpoint, where it signs that.
         certificate: PEM of the only certificate that is taken, instead of fetched ones.
         roots: PEM of what fetched certificates must lead to, instead of what the system trusts.
+        verify_token: What the sender shows when it tries the endpoint, if it does.
+        origins: Who may be told that it may send here, where senders ask; ``*`` is anyone.
     """
 
     name: str
@@ -105,6 +107,8 @@ class Endpoint:
     webhook_id: str | None = None
     certificate: bytes | None = None
     roots: bytes | None = None
+    verify_token: Secret | None = field(default=None, repr=False)
+    origins: frozenset[str] = frozenset()
 
     @property
     def source(self) -> str:

@@ -27,6 +27,7 @@ TOLERANCE_SECONDS = 300
 OWN_KINDS = ("hmac", "token", "basic", "none")
 
 _ENDPOINT_URL = re.compile(r"https?://[!-~]+")
+_ORIGIN = re.compile(r"[A-Za-z0-9.:-]{1,253}")
 _TOPIC = re.compile(r"arn:aws(?:-cn|-us-gov)?:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]+")
 
 
@@ -49,6 +50,12 @@ def _check_topic(topic: str) -> str:
     if not _TOPIC.fullmatch(topic):
         raise ValueError("a topic's whole ARN, arn:aws:sns:<region>:<account>:<name>")
     return topic
+
+
+def _check_origin(origin: str) -> str:
+    if origin != "*" and not _ORIGIN.fullmatch(origin):
+        raise ValueError('a host as its sender writes it, such as eventgrid.azure.net, or "*"')
+    return origin.lower()
 
 
 def _with_family(family: str) -> BeforeValidator:
@@ -80,6 +87,10 @@ class EndpointSection(Section):
     certificate_file: Path | None = None
     # What fetched certificates must lead to; none means what the system trusts.
     roots_file: Path | None = None
+    # Shown by some senders when they try the endpoint.
+    verify_token: SecretReference | None = None
+    # Named one by one: whoever is told that it may send, may send as much as it likes.
+    origins: tuple[Annotated[str, AfterValidator(_check_origin)], ...] = ()
     # The preset's, or 300: as in most senders' own samples.
     tolerance_seconds: Annotated[int | None, Field(ge=1, le=86_400)] = None
     late_tolerance_seconds: Annotated[int, Field(ge=0, le=2_678_400)] = 0
@@ -153,6 +164,16 @@ class EndpointSection(Section):
         return self
 
     @model_validator(mode="after")
+    def _handshakes_are_its_senders(self) -> Self:
+        """A setting that does nothing is a misunderstanding."""
+        provider = self.kind
+        if self.verify_token is not None and not provider.takes_token:
+            raise ValueError(f"verify_token does nothing here: {self.provider} shows none")
+        if self.origins and not provider.takes_origin:
+            raise ValueError(f"origins does nothing here: {self.provider} does not ask")
+        return self
+
+    @model_validator(mode="after")
     def _replays_are_known(self) -> Self:
         """A signature must not stay good for longer than its event id is remembered."""
         good_for = 2 * self.tolerance + self.late_tolerance_seconds
@@ -188,9 +209,10 @@ class Secrets:
 
     def read(self, path: str, reference: SecretReference, scheme: Scheme) -> Secret | None:
         """Read one, and say what is wrong with it if it is no secret of the scheme."""
+        secret = self.read_any(path, reference)
         try:
-            secret = Secret(read_secret(reference, self.environ, self.read_file), reference.name)
-            check_secret(scheme, secret)
+            if secret is not None:
+                check_secret(scheme, secret)
         except ValueError as fault:
             self.faults.append(f"{path}: {fault}")
             return None
@@ -209,6 +231,26 @@ class Secrets:
             self.faults.append(f"{path}: {file} holds no certificate as PEM")
         return text.encode()
 
+    def read_any(self, path: str, reference: SecretReference) -> Secret | None:
+        """Read one of whatever form."""
+        try:
+            text = read_secret(reference, self.environ, self.read_file)
+        except ValueError as fault:
+            self.faults.append(f"{path}: {fault}")
+            return None
+        return Secret(text, reference.name)
+
+    def is_awaited(self, reference: SecretReference) -> bool:
+        """Say whether a secret's file is not there yet, or empty."""
+        if reference.file is None:
+            return False
+        try:
+            return not self.read_file(reference.file).strip()
+        except FileNotFoundError:
+            return True
+        except (OSError, ValueError):
+            return False
+
 
 def build_endpoint(name: str, section: EndpointSection, secrets: Secrets) -> Endpoint:
     """Make an endpoint.
@@ -222,7 +264,10 @@ def build_endpoint(name: str, section: EndpointSection, secrets: Secrets) -> End
     read = [
         secrets.read(f"endpoints.{name}.secrets[{number}]", reference, provider.scheme)
         for number, reference in enumerate(section.secrets)
+        # It comes by a handshake; until an operator has accepted it, every delivery is refused.
+        if not (provider.brings_secret and secrets.is_awaited(reference))
     ]
+    token = section.verify_token
     return Endpoint(
         name=name,
         provider=provider,
@@ -242,6 +287,8 @@ def build_endpoint(name: str, section: EndpointSection, secrets: Secrets) -> End
         webhook_id=section.webhook_id,
         certificate=secrets.text(f"endpoints.{name}.certificate_file", section.certificate_file),
         roots=secrets.text(f"endpoints.{name}.roots_file", section.roots_file),
+        verify_token=secrets.read_any(f"endpoints.{name}.verify_token", token) if token else None,
+        origins=frozenset(section.origins),
     )
 
 

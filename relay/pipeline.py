@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
@@ -10,6 +10,7 @@ import msgspec
 from relay.contract.event import Appended, Duplicate, Event, IdentifiedEvent, Spooled
 from relay.delivery import Delivery, VerifiedDelivery
 from relay.endpoint import Endpoint
+from relay.handshake import Answered, Handshakes
 from relay.identify import identify, identify_each
 from relay.rate import Rate
 from relay.several import append_all, with_whole
@@ -51,13 +52,15 @@ class Pipeline:
         appender: Stores events.
         rates: Of the endpoints that have one, by name.
         attach: Gives a delivery the certificate that it names.
+        handshakes: Answers what is no event.
     """
 
     appender: Appends
     rates: Mapping[str, Rate]
     attach: Callable[[Delivery], Awaitable[Delivery]] | None = None
+    handshakes: Handshakes = field(default_factory=Handshakes)
 
-    async def accept(self, delivery: Delivery) -> Accepted:
+    async def accept(self, delivery: Delivery) -> Accepted | Answered:
         """Take one delivery.
 
         Raises:
@@ -67,6 +70,10 @@ class Pipeline:
         if provider.scheme.has_certificate and self.attach is not None:
             delivery = await self.attach(delivery)
         verified = verify(delivery)
+        if provider.handshakes:
+            answered = await self.handshakes.signed(verified)
+            if answered is not None:
+                return answered
         if provider.event.split:
             return await self._accept_each(verified)
         identified = identify(verified)

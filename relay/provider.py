@@ -76,45 +76,90 @@ class Places:
                 raise ValueError(f"split: {path!r} ends with the array: [] or entry[].changes[]")
 
 
-HandshakeKind = Literal[
-    "echo",
-    "verify-token",
-    "answer-hmac",
-    "reply",
-    "secret-in-body",
-    "secret-in-header",
-    "json",
-    "origin",
-    "confirm",
-]
+AnswerKind = Literal["echo", "json", "headers", "empty"]
+Guard = Literal["none", "signature", "token", "origin"]
+# Where a value of a handshake may stand.
+_HANDSHAKE_PLACE = re.compile(r"(body|header|query)\..+")
+# What an answer may be made of.
+CHALLENGE, HMAC_HEX, HMAC_BASE64 = "challenge", "hmac-hex", "hmac-base64"
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Handshake:
     """A request with which a sender tries an endpoint; answered at once, and never an event.
 
+    Places are ``body.<path>``, ``header.<name>`` or ``query.<name>``, without braces.
+
     Args:
-        kind: What is done; ``relay.handshake`` has a function for each.
+        kind: What is answered: ``echo`` the challenge as plain text, ``json`` an object,
+            ``headers`` no body and some headers, ``empty`` nothing.
         method: Of the request.
-        place: Where the value stands that makes it a handshake, such as ``body.challenge``.
-        value: What it must be; any text by default.
-        answer: Where the value stands that is answered, if that is another; for ``reply`` the
-            body that is answered, and for ``json`` the key.
+        place: Where the value stands that makes a request this handshake.
+        value: What it must be; any text that is not empty by default.
+        absent: Places of which none may hold anything: an event has it.
+        challenge: Where the text stands that is answered or kept; `place` by default.
+        answer: Names and values of the object or the headers. ``{challenge}`` stands for that
+            text, ``{hmac-hex}`` and ``{hmac-base64}`` for its HMAC-SHA256 with the secret.
         status: Of the answer.
-        is_signed: Only after the delivery's own signature has been verified.
-        secret: Where the secret stands that the handshake carries.
+        guard: What must be right before it is answered: the delivery's own ``signature``, the
+            endpoint's verify ``token``, or the challenge as an ``origin`` that it allows.
+        token: Where the verify token stands.
+        then: ``keep`` the challenge for an operator, as the endpoint's secret to be; or have the
+            gateway ``confirm`` the request at its sender.
     """
 
     __pydantic_config__: ClassVar[Any] = _STRICT
 
-    kind: HandshakeKind
+    kind: AnswerKind
     method: Literal["POST", "GET", "OPTIONS"] = "POST"
     place: str
-    value: str | None = None
-    answer: str = ""
+    value: str | int | None = None
+    absent: Texts = ()
+    challenge: str = ""
+    answer: dict[str, str | int] = field(default_factory=dict)
     status: int = 200
-    is_signed: bool = False
-    secret: str = ""
+    guard: Guard = "none"
+    token: str = ""
+    then: Literal["nothing", "keep", "confirm"] = "nothing"
+
+    def __post_init__(self) -> None:
+        for place in (self.place, *texts(self.absent), self.challenge_place, self.token):
+            if place and not _HANDSHAKE_PLACE.fullmatch(place):
+                raise ValueError(f"{place!r} is no place: body.…, header.… or query.…")
+        if (self.guard == "token") != bool(self.token):
+            raise ValueError('guard = "token" and the place of the token go together')
+        if self.guard == "signature" and self.method != "POST":
+            raise ValueError("only a POST is signed")
+        if self.then == "confirm" and self.guard != "signature":
+            raise ValueError('what is confirmed must be signed: guard = "signature"')
+        if unknown := self._made_of - {CHALLENGE, HMAC_HEX, HMAC_BASE64}:
+            raise ValueError(f"answer knows no {{{min(unknown)}}}")
+
+    @property
+    def challenge_place(self) -> str:
+        """Where the text stands that is answered or kept."""
+        return self.challenge or self.place
+
+    @property
+    def is_keyed(self) -> bool:
+        """Whether the answer is made with the secret, of a text that the caller chose."""
+        return not {HMAC_HEX, HMAC_BASE64}.isdisjoint(self._made_of)
+
+    @property
+    def has_challenge(self) -> bool:
+        """Whether the text at `challenge_place` is answered or kept."""
+        is_meant = self.kind == "echo" or self.then == "keep" or self.guard == "origin"
+        return is_meant or bool(self._made_of)
+
+    @property
+    def is_in_head(self) -> bool:
+        """Whether it is judged before the body is read."""
+        return self.guard != "signature" and not self.place.startswith("body.")
+
+    @property
+    def _made_of(self) -> set[str]:
+        made = (parse_template(value) for value in self.answer.values() if isinstance(value, str))
+        return {place for each in made for place in each.places}
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -155,8 +200,30 @@ class Provider:
     @property
     def needs_secret(self) -> bool:
         """Whether an endpoint must have a secret from the start."""
-        carried = any(handshake.secret for handshake in self.handshakes)
-        return self.scheme.family not in {"none", "sns", "paypal"} and not carried
+        return self.scheme.family not in {"none", "sns", "paypal"} and not self.brings_secret
+
+    @property
+    def brings_secret(self) -> bool:
+        """Whether the sender sends the secret itself, when it tries the endpoint."""
+        return any(handshake.then == "keep" for handshake in self.handshakes)
+
+    @property
+    def has_unsigned_body(self) -> bool:
+        """Whether a handshake is told by its body alone, so that the head cannot refuse it."""
+        return any(
+            handshake.guard != "signature" and not handshake.is_in_head
+            for handshake in self.handshakes
+        )
+
+    @property
+    def takes_token(self) -> bool:
+        """Whether it tries the endpoint with a verify token."""
+        return any(handshake.guard == "token" for handshake in self.handshakes)
+
+    @property
+    def takes_origin(self) -> bool:
+        """Whether it asks which origins may send."""
+        return any(handshake.guard == "origin" for handshake in self.handshakes)
 
     def key_of(self, value: str) -> str | None:
         """Give the outermost key of the body that alone is a value of an event, if one is.

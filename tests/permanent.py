@@ -28,7 +28,6 @@ PERMANENT = (
     (r"@tags", "set", "one member per configured endpoint or partition"),
     (r"@control", "stream", "capped"),
     (r"@paused", "hash", "what an operator paused"),
-    (r"@secrets:pending", "hash", "waits for an operator"),
 )
 _PATTERNS = tuple(
     (re.compile(rf"[a-z0-9][a-z0-9-]*:{name}", re.DOTALL), kind) for name, kind, _ in PERMANENT

@@ -9,6 +9,8 @@
     │   ├── MethodNotAllowed     405  the sender's operator mends the method
     │   ├── BodyIncomplete       408  the sender sends it again, faster
     │   ├── BodyTooLarge         413  the sender's operator, or `max_body_bytes`
+    │   ├── HandshakeRefused     403  the sender's operator, or the endpoint's configuration
+    │   │   └── TooManySecrets        ours: an operator accepts or drops what waits
     │   ├── SignatureRefused     401  the sender's operator mends secret or clock
     │   └── TryLater             503  nobody: the sender's retry gets in
     │       ├── StoreUnavailable      the store did not confirm
@@ -85,6 +87,21 @@ class BodyTooLarge(DeliveryRefused):
     title = "The body is too large"
 
 
+class HandshakeRefused(DeliveryRefused):
+    """A request by which a sender tries the endpoint is not as it should be."""
+
+    status = 403
+    reason = "handshake_refused"
+    title = "The handshake was refused"
+
+
+class TooManySecrets(HandshakeRefused):
+    """As many secrets that came by handshakes wait for an operator as may."""
+
+    reason = "too_many_secrets"
+    title = "Too many secrets wait for an operator"
+
+
 class SignatureRefused(DeliveryRefused):
     """The delivery does not prove that it comes from the sender.
 
@@ -94,6 +111,7 @@ class SignatureRefused(DeliveryRefused):
 
     status = 401
     title = "The signature was refused"
+    reason: RefusedSignature
 
     def __init__(self, reason: RefusedSignature) -> None:
         super().__init__(reason)

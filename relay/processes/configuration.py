@@ -93,6 +93,9 @@ def make_gateway(begin: Begin) -> tuple[Settings, Gateway]:
     environ = {**os.environ, **begin.variables}
 
     def read_file(path: Path) -> str:
+        if str(path) not in begin.secrets:
+            # As the parent found it: a secret may still be on its way.
+            raise FileNotFoundError
         return begin.secrets[str(path)]
 
     settings = Settings.load(environ, json.loads(begin.toml), begin.options, read_file)

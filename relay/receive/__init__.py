@@ -15,17 +15,21 @@ from relay.contract.errors import (
     DeliveryRefused,
     MethodNotAllowed,
     Overloaded,
+    RefusedSignature,
+    SignatureRefused,
     UnknownEndpoint,
 )
 from relay.contract.event import Appended, Duplicate, Spooled
 from relay.delivery import Claim, Delivery
 from relay.endpoint import Endpoint
+from relay.handshake import MAX_BODY_BYTES, Answered, Asked
 from relay.metrics import Metrics
 from relay.pipeline import Accepted, Filtered, Pipeline
 from relay.receive.body import Budget, Share, join_small
 from relay.receive.clients import Clients
 from relay.receive.refusals import RefusalLog
 from relay.verify import examine_head
+from relay.verify.family import NO_CLAIM
 
 __all__ = ["Budget", "Receiver"]
 
@@ -64,7 +68,9 @@ class Receiver:
     max_body_bytes: int
     refusals: RefusalLog
 
-    async def receive(self, request: web.BaseRequest, name: str) -> Accepted | DeliveryRefused:
+    async def receive(
+        self, request: web.BaseRequest, name: str
+    ) -> Accepted | Answered | DeliveryRefused:
         """Take one delivery, and say what to answer.
 
         Args:
@@ -76,27 +82,71 @@ class Receiver:
             endpoint = self.endpoints.get(name)
             if endpoint is None:
                 raise UnknownEndpoint
-            claim = self._judge_head(request, endpoint)
-            body = self._body_at_hand(request, share)
-            if body is None:
-                body = await self._read_body(request, share)
-            delivery = Delivery(
-                endpoint=endpoint,
-                claim=claim,
-                headers=request.headers,
-                query=_query(request.raw_path),
-                body=body,
-                received_at_ms=time.time_ns() // 1_000_000,
-            )
-            done = await self.pipeline.accept(delivery)
+            if endpoint.provider.handshakes:
+                done = await self._greet(request, endpoint, share)
+            else:
+                claim = self._judge_head(request, endpoint)
+                body = self._body_at_hand(request, share, self.max_body_bytes)
+                if body is None:
+                    body = await self._read_body(request, share, self.max_body_bytes)
+                done = await self.pipeline.accept(_delivery(request, endpoint, claim, body))
         except DeliveryRefused as refusal:
             self._note(refusal, name)
             # Its traceback would keep the frames, and the body in them.
             return refusal.with_traceback(None)
         finally:
             share.release()
-        self.metrics.delivery(name, _OUTCOMES[type(done.result)])
+        self.metrics.delivery(name, _outcome(done))
         return done
+
+    async def _greet(
+        self, request: web.BaseRequest, endpoint: Endpoint, share: Share
+    ) -> Accepted | Answered:
+        """Take a request of a sender that tries its endpoint now and then.
+
+        Raises:
+            DeliveryRefused: It is neither a handshake nor a delivery as it should be.
+        """
+        query = _query(request.raw_path)
+        asked = Asked(endpoint, request.method, request.headers, query)
+        answered = await self.pipeline.handshakes.at_head(asked)
+        if answered is not None:
+            return answered
+        claim, refused = self._judge_or_wait(request, endpoint)
+        body = await self._body_within(request, share, refused)
+        asked = Asked(endpoint, request.method, request.headers, query, body)
+        answered = await self.pipeline.handshakes.unsigned(asked)
+        if answered is not None:
+            return answered
+        if refused is not None:
+            raise SignatureRefused(refused)
+        return await self.pipeline.accept(_delivery(request, endpoint, claim, body))
+
+    def _judge_or_wait(
+        self, request: web.BaseRequest, endpoint: Endpoint
+    ) -> tuple[Claim, RefusedSignature | None]:
+        """Judge the head; a fault of it may be none, where a handshake is told by its body."""
+        try:
+            return self._judge_head(request, endpoint), None
+        except SignatureRefused as refusal:
+            if not endpoint.provider.has_unsigned_body:
+                raise
+            return NO_CLAIM, refusal.reason
+
+    async def _body_within(
+        self, request: web.BaseRequest, share: Share, refused: RefusedSignature | None
+    ) -> bytes:
+        """Read a body, no longer than a handshake's where nothing else can become of it."""
+        limit_bytes = self.max_body_bytes
+        if refused is not None:
+            limit_bytes = min(MAX_BODY_BYTES, limit_bytes)
+        try:
+            body = self._body_at_hand(request, share, limit_bytes)
+            return body if body is not None else await self._read_body(request, share, limit_bytes)
+        except BodyTooLarge:
+            if refused is None:
+                raise
+        raise SignatureRefused(refused)
 
     def _note(self, refusal: DeliveryRefused, name: str) -> None:
         known = name if name in self.endpoints else ""
@@ -111,19 +161,21 @@ class Receiver:
             raise Overloaded
         return claim
 
-    def _body_at_hand(self, request: web.BaseRequest, share: Share) -> bytes | None:
+    def _body_at_hand(
+        self, request: web.BaseRequest, share: Share, limit_bytes: int
+    ) -> bytes | None:
         """Give the body if it came in the same packet as its head, as small ones do."""
         content = request.content
         if not content.is_eof() or content.exception() is not None:
             return None
         body = content.read_nowait()
         share.grow(len(body))
-        if len(body) > self.max_body_bytes:
+        if len(body) > limit_bytes:
             raise BodyTooLarge
         return body
 
-    async def _read_body(self, request: web.BaseRequest, share: Share) -> bytes:
-        if (request.content_length or 0) > self.max_body_bytes:
+    async def _read_body(self, request: web.BaseRequest, share: Share, limit_bytes: int) -> bytes:
+        if (request.content_length or 0) > limit_bytes:
             raise BodyTooLarge
         chunks: list[bytes] = []
         try:
@@ -133,14 +185,16 @@ class Receiver:
                     await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
                     # What was written was no part of the answer.
                     request.writer.output_size = 0
-                await self._gather(request, share, chunks)
+                await self._gather(request, share, chunks, limit_bytes)
         except BaseException:
             # Its traceback keeps the frames until the collector comes by; the bytes shall go now.
             chunks.clear()
             raise
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    async def _gather(self, request: web.BaseRequest, share: Share, chunks: list[bytes]) -> None:
+    async def _gather(
+        self, request: web.BaseRequest, share: Share, chunks: list[bytes], limit_bytes: int
+    ) -> None:
         # Each chunk stands in the list only, so that nothing is left where that is cleared.
         size_bytes = 0
         while True:
@@ -152,9 +206,24 @@ class Receiver:
                 return
             share.grow(len(chunks[-1]))
             size_bytes += len(chunks[-1])
-            if size_bytes > self.max_body_bytes:
+            if size_bytes > limit_bytes:
                 raise BodyTooLarge
             join_small(chunks)
+
+
+def _outcome(done: Accepted | Answered) -> str:
+    return _OUTCOMES[type(done.result)] if isinstance(done, Accepted) else "handshake"
+
+
+def _delivery(request: web.BaseRequest, endpoint: Endpoint, claim: Claim, body: bytes) -> Delivery:
+    return Delivery(
+        endpoint=endpoint,
+        claim=claim,
+        headers=request.headers,
+        query=_query(request.raw_path),
+        body=body,
+        received_at_ms=time.time_ns() // 1_000_000,
+    )
 
 
 def _waits_to_go_on(request: web.BaseRequest) -> bool:

@@ -11,7 +11,8 @@ from aiohttp import web
 
 from relay.contract.errors import DeliveryRefused
 from relay.contract.event import Appended, Duplicate, Spooled
-from relay.http.answers import json_answer, problem, request_id
+from relay.handshake import Answered
+from relay.http.answers import SERVER, json_answer, problem, request_id
 from relay.pipeline import Accepted, Filtered
 
 _STORED = '{"received":true}'
@@ -21,15 +22,37 @@ _FILTERED = '{"received":true,"filtered":true}'
 _TEXTS = {Appended: _STORED, Duplicate: _DUPLICATE, Spooled: _SPOOLED, Filtered: _FILTERED}
 
 
-def answer(outcome: Accepted | DeliveryRefused) -> web.Response:
+def answer(outcome: Accepted | Answered | DeliveryRefused) -> web.Response:
     """Say what became of a delivery."""
     if isinstance(outcome, DeliveryRefused):
         return problem(outcome)
+    if isinstance(outcome, Answered):
+        return _handshake(outcome)
     text = text_of(outcome)
     headers = {"relay-request-id": request_id(), "relay-event-id": header_safe(outcome.event_id)}
     if entry_id := entry_id_of(outcome):
         headers["relay-entry-id"] = entry_id
     return json_answer(200, text.encode(), headers)
+
+
+def _handshake(answered: Answered) -> web.Response:
+    """Answer a handshake, so that no browser takes a stranger's text for a page."""
+    headers = {
+        "relay-request-id": request_id(),
+        "server": SERVER,
+        "x-content-type-options": "nosniff",
+        "cache-control": "no-store",
+        **answered.headers,
+    }
+    if answered.content_type is None:
+        return web.Response(status=answered.status, headers=headers)
+    return web.Response(
+        status=answered.status,
+        body=answered.body,
+        headers=headers,
+        content_type=answered.content_type,
+        charset="utf-8",
+    )
 
 
 def text_of(done: Accepted) -> str:

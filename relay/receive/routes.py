@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from aiohttp import StreamReader, web
 
 from relay.contract.errors import BodyIncomplete, DeliveryRefused, MethodNotAllowed, UnknownEndpoint
+from relay.handshake import Answered
 from relay.http.answers import problem
 from relay.http.pages import Page, add_pages, bug
 from relay.pipeline import Accepted
@@ -101,7 +102,7 @@ class Ingress:
         return await page()
 
     def _answer(
-        self, request: web.BaseRequest, outcome: Accepted | DeliveryRefused
+        self, request: web.BaseRequest, outcome: Accepted | Answered | DeliveryRefused
     ) -> web.StreamResponse:
         if isinstance(outcome, Accepted) and not self._draining and may_be_prepared(request):
             return prepared(outcome)

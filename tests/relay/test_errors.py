@@ -59,6 +59,8 @@ def test_reasons_are_as_published() -> None:
         "method_not_allowed": 405,
         "body_incomplete": 408,
         "body_too_large": 413,
+        "handshake_refused": 403,
+        "too_many_secrets": 403,
         "store_unavailable": 503,
         "store_full": 503,
         "overloaded": 503,

@@ -28,3 +28,23 @@ def test_a_process_reads_no_file_for_the_stores_password(
     settings, _ = make_gateway(msgspec.json.decode(said, type=Begin))
 
     assert settings.redis_url == "redis://:hunter2@localhost:6379/0"
+
+
+def test_a_secret_that_was_not_there_is_not_there_for_any_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that comes by a handshake counts for all processes at once, or for none."""
+    secret = tmp_path / "notion.secret"
+    (tmp_path / "relay.toml").write_text(
+        f"[endpoints.notion]\nprovider = 'notion'\nsecrets = [{{ file = '{secret}' }}]\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    for name in ("REDIS_URL", "RELAY_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    configuration = read_configuration({})
+    secret.write_text("accepted in between")
+    with socket.socket() as listening:
+        begin = configuration.begin([listening.fileno()], "json")
+    _, gateway = make_gateway(begin)
+
+    assert gateway.receiver.endpoints["notion"].secrets == ()
