@@ -231,7 +231,7 @@ class Keys:
 
     @property
     def secrets_pending(self) -> str:
-        """Hash: secrets that came by a handshake and wait for an operator."""
+        """Hash with TTL: secrets that came by a handshake and wait for an operator."""
         return f"{self.prefix}:@secrets:pending"
 
     def lease_metrics(self, group: str) -> str:

@@ -9,7 +9,7 @@ _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0
 
 DELIVERIES = Family(
     "relay_deliveries",
-    "Deliveries answered, by outcome: stored, duplicate, filtered, or a reason",
+    "Deliveries answered, by outcome: stored, duplicate, filtered, handshake, or a reason",
     ("endpoint", "outcome"),
 )
 MISPLACED = Family(

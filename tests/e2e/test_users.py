@@ -53,6 +53,7 @@ COMMANDS = (
     "check",
     "streams --json",
     "groups --json",
+    "secrets pending --json",
     "tail --from 0 --count 1 --json",
     "dead show {letter} --json",
     "dead list --by error --json",

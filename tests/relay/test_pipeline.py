@@ -23,7 +23,10 @@ STREAM = Keys().stream("unipile", "message.new")
 
 async def accept(delivery: Delivery, appender: Appender) -> Accepted:
     """Take a delivery without any rate."""
-    return await Pipeline(appender, {}).accept(delivery)
+    done = await Pipeline(appender, {}).accept(delivery)
+
+    assert isinstance(done, Accepted)
+    return done
 
 
 @pytest.fixture
