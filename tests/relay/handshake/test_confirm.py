@@ -6,7 +6,7 @@ import pytest
 
 from relay.contract.errors import HandshakeRefused, StoreUnavailable
 from relay.delivery import Delivery
-from relay.handshake import Answered, Handshakes
+from relay.handshake import Answered, Asked, Handshakes
 from relay.provider import Handshake, Provider
 from relay.providers import PROVIDERS
 from relay.verify import verify
@@ -63,3 +63,20 @@ async def test_nothing_is_confirmed_where_nobody_can() -> None:
     """A gateway without the means refuses."""
     with pytest.raises(HandshakeRefused):
         await signed(Handshakes(), CONFIRMATION)
+
+
+async def test_nothing_signed_is_answered_before_it_is_verified() -> None:
+    """Also where the head alone would tell what it is."""
+    named = replace(CONFIRMED, place="query.confirm", value=None)
+    endpoint = make_endpoint(provider=replace(sender(), handshakes=(named,)))
+    asked = Asked(endpoint, "POST", {}, "confirm=1", b"{}")
+    handshakes = Handshakes(confirm=_accept)
+
+    assert await handshakes.at_head(asked) is None
+    assert await handshakes.unsigned(asked) is None
+    delivery = make_signed(b"{}", endpoint=endpoint, query="confirm=1")
+    assert await handshakes.signed(verify(delivery)) == Answered(status=200)
+
+
+async def _accept(_: Delivery) -> None:
+    """Confirm anything."""

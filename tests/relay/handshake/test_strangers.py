@@ -1,5 +1,6 @@
 """A stranger's handshake changes nothing: over HTTP, with a store."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -162,6 +163,23 @@ async def test_no_long_body_is_read_for_a_handshake(
 
         assert await problem_of(response) == (401, "signature_missing")
         assert await status_of(gateway, "notion", long, notion(long, OURS)) == 200
+
+
+@pytest.mark.parametrize(
+    ("length", "begins"), [(MAX_BODY_BYTES, b"HTTP/1.1 100"), (MAX_BODY_BYTES + 1, b"HTTP/1.1 401")]
+)
+async def test_no_long_body_is_asked_for(
+    server: Server, tmp_path: Path, length: int, begins: bytes
+) -> None:
+    """What is too long for a handshake and has no signature need not even be sent."""
+    head = f"POST /webhooks/notion HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n"
+    async with trying(tmp_path, server) as gateway:
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+        writer.write(f"{head}expect: 100-continue\r\n\r\n".encode())
+        first = await reader.readline()
+        writer.close()
+
+        assert first.startswith(begins)
 
 
 async def test_no_handshake_becomes_an_event(server: Server, tmp_path: Path) -> None:
