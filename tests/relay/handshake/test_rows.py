@@ -34,10 +34,10 @@ PING = written({"version": 1, "application_id": "1234560123453231555", "type": 0
 INTERACTION = written({"id": "1", "application_id": "2", "type": 1, "token": "t", "version": 1})
 
 
-@pytest.fixture
-async def gateway(tmp_path: Path) -> AsyncIterator[Running]:
-    """A gateway without a store."""
-    async with trying(tmp_path) as one:
+@pytest.fixture(params=["served", "embedded"])
+async def gateway(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Running]:
+    """A gateway without a store, by both roads."""
+    async with trying(tmp_path, road=request.param) as one:
         yield one
 
 

@@ -16,7 +16,7 @@ from typing import Any, cast
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tests.integration.gateways import Running, running
+from tests.integration.gateways import Road, Running, running
 from tests.servers import Server
 
 SECRET = "signing_secret_of_the_sender_0001"
@@ -53,13 +53,18 @@ def endpoints(directory: Path) -> dict[str, dict[str, Any]]:
 
 @asynccontextmanager
 async def trying(
-    directory: Path, server: Server | None = None, **files: tuple[str, ...]
+    directory: Path,
+    server: Server | None = None,
+    *,
+    road: Road = "served",
+    **files: tuple[str, ...],
 ) -> AsyncIterator[Running]:
     """Run such a gateway within the block.
 
     Args:
         directory: Of the secrets' files.
         server: Its store; none by default.
+        road: As ``relay serve`` listens, or embedded in another program.
         files: Names of the files with the secrets of an endpoint, where it has others.
     """
     tables: dict[str, Any] = endpoints(directory)
@@ -67,7 +72,8 @@ async def trying(
         tables[name]["secrets"] = [{"file": str(directory / each)} for each in names]
     url = NO_STORE if server is None else server.url
     toml = {"endpoints": tables, "append_deadline_seconds": 2.0 if server else 0.05}
-    async with running(cast("Server", SimpleNamespace(url=url)), toml) as gateway:
+    store = cast("Server", SimpleNamespace(url=url))
+    async with running(store, toml, road=road) as gateway:
         yield gateway
 
 
