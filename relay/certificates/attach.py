@@ -8,9 +8,15 @@ Source: https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-messag
 
 import msgspec
 
-from relay.certificates.address import Address, paypal_certificate, sns_certificate
+from relay.certificates.address import (
+    Address,
+    paypal_certificate,
+    sns_certificate,
+    sns_subscription,
+)
+from relay.certificates.confirm import confirm
 from relay.certificates.fetch import Fetcher
-from relay.contract.errors import SignatureRefused
+from relay.contract.errors import HandshakeRefused, SignatureRefused
 from relay.delivery import Certificate, Delivery
 from relay.endpoint import Endpoint
 
@@ -53,6 +59,20 @@ class Certificates:
             pem = await self._fetcher.fetch(address)
             certificate = Certificate(pem, endpoint.roots or self._roots)
         return msgspec.structs.replace(delivery, certificate=certificate)
+
+    async def confirm(self, delivery: Delivery) -> None:
+        """Confirm a subscription of SNS, as a verified message of an own topic asks for.
+
+        Raises:
+            HandshakeRefused: The URL in it does not confirm this topic, or does something else.
+            CertificateUnavailable: SNS did not confirm it; it comes again.
+        """
+        message = _message(delivery.body)
+        topic, url = str(message.get("TopicArn")), message.get("SubscribeURL")
+        address = sns_subscription(url, topic, message.get("Token"))
+        if address is None:
+            raise HandshakeRefused
+        await confirm(self._fetcher, address)
 
     async def stop(self) -> None:
         """End what is being fetched."""

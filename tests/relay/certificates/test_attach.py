@@ -9,10 +9,12 @@ from multidict import CIMultiDict
 
 from relay.certificates.attach import Certificates
 from relay.certificates.fetch import Fetcher
-from relay.contract.errors import CertificateUnavailable, SignatureRefused
+from relay.contract.errors import CertificateUnavailable, HandshakeRefused, SignatureRefused
 from relay.delivery import Delivery
 from relay.endpoint import Endpoint
+from relay.handshake import Handshakes
 from relay.provider import Provider
+from relay.providers import PROVIDERS
 from relay.scheme import PayPalSignature, SnsSignature
 from relay.verify import Unsent, examine_head, sign, verify
 from tests.issuing import NOW, issue
@@ -195,3 +197,47 @@ async def test_a_transmission_of_paypal_is_verified(
         with pytest.raises(SignatureRefused, match="signature_mismatch"):
             verify(attached)
     assert host.looked_up == ["api.paypal.com"]
+
+
+SUBSCRIBE = (
+    "https://sns.eu-central-1.amazonaws.com/?Action=ConfirmSubscription"
+    f"&TopicArn={TOPIC}&Token=2336412f37"
+)
+
+
+async def shaken(certificates: Certificates, host: Host, url: str, **changes: str) -> bool:
+    """Have a signed confirmation with a URL answered; say whether it is no event."""
+    endpoint = sns(provider=PROVIDERS["aws-sns"])
+    given = {"Type": "SubscriptionConfirmation", "MessageId": "m-1", "Message": "hello"}
+    given |= {"SubscribeURL": url, "Token": "2336412f37"} | changes
+    body = json.dumps(given).encode()
+    signed = sign(Unsent(endpoint=endpoint, body=body, at=int(NOW), key=AMAZON.key_pem))
+    body = json.dumps(json.loads(signed.body) | {"SigningCertURL": URL}).encode()
+    verified = verify(await certificates.attach(delivered(endpoint, body)))
+    host.says(b"200 OK")
+    return await Handshakes(confirm=certificates.confirm).signed(verified) is not None
+
+
+async def test_a_subscription_to_an_own_topic_is_confirmed(
+    host: Host, certificates: Certificates
+) -> None:
+    """At AWS, when the message was verified; other messages are none of its business."""
+    confirmed = await shaken(certificates, host, SUBSCRIBE)
+    host.says(b"200 OK", AMAZON.pem)
+    other = await shaken(certificates, host, SUBSCRIBE, Type="Notification")
+
+    assert (confirmed, other) == (True, False)
+    assert [head.split()[1] for head in host.heads] == [
+        URL.partition("amazonaws.com")[2].encode(),
+        SUBSCRIBE.partition("amazonaws.com")[2].encode(),
+    ]
+
+
+async def test_a_subscription_to_something_else_is_not_confirmed(
+    host: Host, certificates: Certificates
+) -> None:
+    """Also where AWS itself has signed it, no other URL is called."""
+    with pytest.raises(HandshakeRefused):
+        await shaken(certificates, host, SUBSCRIBE.replace("orders", "others"))
+
+    assert len(host.heads) == 1
