@@ -27,11 +27,10 @@ from relay.contract.cluster import is_cluster, warn_of_kind
 from relay.contract.config import unknown_variables
 from relay.contract.connect import COMMAND_TIMEOUT_SECONDS, connect
 from relay.contract.duties import Duties
-from relay.contract.keys import Keys, made_at, tags_of
+from relay.contract.keys import made_at, tags_of
 from relay.contract.surroundings import with_running_dev
 from relay.endpoint import Endpoint
-from relay.handshake import Handshakes
-from relay.handshake.pending import PendingSecrets
+from relay.handshake.make import make_handshakes
 from relay.hold import Holder
 from relay.http.admin import health, serving_admin
 from relay.http.listen import bound, open_files, say_where
@@ -181,7 +180,7 @@ class Gateway:
                 self._spooling or self._appender,
                 build_rates(settings, processes),
                 self._certificates.attach if self._certificates is not None else None,
-                handshakes=self._make_handshakes(keys),
+                make_handshakes(self._watcher, keys, self._certificates),
             ),
             budget=self.budget,
             clients=Clients(settings.trusted_proxies),
@@ -237,12 +236,6 @@ class Gateway:
             observer=reports,
             replicas=settings.replicas,
         )
-
-    def _make_handshakes(self, keys: Keys) -> Handshakes:
-        keep = PendingSecrets(self._watcher, keys).keep
-        if self._certificates is None:
-            return Handshakes(keep)
-        return Handshakes(keep, self._certificates.confirm)
 
     def _has_spool(self) -> bool:
         return self._spooling is not None and self._spooling.takes_events

@@ -39,11 +39,11 @@ class Handshakes:
 
     Args:
         keep: Takes endpoint and secret, for an operator to accept; refuses by default.
-        confirm: Confirms a request at its sender; refuses by default.
+        confirm: Confirms a request at its sender; where there is none, it is refused.
     """
 
     keep: Keep = _refuse
-    confirm: Confirm = _refuse
+    confirm: Confirm | None = None
 
     async def at_head(self, asked: Asked) -> Answered | None:
         """Answer what can be told before the body is read.
@@ -89,6 +89,8 @@ class Handshakes:
             return None
         challenge = _challenge(found, asked)
         if found.then == "confirm":
+            if self.confirm is None:
+                raise HandshakeRefused
             await self.confirm(delivery)
         return made(found, challenge, _signer(delivery) if found.is_keyed else None)
 

@@ -198,6 +198,7 @@ async def test_all_events_of_a_delivery_are_stored_and_its_body_once(client: Red
     (batch_id,) = {event.batch_id for event in stored}
     key = KEYS.batch("many", batch_id or "")
 
+    assert isinstance(done, Accepted)
     assert done.event_id == "a"
     assert isinstance(done.result, Appended)
     assert sorted(event.id for event in stored) == ["a", "b", "c"]
@@ -257,6 +258,8 @@ async def test_a_retry_after_a_crash_in_the_middle_adds_what_is_missing(client: 
     done = await Pipeline(appender, {}).accept(delivery(body))
     again = await Pipeline(appender, {}).accept(delivery(body))
 
+    assert isinstance(done, Accepted)
+    assert isinstance(again, Accepted)
     assert isinstance(done.result, Appended)
     assert isinstance(again.result, Duplicate)
     assert sorted(int(event.id) for event in await entries(client, "one")) == list(range(300))
@@ -270,6 +273,7 @@ async def test_an_endpoints_filter_is_for_each_event(client: Redis) -> None:
     some = await Pipeline(appender, {}).accept(delivery(BODY, **wanted))
     none = await Pipeline(appender, {}).accept(delivery(b'[{"id":"z","type":"one"}]', **wanted))
 
+    assert isinstance(some, Accepted)
     assert isinstance(some.result, Appended)
     assert none == Accepted("z", Filtered())
     assert [event.id for event in await entries(client, "two")] == ["b"]
