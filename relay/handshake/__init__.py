@@ -122,7 +122,7 @@ def _challenge(handshake: Handshake, asked: Asked) -> str:
 
 def _check_token(endpoint: Endpoint, token: object) -> None:
     expected = endpoint.verify_token
-    given = token.encode("utf-8", "surrogateescape") if isinstance(token, str) else b""
+    given = token.encode("utf-8", "surrogatepass") if isinstance(token, str) else b""
     if expected is None or not compare_digest(expected.reveal(), given):
         raise HandshakeRefused
 
