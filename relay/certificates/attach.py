@@ -28,7 +28,19 @@ class _Message(msgspec.Struct, rename={"topic": "TopicArn", "certificate": "Sign
     certificate: str | None = None
 
 
+_NAMES = {"topic": "TopicArn", "url": "SubscribeURL", "token": "Token"}
+
+
+class _Subscription(msgspec.Struct, rename=_NAMES):
+    """What a confirmation asks for, looked at when it was verified."""
+
+    topic: str
+    url: str
+    token: str
+
+
 _decode = msgspec.json.Decoder(_Message).decode
+_subscription = msgspec.json.Decoder(_Subscription).decode
 
 
 class Certificates:
@@ -67,9 +79,11 @@ class Certificates:
             HandshakeRefused: The URL in it does not confirm this topic, or does something else.
             CertificateUnavailable: SNS did not confirm it; it comes again.
         """
-        message = _message(delivery.body)
-        topic, url = str(message.get("TopicArn")), message.get("SubscribeURL")
-        address = sns_subscription(url, topic, message.get("Token"))
+        try:
+            asked = _subscription(delivery.body)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            raise HandshakeRefused from None
+        address = sns_subscription(asked.url, asked.topic, asked.token)
         if address is None:
             raise HandshakeRefused
         await confirm(self._fetcher, address)
