@@ -406,6 +406,8 @@ def public(algorithm: str, form: str, prefix: str = "") -> Signature:
         (public("ecdsa-p256", "pem"), EC, public_pem(EC)),
         (public("rsa-sha256", "pem"), rsa_key("a"), public_pem(rsa_key("a"))),
     ],
+    # Keys are new in each process of a run, and names of tests must not be.
+    ids=["ed25519 hex", "ed25519 pem", "ed25519 base64", "p256 base64", "p256 pem", "rsa pem"],
 )
 def test_public_keys_verify_and_sign_nothing(scheme: Signature, key: Any, secret: str) -> None:
     """What their private half signed is taken, and nothing else."""
@@ -420,7 +422,7 @@ def test_public_keys_verify_and_sign_nothing(scheme: Signature, key: Any, secret
         sign_for(endpoint, BODY, NOW)
 
 
-@pytest.mark.parametrize("key", [EC, WIDE, rsa_key("a")])
+@pytest.mark.parametrize("key", [EC, WIDE, rsa_key("a")], ids=["p256", "p384", "rsa"])
 def test_a_key_of_another_kind_signs_not(key: Any) -> None:
     """It is said before anything is sent."""
     endpoint = endpoint_of(public("ed25519", "hex"), ED_HEX)
