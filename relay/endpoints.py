@@ -21,8 +21,6 @@ from relay.providers import PROVIDERS
 from relay.scheme import Basic, Scheme, Signature, Token, Unsigned
 from relay.verify import check_secret
 
-# As in most senders' own samples; retries may carry the first attempt's time.
-TOLERANCE_SECONDS = 300
 # Kinds that are described in the configuration itself, and the table that does it.
 OWN_KINDS = ("hmac", "token", "basic", "none")
 
@@ -128,7 +126,7 @@ class EndpointSection(Section):
     @property
     def tolerance(self) -> int:
         """How far a signed timestamp may be from now, both ways, in seconds."""
-        return self.tolerance_seconds or _tolerance_of(self.kind.scheme)
+        return self.tolerance_seconds or self.kind.tolerance_seconds
 
     @model_validator(mode="after")
     def _has_what_its_sender_needs(self) -> Self:
@@ -303,10 +301,3 @@ def _laid_over(preset: Places, own: Places | None) -> Places:
         if (value := getattr(own, name)) != getattr(nothing, name)
     }
     return replace(preset, **said)
-
-
-def _tolerance_of(scheme: Scheme) -> int:
-    timestamp = getattr(scheme, "timestamp", None)
-    if timestamp is not None:
-        return int(timestamp.tolerance_seconds)
-    return int(getattr(scheme, "tolerance_seconds", TOLERANCE_SECONDS))

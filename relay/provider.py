@@ -9,12 +9,15 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from relay.scheme import Scheme, Signature
+from relay.scheme import Jwt, Scheme, Signature
 from relay.template import NUMBER, parse_template
 
 # An equal body without an id is more likely a new event than a repeat, so it is remembered for a
 # short time only.
 WINDOW_WITHOUT_ID_SECONDS = 600
+
+# As in most senders' own samples; retries may carry the first attempt's time.
+TOLERANCE_SECONDS = 300
 
 Texts = str | tuple[str, ...]
 # Where a value of an event may stand.
@@ -201,6 +204,27 @@ class Provider:
     def needs_secret(self) -> bool:
         """Whether an endpoint must have a secret from the start."""
         return self.scheme.family not in {"none", "sns", "paypal"} and not self.brings_secret
+
+    @property
+    def tolerance_seconds(self) -> int:
+        """How far a signed time may be from now, unless an endpoint says otherwise."""
+        timestamp = getattr(self.scheme, "timestamp", None)
+        if timestamp is not None:
+            return int(timestamp.tolerance_seconds)
+        return int(getattr(self.scheme, "tolerance_seconds", TOLERANCE_SECONDS))
+
+    @property
+    def has_public_key(self) -> bool:
+        """Whether an endpoint's secret is the public key of a sender that has the private one."""
+        scheme = self.scheme
+        if isinstance(scheme, Jwt):
+            return scheme.algorithm == "ES256"
+        return isinstance(scheme, Signature) and scheme.is_asymmetric
+
+    @property
+    def needs_extra(self) -> bool:
+        """Whether deliveries cannot be verified without the extra ``asymmetric``."""
+        return self.has_public_key or self.scheme.has_certificate
 
     @property
     def brings_secret(self) -> bool:

@@ -96,7 +96,7 @@ class Finder:
         given = (places.id, places.type, places.account, places.time)
         self._reads_forms = any("{form." in text for value in given for text in texts(value))
         self._plain = self._plain_places()
-        self._id_is_signed = all(is_signed for _, is_signed in self._id)
+        self.id_is_signed = all(is_signed for _, is_signed in self._id)
         self.type_is_signed = all(is_signed for _, is_signed in self._type)
 
     def find(self, delivery: Delivery, data: bytes, surroundings: Surroundings = _NOWHERE) -> Found:
@@ -149,7 +149,7 @@ class Finder:
         every = (*values, None)
         return (
             _usable_text(every[event_id]),
-            self._id_is_signed,
+            self.id_is_signed,
             every[event_type],
             _usable_text(every[account]),
             every[time],

@@ -9,6 +9,7 @@ from base64 import urlsafe_b64decode
 from collections.abc import Callable
 
 from relay.scheme import Key
+from relay.verify.extra import MISSING
 from relay.verify.family import CannotSign
 from relay.verify.in_json import parsed, text_in
 from relay.verify.keys import key_bytes
@@ -22,10 +23,7 @@ try:
         encode_dss_signature,
     )
 except ImportError as error:  # pragma: no cover - every environment of ours has it
-    raise ValueError(
-        "this kind of sender needs the package cryptography: "
-        "pip install 'webhook-relay[asymmetric]'"
-    ) from error
+    raise ValueError(MISSING) from error
 
 Check = Callable[[bytes, bytes], bool]
 
