@@ -113,6 +113,10 @@ bench-consume: $(VENV)/.bench-ready $(VENV)/bench-arq/.ready  ## a worker's even
 bench-consume-sweep: $(VENV)/.bench-ready $(VENV)/bench-arq/.ready  ## looks for each worker's best settings, which bench-consume uses
 	@exec $(BIN)/python -m bench.consume --sweep $(ARGS)
 
+.PHONY: docs
+docs: setup  ## writes the reference page of the senders from their presets
+	@$(BIN)/python -m relay.commands.providers.page > .providers.md && mv .providers.md docs/reference/providers.md
+
 image-check:  ## builds the container image without an engine and runs it (buildah, debootstrap)
 	deploy/image-check
 

@@ -10,7 +10,18 @@ from typing import Annotated
 import typer
 
 from relay import __version__
-from relay.commands import check, conformance, dev, secrets, send, serve, spool, streams, tail
+from relay.commands import (
+    check,
+    conformance,
+    dev,
+    providers,
+    secrets,
+    send,
+    serve,
+    spool,
+    streams,
+    tail,
+)
 from relay.commands.edge import Edge
 from relay.commands.plugins import add_plugins
 
@@ -37,7 +48,18 @@ def make_app() -> typer.Typer:
         epilog=EPILOG,
     )
     made.callback()(_relay)
-    for module in (dev, serve, send, tail, streams, secrets, spool, check, conformance):
+    for module in (
+        dev,
+        serve,
+        send,
+        providers,
+        tail,
+        streams,
+        secrets,
+        spool,
+        check,
+        conformance,
+    ):
         module.register(made)
     add_plugins(made)
     return made
