@@ -20,6 +20,7 @@ from relay.provider import Places, Provider
 from relay.providers import PROVIDERS
 from relay.scheme import Basic, Scheme, Signature, Token, Unsigned
 from relay.verify import check_secret
+from relay.verify.extra import MISSING, is_missing
 
 # Kinds that are described in the configuration itself, and the table that does it.
 OWN_KINDS = ("hmac", "token", "basic", "none")
@@ -259,6 +260,9 @@ def build_endpoint(name: str, section: EndpointSection, secrets: Secrets) -> End
         secrets: Reads its secrets, and takes what is wrong with them.
     """
     provider = section.kind
+    # Where there is a public key, reading it says so.
+    if provider.scheme.has_certificate and is_missing():
+        secrets.faults.append(f"endpoints.{name}: {MISSING}")
     read = [
         secrets.read(f"endpoints.{name}.secrets[{number}]", reference, provider.scheme)
         for number, reference in enumerate(section.secrets)
