@@ -3,9 +3,9 @@
 import ast
 import inspect
 import re
-from dataclasses import replace
+from dataclasses import MISSING, Field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel
@@ -24,6 +24,8 @@ from relay.contract.keys import Keys
 from relay.contract.tally import Tally, metrics_of
 from relay.identify.kept import KEPT_HEADERS
 from relay.metrics.families import GATEWAY
+from relay.provider import SOURCES, Places
+from relay.scheme import Key, Signature, Split, Timestamp, Token
 from tests.commanding import every_command
 
 ROOT = Path(__file__).parent.parent
@@ -68,6 +70,45 @@ def test_every_setting_of_an_endpoint_is_described_with_its_default() -> None:
         default = "–" if field.is_required() else f"`{field.default}`".replace("()", "[]")
 
         assert f"| `{key}` | {default} |" in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "heading", "before"),
+    [
+        (Signature, "signature", ""),
+        (Split, "signature", "split."),
+        (Timestamp, "signature", "timestamp."),
+        (Key, "signature", "key."),
+        (Token, "token", "token."),
+        (Places, "event", ""),
+    ],
+)
+def test_the_words_for_a_sender_are_described(kind: Any, heading: str, before: str) -> None:
+    """Each of its tables has a row for each key, with the default."""
+    text = page("docs/reference/configuration.md")
+    section = text.partition(f"### `[endpoints.<name>.{heading}]`\n")[2].partition("\n##")[0]
+    for field in fields(kind):
+        if field.name == "family" or is_dataclass(field.default):
+            continue
+        default = shown_default(field)
+
+        assert f"| `{before}{field.name}` | {default} |" in section
+
+
+def shown_default(field: "Field[Any]") -> str:
+    """Write a default as the page does."""
+    made = {} if field.default_factory is dict else field.default
+    if made is MISSING:
+        return "–"
+    shown = f'"{made}"' if isinstance(made, str) else f"{made}"
+    return f"`{shown}`".replace("()", "[]")
+
+
+def test_every_source_of_a_place_is_described() -> None:
+    """All that may stand in braces."""
+    text = page("docs/reference/configuration.md")
+
+    assert [source for source in SOURCES if f"`{{{source}.<" not in text] == []
 
 
 def test_every_key_is_described() -> None:
