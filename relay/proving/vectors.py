@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
 FILE = "vectors.toml"
 
@@ -47,10 +46,5 @@ class Vector:
 def published() -> tuple[Vector, ...]:
     """Give all of them."""
     text = (files(__package__) / FILE).read_text("utf-8")
-    return tuple(vector for given in tomllib.loads(text)["vectors"] for vector in _vectors(given))
-
-
-def _vectors(given: dict[str, Any]) -> list[Vector]:
-    """Read one; senders that sign alike may have published it together."""
-    presets, body = given.pop("presets"), given.pop("body").encode()
-    return [Vector(preset=preset, body=body, **given) for preset in presets]
+    given = tomllib.loads(text)["vectors"]
+    return tuple(Vector(**each | {"body": each["body"].encode()}) for each in given)

@@ -1,4 +1,4 @@
-"""The page on senders without a preset: its tables are loaded, and a delivery is verified by each."""
+"""The page on senders without a preset: its tables are loaded, and each verifies a delivery."""
 
 import hashlib
 import hmac
@@ -13,6 +13,7 @@ from relay.contract.examples import Example, make_example
 from relay.delivery import VerifiedDelivery
 from relay.endpoint import Endpoint
 from relay.identify import identify_each
+from relay.providers import PROVIDERS
 from relay.proving.keys import make_pair
 from relay.proving.sender import Sender, Sent, receive
 from relay.scheme import Key
@@ -21,6 +22,7 @@ from relay.verify import verify
 from tests.making import NOW
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/add-a-sender.md"
+README = Path(__file__).parents[2] / "README.md"
 BLOCKS = re.findall(r"```toml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
 TABLES: dict[str, dict[str, Any]] = {
     name: table for block in BLOCKS for name, table in tomllib.loads(block)["endpoints"].items()
@@ -113,6 +115,22 @@ def test_one_body_is_one_event_where_the_page_says_so() -> None:
 
     assert first.identity == second.identity
     assert first.event.id != second.event.id
+
+
+def test_what_the_front_page_configures_can_be_loaded() -> None:
+    """With the secrets that it names."""
+    (block,) = re.findall(r"```toml\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+    environ = {"UNIPILE_WEBHOOK_SECRET": "secret", "GITHUB_WEBHOOK_SECRET": "secret"}
+
+    settings = Settings.load(environ, tomllib.loads(block))
+
+    assert set(build_endpoints(settings, environ)) == {"unipile", "code"}
+
+
+def test_the_front_page_does_not_count_too_many_senders() -> None:
+    """More than sixty, it says."""
+    assert "more than sixty kinds" in README.read_text("utf-8")
+    assert len(PROVIDERS) > 60
 
 
 def test_an_account_is_that_of_the_body_around_the_elements() -> None:
