@@ -97,7 +97,7 @@ class Handshake:
         kind: What is answered: ``echo`` the challenge as plain text, ``json`` an object,
             ``headers`` no body and some headers, ``empty`` nothing.
         method: Of the request.
-        place: Where the value stands that makes a request this handshake.
+        place: Where the value stands that makes a request this handshake; every ``HEAD`` is one.
         value: What it must be; any text that is not empty by default.
         absent: Places of which none may hold anything: an event has it.
         challenge: Where the text stands that is answered or kept; `place` by default.
@@ -114,8 +114,8 @@ class Handshake:
     __pydantic_config__: ClassVar[Any] = _STRICT
 
     kind: AnswerKind
-    method: Literal["POST", "GET", "OPTIONS"] = "POST"
-    place: str
+    method: Literal["POST", "GET", "HEAD", "OPTIONS"] = "POST"
+    place: str = ""
     value: str | int | None = None
     absent: Texts = ()
     challenge: str = ""
@@ -129,6 +129,8 @@ class Handshake:
         for place in (self.place, *texts(self.absent), self.challenge_place, self.token):
             if place and not _HANDSHAKE_PLACE.fullmatch(place):
                 raise ValueError(f"{place!r} is no place: body.…, header.… or query.…")
+        if bool(self.place) == (self.method == "HEAD"):
+            raise ValueError("place says which request is a handshake, where not every HEAD is")
         if (self.guard == "token") != bool(self.token):
             raise ValueError('guard = "token" and the place of the token go together')
         if self.guard == "signature" and self.method != "POST":

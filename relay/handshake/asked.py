@@ -55,6 +55,8 @@ class Asked:
         """Say whether this is a handshake."""
         if handshake.method != self.method or not self._may_be_of(handshake):
             return False
+        if not handshake.place:
+            return True
         found, wanted = self.value(handshake.place), handshake.value
         if wanted is None:
             is_it = isinstance(found, str) and found != ""

@@ -107,6 +107,17 @@ async def test_an_unsigned_handshake_is_answered(
     assert response.headers["relay-request-id"]
 
 
+async def test_a_probe_is_answered_where_the_sender_sends_one(gateway: Running) -> None:
+    """Trello makes no webhook without it; elsewhere there is no such request."""
+    probed = await gateway.client.head("/webhooks/trello")
+    other = await gateway.client.head("/webhooks/slack")
+    got = await gateway.client.get("/webhooks/trello")
+
+    assert (probed.status, await probed.read()) == (200, b"")
+    assert (other.status, other.headers["allow"]) == (405, "POST")
+    assert (got.status, got.headers["allow"]) == (405, "POST, HEAD")
+
+
 async def test_an_origin_is_allowed_only_by_name(gateway: Running) -> None:
     """The header that allows is the consent; a status is none."""
     path = "/webhooks/cloudevents"

@@ -47,6 +47,7 @@ def endpoints(directory: Path) -> dict[str, dict[str, Any]]:
     made["cloudevents"] = {"provider": "cloudevents", "secrets": [secret], "origins": [ORIGIN]}
     for name in BRINGING:
         made[name] = {"provider": name, "secrets": [{"file": str(directory / f"{name}.secret")}]}
+    made["trello"] = {"provider": "trello", "secrets": [secret], "public_url": "https://h/t"}
     made["unipile"] = {"provider": "unipile", "secrets": [secret]}
     return made
 
