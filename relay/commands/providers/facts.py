@@ -151,7 +151,8 @@ def places_text(given: Texts) -> str:
 def handshake_text(handshake: Handshake) -> str:
     """Say which request a handshake is, and what is answered."""
     value = "" if handshake.value is None else f" = `{handshake.value}`"
-    asked = f"`{handshake.method}` with `{handshake.place}`{value}{_GUARDS[handshake.guard]}"
+    place = f" with `{handshake.place}`{value}" if handshake.place else ""
+    asked = f"`{handshake.method}`{place}{_GUARDS[handshake.guard]}"
     return f"{asked}: {_answer_text(handshake)}{_THEN[handshake.then]}"
 
 
@@ -174,5 +175,6 @@ def _answer_text(handshake: Handshake) -> str:
 
 
 def _handshake_word(handshake: Handshake) -> str:
-    word = {"token": "verify token", "origin": "origin"}.get(handshake.guard, "challenge")
+    usual = "challenge" if handshake.place else "probe"
+    word = {"token": "verify token", "origin": "origin"}.get(handshake.guard, usual)
     return _HANDSHAKES.get(handshake.then, word)
