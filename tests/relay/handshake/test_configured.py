@@ -73,6 +73,8 @@ def test_a_secret_that_comes_by_a_handshake_may_be_missing(
     [
         ({"place": "form.challenge"}, "is no place"),
         ({"place": "query"}, "is no place"),
+        ({"place": ""}, "not every HEAD is"),
+        ({"place": "", "method": "GET"}, "not every HEAD is"),
         ({"absent": "body"}, "is no place"),
         ({"guard": "token"}, "go together"),
         ({"token": "query.token"}, "go together"),

@@ -107,11 +107,12 @@ async def test_an_unsigned_handshake_is_answered(
     assert response.headers["relay-request-id"]
 
 
-async def test_a_probe_is_answered_where_the_sender_sends_one(gateway: Running) -> None:
-    """Trello makes no webhook without it; elsewhere there is no such request."""
-    probed = await gateway.client.head("/webhooks/trello")
+@pytest.mark.parametrize("name", ["intercom", "trello"])
+async def test_a_probe_is_answered_where_the_sender_sends_one(gateway: Running, name: str) -> None:
+    """They make no webhook without it; elsewhere there is no such request."""
+    probed = await gateway.client.head(f"/webhooks/{name}")
     other = await gateway.client.head("/webhooks/slack")
-    got = await gateway.client.get("/webhooks/trello")
+    got = await gateway.client.get(f"/webhooks/{name}")
 
     assert (probed.status, await probed.read()) == (200, b"")
     assert (other.status, other.headers["allow"]) == (405, "POST")

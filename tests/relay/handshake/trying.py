@@ -48,6 +48,7 @@ def endpoints(directory: Path) -> dict[str, dict[str, Any]]:
     for name in BRINGING:
         made[name] = {"provider": name, "secrets": [{"file": str(directory / f"{name}.secret")}]}
     made["trello"] = {"provider": "trello", "secrets": [secret], "public_url": "https://h/t"}
+    made["intercom"] = {"provider": "intercom", "secrets": [secret]}
     made["unipile"] = {"provider": "unipile", "secrets": [secret]}
     return made
 
