@@ -5,12 +5,12 @@ without a preset is described by the same words.
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WrapValidator, model_validator
 
 from relay.contract.config import PatternText, Section
 from relay.contract.patterns import parse_pattern
@@ -64,6 +64,25 @@ def _with_family(family: str) -> BeforeValidator:
     )
 
 
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class _OwnPlaces(Places):
+    """What an endpoint's table says, also where it says what would be so without a preset.
+
+    Args:
+        said: The names that stand in the table.
+    """
+
+    said: frozenset[str] = frozenset()
+
+
+def _with_what_was_said(given: object, handler: Callable[[object], Places | None]) -> Places | None:
+    places = handler(given)
+    if places is None or not isinstance(given, dict):
+        return places
+    values: dict[str, Any] = {each.name: getattr(places, each.name) for each in fields(Places)}
+    return _OwnPlaces(**values, said=frozenset(given))
+
+
 class EndpointSection(Section):
     """``[endpoints.<name>]``: one ingress path."""
 
@@ -73,7 +92,7 @@ class EndpointSection(Section):
     signature: Annotated[Signature | None, _with_family("signature")] = None
     token: Annotated[Token | None, _with_family("token")] = None
     # Where events say what they are, as far as that is to differ from the preset.
-    event: Places | None = None
+    event: Annotated[Places | None, WrapValidator(_with_what_was_said)] = None
     # Further request headers worth keeping.
     headers: tuple[str, ...] = ()
     # Signed by some senders. Never put together from what a request says.
@@ -296,12 +315,7 @@ def build_endpoint(name: str, section: EndpointSection, secrets: Secrets) -> End
 
 def _laid_over(preset: Places, own: Places | None) -> Places:
     """Take from an endpoint's table what it says, and the rest from the preset."""
-    if own is None:
+    if not isinstance(own, _OwnPlaces):
         return preset
-    nothing = Places()
-    said: dict[str, Any] = {
-        name: value
-        for name in Places.__dataclass_fields__
-        if (value := getattr(own, name)) != getattr(nothing, name)
-    }
+    said: dict[str, Any] = {name: getattr(own, name) for name in own.said}
     return replace(preset, **said)

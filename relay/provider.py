@@ -16,6 +16,9 @@ from relay.template import NUMBER, parse_template
 # short time only.
 WINDOW_WITHOUT_ID_SECONDS = 600
 
+# 31 days, as for an event with an id.
+MAX_WINDOW_SECONDS = 2_678_400
+
 # As in most senders' own samples; retries may carry the first attempt's time.
 TOLERANCE_SECONDS = 300
 
@@ -77,6 +80,8 @@ class Places:
         for path in texts(self.split):
             if not _SPLIT.fullmatch(path):
                 raise ValueError(f"split: {path!r} ends with the array: [] or entry[].changes[]")
+        if not 0 <= self.window_without_id_seconds <= MAX_WINDOW_SECONDS:
+            raise ValueError(f"window_without_id_seconds is 0 to {MAX_WINDOW_SECONDS}")
 
 
 AnswerKind = Literal["echo", "json", "headers", "empty"]

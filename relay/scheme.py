@@ -19,6 +19,9 @@ Encoding = Literal["hex", "base64", "base64url"]
 Unit = Literal["seconds", "milliseconds", "iso8601"]
 KeyForm = Literal["text", "base64", "hex", "pem"]
 
+# A day, as an endpoint may say itself.
+MAX_TOLERANCE_SECONDS = 86_400
+
 # What is not listed in a table of these is a misspelling.
 _STRICT: Any = {"extra": "forbid"}
 _HEADER = re.compile(r"[a-z0-9-]+")
@@ -69,6 +72,8 @@ class Timestamp:
     def __post_init__(self) -> None:
         if not _TIMESTAMP.fullmatch(self.source):
             raise ValueError("source is field.<key>, header.<name> or body.<path>")
+        if not 1 <= self.tolerance_seconds <= MAX_TOLERANCE_SECONDS:
+            raise ValueError(f"tolerance_seconds is 1 to {MAX_TOLERANCE_SECONDS}")
 
     @property
     def place(self) -> tuple[str, str]:

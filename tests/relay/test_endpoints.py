@@ -17,6 +17,7 @@ ENVIRON = {"SECRET": "whsec_c2VjcmV0", "OTHER": "no colon in it", "KEY": "not a 
 SECRETS = [{"env": "SECRET"}]
 SIGNATURE: dict[str, Any] = {"header": "x-acme-signature", "signed": "{timestamp}.{body}",
     "timestamp": {"source": "header.x-acme-time"}}  # fmt: skip
+NO_TOLERANCE = {"source": "header.x-acme-time", "tolerance_seconds": 0}
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:orders"
 
 
@@ -55,6 +56,35 @@ def test_a_sender_without_a_preset_is_described_by_its_fields() -> None:
     assert set(headers) == {"x-acme-signature", "x-acme-time"}
     assert verified.assurance == "body"
     assert endpoint.provider.headers == ("x-kind",)
+
+
+def test_what_an_endpoint_says_counts_also_where_it_is_the_usual() -> None:
+    """A preset that has it otherwise is overruled by the value that is the default elsewhere."""
+    said = {"window_without_id_seconds": 600, "bodies_differ": False, "split": [], "account": ""}
+    dropbox = endpoint_of(provider="dropbox", secrets=SECRETS, event=said).provider.event
+    zoom = endpoint_of(provider="zoom", secrets=SECRETS, event=said).provider.event
+    meta = endpoint_of(provider="meta", secrets=SECRETS, event=said).provider.event
+
+    assert dropbox.window_without_id_seconds == 600
+    assert not zoom.bodies_differ
+    assert zoom.account == ""
+    assert meta.split == ()
+    assert meta.type == PROVIDERS["meta"].event.type
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ({"event": {"window_without_id_seconds": -1}}, "is 0 to 2678400"),
+        ({"event": {"window_without_id_seconds": 10**12}}, "is 0 to 2678400"),
+        ({"signature": SIGNATURE | {"timestamp": NO_TOLERANCE}}, "is 1 to 86400"),
+    ],
+)
+def test_a_number_in_a_table_has_its_bounds(table: dict[str, Any], said: str) -> None:
+    """As the same number has in the endpoint's own settings."""
+    usual = {"provider": "hmac", "secrets": SECRETS, "signature": SIGNATURE}
+
+    assert said in fault_of(**usual | table)
 
 
 def test_an_endpoint_may_say_where_its_events_values_stand() -> None:
