@@ -277,6 +277,7 @@ class Jwt(_BodyProof):
         encoding: How that is written.
         prefix: What may stand before the token.
         issuer: What ``iss`` must be, if anything.
+        has_time: Whether the sender says in it when it was made, or until when it is good.
         tolerance_seconds: How old ``iat`` may be, and how late ``exp``.
     """
 
@@ -289,12 +290,13 @@ class Jwt(_BodyProof):
     encoding: Encoding = "hex"
     prefix: str = ""
     issuer: str | None = None
+    has_time: bool = True
     tolerance_seconds: int = 300
 
     @property
     def signs_time(self) -> bool:
         """Whether a delivery says, signed, when it was made."""
-        return True
+        return self.has_time
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

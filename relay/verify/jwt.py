@@ -76,7 +76,8 @@ class JwtVerifier:
             CannotSign: A key is needed.
         """
         scheme = self._scheme
-        claims = {scheme.claim: self._digest(unsent.body), "iat": unsent.at, "exp": unsent.at + 300}
+        claims: dict[str, str | int] = {scheme.claim: self._digest(unsent.body)}
+        claims |= {"iat": unsent.at, "exp": unsent.at + 300} if scheme.has_time else {}
         claims |= {"iss": scheme.issuer} if scheme.issuer is not None else {}
         head = _packed({"alg": scheme.algorithm, "typ": "JWT"})
         content = f"{head}.{_packed(claims)}"

@@ -183,6 +183,8 @@ def test_a_sender_that_signs_nothing_is_not_said_to() -> None:
         ("github", (False, False, False)),
         ("dropbox", (None, True, False)),
         ("mailgun", (False, False, True)),
+        # Its token says neither when it was made nor until when it is good.
+        ("netlify", (True, False, False)),
         ("shopify", (False, False, False)),
     ],
 )
