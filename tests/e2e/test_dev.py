@@ -423,4 +423,4 @@ def test_the_directorys_files_and_a_secret_of_the_environment_count(tmp_path: Pa
         assert "/webhooks/shop" in program.output()
         assert not (tmp_path / ".relay" / "secret").exists()
         assert SECRET not in program.output()
-        assert "UNIPILE_WEBHOOK_SECRET" in program.output()
+        assert "as the configuration says" in program.output()

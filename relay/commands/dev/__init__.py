@@ -38,9 +38,9 @@ def dev(
 ) -> None:
     """Run an embedded durable Valkey, the gateway, and a worker that prints events.
 
-    The endpoint is called unipile; its secret comes from UNIPILE_WEBHOOK_SECRET, else one is made
-    once and kept in the data directory. A relay.toml in this directory counts too, but for the
-    store. Ctrl-C stops everything; the events stay.
+    Where no relay.toml names endpoints, there is one, unipile; its secret comes from
+    UNIPILE_WEBHOOK_SECRET, else one is made once and kept in the data directory. A relay.toml in
+    this directory counts, but for the store. Ctrl-C stops everything; the events stay.
     """
     # Only this command needs the gateway; importing it would double the time of the others.
     from relay.commands.dev.parts import Wanted, run_all  # noqa: PLC0415

@@ -9,6 +9,7 @@ from relay.app import Listening
 from relay.commands.dev.secret import DevSecret
 from relay.contract.display import tell
 from relay.contract.surroundings import DEV_DIRECTORY, DEV_SECRET_FILE, DEV_URL_FILE
+from relay.endpoints import EndpointSection
 from relay.settings import DEFAULT_SECRET_VARIABLE, Settings
 
 DEFAULT_PORT = 8080
@@ -26,7 +27,9 @@ Try it in a second terminal, in this directory:
 
   {send}
   {tail}
+"""
 
+_BY_HAND = """
 or as a sender would, with nothing of ours:
 
   body='{{"id":"evt_'$(date +%s)'","type":"message.new","payload":{{"text":"hello"}}}}'
@@ -45,21 +48,39 @@ def announce(
 ) -> None:
     """Say it."""
     name = ENDPOINT if ENDPOINT in settings.endpoints else min(settings.endpoints, default="")
-    secret_file = shlex.quote(str(data_dir / DEV_SECRET_FILE))
-    tell(
-        _WELCOME.format(
-            url=f"http://127.0.0.1:{listening.port}/webhooks/{name}",
-            admin_port=listening.admin_port,
-            redis_port=redis_port,
-            url_file=data_dir / DEV_URL_FILE,
-            secret_place=data_dir / DEV_SECRET_FILE
-            if secret.is_ours
-            else f"the environment variable {DEFAULT_SECRET_VARIABLE}",
-            key=f"$(cat {secret_file})" if secret.is_ours else f"${DEFAULT_SECRET_VARIABLE}",
-            send=_send(name, listening.port, data_dir, secret),
-            tail=_tail(data_dir),
-        )
+    url = f"http://127.0.0.1:{listening.port}/webhooks/{name}"
+    with_ours = _has_our_secret(settings.endpoints.get(name))
+    welcome = _WELCOME.format(
+        url=url,
+        admin_port=listening.admin_port,
+        redis_port=redis_port,
+        url_file=data_dir / DEV_URL_FILE,
+        secret_place=_secret_place(data_dir, secret) if with_ours else "as the configuration says",
+        send=_send(name, listening.port, data_dir, secret),
+        tail=_tail(data_dir),
     )
+    tell(welcome + (_BY_HAND.format(url=url, key=_key(data_dir, secret)) if with_ours else ""))
+
+
+def _has_our_secret(section: EndpointSection | None) -> bool:
+    """Tell whether deliveries are signed as Unipile does, with the secret of this command."""
+    return section is not None and (
+        section.provider == ENDPOINT
+        and [each.env for each in section.secrets[:1]] == [DEFAULT_SECRET_VARIABLE]
+    )
+
+
+def _secret_place(data_dir: Path, secret: DevSecret) -> str:
+    if secret.is_ours:
+        return str(data_dir / DEV_SECRET_FILE)
+    return f"the environment variable {DEFAULT_SECRET_VARIABLE}"
+
+
+def _key(data_dir: Path, secret: DevSecret) -> str:
+    """Give the shell's words for the secret."""
+    if secret.is_ours:
+        return f"$(cat {shlex.quote(str(data_dir / DEV_SECRET_FILE))})"
+    return f"${DEFAULT_SECRET_VARIABLE}"
 
 
 def _send(name: str, port: int, data_dir: Path, secret: DevSecret) -> str:
