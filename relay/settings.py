@@ -21,7 +21,7 @@ from relay.contract.config import (
 )
 from relay.contract.credentials import put_into_url
 from relay.contract.errors import ConfigurationFault
-from relay.contract.references import ReadFile, read_secret_file
+from relay.contract.references import ReadFile, read_secret_file, unset
 from relay.contract.surroundings import read_config_file
 from relay.endpoint import Endpoint
 from relay.endpoints import EndpointSection, Secrets, build_endpoint
@@ -208,7 +208,7 @@ def _secret_faults(merged: Mapping[str, Any], environ: Mapping[str, str]) -> lis
             variable = _table(reference).get("env")
             if isinstance(variable, str) and not environ.get(variable, "").strip():
                 path = f"endpoints.{name}.secrets[{number}]"
-                faults.append(f"{path}: the environment variable {variable} is not set or empty")
+                faults.append(f"{path}: {unset(variable)}")
     return faults
 
 

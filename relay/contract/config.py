@@ -272,6 +272,8 @@ def faults_of(error: ValidationError) -> list[str]:
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
             message = "there is no such setting; look for a misspelling in docs/reference"
+        if item["type"] == "tuple_type":
+            message = "a list, in square brackets"
         faults.append(f"{'.'.join(path)} ({variable}): {message}")
     return faults
 

@@ -4,6 +4,7 @@ A reference comes in, the secret's text goes out, or a sentence that says what i
 holds any of it.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self
@@ -11,6 +12,11 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, model_validator
 
 ReadFile = Callable[[Path], str]
+
+
+_WHERE = 'write { env = "VARIABLE" } or { file = "/path" }'
+# What is no such word may be the secret, written where the variable's name belongs.
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
 class SecretReference(BaseModel):
@@ -21,10 +27,18 @@ class SecretReference(BaseModel):
     env: str | None = None
     file: Path | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _says_where(cls, given: object) -> object:
+        # Most likely it is the secret itself.
+        if isinstance(given, str):
+            raise ValueError(f"{_WHERE}; the secret itself does not belong here")  # noqa: TRY004 - pydantic's
+        return given
+
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
         if (self.env is None) == (self.file is None):
-            raise ValueError('write { env = "VARIABLE" } or { file = "/path" }')
+            raise ValueError(_WHERE)
         return self
 
     @property
@@ -50,6 +64,13 @@ def read_secret_file(path: Path) -> str:
     return path.read_text("utf-8")
 
 
+def unset(variable: str) -> str:
+    """Say that a variable is missing, by its name only where that is sure to be no secret."""
+    if _VARIABLE.fullmatch(variable):
+        return f"the environment variable {variable} is not set or empty"
+    return "the environment variable that env names is not set or empty (env takes its name)"
+
+
 def read_secret(reference: SecretReference, environ: Mapping[str, str], read_file: ReadFile) -> str:
     """Read a secret from where it is.
 
@@ -64,7 +85,7 @@ def read_secret(reference: SecretReference, environ: Mapping[str, str], read_fil
     if reference.env is not None:
         text = environ.get(reference.env, "")
         if not text.strip():
-            raise ValueError(f"the environment variable {reference.env} is not set or empty")
+            raise ValueError(unset(reference.env))
         return text
     path = reference.file or Path()
     try:

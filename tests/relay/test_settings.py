@@ -392,3 +392,22 @@ def test_variables_change_the_endpoint_that_the_secret_alone_gives() -> None:
     settings = Settings.load(environ, {})
 
     assert settings.endpoints["unipile"].tolerance_seconds == 600
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ({"secrets": "whsec_dG9wc2VjcmV0"}, "a list, in square brackets"),
+        ({"secrets": ["whsec_dG9wc2VjcmV0"]}, "the secret itself does not belong here"),
+        ({"secrets": [{"env": "whsec_dG9wc2VjcmV0"}]}, "env takes its name"),
+        ({"secrets": [{"value": "whsec_dG9wc2VjcmV0"}]}, "there is no such setting"),
+    ],
+)
+def test_a_secret_in_the_configuration_is_a_fault_that_does_not_show_it(
+    table: dict[str, Any], said: str
+) -> None:
+    """Whoever pastes one in is told what belongs there instead."""
+    text = "\n".join(faults({}, {"endpoints": {"acme": {"provider": "svix"} | table}}))
+
+    assert said in text
+    assert "dG9wc2VjcmV0" not in text
