@@ -37,8 +37,8 @@ _FAMILIES = {
     "none": "none",
 }
 _SIGNED = {
-    "twilio": "the URL and the parameters of the form, sorted; with a JSON body, its digest in the "
-    "URL",
+    "twilio": "the URL and the parameters of the form, sorted, with nothing between names and "
+    "values, so that they can be cut elsewhere; with a JSON body, its digest in the URL",
     "sns": "`Message`, `MessageId`, `Subject`, `Timestamp`, `TopicArn` and `Type`",
     "paypal": "id and time of the transmission, the webhook's id, and a CRC-32 of the body, for "
     "which anyone can make another body",
