@@ -204,8 +204,7 @@ class Provider:
     @property
     def needs_url(self) -> bool:
         """Whether an endpoint must say what its public URL is."""
-        scheme = self.scheme
-        return scheme.signs_url if isinstance(scheme, Signature) else scheme.family == "twilio"
+        return self.scheme.signs_url
 
     @property
     def needs_secret(self) -> bool:

@@ -21,7 +21,6 @@ KeyForm = Literal["text", "base64", "hex", "pem"]
 
 # A day, as an endpoint may say itself.
 MAX_TOLERANCE_SECONDS = 86_400
-
 # What is not listed in a table of these is a misspelling.
 _STRICT: Any = {"extra": "forbid"}
 _HEADER = re.compile(r"[a-z0-9-]+")
@@ -137,6 +136,22 @@ class _BodyProof(_Proof):
     def assurance(self) -> Assurance:
         """What a delivery has proved that passes."""
         return "body"
+
+
+class _CertifiedProof(_Proof):
+    """The key is in a certificate that the delivery names, and the time is signed with the rest."""
+
+    __slots__ = ()
+
+    @property
+    def has_certificate(self) -> bool:
+        """Whether the certificate must be there before anything is verified: it must."""
+        return True
+
+    @property
+    def signs_time(self) -> bool:
+        """Whether a delivery says, signed, when it was made."""
+        return True
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -300,7 +315,7 @@ class Jwt(_BodyProof):
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class SnsSignature(_BodyProof):
+class SnsSignature(_CertifiedProof, _BodyProof):
     """A signature in the body with a certificate of AWS; any topic of any customer has one."""
 
     __pydantic_config__: ClassVar[Any] = _STRICT
@@ -308,19 +323,9 @@ class SnsSignature(_BodyProof):
     family: Literal["sns"]
     tolerance_seconds: int = 3600
 
-    @property
-    def has_certificate(self) -> bool:
-        """Whether the certificate must be there before anything is verified: it must."""
-        return True
-
-    @property
-    def signs_time(self) -> bool:
-        """Whether a delivery says, signed, when it was made."""
-        return True
-
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class PayPalSignature(_Proof):
+class PayPalSignature(_CertifiedProof):
     """A signature with a certificate of PayPal, over a checksum of the body.
 
     The checksum is a CRC-32, for which anyone can make another body; so the body is not proved.
@@ -330,16 +335,6 @@ class PayPalSignature(_Proof):
 
     family: Literal["paypal"]
     tolerance_seconds: int = 300
-
-    @property
-    def has_certificate(self) -> bool:
-        """Whether the certificate must be there before anything is verified: it must."""
-        return True
-
-    @property
-    def signs_time(self) -> bool:
-        """Whether a delivery says, signed, when it was made."""
-        return True
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -8,7 +8,7 @@ Source: https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-messag
 https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from relay.verify.certified import Digest, is_current, is_signed, read_chain, read_signature, sign
 
@@ -29,7 +29,6 @@ def verify_message(
     pem: bytes,
     *,
     now_seconds: float,
-    versions: Collection[str] = frozenset(DIGESTS),
 ) -> bool:
     """Tell whether SNS signed a message.
 
@@ -38,13 +37,9 @@ def verify_message(
         pem: What was fetched from its ``SigningCertURL``. That it came from there is all that makes
             it a certificate of SNS.
         now_seconds: Unix seconds.
-        versions: Which ``SignatureVersion`` is taken. It is not signed itself, so a topic that
-            signs by version 2 is best held to that.
     """
     version = message.get("SignatureVersion")
-    if not isinstance(version, str) or version not in versions:
-        return False
-    digest = DIGESTS.get(version)
+    digest = DIGESTS.get(version) if isinstance(version, str) else None
     signature = read_signature(message.get("Signature"))
     text = signed_text(message)
     if digest is None or signature is None or text is None:
