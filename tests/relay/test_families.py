@@ -111,6 +111,8 @@ def test_a_static_secret_in_a_header(header: str | None, expected: str) -> None:
         ({"value": [{"state": "secret"}, {"state": "secret"}]}, "sender"),
         ({"value": [{"state": "secret"}, {"state": "other"}]}, "signature_mismatch"),
         ({"value": [{"state": "secret"}, {}]}, "signature_missing"),
+        ({"value": [{"state": "secret"}, {"state": ["secret"]}]}, "signature_missing"),
+        ({"value": [{"state": "secret"}, {"state": None}]}, "signature_missing"),
         ({"value": []}, "signature_missing"),
         ({"value": {"state": "secret"}}, "signature_missing"),
         ({"state": "secret"}, "signature_missing"),

@@ -3,6 +3,7 @@
 import base64
 import json
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,17 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
+from relay.contract.errors import SignatureRefused
+from relay.delivery import Certificate, Delivery
+from relay.providers import PROVIDERS
+from relay.verify import verify
 from relay.verify.sns import sign_message, signed_text, verify_message
 from tests.issuing import NOW, issue, private_pem, rsa_key
+from tests.making import make_delivery, make_endpoint
 
+REFUSED = "signature_mismatch"
 SIGNER = issue("sns.amazonaws.com")
 OTHER = issue("sns.amazonaws.com", key=rsa_key("another"))
 NOTIFICATION = {
@@ -209,6 +217,38 @@ def test_a_certificate_of_another_kind_of_key_is_refused() -> None:
     signed = sign_message(NOTIFICATION, short.key_pem)
 
     assert [odd for odd in (short, curve, edwards) if verified(dict(signed), odd.pem)] == []
+
+
+@pytest.mark.parametrize(
+    ("topics", "reason"),
+    [
+        ({NOTIFICATION["TopicArn"]}, None),
+        ({NOTIFICATION["TopicArn"] + "s", "arn:aws:sns:us-west-2:210987654321:MyTopic"}, REFUSED),
+        (set(), REFUSED),
+    ],
+)
+def test_a_message_of_another_topic_is_refused_though_sns_signed_it(
+    topics: set[str], reason: str | None
+) -> None:
+    """By what verifies, whatever was looked at before the certificate was fetched."""
+    endpoint = make_endpoint(provider=PROVIDERS["aws-sns"], topics=frozenset(topics))
+    at = {"Timestamp": datetime.fromtimestamp(NOW, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")}
+    body = json.dumps(sign_message(NOTIFICATION | at, SIGNER.key_pem)).encode()
+    delivery = structs.replace(
+        make_delivery(body, endpoint=endpoint, received_at_ms=int(1000 * NOW)),
+        certificate=Certificate(SIGNER.pem, SIGNER.pem),
+    )
+
+    assert refusal_of(delivery) == reason
+
+
+def refusal_of(delivery: Delivery) -> str | None:
+    """Give the reason of a refusal; none where it is taken."""
+    try:
+        verify(delivery)
+    except SignatureRefused as refusal:
+        return refusal.reason
+    return None
 
 
 @pytest.mark.parametrize("version", ["2", "3", 1, None])
