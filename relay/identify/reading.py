@@ -61,6 +61,14 @@ def mended(plain: bytes) -> bytes:
     )
 
 
+def marked(plain: bytes) -> bytes:
+    r"""Replace half pairs too, each by a character of its own, so that what differs still does.
+
+    The half ``\ud83d`` becomes ``\ue83d``, which is for private use.
+    """
+    return _HALVES.sub(lambda found: found[1] or _mark(found[0]), plain)
+
+
 def is_json(plain: bytes) -> bool:
     """Tell whether it can be read as it is."""
     try:
@@ -87,6 +95,12 @@ def decoded(decoder: msgspec.json.Decoder[Any], plain: bytes) -> tuple[Any, bool
         return decoder.decode(readable), True
     except _READ_ERRORS:
         return None, False
+
+
+def _mark(half: bytes) -> bytes:
+    if half.startswith(b"\\"):
+        return b"\\u" + (b"e" if half[2:3] == b"d" else b"E") + half[3:]
+    return b"\xee" + half[1:]
 
 
 def object_of(plain: bytes) -> dict[str, msgspec.Raw]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import msgspec
 
 from relay.identify.places import Around, Surroundings
-from relay.identify.reading import elements_of, is_json, mended, object_of
+from relay.identify.reading import elements_of, is_json, marked, object_of
 from relay.provider import Texts, texts
 
 # A sender's largest batches have some thousands; what has more stays in one piece.
@@ -36,7 +36,7 @@ def split(plain: bytes, paths: Texts) -> list[Element]:
         The elements of all of them; nothing where there is none, or where there are too many.
     """
     whole = plain.removeprefix(codecs.BOM_UTF8)
-    readable = whole if is_json(whole) else mended(whole)
+    readable = whole if is_json(whole) else marked(whole)
     around = Around(readable)
     parents: dict[int, Around] = {id(readable): around}
     elements: list[Element] = []
@@ -45,7 +45,8 @@ def split(plain: bytes, paths: Texts) -> list[Element]:
         for parent, data in _elements(readable, readable, path.split(".")):
             if len(elements) == MAX_ELEMENTS:
                 return []
-            # What had to be mended to be read is kept as it came; both are equally long.
+            # What had to be mended to be read is kept as it came: both are equally long, and what
+            # is equal in one is equal in the other, wherever it is found.
             at = readable.index(data, at) if readable is not whole else at
             exact = whole[at : at + len(data)] if readable is not whole else data
             at += len(data)

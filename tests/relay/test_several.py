@@ -131,6 +131,28 @@ def test_half_an_emoji_in_one_element_costs_none_its_bytes(cut: bytes, bom: byte
     assert [event.id for event in found] == ["a", "b"]
 
 
+@pytest.mark.parametrize(
+    ("halves", "expected"),
+    [
+        ((rb"\ud83d", rb"\ud83c", rb"\ud83d"), (rb"\ud83c", rb"\ud83d")),
+        ((rb"\uD83D", rb"\ud83d", rb"\uDE00"), (rb"\ud83d", rb"\uDE00")),
+        (
+            (b"\xed\xa0\xbd", b"\xed\xa0\xbc", b"\xed\xb8\x80"),
+            (b"\xed\xa0\xbc", b"\xed\xb8\x80"),
+        ),
+    ],
+)
+def test_half_an_emoji_is_not_taken_for_another_half(
+    halves: tuple[bytes, ...], expected: tuple[bytes, ...]
+) -> None:
+    """An element is not cut out where something stands that differs only in its half."""
+    body = b'{"before":{"x":"%b"},"all":[{"x":"%b"},{"x":"%b"}]}' % halves
+
+    found = [element.data for element in split(body, "all[]")]
+
+    assert found == [b'{"x":"%b"}' % half for half in expected]
+
+
 def test_more_elements_than_anyone_sends_stay_in_one_piece() -> None:
     """So long an array is one event, and not a gateway's whole attention."""
     most = b"[%b]" % b",".join([b"1"] * MAX_ELEMENTS)
