@@ -20,6 +20,7 @@ from relay.identify.reading import Reader
 from relay.identify.splitting import MAX_ELEMENTS, split
 from relay.pipeline import Accepted, Filtered, Pipeline
 from relay.provider import Places, Provider
+from relay.providers import PROVIDERS
 from relay.scheme import Signature
 from relay.several import AT_ONCE, append_all
 from relay.verify import sign_for, verify
@@ -159,6 +160,20 @@ def test_more_elements_than_anyone_sends_stay_in_one_piece() -> None:
 
     assert len(split(most, "[]")) == MAX_ELEMENTS
     assert split(most[:-1] + b",1]", "[]") == []
+
+
+def test_equal_elements_under_an_id_of_the_delivery_are_different_events() -> None:
+    """As of Attio, whose header names the delivery; an equal one again is the one that it was."""
+    endpoint = make_endpoint(provider=PROVIDERS["attio"])
+    body = b'{"events":[{"event_type":"x"},{"event_type":"x"}]}'
+    headers = sign_for(endpoint, body, 0) | {"idempotency-key": "one"}
+    verified = verify(make_delivery(body, headers, endpoint=endpoint))
+
+    first, again = list(identify_each(verified)), list(identify_each(verified))
+
+    assert [event.event.id for event in first] == ["one", "one"]
+    assert len({event.identity for event in first}) == 2
+    assert [event.identity for event in first] == [event.identity for event in again]
 
 
 def test_equal_elements_without_an_id_are_different_events() -> None:
