@@ -11,6 +11,10 @@ import msgspec
 from relay.contract.event import Assurance
 from relay.endpoint import Endpoint
 
+# What may stand around a header's value and is no part of it (RFC 9110, section 5.5). Python's own
+# `strip` takes more, such as a no-break space: what is signed and what is read must end alike.
+BLANKS = " \t"
+
 
 class Claim(msgspec.Struct, frozen=True):
     """What the head of a request says of its signature.

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from relay.delivery import Delivery
+from relay.delivery import BLANKS, Delivery
 from relay.identify.reading import CUT, Reader, object_of
 from relay.provider import Provider, Texts, texts
 from relay.template import NUMBER, Template, parse_template
@@ -219,11 +219,11 @@ def finder_of(provider: Provider) -> Finder:
 
 
 def _header(name: str) -> _Get:
-    return lambda reading: _printed(reading.delivery.headers.get(name))
+    return lambda reading: _printed(reading.delivery.headers.get(name, "").strip(BLANKS)) or None
 
 
 def _query(name: str) -> _Get:
-    return lambda reading: _fields(reading.delivery.query).get(name)
+    return lambda reading: _fields(_printed(reading.delivery.query)).get(name)
 
 
 def _form(name: str) -> _Get:
@@ -280,8 +280,8 @@ def _fields(text: str) -> Mapping[str, str]:
         return {}
 
 
-def _printed(value: str | None) -> str | None:
-    if value is None or value.isascii():
+def _printed(value: str) -> str:
+    if value.isascii():
         return value
     return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 

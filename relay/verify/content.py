@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from relay.delivery import Delivery
+from relay.delivery import BLANKS, Delivery
 from relay.template import Template
 
 Piece = Callable[[Delivery], bytes]
@@ -52,7 +52,7 @@ def wire_bytes(text: str) -> bytes:
 def _piece(place: str) -> Piece:
     if place.startswith("header."):
         name = place.removeprefix("header.")
-        return lambda delivery: wire_bytes(delivery.headers.get(name, "").strip())
+        return lambda delivery: wire_bytes(delivery.headers.get(name, "").strip(BLANKS))
     return _PIECES[place]
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from relay.contract.errors import SignatureRefused
 from relay.contract.event import IdentifiedEvent
 from relay.identify import identify
 from relay.provider import Places, Provider
@@ -143,6 +144,20 @@ def test_where_equal_bodies_are_different_events_each_is_new() -> None:
     assert one.event.type == "changed"
     assert one.identity != other.identity
     assert one.event.id != other.event.id
+
+
+@pytest.mark.parametrize("blank", ["\u00a0", "\u2003", "\x85", "\x1f", "\x0b"])
+def test_what_is_around_a_signed_id_is_signed_too(blank: str) -> None:
+    """Else one signed delivery could be sent again under as many ids as there are blanks."""
+    provider = Provider(name="x", title="X", scheme=SIGNED_ID, event=Places(**IN_HEADERS))
+    endpoint = make_endpoint(provider=provider)
+    headers = sign(Unsent(endpoint=endpoint, body=BODY, at=NOW, event_id="one")).headers
+    padded = make_delivery(BODY, headers | {"x-id": f"one{blank}"}, endpoint=endpoint)
+    usual = make_delivery(BODY, headers | {"x-id": " one\t"}, endpoint=endpoint)
+
+    with pytest.raises(SignatureRefused):
+        verify(padded)
+    assert identify(verify(usual)).identity == b"one"
 
 
 @pytest.mark.parametrize(

@@ -134,3 +134,9 @@ def test_what_is_no_array_is_a_fault(path: str) -> None:
     """A body is split where a path ends with an array."""
     with pytest.raises(ValueError, match="split"):
         Places(split=path)
+
+
+def test_odd_bytes_of_a_query_are_read_as_text() -> None:
+    """They come as half pairs of surrogates, which nothing behind could write."""
+    assert type_in({}, "{query.id}", query="id=\udcff") == "\N{REPLACEMENT CHARACTER}"
+    assert type_in({}, "{query.id}", query="id=%FF") == "\N{REPLACEMENT CHARACTER}"
