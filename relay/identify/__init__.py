@@ -92,7 +92,7 @@ def _identified(
 ) -> IdentifiedEvent:
     delivery = verified.delivery
     endpoint, headers = delivery.endpoint, delivery.headers
-    sent_id, id_is_signed, sent_type, account, time = found
+    sent_id, id_is_signed, sent_type, account, time, account_is_signed = found
     usable_type = isinstance(sent_type, str) and is_event_type(sent_type)
     event_id, identity, kind, window_seconds = (
         _identity_without_id(verified, data, repeat)
@@ -116,9 +116,14 @@ def _identified(
         original_type=None if usable_type else _shown_type(sent_type),
     )
     type_is_signed = finder_of(endpoint.provider).type_is_signed
+    # Each partition has a dedupe index of its own, so what nobody signed chooses none where a repeat
+    # is to be known whatever is written around it.
+    is_loose = (kind == "ids" and not id_is_signed) or verified.assurance != "body"
+    together = account if account_is_signed or is_loose else None
+    alone = event_id if kind == "ids" else identity.hex()
     return IdentifiedEvent(
         event=event,
-        tag=tag_of(endpoint.name, endpoint.partitions, account or event_id),
+        tag=tag_of(endpoint.name, endpoint.partitions, together or alone),
         identity=identity,
         kind=kind,
         window_seconds=window_seconds,

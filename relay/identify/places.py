@@ -68,8 +68,8 @@ class Reading(msgspec.Struct, frozen=True):
 
 # Id, if it has a usable one; whether nobody but the sender could have written that; type as sent or
 # mapped, of whatever kind it is; account, if that is a usable text; the sender's time, of whatever
-# kind. A tuple, since each delivery makes one.
-Found = tuple[str | None, bool, Any, str | None, Any]
+# kind; whether the account is signed. A tuple, since each delivery makes one.
+Found = tuple[str | None, bool, Any, str | None, Any, bool]
 
 _Get = Callable[[Reading], Any]
 _NOWHERE = Surroundings(Around(b""), Around(b""))
@@ -98,6 +98,7 @@ class Finder:
         self._plain = self._plain_places()
         self.id_is_signed = all(is_signed for _, is_signed in self._id)
         self.type_is_signed = all(is_signed for _, is_signed in self._type)
+        self.account_is_signed = all(is_signed for _, is_signed in self._account)
 
     def find(self, delivery: Delivery, data: bytes, surroundings: Surroundings = _NOWHERE) -> Found:
         """Find an event's values.
@@ -114,7 +115,7 @@ class Finder:
         reading = Reading(delivery, data, values, surroundings, form)
         event_id, id_is_signed = self._first(self._id, reading)
         event_type = self._first(self._type, reading)[0]
-        account = self._first(self._account, reading)[0]
+        account, account_is_signed = self._first(self._account, reading)
         if self._names and isinstance(event_type, str):
             event_type = self._names.get(event_type, event_type)
         if mended:
@@ -126,6 +127,7 @@ class Finder:
             event_type,
             _usable_text(account),
             self._first(self._time, reading)[0],
+            account_is_signed,
         )
 
     def _plain_places(self) -> tuple[int, int, int, int] | None:
@@ -153,6 +155,7 @@ class Finder:
             every[event_type],
             _usable_text(every[account]),
             every[time],
+            self.account_is_signed,
         )
 
     def _first(

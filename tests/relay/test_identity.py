@@ -78,6 +78,49 @@ def test_strict_takes_the_body_for_the_event() -> None:
     assert real.kind == "bodies"
 
 
+@pytest.mark.parametrize("name", ["x-id", "x-account"])
+def test_under_strict_no_header_chooses_another_partition(name: str) -> None:
+    """The dedupe index is the partition's: elsewhere nobody would know the body."""
+    places = IN_HEADERS | {"account": "{header.x-account}"}
+
+    tags = {
+        found(headers={name: str(n)}, places=places, replay="strict", partitions=64).tag
+        for n in range(20)
+    }
+
+    assert len(tags) == 1
+
+
+def test_an_account_that_is_not_signed_gives_a_signed_id_no_second_partition() -> None:
+    """Whoever sends a delivery again can write another one beside it."""
+    places = {"id": "{body.id}", "account": "{header.x-account}"}
+
+    tags = {
+        found(b'{"id":"a"}', headers={"x-account": str(n)}, places=places, partitions=64).tag
+        for n in range(20)
+    }
+
+    assert len(tags) == 1
+
+
+def test_an_account_that_is_signed_keeps_its_partition() -> None:
+    """Under strict too, so that its events stay in their order."""
+    places = {"id": "{header.x-id}", "account": "{body.account}"}
+
+    tags = {
+        found(
+            json.dumps({"account": "a", "n": n}).encode(),
+            places=places,
+            replay=replay,
+            partitions=64,
+        ).tag
+        for n in range(20)
+        for replay in ("strict", "usual")
+    }
+
+    assert len(tags) == 1
+
+
 @pytest.mark.parametrize("scheme", [TIMED, SIGNED_ID])
 def test_strict_changes_nothing_where_the_time_is_signed(scheme: Signature) -> None:
     """An old signature is refused for its age there."""
