@@ -188,8 +188,23 @@ class Signature(_Proof):
             raise ValueError(f"signed knows no {{{unknown[0]}}}")
         if "timestamp" in places and self.timestamp is None:
             raise ValueError("signed has {timestamp}, so timestamp must say where that stands")
-        if self._field_of_time() is not None and self.split is None:
+        field = self._field_of_time()
+        if field is not None and self.split is None:
             raise ValueError("the timestamp is a field of the header, so split must say how")
+        if field is not None and self.split is not None and self.split.timestamp != field:
+            raise ValueError(f"the timestamp is field.{field}, so split.timestamp must be {field!r}")
+        if not places:
+            raise ValueError("signed covers nothing of a delivery, so one signature fits them all")
+        if self.timestamp is not None and not self._covers_time(self.timestamp):
+            raise ValueError(
+                "timestamp stands where signed does not cover it, so anyone could write another; "
+                "without it a delivery is judged by its signature alone"
+            )
+
+    def _covers_time(self, timestamp: Timestamp) -> bool:
+        where, name = timestamp.place
+        covering = "body" if where == "body" else "timestamp"
+        return not {covering, f"{where}.{name}"}.isdisjoint(self.template.places)
 
     def _field_of_time(self) -> str | None:
         where, name = self.timestamp.place if self.timestamp else ("", "")

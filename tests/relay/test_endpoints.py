@@ -111,8 +111,25 @@ def test_an_endpoint_may_say_where_its_events_values_stand() -> None:
         ({"provider": "none", "secrets": SECRETS}, "secrets[0]: this endpoint takes everything"),
         ({"provider": "basic", "secrets": [{"env": "OTHER"}]}, "the secret is user:password"),
         (
-            {"provider": "hmac", "secrets": SECRETS, "signature": SIGNATURE | {"signed": "{url}"}},
+            {"provider": "hmac", "secrets": SECRETS, "signature": SIGNATURE | {"signed": "{url}{timestamp}"}},
             "public_url must say what it is",
+        ),
+        (
+            {
+                "provider": "hmac",
+                "secrets": SECRETS,
+                "signature": SIGNATURE
+                | {"timestamp": {"source": "field.ts"}, "split": {"signature": "v1"}},
+            },
+            "split.timestamp must be 'ts'",
+        ),
+        (
+            {"provider": "hmac", "secrets": SECRETS, "signature": SIGNATURE | {"signed": "{body}"}},
+            "signed does not cover it",
+        ),
+        (
+            {"provider": "hmac", "secrets": SECRETS, "signature": SIGNATURE | {"signed": "v1"}},
+            "signed covers nothing",
         ),
         (
             {"provider": "hmac", "secrets": SECRETS, "signature": SIGNATURE | {"signed": "{host}"}},
