@@ -9,11 +9,13 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 
 import msgspec
 
 from relay.contract.event import Event, IdentifiedEvent, IdentityKind
+from relay.contract.forms import signed_form
 from relay.contract.keys import UNIDENTIFIED, is_event_type, tag_of
 from relay.delivery import VerifiedDelivery
 from relay.endpoint import Endpoint
@@ -21,6 +23,7 @@ from relay.identify.kept import kept_headers, redacted, text, valid_traceparent
 from relay.identify.places import Found, finder_of
 from relay.identify.reading import object_of, unpacked
 from relay.identify.splitting import split
+from relay.scheme import TwilioSignature
 
 __all__ = ["identify", "identify_each"]
 
@@ -171,6 +174,10 @@ def _identity_without_id(verified: VerifiedDelivery, data: bytes, repeat: int) -
 
 def _digested(endpoint: Endpoint, data: bytes) -> bytes:
     """Give what two deliveries of one event have in common, byte for byte."""
+    if isinstance(endpoint.provider.scheme, TwilioSignature) and data[:1] not in {b"{", b"["}:
+        # Of a form not the bytes are signed: whoever writes them otherwise must not make events.
+        with suppress(ValueError):
+            return signed_form(data).encode()
     key = endpoint.provider.event.digested
     value = object_of(unpacked(data)).get(key) if key else None
     return data if value is None else bytes(value)

@@ -6,6 +6,7 @@ import hmac
 import json
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
@@ -182,6 +183,25 @@ def test_twilios_other_bodies_have_a_digest_in_the_query() -> None:
     assert outcome(endpoint, b'{"a":2}', headers, query=delivery.query) == "signature_mismatch"
     without = "x=1"
     assert outcome(endpoint, b'{"a":1}', headers, query=without) == "signature_mismatch"
+
+
+def test_a_text_in_twilios_form_is_no_digest_of_a_body() -> None:
+    """Sent again as the query, it would sign whatever its author has taken the digest of."""
+    body = b'{"type":"com.made-up"}'
+    text = f"&bodySHA256={hashlib.sha256(body).hexdigest()}&"
+    delivery = signed(twilio(), urlencode({"Body": text, "To": "1"}).encode(), query="a=1")
+
+    moved = outcome(twilio(), body, dict(delivery.headers), query=f"a=1Body{text}To1")
+
+    assert (verify(delivery).assurance, moved) == ("body", "signature_mismatch")
+
+
+def test_twilios_form_is_text() -> None:
+    """Two bytes that are none would be one character, and two bodies one."""
+    headers = dict(signed(twilio(), b"a=%EF%BF%BD").headers)
+
+    assert outcome(twilio(), b"a=%EF%BF%BD", headers) == "body"
+    assert outcome(twilio(), b"a=%FF", headers) == "signature_mismatch"
 
 
 def test_the_url_is_the_operators_and_not_the_requests() -> None:

@@ -9,6 +9,7 @@ from relay.contract.errors import SignatureRefused
 from relay.contract.event import IdentifiedEvent
 from relay.identify import identify
 from relay.provider import Places, Provider
+from relay.providers import PROVIDERS
 from relay.scheme import Key, Scheme, Signature, SignatureInBody, Timestamp, Token, Unsigned
 from relay.verify import Unsent, sign, verify
 from tests.making import NOW, make_delivery, make_endpoint
@@ -119,6 +120,33 @@ def test_an_account_that_is_signed_keeps_its_partition() -> None:
     }
 
     assert len(tags) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"CallSid=CA1&CallStatus=ringing",
+        b"&&CallStatus=ringing&CallSid=CA1",
+        b"CallSid=%43A1&CallStatus=ringing&=",
+        b"CallSid=CA1&CallSid=CA1&CallStatus=ringing",
+        b"CallSidCA1CallStatus=ringing",
+    ],
+)
+def test_a_form_that_is_written_otherwise_is_the_same_event(body: bytes) -> None:
+    """Twilio signs what a form says: with one signature it can be written in any number of ways."""
+    usual = b"CallSid=CA1&CallStatus=ringing"
+    for header in ({}, {"i-twilio-idempotency-token": "1"}):
+        endpoint = make_endpoint(
+            provider=PROVIDERS["twilio"], replay="strict", public_url="https://h.example.com/t"
+        )
+        headers = sign(Unsent(endpoint=endpoint, body=usual, at=NOW, headers=header)).headers
+        one, other = (
+            identify(verify(make_delivery(form, headers, endpoint=endpoint)))
+            for form in (usual, body)
+        )
+
+        assert one.identity == other.identity
+        assert one.kind == other.kind == "bodies"
 
 
 @pytest.mark.parametrize("scheme", [TIMED, SIGNED_ID])
