@@ -192,7 +192,9 @@ class Signature(_Proof):
         if field is not None and self.split is None:
             raise ValueError("the timestamp is a field of the header, so split must say how")
         if field is not None and self.split is not None and self.split.timestamp != field:
-            raise ValueError(f"the timestamp is field.{field}, so split.timestamp must be {field!r}")
+            raise ValueError(
+                f"the timestamp is field.{field}, so split.timestamp must be {field!r}"
+            )
         if not places:
             raise ValueError("signed covers nothing of a delivery, so one signature fits them all")
         if self.timestamp is not None and not self._covers_time(self.timestamp):

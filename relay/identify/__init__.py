@@ -119,8 +119,8 @@ def _identified(
         original_type=None if usable_type else _shown_type(sent_type),
     )
     type_is_signed = finder_of(endpoint.provider).type_is_signed
-    # Each partition has a dedupe index of its own, so what nobody signed chooses none where a repeat
-    # is to be known whatever is written around it.
+    # Each partition has a dedupe index of its own, so what nobody signed chooses none where a
+    # repeat is to be known whatever is written around it.
     is_loose = (kind == "ids" and not id_is_signed) or verified.assurance != "body"
     together = account if account_is_signed or is_loose else None
     alone = event_id if kind == "ids" else identity.hex()

@@ -3,7 +3,9 @@
 Only what is asked for is made: a stranger's body may hold a million objects beside it.
 """
 
+import json
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -43,17 +45,22 @@ def picker(paths: Iterable[str], *, most: int | None = None) -> Pick:
 def text_at(body: bytes, path: str) -> str | None:
     """Give a text or a whole number at a path, as text.
 
+    Half an emoji elsewhere, or a BOM, does not keep it from being read.
+
     Args:
-        body: Any bytes.
+        body: Whose signature is right: of such a body all is read.
         path: Keys with points between.
 
     Returns:
         None where the body is no JSON, or has nothing of that kind there.
     """
-    try:
-        return text_in(_picker_of(path)(body), path)
-    except ValueError:
-        return None
+    pick = _picker_of(path)
+    with suppress(ValueError):
+        return text_in(pick(body), path)
+    # This reader takes half pairs of surrogates too, and makes the whole body for it.
+    with suppress(ValueError, RecursionError):
+        return text_in(json.loads(body.decode("utf-8-sig", "surrogatepass")), path)
+    return None
 
 
 def written_at(body: bytes, key: str) -> bytes:

@@ -18,8 +18,8 @@ from relay.verify.family import Signed, Unsent, first, refuse
 from relay.verify.header import decoded
 
 BODY_DIGEST = "bodySHA256"
-# Twilio appends it. Between URL and form stands nothing that is signed: taken from elsewhere, a text
-# of somebody's in a form could be sent again as the query, with the digest of a body of his own.
+# Twilio appends it. Nothing stands between URL and form: taken from elsewhere, somebody's text in a
+# form could be sent again as the query, with the digest of a body of his own.
 _IN_QUERY = re.compile(rf"(?:^|&){BODY_DIGEST}=([0-9A-Fa-f]{{64}})\Z").search
 
 

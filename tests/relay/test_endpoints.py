@@ -111,7 +111,11 @@ def test_an_endpoint_may_say_where_its_events_values_stand() -> None:
         ({"provider": "none", "secrets": SECRETS}, "secrets[0]: this endpoint takes everything"),
         ({"provider": "basic", "secrets": [{"env": "OTHER"}]}, "the secret is user:password"),
         (
-            {"provider": "hmac", "secrets": SECRETS, "signature": SIGNATURE | {"signed": "{url}{timestamp}"}},
+            {
+                "provider": "hmac",
+                "secrets": SECRETS,
+                "signature": SIGNATURE | {"signed": "{url}{timestamp}"},
+            },
             "public_url must say what it is",
         ),
         (

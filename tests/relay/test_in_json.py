@@ -45,6 +45,19 @@ def test_what_is_no_object_is_refused(body: bytes) -> None:
     assert text_at(body, "a") is None
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"cut":"\\ud83d","at":7}',
+        b'{"cut":"\\ude00\\ud83d\\ude00","at":7}',
+        b'\xef\xbb\xbf{"at":7}',
+    ],
+)
+def test_half_an_emoji_or_a_bom_hides_no_text(body: bytes) -> None:
+    """Senders cut texts without regard to what they cut through."""
+    assert text_at(body, "at") == "7"
+
+
 def test_what_is_not_asked_for_is_not_read() -> None:
     """Not even where it is no text at all; what is asked for has to be one."""
     assert text_at(b'{"a":"1","b":"\xff"}', "a") == "1"

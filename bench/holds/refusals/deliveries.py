@@ -14,11 +14,11 @@ from urllib.parse import urlencode
 from multidict import CIMultiDict
 
 from relay.contract.examples import Example, example_types, make_example
+from relay.contract.forms import MAX_FIELDS
 from relay.delivery import Certificate, Claim, Delivery
 from relay.scheme import Signature
 from relay.verify.family import MAX_CANDIDATES
 from relay.verify.signature import encoded
-from relay.verify.twilio import MAX_FIELDS
 from tests.relay.providers.senders import sender_of
 
 AT = 1_791_796_448
