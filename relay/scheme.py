@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from relay.contract.event import Assurance
+from relay.coverage import check_header, check_places, check_time
 from relay.template import Template, parse_template
 
 Hmac = Literal["hmac-sha256", "hmac-sha1", "hmac-sha512"]
@@ -23,7 +24,6 @@ KeyForm = Literal["text", "base64", "hex", "pem"]
 MAX_TOLERANCE_SECONDS = 86_400
 # What is not listed in a table of these is a misspelling.
 _STRICT: Any = {"extra": "forbid"}
-_HEADER = re.compile(r"[a-z0-9-]+")
 _TIMESTAMP = re.compile(r"(field|header|body)\.(.+)")
 
 
@@ -182,35 +182,21 @@ class Signature(_Proof):
 
     def __post_init__(self) -> None:
         for name in self.headers:
-            _check_header(name)
+            check_header(name)
         places = self.template.places
-        if unknown := [place for place in places if not _is_signable(place)]:
-            raise ValueError(f"signed knows no {{{unknown[0]}}}")
-        if "timestamp" in places and self.timestamp is None:
-            raise ValueError("signed has {timestamp}, so timestamp must say where that stands")
-        field = self._field_of_time()
-        if field is not None and self.split is None:
+        check_places(places)
+        if self.timestamp is None:
+            if "timestamp" in places:
+                raise ValueError("signed has {timestamp}, so timestamp must say where that stands")
+            return
+        where, field = self.timestamp.place
+        if where == "field" and self.split is None:
             raise ValueError("the timestamp is a field of the header, so split must say how")
-        if field is not None and self.split is not None and self.split.timestamp != field:
+        if where == "field" and self.split is not None and self.split.timestamp != field:
             raise ValueError(
                 f"the timestamp is field.{field}, so split.timestamp must be {field!r}"
             )
-        if not places:
-            raise ValueError("signed covers nothing of a delivery, so one signature fits them all")
-        if self.timestamp is not None and not self._covers_time(self.timestamp):
-            raise ValueError(
-                "timestamp stands where signed does not cover it, so anyone could write another; "
-                "without it a delivery is judged by its signature alone"
-            )
-
-    def _covers_time(self, timestamp: Timestamp) -> bool:
-        where, name = timestamp.place
-        covering = "body" if where == "body" else "timestamp"
-        return not {covering, f"{where}.{name}"}.isdisjoint(self.template.places)
-
-    def _field_of_time(self) -> str | None:
-        where, name = self.timestamp.place if self.timestamp else ("", "")
-        return name if where == "field" else None
+        check_time(where, field, places)
 
     @property
     def headers(self) -> tuple[str, ...]:
@@ -404,14 +390,3 @@ Scheme = (
     | Basic
     | Unsigned
 )
-
-
-def _is_signable(place: str) -> bool:
-    if place.startswith("header."):
-        return bool(_HEADER.fullmatch(place.removeprefix("header.")))
-    return place in {"body", "timestamp", "url", "decoded-url", "method"}
-
-
-def _check_header(name: str) -> None:
-    if not _HEADER.fullmatch(name):
-        raise ValueError(f"{name!r} is no header's name in lower case")

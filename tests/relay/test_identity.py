@@ -25,7 +25,7 @@ SIGNED_ID = Signature(
     signed="{header.x-id}.{timestamp}.{body}",
     timestamp=Timestamp(source="header.x-time"),
 )
-IN_HEADERS = {"id": "{header.x-id}", "type": "{header.x-type}"}
+IN_HEADERS: dict[str, Any] = {"id": "{header.x-id}", "type": "{header.x-type}"}
 BODY = b'{"n":1}'
 
 
