@@ -297,6 +297,7 @@ class Jwt(_BodyProof):
         issuer: What ``iss`` must be, if anything.
         has_time: Whether the sender says in it when it was made, or until when it is good.
         tolerance_seconds: How old ``iat`` may be, and how late ``exp``.
+        has_time: Whether the sender says in it when it was made, or until when it is good.
     """
 
     __pydantic_config__: ClassVar[Any] = _STRICT
@@ -310,6 +311,7 @@ class Jwt(_BodyProof):
     issuer: str | None = None
     has_time: bool = True
     tolerance_seconds: int = 300
+    has_time: bool = True
 
     @property
     def signs_time(self) -> bool:

@@ -23,6 +23,9 @@ from relay.verify.content import wire_bytes
 from relay.verify.family import MAX_HEADER_CHARACTERS, CannotSign, Signed, Unsent, first, refuse
 from relay.verify.in_json import parsed
 
+# Unix seconds beyond any calendar.
+_NEVER = 10**12
+
 
 class JwtVerifier:
     """Verifies tokens that carry a digest of the body.
@@ -131,8 +134,9 @@ class JwtVerifier:
             )
             if delivery.received_at_ms > 1000 * ends + late_ms:
                 refuse("timestamp_too_old")
-        if isinstance(made, int) and not isinstance(made, bool):
-            check_age(delivery.endpoint, 1000 * made, delivery)
+        if isinstance(made, int | float) and not isinstance(made, bool):
+            # A part of a second is a number too (RFC 7519, section 2), and so is 10**300.
+            check_age(delivery.endpoint, int(1000 * max(0, min(made, _NEVER))), delivery)
             return str(made)
         return None
 

@@ -282,6 +282,22 @@ def test_a_token_of_another_issuer_is_refused() -> None:
     assert outcome(endpoint, BODY, {"authorization": other}) == "signature_mismatch"
 
 
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        (NOW - 299.5, "body"),
+        (NOW - 301.5, "timestamp_too_old"),
+        (-1e300, "timestamp_too_old"),
+        (1e300, "timestamp_in_future"),
+    ],
+)
+def test_a_token_may_be_made_within_a_second(made: float, expected: str) -> None:
+    """Its time is a number, and need not be a whole one."""
+    text = token(HS256, {"sha256": DIGEST, "iat": made})
+
+    assert outcome(endpoint_of(jwt()), BODY, {"authorization": text}) == expected
+
+
 def public_pem(key: Any) -> str:
     """Write the public half of a key."""
     return str(

@@ -10,7 +10,7 @@ from relay.contract.event import IdentifiedEvent
 from relay.identify import identify
 from relay.provider import Places, Provider
 from relay.providers import PROVIDERS
-from relay.scheme import Key, Scheme, Signature, SignatureInBody, Timestamp, Token, Unsigned
+from relay.scheme import Jwt, Key, Scheme, Signature, SignatureInBody, Timestamp, Token, Unsigned
 from relay.verify import Unsent, sign, verify
 from tests.making import NOW, make_delivery, make_endpoint
 
@@ -147,6 +147,14 @@ def test_a_form_that_is_written_otherwise_is_the_same_event(body: bytes) -> None
 
         assert one.identity == other.identity
         assert one.kind == other.kind == "bodies"
+
+
+@pytest.mark.parametrize(("has_time", "kind"), [(True, "ids"), (False, "bodies")])
+def test_strict_counts_where_a_token_says_no_time(has_time: bool, kind: str) -> None:  # noqa: FBT001
+    """It stays good for ever, as any signature does that covers the body alone."""
+    scheme = Jwt(family="jwt", header="x-jwt", algorithm="HS256", claim="sha256", has_time=has_time)
+
+    assert found(scheme=scheme, replay="strict").kind == kind
 
 
 @pytest.mark.parametrize("scheme", [TIMED, SIGNED_ID])
