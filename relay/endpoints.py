@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WrapValidator, mode
 from relay.contract.config import PatternText, Section
 from relay.contract.patterns import parse_pattern
 from relay.contract.references import ReadFile, SecretReference, read_secret
+from relay.coverage import check_header
 from relay.endpoint import ChangedBody, Endpoint, Replay, Secret
 from relay.provider import Places, Provider
 from relay.providers import PROVIDERS
@@ -57,6 +58,14 @@ def _check_origin(origin: str) -> str:
     return origin.lower()
 
 
+def _check_kept(name: str) -> str:
+    # It would stand in every event, for whoever may read those.
+    if name.lower() in ("authorization", "proxy-authorization", "cookie"):
+        raise ValueError(f"{name} holds credentials, which are never kept")
+    check_header(name)
+    return name
+
+
 def _with_family(family: str) -> BeforeValidator:
     # It is said by the provider's name already.
     return BeforeValidator(
@@ -94,7 +103,7 @@ class EndpointSection(Section):
     # Where events say what they are, as far as that is to differ from the preset.
     event: Annotated[Places | None, WrapValidator(_with_what_was_said)] = None
     # Further request headers worth keeping.
-    headers: tuple[str, ...] = ()
+    headers: tuple[Annotated[str, AfterValidator(_check_kept)], ...] = ()
     # Signed by some senders. Never put together from what a request says.
     public_url: Annotated[str | None, AfterValidator(_check_url)] = None
     # Anyone can have AWS sign messages of a topic of his own.

@@ -108,6 +108,11 @@ def test_an_endpoint_may_say_where_its_events_values_stand() -> None:
         ({"provider": "hmac", "secrets": SECRETS}, "a table `signature` go together"),
         ({"provider": "stripe", "secrets": SECRETS, "signature": SIGNATURE}, "go together"),
         ({"provider": "token", "secrets": SECRETS}, "a table `token` go together"),
+        (
+            {"provider": "github", "secrets": SECRETS, "headers": ["authorization"]},
+            "holds credentials",
+        ),
+        ({"provider": "github", "secrets": SECRETS, "headers": ["x y"]}, "no header's name"),
         ({"provider": "none", "secrets": SECRETS}, "secrets[0]: this endpoint takes everything"),
         ({"provider": "basic", "secrets": [{"env": "OTHER"}]}, "the secret is user:password"),
         (

@@ -89,9 +89,11 @@ def _event_rows(provider: Provider) -> Iterator[Row]:
         yield "Event id", f"{places_text(places.id)}; {_signed_word(is_signed=finder.id_is_signed)}"
     yield "Without an id", _without_id(provider)
     yield "Event type", _type_text(provider)
-    for name, given in (("Account", places.account), ("Event time", places.time)):
-        if given:
-            yield name, places_text(given)
+    if places.account:
+        word = _signed_word(is_signed=finder.account_is_signed)
+        yield "Account", f"{places_text(places.account)}; {word}"
+    if places.time:
+        yield "Event time", places_text(places.time)
 
 
 def _type_text(provider: Provider) -> str:
