@@ -16,6 +16,19 @@ def check_header(name: str) -> None:
         raise ValueError(f"{name!r} is no header's name in lower case")
 
 
+def check_token(place: str) -> None:
+    """Refuse a place at which no token is looked for.
+
+    Raises:
+        ValueError: It is neither a header nor a path in the body.
+    """
+    source, _, name = place.partition(".")
+    if source == "header":
+        check_header(name)
+    elif source != "body" or not name:
+        raise ValueError(f"{place!r} is no place of a token: header.<name> or body.<path>")
+
+
 def check_places(places: Collection[str]) -> None:
     """Refuse a template that knows a place which is none, or has no place.
 

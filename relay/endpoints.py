@@ -28,6 +28,7 @@ OWN_KINDS = ("hmac", "token", "basic", "none")
 
 _ENDPOINT_URL = re.compile(r"https?://[!-~]+")
 _ORIGIN = re.compile(r"[A-Za-z0-9.:-]{1,253}")
+_WEBHOOK = re.compile(r"[0-9A-Za-z-]{1,128}")
 _TOPIC = re.compile(r"arn:aws(?:-cn|-us-gov)?:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]+")
 
 
@@ -56,6 +57,12 @@ def _check_origin(origin: str) -> str:
     if origin != "*" and not _ORIGIN.fullmatch(origin):
         raise ValueError('a host as its sender writes it, such as eventgrid.azure.net, or "*"')
     return origin.lower()
+
+
+def _check_webhook(webhook_id: str) -> str:
+    if not _WEBHOOK.fullmatch(webhook_id):
+        raise ValueError("the webhook's id at PayPal: letters, digits and hyphens, and not its URL")
+    return webhook_id
 
 
 def _check_kept(name: str) -> str:
@@ -109,7 +116,7 @@ class EndpointSection(Section):
     # Anyone can have AWS sign messages of a topic of his own.
     topic_arns: tuple[Annotated[str, AfterValidator(_check_topic)], ...] = ()
     # What PayPal calls this endpoint; it is signed.
-    webhook_id: str | None = None
+    webhook_id: Annotated[str | None, AfterValidator(_check_webhook)] = None
     # Where nothing may be fetched, or for a try without AWS and PayPal: the only one that is taken.
     certificate_file: Path | None = None
     # What fetched certificates must lead to; none means what the system trusts.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from relay.contract.event import Assurance
-from relay.coverage import check_header, check_places, check_time
+from relay.coverage import check_header, check_places, check_time, check_token
 from relay.template import Template, parse_template
 
 Hmac = Literal["hmac-sha256", "hmac-sha1", "hmac-sha512"]
@@ -181,6 +181,8 @@ class Signature(_Proof):
     family: Literal["signature"] = "signature"
 
     def __post_init__(self) -> None:
+        if not self.headers:
+            raise ValueError("header names none that could hold the signature")
         for name in self.headers:
             check_header(name)
         places = self.template.places
@@ -297,7 +299,6 @@ class Jwt(_BodyProof):
         issuer: What ``iss`` must be, if anything.
         has_time: Whether the sender says in it when it was made, or until when it is good.
         tolerance_seconds: How old ``iat`` may be, and how late ``exp``.
-        has_time: Whether the sender says in it when it was made, or until when it is good.
     """
 
     __pydantic_config__: ClassVar[Any] = _STRICT
@@ -311,7 +312,6 @@ class Jwt(_BodyProof):
     issuer: str | None = None
     has_time: bool = True
     tolerance_seconds: int = 300
-    has_time: bool = True
 
     @property
     def signs_time(self) -> bool:
@@ -356,6 +356,9 @@ class Token(_Proof):
     family: Literal["token"]
     place: str
     prefix: str = ""
+
+    def __post_init__(self) -> None:
+        check_token(self.place)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -16,9 +16,16 @@ def key_bytes(key: Key, text: bytes) -> bytes:
     """Decode a secret.
 
     Raises:
-        ValueError: It is not in that form; the message does not show it.
+        ValueError: It is not in that form, or nothing is left for a key: anyone could sign with
+            that. The message does not show it.
     """
-    text = text.removeprefix(key.prefix.encode())
+    found = _decoded(key, text.removeprefix(key.prefix.encode()))
+    if not found:
+        raise ValueError(f"the secret has nothing behind {key.prefix}")
+    return found
+
+
+def _decoded(key: Key, text: bytes) -> bytes:
     if key.form in {"text", "pem"}:
         return text
     try:

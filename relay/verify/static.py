@@ -143,9 +143,9 @@ class BasicVerifier:
         """Refuse what has no password.
 
         Raises:
-            ValueError: There is no colon in it.
+            ValueError: There is no colon in it, or nothing else.
         """
-        if b":" not in secret.reveal():
+        if b":" not in secret.reveal() or secret.reveal() == b":":
             raise ValueError("the secret is user:password")
 
 

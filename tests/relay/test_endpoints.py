@@ -109,6 +109,28 @@ def test_an_endpoint_may_say_where_its_events_values_stand() -> None:
         ({"provider": "stripe", "secrets": SECRETS, "signature": SIGNATURE}, "go together"),
         ({"provider": "token", "secrets": SECRETS}, "a table `token` go together"),
         (
+            {"provider": "token", "secrets": SECRETS, "token": {"place": "cookie.x"}},
+            "is no place of a token",
+        ),
+        (
+            {"provider": "token", "secrets": SECRETS, "token": {"place": "header."}},
+            "no header's name",
+        ),
+        ({"provider": "paypal", "webhook_id": ""}, "the webhook's id at PayPal"),
+        (
+            {"provider": "hmac", "secrets": SECRETS, "signature": {"header": []}},
+            "header names none",
+        ),
+        (
+            {
+                "provider": "hmac",
+                "secrets": SECRETS,
+                "signature": SIGNATURE
+                | {"timestamp": {"source": "header.x-time", "tolerance_seconds": -5}},
+            },
+            "tolerance_seconds is 1 to",
+        ),
+        (
             {"provider": "github", "secrets": SECRETS, "headers": ["authorization"]},
             "holds credentials",
         ),
@@ -206,6 +228,19 @@ def test_what_a_sender_cannot_do_without_is_a_fault(table: dict[str, Any], fault
     assert found.startswith("endpoints.acme")
     assert fault in found
     assert not any(secret in found for secret in ENVIRON.values())
+
+
+@pytest.mark.parametrize(
+    ("provider", "secret", "fault"),
+    [
+        ("standard-webhooks", "whsec_", "the secret has nothing behind whsec_"),
+        ("basic", ":", "the secret is user:password"),
+    ],
+)
+def test_a_secret_that_everyone_has_is_a_fault(provider: str, secret: str, fault: str) -> None:
+    """With an empty key anyone signs, and no delivery would tell that it was somebody else."""
+    with pytest.raises(ConfigurationFault, match=fault):
+        endpoint_of({"/s": secret}, provider=provider, secrets=[{"file": "/s"}])
 
 
 def test_a_certificate_by_file_is_read_with_the_secrets() -> None:
