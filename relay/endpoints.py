@@ -17,7 +17,7 @@ from relay.contract.patterns import parse_pattern
 from relay.contract.references import ReadFile, SecretReference, read_secret
 from relay.coverage import check_header
 from relay.endpoint import ChangedBody, Endpoint, Replay, Secret
-from relay.provider import Places, Provider
+from relay.provider import Handshake, Places, Provider
 from relay.providers import PROVIDERS
 from relay.scheme import Basic, Scheme, Signature, Token, Unsigned
 from relay.verify import check_secret
@@ -109,6 +109,8 @@ class EndpointSection(Section):
     token: Annotated[Token | None, _with_family("token")] = None
     # Where events say what they are, as far as that is to differ from the preset.
     event: Annotated[Places | None, WrapValidator(_with_what_was_said)] = None
+    # What the sender tries the endpoint with, beside what its preset knows of.
+    handshakes: tuple[Handshake, ...] = ()
     # Further request headers worth keeping.
     headers: tuple[Annotated[str, AfterValidator(_check_kept)], ...] = ()
     # Signed by some senders. Never put together from what a request says.
@@ -154,10 +156,14 @@ class EndpointSection(Section):
         preset = PROVIDERS.get(self.provider) or Provider(
             name=self.provider, title=self.provider, scheme=self._own_scheme()
         )
-        if self.event is None and not self.headers:
+        if self.event is None and not self.headers and not self.handshakes:
             return preset
-        event = _laid_over(preset.event, self.event)
-        return replace(preset, event=event, headers=(*preset.headers, *self.headers))
+        return replace(
+            preset,
+            event=_laid_over(preset.event, self.event),
+            headers=(*preset.headers, *self.headers),
+            handshakes=(*preset.handshakes, *self.handshakes),
+        )
 
     @property
     def tolerance(self) -> int:

@@ -46,7 +46,7 @@ class Places:
     path takes whole numbers as well as text.
 
     Args:
-        id: The event's id.
+        id: The event's id; where it stands around the elements of a body, ``:<index>`` follows it.
         type: Its type.
         account: Whose event it is.
         time: The sender's time.

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 
 from relay.contract.event import Assurance
 from relay.coverage import check_header, check_places, check_time, check_token
+from relay.proof import BodyProof, CertifiedProof, Proof
 from relay.template import Template, parse_template
 
 Hmac = Literal["hmac-sha256", "hmac-sha1", "hmac-sha512"]
@@ -96,66 +97,8 @@ class Key:
     prefix: str = ""
 
 
-class _Proof:
-    """What a scheme proves, unless it says otherwise: the sender, and nothing of what was sent."""
-
-    __slots__ = ()
-
-    @property
-    def assurance(self) -> Assurance:
-        """What a delivery has proved that passes."""
-        return "sender"
-
-    @property
-    def signed_headers(self) -> frozenset[str]:
-        """Names of the headers that are signed."""
-        return frozenset()
-
-    @property
-    def signs_url(self) -> bool:
-        """Whether the URL is signed, which only the operator knows as its sender does."""
-        return False
-
-    @property
-    def signs_time(self) -> bool:
-        """Whether a delivery says, signed, when it was made."""
-        return False
-
-    @property
-    def has_certificate(self) -> bool:
-        """Whether the certificate must be there before anything is verified."""
-        return False
-
-
-class _BodyProof(_Proof):
-    """The bytes of the body are signed."""
-
-    __slots__ = ()
-
-    @property
-    def assurance(self) -> Assurance:
-        """What a delivery has proved that passes."""
-        return "body"
-
-
-class _CertifiedProof(_Proof):
-    """The key is in a certificate that the delivery names, and the time is signed with the rest."""
-
-    __slots__ = ()
-
-    @property
-    def has_certificate(self) -> bool:
-        """Whether the certificate must be there before anything is verified: it must."""
-        return True
-
-    @property
-    def signs_time(self) -> bool:
-        """Whether a delivery says, signed, when it was made."""
-        return True
-
-
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Signature(_Proof):
+class Signature(Proof):
     """A signature in a header, over a text that a template describes.
 
     Args:
@@ -241,7 +184,7 @@ class Signature(_Proof):
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class SignatureInBody(_Proof):
+class SignatureInBody(Proof):
     """A signature that stands in the body, over some values of it: the rest is not signed.
 
     Args:
@@ -269,10 +212,11 @@ class SignatureInBody(_Proof):
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class TwilioSignature(_BodyProof):
+class TwilioSignature(Proof):
     """HMAC-SHA1 over the public URL and the sorted parameters of a form.
 
-    Where the query has ``bodySHA256``, the body's digest stands in the URL, and is compared.
+    Nothing stands between names and values, so forms that are cut elsewhere have one signature: the
+    body is not proved. Where the query has ``bodySHA256``, that is the body's digest.
     """
 
     __pydantic_config__: ClassVar[Any] = _STRICT
@@ -281,13 +225,18 @@ class TwilioSignature(_BodyProof):
     header: str = "x-twilio-signature"
 
     @property
+    def signs_values(self) -> bool:
+        """Whether only the sender can have written ids and types: where it cut a form, it can."""
+        return True
+
+    @property
     def signs_url(self) -> bool:
         """Whether the URL is signed: it is."""
         return True
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Jwt(_BodyProof):
+class Jwt(BodyProof):
     """A signed token in a header that carries a digest of the body.
 
     Args:
@@ -320,7 +269,7 @@ class Jwt(_BodyProof):
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class SnsSignature(_CertifiedProof, _BodyProof):
+class SnsSignature(CertifiedProof, BodyProof):
     """A signature in the body with a certificate of AWS; any topic of any customer has one."""
 
     __pydantic_config__: ClassVar[Any] = _STRICT
@@ -330,7 +279,7 @@ class SnsSignature(_CertifiedProof, _BodyProof):
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class PayPalSignature(_CertifiedProof):
+class PayPalSignature(CertifiedProof):
     """A signature with a certificate of PayPal, over a checksum of the body.
 
     The checksum is a CRC-32, for which anyone can make another body; so the body is not proved.
@@ -343,7 +292,7 @@ class PayPalSignature(_CertifiedProof):
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Token(_Proof):
+class Token(Proof):
     """The secret itself, as it is: whoever reads one delivery can send any.
 
     Args:
@@ -362,7 +311,7 @@ class Token(_Proof):
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Basic(_Proof):
+class Basic(Proof):
     """HTTP Basic credentials; the secret is ``user:password``."""
 
     __pydantic_config__: ClassVar[Any] = _STRICT
@@ -371,7 +320,7 @@ class Basic(_Proof):
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Unsigned(_Proof):
+class Unsigned(Proof):
     """Nothing is proved; only where an endpoint asks for it by the word ``none``."""
 
     __pydantic_config__: ClassVar[Any] = _STRICT

@@ -98,6 +98,10 @@ class Finder:
         self._plain = self._plain_places()
         self.id_is_signed = all(is_signed for _, is_signed in self._id)
         self.type_is_signed = all(is_signed for _, is_signed in self._type)
+        # The same for all elements of a body.
+        self.id_is_shared = bool(texts(places.id)) and not any(
+            "{body." in text for text in texts(places.id)
+        )
         self.account_is_signed = all(is_signed for _, is_signed in self._account)
 
     def find(self, delivery: Delivery, data: bytes, surroundings: Surroundings = _NOWHERE) -> Found:
@@ -180,7 +184,7 @@ class Finder:
         source, _, name = place.removesuffix(NUMBER).partition(".")
         if source == "header":
             return name in scheme.signed_headers
-        return scheme.signs_url if source == "query" else scheme.assurance == "body"
+        return scheme.signs_url if source == "query" else scheme.signs_values
 
     def _template(self, template: Template) -> _Get:
         getters = [self._getter(place) for place in template.places]

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from relay.contract.errors import HandshakeRefused
 from relay.contract.examples import Example, make_example
 from relay.delivery import VerifiedDelivery
 from relay.endpoint import Endpoint
+from relay.handshake import Asked, Handshakes
 from relay.identify import identify_each
 from relay.providers import PROVIDERS
 from relay.proving.keys import make_pair
@@ -33,6 +35,7 @@ SECRETS = {
     "SHOP_SECRET": "shop secret",
     "FLEET_PUBLIC_KEY": PUBLIC_KEY,
     "DOORBELL_TOKEN": "doorbell token",
+    "GATE_SECRET": "gate secret",
     "PRINTER_USER_AND_PASSWORD": "user:password",
     "CODE_SECRET": "code secret",
 }
@@ -42,6 +45,7 @@ CASES: dict[str, tuple[dict[str, str], str, str]] = {
     "shop": ({"x-shop-event": "1", "x-shop-topic": "orders/paid"}, "orders/paid", "body"),
     "bank": ({}, "payment.order.created", "body"),
     "fleet": ({"x-fleet-time": "1"}, "order.created", "body"),
+    "gate": ({}, "order.created", "body"),
     "doorbell": ({}, "order.created", "sender"),
     "printer": ({}, "order.created", "sender"),
     "garden": ({}, "order.created", "none"),
@@ -85,6 +89,17 @@ def test_a_delivery_to_an_endpoint_of_the_page_is_verified(name: str) -> None:
     assert {event.type for event in events} == {event_type}
     assert len(events) == (2 if name == "bank" else 1)
     assert {event.assurance for event in events} == {assurance}
+
+
+async def test_a_handshake_of_the_page_is_answered() -> None:
+    """As it says, and only where the method and the place are right."""
+    gate = endpoint_of("gate")
+    asked = await Handshakes().at_head(Asked(gate, "GET", {}, "challenge=abc"))
+
+    assert asked is not None
+    assert asked.body == b"abc"
+    with pytest.raises(HandshakeRefused):
+        await Handshakes().at_head(Asked(gate, "GET", {}, "other=abc"))
 
 
 def test_what_the_page_says_of_acme_is_what_its_table_says() -> None:

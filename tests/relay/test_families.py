@@ -152,10 +152,10 @@ def twilio(url: str = "https://mycompany.com/myapp.php") -> Endpoint:
 @pytest.mark.parametrize(
     ("body", "query", "expected"),
     [
-        (FORM, "foo=1&bar=2", "body"),
-        (b"&".join(reversed(FORM.split(b"&"))), "foo=1&bar=2", "body"),
+        (FORM, "foo=1&bar=2", "sender"),
+        (b"&".join(reversed(FORM.split(b"&"))), "foo=1&bar=2", "sender"),
         # Nothing stands between names and values, so Twilio's own signature fits this too.
-        (FORM.replace(b"Digits=1234", b"Digits1=234"), "foo=1&bar=2", "body"),
+        (FORM.replace(b"Digits=1234", b"Digits1=234"), "foo=1&bar=2", "sender"),
         (FORM, "bar=2&foo=1", "signature_mismatch"),
         (FORM, "", "signature_mismatch"),
         (FORM + b"&x=", "foo=1&bar=2", "signature_mismatch"),
@@ -179,7 +179,7 @@ def test_twilios_other_bodies_have_a_digest_in_the_query() -> None:
     delivery = signed(endpoint, b'{"a":1}', query="x=1")
     headers = dict(delivery.headers)
 
-    assert verify(delivery).assurance == "body"
+    assert verify(delivery).assurance == "sender"
     assert outcome(endpoint, b'{"a":2}', headers, query=delivery.query) == "signature_mismatch"
     without = "x=1"
     assert outcome(endpoint, b'{"a":1}', headers, query=without) == "signature_mismatch"
@@ -193,14 +193,14 @@ def test_a_text_in_twilios_form_is_no_digest_of_a_body() -> None:
 
     moved = outcome(twilio(), body, dict(delivery.headers), query=f"a=1Body{text}To1")
 
-    assert (verify(delivery).assurance, moved) == ("body", "signature_mismatch")
+    assert (verify(delivery).assurance, moved) == ("sender", "signature_mismatch")
 
 
 def test_twilios_form_is_text() -> None:
     """Two bytes that are none would be one character, and two bodies one."""
     headers = dict(signed(twilio(), b"a=%EF%BF%BD").headers)
 
-    assert outcome(twilio(), b"a=%EF%BF%BD", headers) == "body"
+    assert outcome(twilio(), b"a=%EF%BF%BD", headers) == "sender"
     assert outcome(twilio(), b"a=%FF", headers) == "signature_mismatch"
 
 
@@ -210,7 +210,7 @@ def test_the_url_is_the_operators_and_not_the_requests() -> None:
     moved = twilio("https://elsewhere.example/myapp.php")
     headers = {**delivery.headers, "host": "evil.example", "x-forwarded-host": "evil.example"}
 
-    assert outcome(twilio(), FORM, headers) == "body"
+    assert outcome(twilio(), FORM, headers) == "sender"
     assert outcome(moved, FORM, headers) == "signature_mismatch"
 
 

@@ -171,7 +171,7 @@ def test_equal_elements_under_an_id_of_the_delivery_are_different_events() -> No
 
     first, again = list(identify_each(verified)), list(identify_each(verified))
 
-    assert [event.event.id for event in first] == ["one", "one"]
+    assert [event.event.id for event in first] == ["one:0", "one:1"]
     assert len({event.identity for event in first}) == 2
     assert [event.identity for event in first] == [event.identity for event in again]
 
