@@ -47,6 +47,9 @@ async def append_all(events: Sequence[IdentifiedEvent], append: Append) -> Resul
     Raises:
         TryLater: One of them was not stored, which says nothing of the others.
     """
+    if len(events) == 1:
+        # As most bodies of most of these senders have.
+        return await append(events[0])
     results: list[Result] = []
     for start in range(0, len(events), AT_ONCE):
         part = events[start : start + AT_ONCE]
