@@ -1,6 +1,6 @@
 """What every family of schemes does: read the head, prove the whole, sign as the sender does."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn, Protocol
 
 import msgspec
@@ -72,6 +72,25 @@ class Verifier(Protocol):
 
     def check(self, secret: Secret) -> None:
         """Refuse a secret that cannot be one by a `ValueError` that does not show it."""
+
+
+def prove_any(secrets: Sequence[Secret], holds: Callable[[Secret], bool]) -> None:
+    """Refuse a delivery unless it was made with one of the secrets.
+
+    All of them are tried, so the time taken says nothing about which one it was.
+
+    Args:
+        secrets: Of its endpoint.
+        holds: Says whether it was made with one, comparing in constant time.
+
+    Raises:
+        SignatureRefused: ``signature_mismatch``.
+    """
+    held = False
+    for secret in secrets:
+        held |= holds(secret)
+    if not held:
+        refuse("signature_mismatch")
 
 
 def refuse(reason: RefusedSignature) -> NoReturn:

@@ -18,7 +18,16 @@ from relay.scheme import SignatureInBody
 from relay.template import parse_template
 from relay.verify.age import check_age, reader_of, written
 from relay.verify.content import wire_bytes
-from relay.verify.family import MAX_CANDIDATES, NO_CLAIM, CannotSign, Signed, Unsent, first, refuse
+from relay.verify.family import (
+    MAX_CANDIDATES,
+    NO_CLAIM,
+    CannotSign,
+    Signed,
+    Unsent,
+    first,
+    prove_any,
+    refuse,
+)
 from relay.verify.header import decoded
 from relay.verify.in_json import parsed, picker, text_in, written_at
 from relay.verify.keys import key_bytes, keyed_for
@@ -119,11 +128,10 @@ class InBodyVerifier:
         signature = decoded(text, self._scheme.encoding)
         if signature is None:
             refuse("signature_malformed")
-        matched = False
-        for secret in delivery.endpoint.secrets:
-            matched |= compare_digest(self._digest(secret, item), signature)
-        if not matched:
-            refuse("signature_mismatch")
+        prove_any(
+            delivery.endpoint.secrets,
+            lambda secret: compare_digest(self._digest(secret, item), signature),
+        )
 
     def _digest(self, secret: Secret, item: object) -> bytes:
         first_text, *literals = self._signed.literals

@@ -20,7 +20,15 @@ from relay.endpoint import Secret
 from relay.scheme import Jwt
 from relay.verify.age import check_age
 from relay.verify.content import wire_bytes
-from relay.verify.family import MAX_HEADER_CHARACTERS, CannotSign, Signed, Unsent, first, refuse
+from relay.verify.family import (
+    MAX_HEADER_CHARACTERS,
+    CannotSign,
+    Signed,
+    Unsent,
+    first,
+    prove_any,
+    refuse,
+)
 from relay.verify.in_json import parsed
 
 # Unix seconds beyond any calendar.
@@ -60,11 +68,10 @@ class JwtVerifier:
         if _object(head).get("alg") != scheme.algorithm:
             refuse("signature_malformed")
         (signature,) = delivery.claim.candidates
-        matched = False
-        for secret in delivery.endpoint.secrets:
-            matched |= self._holds(secret, content, signature)
-        if not matched:
-            refuse("signature_mismatch")
+        prove_any(
+            delivery.endpoint.secrets,
+            lambda secret: self._holds(secret, content, signature),
+        )
         claims = _object(payload)
         digest = claims.get(scheme.claim)
         wrong_issuer = scheme.issuer is not None and claims.get("iss") != scheme.issuer

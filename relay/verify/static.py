@@ -5,6 +5,7 @@ A static secret proves the sender and not the body, and whoever reads one delive
 
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
+from functools import partial
 from hmac import compare_digest
 
 import msgspec
@@ -20,6 +21,7 @@ from relay.verify.family import (
     Signed,
     Unsent,
     first,
+    prove_any,
     refuse,
 )
 from relay.verify.header import decoded
@@ -179,8 +181,8 @@ class UnsignedVerifier:
 def _compare(delivery: Delivery, candidates: Iterable[bytes]) -> None:
     """Refuse a delivery unless each of these is one of its endpoint's secrets."""
     for candidate in candidates:
-        matched = False
-        for secret in delivery.endpoint.secrets:
-            matched |= compare_digest(secret.reveal(), candidate)
-        if not matched:
-            refuse("signature_mismatch")
+        prove_any(delivery.endpoint.secrets, partial(_is, candidate))
+
+
+def _is(candidate: bytes, secret: Secret) -> bool:
+    return compare_digest(secret.reveal(), candidate)

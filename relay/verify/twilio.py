@@ -14,7 +14,7 @@ from relay.delivery import Claim, Delivery
 from relay.endpoint import Secret
 from relay.scheme import TwilioSignature
 from relay.verify.content import wire_bytes
-from relay.verify.family import Signed, Unsent, first, refuse
+from relay.verify.family import Signed, Unsent, first, prove_any, refuse
 from relay.verify.header import decoded
 
 BODY_DIGEST = "bodySHA256"
@@ -51,11 +51,10 @@ class TwilioVerifier:
         """
         content = _content(delivery.url, delivery.query, delivery.body)
         (candidate,) = delivery.claim.candidates
-        matched = False
-        for secret in delivery.endpoint.secrets:
-            matched |= compare_digest(_digest(secret, content), candidate)
-        if not matched:
-            refuse("signature_mismatch")
+        prove_any(
+            delivery.endpoint.secrets,
+            lambda secret: compare_digest(_digest(secret, content), candidate),
+        )
         return None
 
     def sign(self, unsent: Unsent) -> Signed:
