@@ -201,6 +201,8 @@ class EndpointSection(Section):
             raise ValueError("webhook_id and an endpoint of paypal go together: its id there")
         if family not in {"sns", "paypal"} and (self.certificate_file or self.roots_file):
             raise ValueError("certificate_file and roots_file are for aws-sns and paypal")
+        if any(handshake.then == "confirm" for handshake in self.handshakes):
+            raise ValueError('then = "confirm" is for the preset aws-sns, which has it')
         return self
 
     @model_validator(mode="after")
@@ -260,16 +262,12 @@ class Secrets:
 
     def text(self, path: str, file: Path | None) -> bytes | None:
         """Read certificates from a file, and say what is wrong where there are none."""
-        if file is None:
+        found = None if file is None else self.read_any(path, SecretReference(file=file))
+        if found is None:
             return None
-        try:
-            text = read_secret(SecretReference(file=file), self.environ, self.read_file)
-        except ValueError as fault:
-            self.faults.append(f"{path}: {fault}")
-            return None
-        if "-----BEGIN CERTIFICATE-----" not in text:
+        if b"-----BEGIN CERTIFICATE-----" not in found.reveal():
             self.faults.append(f"{path}: {file} holds no certificate as PEM")
-        return text.encode()
+        return found.reveal()
 
     def read_any(self, path: str, reference: SecretReference) -> Secret | None:
         """Read one of whatever form."""

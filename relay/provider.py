@@ -201,6 +201,17 @@ class Provider:
     proved_by: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        for handshake in self.handshakes:
+            # Where the body alone is signed, a body that such an answer fits is refused. Where more
+            # is, an answer could be the signature of an empty body and what stands beside it.
+            signs_body_alone = isinstance(self.scheme, Signature) and self.scheme.signed == "{body}"
+            if handshake.is_keyed and handshake.guard != "signature" and not signs_body_alone:
+                raise ValueError(
+                    "a handshake that is answered with the secret's HMAC would sign what anyone "
+                    'asks for: guard = "signature"'
+                )
+
     @property
     def needs_url(self) -> bool:
         """Whether an endpoint must say what its public URL is."""

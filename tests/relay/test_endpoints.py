@@ -203,6 +203,38 @@ def test_an_endpoint_may_say_where_its_events_values_stand() -> None:
             "topic_arns and an endpoint of aws-sns go together",
         ),
         (
+            {
+                "provider": "hmac",
+                "secrets": SECRETS,
+                "signature": SIGNATURE,
+                "handshakes": [
+                    {
+                        "kind": "json",
+                        "method": "GET",
+                        "place": "query.token",
+                        "answer": {"answer": "{hmac-hex}"},
+                    }
+                ],
+            },
+            "would sign what anyone asks for",
+        ),
+        (
+            {
+                "provider": "hmac",
+                "secrets": SECRETS,
+                "signature": SIGNATURE,
+                "handshakes": [
+                    {
+                        "kind": "empty",
+                        "place": "body.Type",
+                        "guard": "signature",
+                        "then": "confirm",
+                    }
+                ],
+            },
+            'then = "confirm" is for the preset aws-sns',
+        ),
+        (
             {"provider": "stripe", "secrets": SECRETS, "certificate_file": "/c.pem"},
             "are for aws-sns and paypal",
         ),
