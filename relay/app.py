@@ -3,10 +3,10 @@
 The only module that knows all the others, and the only one that reads the settings.
 """
 
+import asyncio
 import os
 import socket
-import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import web
-from redis.asyncio import Redis
 
 from relay.announce import Announcer
-from relay.append import Appender, Dropped, Limits, Observer
+from relay.append import Appender, Limits, Observer
 from relay.append.spread import make_appender
 from relay.capacities import make_capacity
 from relay.caps import StreamCaps
@@ -27,7 +26,7 @@ from relay.contract.cluster import is_cluster, warn_of_kind
 from relay.contract.config import unknown_variables
 from relay.contract.connect import COMMAND_TIMEOUT_SECONDS, connect
 from relay.contract.duties import Duties
-from relay.contract.keys import made_at, tags_of
+from relay.contract.keys import tags_of
 from relay.contract.surroundings import with_running_dev
 from relay.endpoint import Endpoint
 from relay.handshake.make import make_handshakes
@@ -42,11 +41,15 @@ from relay.receive import Budget, Receiver
 from relay.receive.clients import Clients
 from relay.receive.connections import Connections
 from relay.receive.drain import CUT_SECONDS, DRAIN_IDLE_SECONDS, run_out
+from relay.receive.notes import Notes
 from relay.receive.refusals import RefusalLog
 from relay.receive.routes import Ingress, add_routes
+from relay.rejections import RejectionLog
+from relay.reports import Reports
 from relay.settings import Settings, build_endpoints, build_rates, load_settings
 from relay.spool.directory import Directory
 from relay.spool.place import judge_place
+from relay.usage import Usage
 from relay.warn import Warnings
 
 if TYPE_CHECKING:
@@ -69,62 +72,6 @@ class Listening:
 
     port: int
     admin_port: int
-
-
-class _Reports(Observer):
-    """Sends what the appender reports to the counters and to whom it concerns."""
-
-    def __init__(
-        self, metrics: Metrics, announcer: Announcer, warnings: Warnings, caps: StreamCaps
-    ) -> None:
-        self._metrics = metrics
-        self._announcer = announcer
-        self._warnings = warnings
-        self._caps = caps
-        self._is_enough = True
-        self.spooling: Spooling | None = None
-
-    def flushed(self, events: int, seconds: float) -> None:
-        self._metrics.flushed(events, seconds)
-
-    def confirmed(self, tag: str, seconds: Sequence[float]) -> None:
-        self._metrics.confirmed(tag, seconds)
-
-    def duplicate(self, tag: str, entry_id: str) -> None:
-        self._metrics.duplicate(tag, time.time() - made_at(entry_id))
-
-    def misplaced(self, tag: str) -> None:
-        self._metrics.misplaced(tag)
-
-    def changed_body(self, tag: str) -> None:
-        self._metrics.changed_body(tag)
-        _log.warning("changed_body_dropped", tag=tag)
-
-    def registered(self, tag: str, event_type: str) -> None:
-        self._announcer.registered(tag, event_type)
-        self._caps.registered(tag, event_type)
-
-    def stream_full(self, tag: str, event_type: str) -> None:
-        self._caps.report.refused(tag, event_type)
-
-    def dropped(self, tag: str, dropped: Dropped) -> None:
-        self._caps.report.dropped(tag, dropped)
-
-    def failed(self, give_up: Callable[[], None], server: Redis) -> None:
-        if self.spooling is not None:
-            self.spooling.failed(give_up, server)
-
-    def connected(self) -> None:
-        self._announcer.connected()
-        self._warnings.connected()
-        _log.info("store_answers_again")
-
-    def replicated(self, replicas: int, *, is_enough: bool) -> None:
-        self._metrics.confirming_replicas(replicas)
-        was_enough, self._is_enough = self._is_enough, is_enough
-        if is_enough != was_enough:
-            event = "replicas_confirm_again" if is_enough else "too_few_replicas"
-            _log.warning(event, replicas=replicas)
 
 
 class Gateway:
@@ -162,7 +109,7 @@ class Gateway:
             Holder(self._watcher, keys, settings.held_groups),
         )
         self._warnings = Warnings(self._watcher, settings.replicas)
-        reports = _Reports(self.metrics, self._announcer, self._warnings, self._caps)
+        reports = Reports(self.metrics, self._announcer, self._warnings, self._caps)
         self._appender = self._make_appender(settings, tags, reports)
         self._spooling = reports.spooling = self._make_spooling(settings, processes)
         self._certificates = certificates_for(endpoints.values())
@@ -174,20 +121,15 @@ class Gateway:
             max_body_bytes=settings.max_body_bytes,
             body_seconds=settings.body_seconds,
         )
-        self.receiver = Receiver(
-            endpoints=endpoints,
-            pipeline=Pipeline(
-                self._spooling or self._appender,
-                build_rates(settings, processes),
-                self._certificates.attach if self._certificates is not None else None,
-                make_handshakes(self._watcher, keys, self._certificates),
-            ),
-            budget=self.budget,
-            clients=Clients(settings.trusted_proxies),
-            metrics=self.metrics,
-            max_body_bytes=settings.max_body_bytes,
-            refusals=RefusalLog(),
+        self._usage = Usage(self._watcher, keys, list(endpoints))
+        self._rejections = RejectionLog(
+            self._watcher,
+            keys,
+            list(endpoints),
+            is_full=lambda: self.capacity.is_full,
+            counts=self.metrics,
         )
+        self.receiver = self._make_receiver(settings, endpoints, processes)
         self._watch()
 
     def _watch(self) -> None:
@@ -210,6 +152,8 @@ class Gateway:
         self._duties.start("caps", self._caps.watch)
         self._duties.start("announce", self._announcer.run)
         self._duties.start("warn", self._warnings.run)
+        self._duties.start("usage", self._usage.run)
+        self._duties.start("rejections", self._rejections.run)
         try:
             if self._spooling is not None:
                 await self._spooling.start()
@@ -219,6 +163,8 @@ class Gateway:
                 await self._spooling.stop()
             await self._appender.stop()
             await self._duties.stop()
+            # What the last deliveries came to.
+            await asyncio.gather(self._usage.flush(), self._rejections.flush())
             if self._certificates is not None:
                 await self._certificates.stop()
             await self._store.aclose()
@@ -235,6 +181,23 @@ class Gateway:
             limits=Limits(streams=self._caps, deadline_seconds=settings.append_deadline_seconds),
             observer=reports,
             replicas=settings.replicas,
+        )
+
+    def _make_receiver(
+        self, settings: Settings, endpoints: Mapping[str, Endpoint], processes: int
+    ) -> Receiver:
+        return Receiver(
+            endpoints=endpoints,
+            pipeline=Pipeline(
+                self._spooling or self._appender,
+                build_rates(settings, processes),
+                self._certificates.attach if self._certificates is not None else None,
+                make_handshakes(self._watcher, settings.keys, self._certificates),
+            ),
+            budget=self.budget,
+            clients=Clients(settings.trusted_proxies),
+            notes=Notes(self.metrics, RefusalLog(), self._usage, self._rejections),
+            max_body_bytes=settings.max_body_bytes,
         )
 
     def _has_spool(self) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import msgspec
 
 from relay.contract.event import Assurance
-from relay.endpoint import Endpoint
+from relay.endpoint import Endpoint, Secret
 
 # What may stand around a header's value and is no part of it (RFC 9110, section 5.5). Python's own
 # `strip` takes more, such as a no-break space: what is signed and what is read must end alike.
@@ -64,6 +64,11 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     certificate: Certificate | None = None
 
     @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """The secrets by which it is judged: those that counted when it came."""
+        return self.endpoint.secrets_at(self.received_at_ms)
+
+    @property
     def url(self) -> str:
         """The URL as its sender knows it: a signed one must not depend on a ``Host`` header."""
         public = self.endpoint.public_url or ""
@@ -77,8 +82,12 @@ class VerifiedDelivery(msgspec.Struct, frozen=True, kw_only=True):
         delivery: The request.
         assurance: How much was proved.
         signed_at: The signed timestamp as sent, if the scheme signs one.
+        secret: The endpoint's secret that proved it, the first of them where several do.
+        is_late: It was signed longer ago than the tolerance, so the late tolerance let it pass.
     """
 
     delivery: Delivery
     assurance: Assurance
     signed_at: str | None
+    secret: Secret | None = None
+    is_late: bool = False

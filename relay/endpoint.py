@@ -1,8 +1,9 @@
 """An endpoint: a configured ingress path for one sender."""
 
+import hashlib
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar, cast
 
 from relay.contract.patterns import Pattern
@@ -12,6 +13,9 @@ ChangedBody = Literal["drop", "store"]
 Replay = Literal["usual", "strict"]
 Made = TypeVar("Made")
 
+# Enough to tell the secrets of one endpoint from each other.
+FINGERPRINT_CHARACTERS = 8
+
 
 class Secret:
     """A sender's secret, which never shows itself.
@@ -19,15 +23,49 @@ class Secret:
     Args:
         value: The secret's text.
         name: Where it was read from; safe to print.
+        not_before_ms: From when on it counts, ms since the epoch; none for always.
+        not_after_ms: Until when, that moment included; none for always.
     """
 
-    __slots__ = ("_keyed", "_made", "_value", "name")
+    __slots__ = ("_keyed", "_made", "_value", "name", "not_after_ms", "not_before_ms")
 
-    def __init__(self, value: str, name: str) -> None:
+    def __init__(
+        self,
+        value: str,
+        name: str,
+        not_before_ms: int | None = None,
+        not_after_ms: int | None = None,
+    ) -> None:
         self._value = value.encode("utf-8", "surrogateescape")  # as the environment gives bytes
         self._keyed: dict[str, hmac.HMAC] = {}
         self._made: dict[object, object] = {}
         self.name = name
+        self.not_before_ms = not_before_ms
+        self.not_after_ms = not_after_ms
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether there is a time at which it does not count."""
+        return self.not_before_ms is not None or self.not_after_ms is not None
+
+    @property
+    def fingerprint(self) -> str:
+        """The beginning of its SHA-256: tells two contents of one file or variable apart."""
+        return hashlib.sha256(self._value).hexdigest()[:FINGERPRINT_CHARACTERS]
+
+    def counts_at(self, at_ms: int) -> bool:
+        """Say whether it proves a delivery that is judged at a time.
+
+        Args:
+            at_ms: The time, ms since the epoch.
+        """
+        if self.not_before_ms is not None and at_ms < self.not_before_ms:
+            return False
+        return self.not_after_ms is None or at_ms <= self.not_after_ms
+
+    def without_bounds(self) -> "Secret":
+        """Give one that counts at any time."""
+        return Secret(self._value.decode("utf-8", "surrogateescape"), self.name)
 
     def reveal(self) -> bytes:
         """Give the secret's bytes, for signing or comparing."""
@@ -69,7 +107,7 @@ class Endpoint:
     Args:
         name: ``[a-z0-9][a-z0-9-]{0,62}``; the last part of its URL.
         provider: The kind of sender.
-        secrets: All that are accepted now; several while one is being replaced.
+        secrets: All that there are, the newest first; several while one is being replaced.
         tolerance_seconds: How far a signed timestamp may be from now, both ways.
         late_tolerance_seconds: How much older it may be beyond that.
         window_seconds: How long event ids are remembered.
@@ -87,6 +125,7 @@ class Endpoint:
         roots: PEM of what fetched certificates must lead to, instead of what the system trusts.
         verify_token: What the sender shows when it tries the endpoint, if it does.
         origins: Who may be told that it may send here, where senders ask; ``*`` is anyone.
+        dry_run: What proves nothing is taken too, and marked, instead of being refused.
     """
 
     name: str
@@ -109,6 +148,31 @@ class Endpoint:
     roots: bytes | None = None
     verify_token: Secret | None = field(default=None, repr=False)
     origins: frozenset[str] = frozenset()
+    dry_run: bool = False
+    _has_bounded: bool = field(init=False, repr=False, compare=False, default=False)
+
+    def __post_init__(self) -> None:
+        # Asked for by each delivery, and seldom so.
+        object.__setattr__(self, "_has_bounded", any(one.is_bounded for one in self.secrets))
+
+    def secrets_at(self, at_ms: int) -> tuple[Secret, ...]:
+        """Give the secrets that count at a time.
+
+        Args:
+            at_ms: The time, ms since the epoch.
+        """
+        if not self._has_bounded:
+            return self.secrets
+        return tuple(secret for secret in self.secrets if secret.counts_at(at_ms))
+
+    def as_of(self, at_ms: int) -> "Endpoint":
+        """Give the endpoint as it would judge a delivery of any age now.
+
+        Args:
+            at_ms: What is now, ms since the epoch: the secrets that count then are all it has.
+        """
+        counting = tuple(secret.without_bounds() for secret in self.secrets_at(at_ms))
+        return replace(self, secrets=counting)
 
     @property
     def source(self) -> str:

@@ -14,9 +14,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, WrapValidator, mode
 
 from relay.contract.config import PatternText, Section
 from relay.contract.patterns import parse_pattern
-from relay.contract.references import ReadFile, SecretReference, read_secret
+from relay.contract.references import BoundedReference, ReadFile, SecretReference, read_secret
 from relay.coverage import check_header
 from relay.endpoint import ChangedBody, Endpoint, Replay, Secret
+from relay.identify.places import finder_of
 from relay.provider import Handshake, Places, Provider
 from relay.providers import PROVIDERS
 from relay.scheme import Basic, Scheme, Signature, Token, Unsigned
@@ -103,7 +104,8 @@ class EndpointSection(Section):
     """``[endpoints.<name>]``: one ingress path."""
 
     provider: Annotated[str, AfterValidator(_check_provider)]
-    secrets: tuple[SecretReference, ...] = ()
+    # The newest first; several while one is being replaced.
+    secrets: tuple[BoundedReference, ...] = ()
     # For "hmac" and "token": how the sender proves itself.
     signature: Annotated[Signature | None, _with_family("signature")] = None
     token: Annotated[Token | None, _with_family("token")] = None
@@ -147,6 +149,8 @@ class EndpointSection(Section):
     rate_limit_per_second: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
     # How many may come at once within it; none means as many as in one second.
     rate_limit_burst: Annotated[int | None, Field(ge=1)] = None
+    # Takes also what proves nothing, marked as such: for a try, before anything counts on it.
+    dry_run: bool = False
     accounts: tuple[str, ...] = ()
     event_types: tuple[PatternText, ...] = ()
 
@@ -216,6 +220,23 @@ class EndpointSection(Section):
         return self
 
     @model_validator(mode="after")
+    def _late_ones_are_known(self) -> Self:
+        """What is taken late can be sent again for as long, so only its signed id tells it."""
+        if not self.late_tolerance_seconds:
+            return self
+        provider = self.kind
+        if not provider.scheme.signs_time:
+            raise ValueError(
+                f"late_tolerance_seconds does nothing here: {self.provider} signs no time"
+            )
+        if not finder_of(provider).id_is_signed:
+            raise ValueError(
+                f"late_tolerance_seconds needs an event id that is signed; {self.provider} signs "
+                "none, so an old delivery could be sent again under another"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _replays_are_known(self) -> Self:
         """A signature must not stay good for longer than its event id is remembered."""
         good_for = 2 * self.tolerance + self.late_tolerance_seconds
@@ -276,6 +297,9 @@ class Secrets:
         except ValueError as fault:
             self.faults.append(f"{path}: {fault}")
             return None
+        if isinstance(reference, BoundedReference):
+            bounds = reference.not_before_ms, reference.not_after_ms
+            return Secret(text, reference.name, *bounds)
         return Secret(text, reference.name)
 
     def is_awaited(self, reference: SecretReference) -> bool:
@@ -330,6 +354,7 @@ def build_endpoint(name: str, section: EndpointSection, secrets: Secrets) -> End
         roots=secrets.text(f"endpoints.{name}.roots_file", section.roots_file),
         verify_token=secrets.read_any(f"endpoints.{name}.verify_token", token) if token else None,
         origins=frozenset(section.origins),
+        dry_run=section.dry_run,
     )
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from relay.contract.event import Appended, Duplicate, Event, IdentifiedEvent, Spooled
 from relay.delivery import Delivery, VerifiedDelivery
-from relay.endpoint import Endpoint
+from relay.endpoint import Endpoint, Secret
 from relay.handshake import Answered, Handshakes
 from relay.identify import identify, identify_each
 from relay.rate import Rate
@@ -29,10 +29,14 @@ class Accepted(msgspec.Struct, frozen=True):
     Args:
         event_id: The event it carried, the first of them where they were several.
         result: Whether that was stored, known, kept on the disk, or not wanted.
+        secret: What proved it, if anything did.
+        is_late: It was signed so long ago that only ``late_tolerance_seconds`` let it pass.
     """
 
     event_id: str
     result: Appended | Duplicate | Spooled | Filtered
+    secret: Secret | None = None
+    is_late: bool = False
 
 
 class Appends(Protocol):
@@ -74,31 +78,48 @@ class Pipeline:
             answered = await self.handshakes.signed(verified)
             if answered is not None:
                 return answered
-        if provider.event.split:
-            return await self._accept_each(verified)
-        identified = identify(verified)
-        if not _admitted(identified.event, delivery.endpoint):
-            return Accepted(identified.event.id, Filtered())
-        self._take_turn(delivery.endpoint)
-        result = await self.appender.append(identified)
-        return Accepted(identified.event.id, result)
+        return await self.take(verified)
 
-    async def _accept_each(self, verified: VerifiedDelivery) -> Accepted:
+    async def take(self, verified: VerifiedDelivery) -> Accepted:
+        """Take one delivery that was judged before: identify, admit, append.
+
+        Raises:
+            DeliveryRefused: It was not stored; the error says what to answer.
+        """
+        endpoint = verified.delivery.endpoint
+        if endpoint.provider.event.split:
+            return await self._take_each(verified)
+        identified = identify(verified)
+        result: Appended | Duplicate | Spooled | Filtered = Filtered()
+        if _admitted(identified.event, endpoint):
+            self._take_turn(endpoint)
+            result = await self.appender.append(identified)
+        return _accepted(identified, result, verified)
+
+    async def _take_each(self, verified: VerifiedDelivery) -> Accepted:
         """Take all events of a body that holds several, or none of them."""
         delivery = verified.delivery
         endpoint = delivery.endpoint
         events = [event async for event in _in_turns(identify_each(verified))]
         admitted = [event for event in events if _admitted(event.event, endpoint)]
         if not admitted:
-            return Accepted(events[0].event.id, Filtered())
+            return _accepted(events[0], Filtered(), verified)
         self._take_turn(endpoint)
         admitted = await with_whole(admitted, delivery.body, endpoint.window_seconds)
         result = await append_all(admitted, self.appender.append)
-        return Accepted(admitted[0].event.id, result)
+        return _accepted(admitted[0], result, verified)
 
     def _take_turn(self, endpoint: Endpoint) -> None:
         if self.rates and (rate := self.rates.get(endpoint.name)):
             rate.take()
+
+
+def _accepted(
+    identified: IdentifiedEvent,
+    result: Appended | Duplicate | Spooled | Filtered,
+    verified: VerifiedDelivery,
+) -> Accepted:
+    return Accepted(identified.event.id, result, verified.secret, verified.is_late)
 
 
 async def _in_turns(events: Iterator[IdentifiedEvent]) -> AsyncIterator[IdentifiedEvent]:

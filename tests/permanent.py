@@ -22,7 +22,6 @@ PERMANENT = (
     (r"\{[^}]+\}@lane:.+", "zset", "failed entries and those behind, which are still pending"),
     (r"\{[^}]+\}@effects:.+", "any", "what a group's own scripts keep; theirs to bound"),
     (r"\{[^}]+\}@owner:.+", "hash", "the fencing number, which must never begin again"),
-    (r"\{[^}]+\}@rejected", "stream", "refusals, capped"),
     (r"\{[^}]+\}@gaps", "stream", "intervals without an account, few"),
     (r"\{[^}]+\}@accounts", "hash", "one field per account"),
     (r"@tags", "set", "one member per configured endpoint or partition"),

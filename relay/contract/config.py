@@ -7,6 +7,7 @@ fault, since any of them may be a secret.
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import (
@@ -30,7 +31,7 @@ from relay.contract.errors import ConfigurationFault
 from relay.contract.keys import Keys, is_name
 from relay.contract.logs import LogFormat, LogLevel
 from relay.contract.patterns import Pattern, parse_pattern
-from relay.contract.references import ReadFile, SecretReference, read_secret_file
+from relay.contract.references import BoundedReference, ReadFile, read_secret_file
 from relay.contract.surroundings import CONFIG_VARIABLE
 
 ENV_PREFIX = "RELAY_"
@@ -298,6 +299,6 @@ def _is_reference(table: Mapping[str, Any]) -> bool:
     """Know where a secret is read from: a file that a variable names is not beside a variable."""
     # An empty table says nothing, and takes nothing away.
     return bool(table) and (
-        table.keys() <= SecretReference.model_fields.keys()
-        and all(isinstance(value, str) for value in table.values())
+        table.keys() <= BoundedReference.model_fields.keys()
+        and all(isinstance(value, str | datetime) for value in table.values())
     )

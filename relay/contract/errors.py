@@ -45,6 +45,9 @@ class DeliveryRefused(RelayError):
     status: ClassVar[int] = 500
     reason: str = "internal_error"
     title: ClassVar[str] = "The delivery was refused"
+    # What the refusal log is told: the body where it was read, and the id of the answer.
+    body: bytes | None = None
+    request_id: str = ""
 
 
 class MalformedRequest(DeliveryRefused):

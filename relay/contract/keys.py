@@ -132,6 +132,14 @@ class Keys:
         """Capped stream: refused deliveries."""
         return f"{self.prefix}:{{{tag}}}@rejected"
 
+    def rejected_books(self, tag: str) -> str:
+        """Hash with TTL: how much the refusal log holds, and was written to it just now."""
+        return f"{self.prefix}:{{{tag}}}@rejected:books"
+
+    def usage(self, tag: str) -> str:
+        """Hash with TTL: what an endpoint's deliveries came to, and which secrets proved them."""
+        return f"{self.prefix}:{{{tag}}}@usage"
+
     def gaps(self, tag: str) -> str:
         """Stream: intervals in which an account was disconnected."""
         return f"{self.prefix}:{{{tag}}}@gaps"

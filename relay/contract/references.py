@@ -6,10 +6,11 @@ holds any of it.
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 
 ReadFile = Callable[[Path], str]
 
@@ -45,6 +46,38 @@ class SecretReference(BaseModel):
     def name(self) -> str:
         """Where it is; safe to print."""
         return f"file:{self.file}" if self.env is None else f"env:{self.env}"
+
+
+def _check_zone(at: datetime) -> datetime:
+    if at.tzinfo is None:
+        raise ValueError("a time with its zone, such as 2026-12-01T08:00:00Z")
+    return at
+
+
+Moment = Annotated[datetime, AfterValidator(_check_zone)]
+
+
+class BoundedReference(SecretReference):
+    """Where a secret is read from that proves deliveries, and when it does."""
+
+    not_before: Moment | None = None
+    not_after: Moment | None = None
+
+    @model_validator(mode="after")
+    def _has_a_time(self) -> Self:
+        if self.not_before and self.not_after and self.not_before >= self.not_after:
+            raise ValueError("not_before must be earlier than not_after")
+        return self
+
+    @property
+    def not_before_ms(self) -> int | None:
+        """From when on it counts, ms since the epoch."""
+        return None if self.not_before is None else int(1000 * self.not_before.timestamp())
+
+    @property
+    def not_after_ms(self) -> int | None:
+        """Until when it counts, ms since the epoch."""
+        return None if self.not_after is None else int(1000 * self.not_after.timestamp())
 
 
 class _NotAFile(OSError):

@@ -7,11 +7,10 @@ confirmed at the sender, takes more than this process.
 Source: docs/how-to/answer-handshakes.md.
 """
 
+import time
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hmac import compare_digest
-
-import msgspec
 
 from relay.contract.errors import HandshakeRefused, MethodNotAllowed, SignatureRefused
 from relay.delivery import Delivery, VerifiedDelivery
@@ -19,7 +18,7 @@ from relay.endpoint import Endpoint, Secret
 from relay.handshake.answer import KEYED, Answered, checked, made
 from relay.handshake.asked import MAX_BODY_BYTES, Asked
 from relay.provider import Handshake
-from relay.verify import check_secret, verify
+from relay.verify import check_secret
 
 __all__ = ["MAX_BODY_BYTES", "Answered", "Asked", "Handshakes"]
 
@@ -92,7 +91,8 @@ class Handshakes:
             if self.confirm is None:
                 raise HandshakeRefused
             await self.confirm(delivery)
-        return made(found, challenge, _signer(delivery) if found.is_keyed else None)
+        # The sender expects the answer made with the secret with which it has signed.
+        return made(found, challenge, verified.secret if found.is_keyed else None)
 
     async def _answer(self, handshake: Handshake, asked: Asked) -> Answered:
         endpoint = asked.endpoint
@@ -103,7 +103,8 @@ class Handshakes:
             raise HandshakeRefused
         if handshake.then == "keep" and not _is_known(endpoint, challenge):
             await self.keep(endpoint.name, challenge)
-        return made(handshake, challenge, next(iter(endpoint.secrets), None))
+        counting = endpoint.secrets_at(time.time_ns() // 1_000_000)
+        return made(handshake, challenge, next(iter(counting), None))
 
 
 def _of(asked: Asked, handshakes: Iterable[Handshake]) -> Handshake | None:
@@ -151,16 +152,3 @@ def _refuse_our_own(delivery: Delivery) -> None:
         delivery.body.decode("latin-1")
     ):
         raise SignatureRefused("signature_mismatch")
-
-
-def _signer(delivery: Delivery) -> Secret | None:
-    """Give the secret with which the sender signed: it expects the answer made with the same."""
-    endpoint = delivery.endpoint
-    for secret in endpoint.secrets:
-        alone = msgspec.structs.replace(delivery, endpoint=replace(endpoint, secrets=(secret,)))
-        try:
-            verify(alone)
-        except SignatureRefused:
-            continue
-        return secret
-    return None

@@ -24,7 +24,7 @@ def request_id() -> str:
 
 def problem(refusal: DeliveryRefused) -> web.Response:
     """Answer with problem details."""
-    headers = {"relay-request-id": request_id()}
+    headers = {"relay-request-id": refusal.request_id or request_id()}
     if isinstance(refusal, TryLater):
         headers["retry-after"] = str(refusal.retry_after_seconds)
     if isinstance(refusal, MethodNotAllowed):

@@ -99,11 +99,13 @@ def _identified(
     delivery = verified.delivery
     endpoint, headers = delivery.endpoint, delivery.headers
     sent_id, id_is_signed, sent_type, account, time, account_is_signed = found
+    # What proves nothing must not keep out what comes under the same id.
+    is_proved = verified.assurance != "none"
     usable_type = isinstance(sent_type, str) and is_event_type(sent_type)
     event_id, identity, kind, window_seconds = (
         _identity_without_id(verified, data, repeat)
         if sent_id is None
-        else _identity(endpoint, (sent_id, id_is_signed), data, repeat)
+        else _identity(endpoint, (sent_id, id_is_signed and is_proved), data, repeat)
     )
     event = Event(
         id=event_id,

@@ -7,6 +7,7 @@ configured endpoints and the stable reasons.
 Source: docs/reference/metrics.md.
 """
 
+import time
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -62,15 +63,38 @@ class Metrics:
     def __init__(self) -> None:
         self._deliveries: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._others: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._pairs: defaultdict[tuple[str, str, str], int] = defaultdict(int)
         self._append_seconds = _Histogram(families.APPEND_SECONDS)
         self._flush_events = _Histogram(families.FLUSH_EVENTS)
         self._confirm_seconds = _Histogram(families.CONFIRM_SECONDS)
         self._duplicate_age = _Histogram(families.DUPLICATE_AGE)
         self._gauges: dict[str, Callable[[], float]] = {}
+        # Endpoint and secret -> how often it has proved a delivery, and when last, in Unix seconds.
+        self._verified: dict[tuple[str, str], list[float]] = {}
 
     def delivery(self, endpoint: str, outcome: str) -> None:
         """Count an answer; ``endpoint`` is empty where none has the name."""
         self._deliveries[endpoint, outcome] += 1
+
+    def verified(self, endpoint: str, secret: str) -> None:
+        """Count a delivery that a secret has proved, by the secret's name."""
+        row = self._verified.get((endpoint, secret))
+        if row is None:
+            row = self._verified[endpoint, secret] = [0, 0]
+        row[0] += 1
+        row[1] = time.time()
+
+    def late(self, endpoint: str) -> None:
+        """Count a delivery that only the late tolerance let pass."""
+        self._others[families.LATE.name, endpoint] += 1
+
+    def dry_run(self, endpoint: str, reason: str) -> None:
+        """Count a delivery that was taken though it would be refused."""
+        self._pairs[families.DRY_RUN.name, endpoint, reason] += 1
+
+    def rejection(self, endpoint: str, state: str, rows: int = 1) -> None:
+        """Count rows of the refusal log: ``kept``, ``counted`` only, or ``lost``."""
+        self._pairs[families.REJECTIONS.name, endpoint, state] += rows
 
     def flushed(self, events: int, seconds: float) -> None:
         """Count one flush."""
@@ -132,7 +156,16 @@ class Metrics:
         deliveries: list[tuple[str, Labels, float]] = [
             (families.DELIVERIES.name, labels, count) for labels, count in self._deliveries.items()
         ]
-        others = [(name, (label,), count) for (name, label), count in self._others.items()]
+        others: list[tuple[str, Labels, float]] = [
+            (name, (label,), count) for (name, label), count in self._others.items()
+        ]
+        others += [(name, (one, two), count) for (name, one, two), count in self._pairs.items()]
+        others += [
+            (families.VERIFIED.name, labels, count) for labels, (count, _) in self._verified.items()
+        ]
+        last: list[tuple[str, Labels, float]] = [
+            (families.LAST_VERIFIED.name, labels, at) for labels, (_, at) in self._verified.items()
+        ]
         histograms = (
             self._append_seconds,
             self._flush_events,
@@ -142,7 +175,7 @@ class Metrics:
         return Tally(
             counters=[*deliveries, *others],
             histograms=[row for histogram in histograms for row in histogram.rows()],
-            gauges=[(name, (), value()) for name, value in self._gauges.items()],
+            gauges=[*((name, (), value()) for name, value in self._gauges.items()), *last],
         )
 
     def text(self) -> bytes:

@@ -44,6 +44,26 @@ SPOOL_FAILURES = Family(
     "What went wrong with the spool: disk, full, refused, unreadable_row",
     ("failure",),
 )
+VERIFIED = Family(
+    "relay_secret_verified",
+    "Deliveries that a secret has proved, the first of its endpoint's that fits",
+    ("endpoint", "secret"),
+)
+LATE = Family(
+    "relay_late_deliveries",
+    "Deliveries signed so long ago that only late_tolerance_seconds let them pass",
+    ("endpoint",),
+)
+DRY_RUN = Family(
+    "relay_dry_run_refusals",
+    "Deliveries stored by a dry run that would have been refused, by reason",
+    ("endpoint", "reason"),
+)
+REJECTIONS = Family(
+    "relay_rejections",
+    "Rows of the refusal log: kept, counted (too many in a second), lost (not taken by the store)",
+    ("endpoint", "state"),
+)
 RESTARTS = Family("relay_process_restarts", "Gateway processes that ended and were started again")
 
 APPEND_SECONDS = Family(
@@ -91,12 +111,19 @@ SPOOL_AGE = Family(
     "How long ago the oldest event of the spool came; 0 where it is empty",
     together="greatest",
 )
+LAST_VERIFIED = Family(
+    "relay_secret_last_verified_timestamp_seconds",
+    "When a secret last proved a delivery, in Unix seconds",
+    ("endpoint", "secret"),
+    together="greatest",
+)
 PROCESSES = Family("relay_processes", "Gateway processes that take deliveries")
 
 GATEWAY = Families(
     counters=(
         *(DELIVERIES, MISPLACED, CHANGED_BODIES, DROPPED, DROPPED_UNSETTLED),
         *(CLOSED_CONNECTIONS, SPOOLED, DRAINED, SPOOL_FAILURES, RESTARTS),
+        *(VERIFIED, LATE, DRY_RUN, REJECTIONS),
     ),
     histograms=(APPEND_SECONDS, FLUSH_EVENTS, CONFIRM_SECONDS, DUPLICATE_AGE),
     gauges=(
@@ -110,6 +137,7 @@ GATEWAY = Families(
         SPOOL_EVENTS,
         SPOOL_BYTES,
         SPOOL_AGE,
+        LAST_VERIFIED,
         PROCESSES,
     ),
 )

@@ -52,7 +52,7 @@ class Configuration:
             variables={
                 name: value for name, value in self.environ.items() if os.environ.get(name) != value
             },
-            toml=json.dumps(self.toml),
+            toml=json.dumps(self.toml, default=str),  # times
             options=dict(self.options),
             secrets=dict(self.secrets),
             log_format=log_format,

@@ -45,6 +45,15 @@ class Share:
         self.is_cut = False
         self.size_bytes = 0
 
+    @property
+    def has_plenty(self) -> bool:
+        """Whether there is room for what nobody waits for: nothing is cut to make some."""
+        budget = self._budget
+        return (
+            2 * budget.in_hand_bytes < budget.limit_bytes
+            and 2 * budget.by_client.get(self.client, 0) < budget.client_bytes
+        )
+
     def grow(self, size_bytes: int) -> None:
         """Take note of more bytes; may cut bodies that are longer unfinished.
 

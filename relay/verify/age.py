@@ -55,8 +55,11 @@ def written(at: int, unit: Unit) -> str:
     return str(at * (1000 if unit == "milliseconds" else 1))
 
 
-def check_age(endpoint: Endpoint, signed_at_ms: int, delivery: Delivery) -> None:
+def check_age(endpoint: Endpoint, signed_at_ms: int, delivery: Delivery) -> bool:
     """Refuse what was signed too long ago, or in the future.
+
+    Returns:
+        Whether it is late: older than the tolerance, but within the late tolerance.
 
     Raises:
         SignatureRefused: ``timestamp_too_old`` or ``timestamp_in_future``.
@@ -66,6 +69,7 @@ def check_age(endpoint: Endpoint, signed_at_ms: int, delivery: Delivery) -> None
         refuse("timestamp_too_old")
     if age_ms < -1000 * endpoint.tolerance_seconds:
         refuse("timestamp_in_future")
+    return age_ms > 1000 * endpoint.tolerance_seconds
 
 
 def _ms_of(text: str) -> int | None:

@@ -39,6 +39,11 @@ class Unsent(msgspec.Struct, frozen=True, kw_only=True):
     key: bytes | None = None
     event_id: str = "evt_example"
 
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """The secrets that count at that time; the first signs."""
+        return self.endpoint.secrets_at(1000 * self.at)
+
 
 class Signed(msgspec.Struct, frozen=True):
     """What its sender adds to a delivery, or changes in it.
@@ -54,6 +59,20 @@ class Signed(msgspec.Struct, frozen=True):
     query: str = ""
 
 
+class Proved(msgspec.Struct, frozen=True):
+    """What a delivery that passed has proved.
+
+    Args:
+        signed_at: The signed timestamp as sent, if the scheme signs one.
+        secret: By which it was proved, the first of its endpoint's where several fit.
+        is_late: Only the late tolerance let it pass.
+    """
+
+    signed_at: str | None = None
+    secret: Secret | None = None
+    is_late: bool = False
+
+
 class CannotSign(ValueError):
     """A delivery cannot be signed with what there is; the message says what is missing."""
 
@@ -64,8 +83,8 @@ class Verifier(Protocol):
     def examine(self, headers: Mapping[str, str]) -> Claim:
         """Read the head, and refuse what cannot become valid whatever the body says."""
 
-    def prove(self, delivery: Delivery) -> str | None:
-        """Refuse a delivery unless its sender made it; give the signed timestamp, if it has one."""
+    def prove(self, delivery: Delivery) -> Proved:
+        """Refuse a delivery unless its sender made it."""
 
     def sign(self, unsent: Unsent) -> Signed:
         """Sign as the sender does, with the endpoint's first secret."""
@@ -74,23 +93,25 @@ class Verifier(Protocol):
         """Refuse a secret that cannot be one by a `ValueError` that does not show it."""
 
 
-def prove_any(secrets: Sequence[Secret], holds: Callable[[Secret], bool]) -> None:
+def prove_any(secrets: Sequence[Secret], holds: Callable[[Secret], bool]) -> Secret:
     """Refuse a delivery unless it was made with one of the secrets.
 
     All of them are tried, so the time taken says nothing about which one it was.
 
     Args:
-        secrets: Of its endpoint.
+        secrets: Of its endpoint, those that count.
         holds: Says whether it was made with one, comparing in constant time.
+
+    Returns:
+        The first with which it was.
 
     Raises:
         SignatureRefused: ``signature_mismatch``.
     """
-    held = False
-    for secret in secrets:
-        held |= holds(secret)
-    if not held:
+    fitting = [secret for secret in secrets if holds(secret)]
+    if not fitting:
         refuse("signature_mismatch")
+    return fitting[0]
 
 
 def refuse(reason: RefusedSignature) -> NoReturn:

@@ -22,6 +22,7 @@ from relay.verify.family import (
     MAX_CANDIDATES,
     NO_CLAIM,
     CannotSign,
+    Proved,
     Signed,
     Unsent,
     first,
@@ -63,7 +64,7 @@ class InBodyVerifier:
         """Claim nothing: all of it stands in the body."""
         return NO_CLAIM
 
-    def prove(self, delivery: Delivery) -> str | None:
+    def prove(self, delivery: Delivery) -> Proved:
         """Refuse a delivery unless each of its items has a signature of its own.
 
         Raises:
@@ -73,19 +74,18 @@ class InBodyVerifier:
             body = self._pick(delivery.body)
         except ValueError:
             refuse("signature_missing")
-        items = self._items(body)
-        for item in items:
-            self._prove_item(delivery, item)
+        fitting = [self._prove_item(delivery, item) for item in self._items(body)]
+        secret = next(iter(fitting), None)
         if self._scheme.timestamp is None or self._read_time is None:
-            return None
+            return Proved(None, secret)
         timestamp = text_in(body, self._scheme.timestamp.place[1]) or ""
         signed_at_ms = self._read_time(timestamp)
         if signed_at_ms is None:
             refuse("signature_malformed")
-        check_age(delivery.endpoint, signed_at_ms, delivery)
+        is_late = check_age(delivery.endpoint, signed_at_ms, delivery)
         if self._scheme.once:
             self._take_once(delivery, body)
-        return timestamp
+        return Proved(timestamp, secret, is_late)
 
     def sign(self, unsent: Unsent) -> Signed:
         """Write the signature into the body.
@@ -98,7 +98,7 @@ class InBodyVerifier:
             raise CannotSign("the body is no JSON object, and the signature stands in it")
         if scheme.timestamp is not None:
             _put(body, scheme.timestamp.place[1], written(unsent.at, scheme.timestamp.unit))
-        secret = first(unsent.endpoint.secrets)
+        secret = first(unsent.secrets)
         for item in self._items(body):
             _put(item, scheme.signature, encoded(self._digest(secret, item), scheme.encoding))
         return Signed(dict(unsent.headers), msgspec.json.encode(body), unsent.query)
@@ -121,15 +121,15 @@ class InBodyVerifier:
             refuse("signature_missing" if not found else "signature_malformed")
         return [item.get(rest[0]) if rest and isinstance(item, dict) else item for item in found]
 
-    def _prove_item(self, delivery: Delivery, item: object) -> None:
+    def _prove_item(self, delivery: Delivery, item: object) -> Secret:
         text = text_in(item, self._scheme.signature)
         if text is None:
             refuse("signature_missing")
         signature = decoded(text, self._scheme.encoding)
         if signature is None:
             refuse("signature_malformed")
-        prove_any(
-            delivery.endpoint.secrets,
+        return prove_any(
+            delivery.secrets,
             lambda secret: compare_digest(self._digest(secret, item), signature),
         )
 

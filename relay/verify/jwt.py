@@ -23,6 +23,7 @@ from relay.verify.content import wire_bytes
 from relay.verify.family import (
     MAX_HEADER_CHARACTERS,
     CannotSign,
+    Proved,
     Signed,
     Unsent,
     first,
@@ -57,7 +58,7 @@ class JwtVerifier:
             refuse("signature_malformed")
         return Claim(content, (found,))
 
-    def prove(self, delivery: Delivery) -> str | None:
+    def prove(self, delivery: Delivery) -> Proved:
         """Refuse a delivery unless its sender's token is about this body.
 
         Raises:
@@ -68,8 +69,8 @@ class JwtVerifier:
         if _object(head).get("alg") != scheme.algorithm:
             refuse("signature_malformed")
         (signature,) = delivery.claim.candidates
-        prove_any(
-            delivery.endpoint.secrets,
+        secret = prove_any(
+            delivery.secrets,
             lambda secret: self._holds(secret, content, signature),
         )
         claims = _object(payload)
@@ -77,7 +78,8 @@ class JwtVerifier:
         wrong_issuer = scheme.issuer is not None and claims.get("iss") != scheme.issuer
         if wrong_issuer or not isinstance(digest, str) or not self._is_of(digest, delivery.body):
             refuse("signature_mismatch")
-        return self._check_times(delivery, claims)
+        signed_at, is_late = self._check_times(delivery, claims)
+        return Proved(signed_at, secret, is_late)
 
     def sign(self, unsent: Unsent) -> Signed:
         """Make the token.
@@ -109,7 +111,7 @@ class JwtVerifier:
 
     def _make(self, unsent: Unsent, content: str) -> bytes:
         if self._scheme.algorithm == "HS256":
-            return _hmac(first(unsent.endpoint.secrets), content)
+            return _hmac(first(unsent.secrets), content)
         if unsent.key is None:
             raise CannotSign("the endpoint has a public key; a private one is needed to sign")
         from relay.verify.asymmetric import sign_raw  # noqa: PLC0415 - only with the extra
@@ -132,20 +134,29 @@ class JwtVerifier:
             return digest.hexdigest()
         return b2a_base64(digest.digest(), newline=False).decode()
 
-    def _check_times(self, delivery: Delivery, claims: Mapping[str, Any]) -> str | None:
-        """Judge when it was made and until when it is good, as far as it says so."""
+    def _check_times(
+        self, delivery: Delivery, claims: Mapping[str, Any]
+    ) -> tuple[str | None, bool]:
+        """Judge when it was made and until when it is good, as far as it says so.
+
+        Returns:
+            When it was made, if it says so; and whether only the late tolerance lets it pass.
+        """
         made, ends = claims.get("iat"), claims.get("exp")
+        is_late = False
         if isinstance(ends, int | float) and not isinstance(ends, bool):
             late_ms = 1000 * (
                 delivery.endpoint.tolerance_seconds + delivery.endpoint.late_tolerance_seconds
             )
             if delivery.received_at_ms > 1000 * ends + late_ms:
                 refuse("timestamp_too_old")
+            tolerated_ms = 1000 * delivery.endpoint.tolerance_seconds
+            is_late = delivery.received_at_ms > 1000 * ends + tolerated_ms
         if isinstance(made, int | float) and not isinstance(made, bool):
             # A part of a second is a number too (RFC 7519, section 2), and so is 10**300.
-            check_age(delivery.endpoint, int(1000 * max(0, min(made, _NEVER))), delivery)
-            return str(made)
-        return None
+            made_ms = int(1000 * max(0, min(made, _NEVER)))
+            return str(made), check_age(delivery.endpoint, made_ms, delivery) or is_late
+        return None, is_late
 
 
 def _hmac(secret: Secret, content: str) -> bytes:

@@ -15,7 +15,7 @@ from relay.endpoint import Secret
 from relay.scheme import Encoding, Signature
 from relay.verify.age import check_age, ms_of, reader_of, written
 from relay.verify.content import content_of
-from relay.verify.family import CannotSign, Signed, Unsent, first, refuse
+from relay.verify.family import CannotSign, Proved, Signed, Unsent, first, refuse
 from relay.verify.header import head_reader
 from relay.verify.in_json import text_at
 from relay.verify.keys import key_bytes, keyed_for
@@ -31,7 +31,7 @@ class SignatureVerifier:
     def __init__(self, scheme: Signature) -> None:
         self._scheme = scheme
         self._content = content_of(scheme.template)
-        self._matches: Callable[[Delivery, bytes], bool] = (
+        self._match: Callable[[Delivery, bytes], Secret | None] = (
             _public_key_matching(scheme) if scheme.is_asymmetric else _hmac_matching(scheme)
         )
         self._read_time = reader_of(scheme.timestamp.unit) if scheme.timestamp else None
@@ -39,20 +39,21 @@ class SignatureVerifier:
         self._time_path = path if where == "body" else ""
         self.examine: Callable[[Mapping[str, str]], Claim] = head_reader(scheme)
 
-    def prove(self, delivery: Delivery) -> str | None:
+    def prove(self, delivery: Delivery) -> Proved:
         """Refuse a delivery unless one candidate was made with one of the secrets.
 
         Raises:
             SignatureRefused: With the reason.
         """
-        if not self._matches(delivery, self._content(delivery)):
+        secret = self._match(delivery, self._content(delivery))
+        if secret is None:
             refuse("signature_mismatch")
         time = self._scheme.timestamp
         if time is None:
-            return None
+            return Proved(None, secret)
         timestamp = self._text_in_body(delivery) if self._time_path else delivery.claim.timestamp
-        check_age(delivery.endpoint, ms_of(timestamp, time.unit), delivery)
-        return timestamp
+        is_late = check_age(delivery.endpoint, ms_of(timestamp, time.unit), delivery)
+        return Proved(timestamp, secret, is_late)
 
     def _text_in_body(self, delivery: Delivery) -> str:
         """Read a timestamp that is signed with the body it stands in."""
@@ -105,7 +106,7 @@ class SignatureVerifier:
             from relay.verify.asymmetric import sign  # noqa: PLC0415 - only with the extra
 
             return sign(scheme.algorithm, unsent.key, content)
-        mac = keyed_for(scheme.algorithm, scheme.key)(first(unsent.endpoint.secrets))
+        mac = keyed_for(scheme.algorithm, scheme.key)(first(unsent.secrets))
         mac.update(content)
         return mac.digest()
 
@@ -119,32 +120,33 @@ class SignatureVerifier:
         return split.items.join(parts)
 
 
-def _hmac_matching(scheme: Signature) -> Callable[[Delivery, bytes], bool]:
+def _hmac_matching(scheme: Signature) -> Callable[[Delivery, bytes], Secret | None]:
     keyed = keyed_for(scheme.algorithm, scheme.key)
 
-    def matches(delivery: Delivery, content: bytes) -> bool:
-        matched = False
+    def match(delivery: Delivery, content: bytes) -> Secret | None:
+        found = None
         candidates = delivery.claim.candidates
-        for secret in delivery.endpoint.secrets:
+        for secret in delivery.secrets:
             mac = keyed(secret)
             mac.update(content)
             expected = mac.digest()
             for candidate in candidates:
-                matched |= compare_digest(expected, candidate)
-        return matched
+                if compare_digest(expected, candidate):
+                    found = found or secret
+        return found
 
-    return matches
+    return match
 
 
-def _public_key_matching(scheme: Signature) -> Callable[[Delivery, bytes], bool]:
-    def matches(delivery: Delivery, content: bytes) -> bool:
-        return any(
-            _public_key(scheme, secret)(candidate, content)
-            for secret in delivery.endpoint.secrets
-            for candidate in delivery.claim.candidates
-        )
+def _public_key_matching(scheme: Signature) -> Callable[[Delivery, bytes], Secret | None]:
+    def match(delivery: Delivery, content: bytes) -> Secret | None:
+        for secret in delivery.secrets:
+            holds = _public_key(scheme, secret)
+            if any(holds(candidate, content) for candidate in delivery.claim.candidates):
+                return secret
+        return None
 
-    return matches
+    return match
 
 
 def _public_key(scheme: Signature, secret: Secret) -> Callable[[bytes, bytes], bool]:

@@ -18,6 +18,7 @@ from relay.verify.family import (
     MAX_HEADER_CHARACTERS,
     NO_CLAIM,
     CannotSign,
+    Proved,
     Signed,
     Unsent,
     first,
@@ -53,18 +54,18 @@ class TokenVerifier:
             refuse("signature_malformed")
         return Claim("", (wire_bytes(text.removeprefix(self._prefix).strip()),))
 
-    def prove(self, delivery: Delivery) -> str | None:
+    def prove(self, delivery: Delivery) -> Proved:
         """Refuse a delivery without the secret.
 
         Raises:
             SignatureRefused: With the reason.
         """
         if delivery.claim.candidates:
-            _compare(delivery, delivery.claim.candidates)
-            return None
-        for pick in self._picks:
-            _compare(delivery, self._in_body(delivery.body, pick))
-        return None
+            return _compare(delivery, delivery.claim.candidates)
+        # Whoever has not the secret has failed by the first pick.
+        first_pick, every = self._picks
+        _compare(delivery, self._in_body(delivery.body, first_pick))
+        return _compare(delivery, self._in_body(delivery.body, every))
 
     def sign(self, unsent: Unsent) -> Signed:
         """Add the secret.
@@ -72,7 +73,7 @@ class TokenVerifier:
         Raises:
             CannotSign: It stands in the body, which has to bring it.
         """
-        secret = first(unsent.endpoint.secrets).reveal().decode("utf-8", "surrogateescape")
+        secret = first(unsent.secrets).reveal().decode("utf-8", "surrogateescape")
         if self._source != "header":
             return self._sign_body(unsent, secret)
         text = f"{self._prefix} {secret}" if self._prefix else secret
@@ -126,18 +127,17 @@ class BasicVerifier:
             refuse("signature_malformed")
         return Claim("", (found,))
 
-    def prove(self, delivery: Delivery) -> str | None:
+    def prove(self, delivery: Delivery) -> Proved:
         """Refuse a delivery without the credentials.
 
         Raises:
             SignatureRefused: With the reason.
         """
-        _compare(delivery, delivery.claim.candidates)
-        return None
+        return _compare(delivery, delivery.claim.candidates)
 
     def sign(self, unsent: Unsent) -> Signed:
         """Add the credentials."""
-        credentials = b64encode(first(unsent.endpoint.secrets).reveal()).decode()
+        credentials = b64encode(first(unsent.secrets).reveal()).decode()
         headers = {**unsent.headers, "authorization": f"Basic {credentials}"}
         return Signed(headers, unsent.body, unsent.query)
 
@@ -161,9 +161,9 @@ class UnsignedVerifier:
         """Claim nothing."""
         return NO_CLAIM
 
-    def prove(self, delivery: Delivery) -> str | None:  # noqa: ARG002
+    def prove(self, delivery: Delivery) -> Proved:  # noqa: ARG002
         """Take it."""
-        return None
+        return Proved()
 
     def sign(self, unsent: Unsent) -> Signed:
         """Add nothing."""
@@ -178,10 +178,11 @@ class UnsignedVerifier:
         raise ValueError("this endpoint takes everything, so it has no secret")
 
 
-def _compare(delivery: Delivery, candidates: Iterable[bytes]) -> None:
+def _compare(delivery: Delivery, candidates: Iterable[bytes]) -> Proved:
     """Refuse a delivery unless each of these is one of its endpoint's secrets."""
-    for candidate in candidates:
-        prove_any(delivery.endpoint.secrets, partial(_is, candidate))
+    secrets = delivery.secrets
+    fitting = [prove_any(secrets, partial(_is, candidate)) for candidate in candidates]
+    return Proved(None, fitting[0] if fitting else None)
 
 
 def _is(candidate: bytes, secret: Secret) -> bool:

@@ -14,7 +14,7 @@ from relay.delivery import Claim, Delivery
 from relay.endpoint import Secret
 from relay.scheme import TwilioSignature
 from relay.verify.content import wire_bytes
-from relay.verify.family import Signed, Unsent, first, prove_any, refuse
+from relay.verify.family import Proved, Signed, Unsent, first, prove_any, refuse
 from relay.verify.header import decoded
 
 BODY_DIGEST = "bodySHA256"
@@ -43,7 +43,7 @@ class TwilioVerifier:
             refuse("signature_malformed")
         return Claim("", (signature,))
 
-    def prove(self, delivery: Delivery) -> str | None:
+    def prove(self, delivery: Delivery) -> Proved:
         """Refuse a delivery unless Twilio signed its URL and its form, or its body's digest.
 
         Raises:
@@ -51,11 +51,11 @@ class TwilioVerifier:
         """
         content = _content(delivery.url, delivery.query, delivery.body)
         (candidate,) = delivery.claim.candidates
-        prove_any(
-            delivery.endpoint.secrets,
+        secret = prove_any(
+            delivery.secrets,
             lambda secret: compare_digest(_digest(secret, content), candidate),
         )
-        return None
+        return Proved(None, secret)
 
     def sign(self, unsent: Unsent) -> Signed:
         """Sign as Twilio does.
@@ -68,7 +68,7 @@ class TwilioVerifier:
             query = f"{query}&" * bool(query) + f"{BODY_DIGEST}={sha256(body).hexdigest()}"
         public = unsent.endpoint.public_url or ""
         content = _content(f"{public}?{query}" if query else public, query, body)
-        digest = _digest(first(unsent.endpoint.secrets), content)
+        digest = _digest(first(unsent.secrets), content)
         signature = b2a_base64(digest, newline=False).decode()
         return Signed({**unsent.headers, self._header: signature}, body, query)
 

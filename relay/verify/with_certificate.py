@@ -11,7 +11,7 @@ from relay.delivery import Claim, Delivery
 from relay.endpoint import Secret
 from relay.scheme import PayPalSignature, SnsSignature
 from relay.verify.age import check_age, reader_of, written
-from relay.verify.family import NO_CLAIM, CannotSign, Signed, Unsent, refuse
+from relay.verify.family import NO_CLAIM, CannotSign, Proved, Signed, Unsent, refuse
 from relay.verify.in_json import parsed, picker, text_in
 from relay.verify.paypal import Transmission, sign_transmission, verify_transmission
 from relay.verify.sns import SIGNED_KEYS, sign_message, verify_message
@@ -39,7 +39,7 @@ class SnsVerifier:
         """Claim nothing: all of it stands in the body."""
         return NO_CLAIM
 
-    def prove(self, delivery: Delivery) -> str | None:
+    def prove(self, delivery: Delivery) -> Proved:
         """Refuse a message unless AWS signed it for one of the endpoint's topics.
 
         Raises:
@@ -108,7 +108,7 @@ class PayPalVerifier:
             refuse("signature_missing")
         return NO_CLAIM
 
-    def prove(self, delivery: Delivery) -> str | None:
+    def prove(self, delivery: Delivery) -> Proved:
         """Refuse a transmission unless PayPal made it for the endpoint's webhook.
 
         Raises:
@@ -171,9 +171,9 @@ def _transmission(headers: Mapping[str, str]) -> Transmission:
     )
 
 
-def _check_time(delivery: Delivery, timestamp: str) -> str:
+def _check_time(delivery: Delivery, timestamp: str) -> Proved:
     signed_at_ms = _read_time(timestamp)
     if signed_at_ms is None:
         refuse("signature_malformed")
-    check_age(delivery.endpoint, signed_at_ms, delivery)
-    return timestamp
+    is_late = check_age(delivery.endpoint, signed_at_ms, delivery)
+    return Proved(timestamp, is_late=is_late)

@@ -1,0 +1,178 @@
+"""Writes the refusal log: a few rows a second come in, batches to the store go out.
+
+A flood of junk must not become a flood of writes: of each endpoint and reason a few rows a second
+are kept, and the rest is counted. A row that the store does not take is counted as lost, and not
+tried again: the log is there to explain, and no event hangs on it.
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+import msgspec
+from redis.asyncio import Redis
+
+from relay.contract.connect import UNKNOWN_OUTCOME, RedisError
+from relay.contract.keys import Keys
+from relay.contract.script import Call, Script
+from relay.endpoint import Endpoint
+from relay.rejections.rejection import Compared, Rejection
+
+FLUSH_SECONDS = 1.0
+TIDY_SECONDS = 300.0
+ROWS_PER_REASON = 5
+# Fewer than a store notices; one of each reason is always kept beside these.
+ROWS_PER_SECOND = 12
+LOG_BYTES = 16 * 1024 * 1024
+KEEP_MS = 24 * 3600 * 1000
+# Of all endpoints of a process together, until they are written.
+WAITING_BYTES = 8 * 1024 * 1024
+# A longer call would hold others up.
+CALL_BYTES = 1024 * 1024
+
+_keep = Script("relay.rejections", "keep")
+_encoder = msgspec.msgpack.Encoder()
+
+
+class Counts(Protocol):
+    """Counts what became of rows."""
+
+    def rejection(self, endpoint: str, state: str, rows: int = 1) -> None:
+        """Count rows: ``kept``, ``counted`` only, or ``lost``."""
+
+
+class Rejects(Protocol):
+    """Takes what was refused; what writes the log, or what does without."""
+
+    def wants(self, endpoint: str, reason: str) -> bool:
+        """Say whether a row of this kind would be kept now; if so, it is to be noted."""
+
+    def note(self, endpoint: Endpoint, rejection: Rejection) -> None:
+        """Take a row."""
+
+
+class RejectionLog:
+    """The log of one gateway process.
+
+    Args:
+        redis: Client with redis-py's retries off.
+        keys: Makes the keys.
+        endpoints: Names of those whose logs are kept tidy.
+        compare: Gives the facts by which a row was judged; called off the way of requests.
+        is_full: Says whether the store's room is for events only.
+        counts: Is told what becomes of rows.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        keys: Keys,
+        endpoints: Sequence[str],
+        *,
+        compare: Callable[[Endpoint, Rejection], Compared] | None = None,
+        is_full: Callable[[], bool],
+        counts: Counts,
+    ) -> None:
+        self._redis = redis
+        self._keys = keys
+        self._endpoints = endpoints
+        self._compare = compare
+        self._is_full = is_full
+        self._counts = counts
+        self._waiting: list[tuple[Endpoint, Rejection]] = []
+        self._waiting_bytes = 0
+        self._of_reason: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._of_endpoint: defaultdict[str, int] = defaultdict(int)
+
+    def wants(self, endpoint: str, reason: str) -> bool:
+        """Say whether a row of this kind would be kept now, and count it if not."""
+        so_far = self._of_reason[endpoint, reason]
+        has_room = so_far < ROWS_PER_REASON and self._of_endpoint[endpoint] < ROWS_PER_SECOND
+        if (so_far and not has_room) or self._waiting_bytes > WAITING_BYTES or self._is_full():
+            self._counts.rejection(endpoint, "counted")
+            return False
+        self._of_reason[endpoint, reason] += 1
+        self._of_endpoint[endpoint] += 1
+        return True
+
+    def note(self, endpoint: Endpoint, rejection: Rejection) -> None:
+        """Take a row, to be written within a second."""
+        self._waiting.append((endpoint, rejection))
+        self._waiting_bytes += len(rejection.body or b"")
+
+    async def run(self) -> None:
+        """Write what has come, every second, and take out what is too old now and then."""
+        tidy_at = time.monotonic()
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            await self.flush()
+            if time.monotonic() >= tidy_at:
+                tidy_at = time.monotonic() + TIDY_SECONDS
+                await self.tidy()
+
+    async def flush(self) -> None:
+        """Write what has come."""
+        rows, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        self._of_reason.clear()
+        self._of_endpoint.clear()
+        by_endpoint: defaultdict[str, list[Rejection]] = defaultdict(list)
+        for endpoint, row in rows:
+            compared = {} if self._compare is None else self._compare(endpoint, row)
+            by_endpoint[row.endpoint].append(replace(row, compared=compared))
+        for name, own in by_endpoint.items():
+            await self._write(name, own)
+
+    async def tidy(self) -> None:
+        """Take out what is too old, of each endpoint.
+
+        Raises:
+            RedisError, OSError: The store is away.
+        """
+        await _keep.many(self._redis, [self._call(name, []) for name in self._endpoints])
+
+    async def _write(self, name: str, rows: list[Rejection]) -> None:
+        calls = [self._call(name, part) for part in _parts(rows)]
+        try:
+            replies = await _keep.many(self._redis, calls)
+        except (RedisError, *UNKNOWN_OUTCOME):
+            self._counts.rejection(name, "lost", len(rows))
+            return
+        kept = sum(reply for reply in replies if isinstance(reply, int))
+        failed = any(isinstance(reply, Exception) for reply in replies)
+        self._counts.rejection(name, "kept", kept)
+        # Other processes of the gateway have written their rows of this second.
+        self._counts.rejection(name, "lost" if failed else "counted", len(rows) - kept)
+
+    def _call(self, name: str, rows: Sequence[Rejection]) -> Call:
+        bounds = (LOG_BYTES, KEEP_MS, ROWS_PER_REASON, ROWS_PER_SECOND)
+        arguments: list[str | bytes | float] = [*bounds]
+        for row in rows:
+            fields = row.fields()
+            arguments += [row.reason, str(fields[1]), _packed(fields)]
+        return [self._keys.rejected(name), self._keys.rejected_books(name)], arguments
+
+
+def _parts(rows: Sequence[Rejection]) -> list[list[Rejection]]:
+    """Divide rows among calls that are not too long."""
+    parts: list[list[Rejection]] = [[]]
+    size_bytes = 0
+    for row in rows:
+        size_bytes += len(row.body or b"")
+        if parts[-1] and size_bytes > CALL_BYTES:
+            parts.append([])
+            size_bytes = len(row.body or b"")
+        parts[-1].append(row)
+    return parts
+
+
+def _packed(fields: Sequence[str | bytes]) -> bytes:
+    """Write fields as MessagePack with texts only: the script's library knows no other."""
+    return _encoder.encode([msgspec.Raw(_text(part)) for part in fields])
+
+
+def _text(part: str | bytes) -> bytes:
+    data = part if isinstance(part, bytes) else part.encode("utf-8", "surrogateescape")
+    return b"\xdb" + len(data).to_bytes(4) + data

@@ -1,0 +1,99 @@
+"""Reads the book of an endpoint, for commands."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from redis.asyncio import Redis
+
+from relay.contract.connect import send_command, text_of
+from relay.contract.keys import Keys
+from relay.endpoint import Secret
+
+# What the names in a book begin with; `LOADED` is the whole of one.
+OUTCOME = "outcome:"
+SECRET = "secret:"  # noqa: S105 - a word of the book
+LOADED = "loaded"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How often something happened, and when.
+
+    Args:
+        count: How often.
+        first_ms: For the first time, ms since the epoch.
+        last_ms: For the last time, likewise.
+    """
+
+    count: int
+    first_ms: int
+    last_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SecretUsage:
+    """What a secret has proved.
+
+    Args:
+        name: Where it was read from.
+        fingerprint: Of its content.
+        used: How often and when it was the first of its endpoint's that fitted.
+    """
+
+    name: str
+    fingerprint: str
+    used: Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointUsage:
+    """What the book of an endpoint says.
+
+    Args:
+        loaded_ms: When a gateway last said that it has the endpoint; none where none ever did.
+        outcomes: By name: ``stored``, ``duplicate``, a reason, ….
+        secrets: Those that have ever proved a delivery.
+    """
+
+    loaded_ms: int | None = None
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+    secrets: tuple[SecretUsage, ...] = ()
+
+    def of(self, secret: Secret) -> Outcome | None:
+        """Say how often and when a secret with this name and content proved something."""
+        wanted = secret.name, secret.fingerprint
+        return next(
+            (each.used for each in self.secrets if (each.name, each.fingerprint) == wanted), None
+        )
+
+
+async def read_usage(redis: Redis, keys: Keys, endpoint: str) -> EndpointUsage:
+    """Read the book of an endpoint; fields that are none of ours are passed over.
+
+    Raises:
+        RedisError, OSError: The store refuses it, or is away.
+    """
+    raw = await send_command(redis, "HGETALL", keys.usage(endpoint))
+    pairs = raw.items() if isinstance(raw, Mapping) else zip(raw[::2], raw[1::2], strict=True)
+    outcomes: dict[str, Outcome] = {}
+    secrets: list[SecretUsage] = []
+    loaded_ms = None
+    for name, value in ((text_of(name), text_of(value)) for name, value in pairs):
+        used = _read(value)
+        if used is None:
+            continue
+        if name.startswith(OUTCOME):
+            outcomes[name.removeprefix(OUTCOME)] = used
+        elif name.startswith(SECRET):
+            whose, _, fingerprint = name.removeprefix(SECRET).rpartition("#")
+            secrets.append(SecretUsage(whose, fingerprint, used))
+        elif name == LOADED:
+            loaded_ms = used.last_ms
+    return EndpointUsage(loaded_ms=loaded_ms, outcomes=outcomes, secrets=tuple(secrets))
+
+
+def _read(value: str) -> Outcome | None:
+    parts = value.split(" ")
+    if len(parts) != 3 or not all(part.isdecimal() and len(part) < 20 for part in parts):
+        return None
+    return Outcome(*map(int, parts))
