@@ -67,7 +67,8 @@ def test_every_setting_of_an_endpoint_is_described_with_its_default() -> None:
     """The endpoint's table names each key, and its default where it has one."""
     text = page("docs/reference/configuration.md")
     for key, field in relay.endpoints.EndpointSection.model_fields.items():
-        default = "–" if field.is_required() else f"`{field.default}`".replace("()", "[]")
+        written = f"`{field.default}`".replace("()", "[]").replace("False", "false")
+        default = "–" if field.is_required() else written
 
         assert f"| `{key}` | {default} |" in text
 

@@ -355,7 +355,7 @@ async def test_a_body_that_comes_in_small_pieces_is_kept_in_large_ones(
         join_small(pieces)
         kept.append(len(pieces))
 
-    monkeypatch.setattr("relay.receive.join_small", noted)
+    monkeypatch.setattr("relay.receive.reading.join_small", noted)
     async with connected(gateway) as wire:
         await wire.head({**signed(BODY), "content-length": str(len(BODY))})
         for byte in BODY:
