@@ -30,8 +30,10 @@ LOG_BYTES = 16 * 1024 * 1024
 KEEP_MS = 24 * 3600 * 1000
 # Of all endpoints of a process together, until they are written.
 WAITING_BYTES = 8 * 1024 * 1024
-# A longer call would hold others up.
+# A longer call would hold others up. The script takes out more than this at once, so that the log
+# stays within its bounds whatever comes.
 CALL_BYTES = 1024 * 1024
+CALL_ROWS = 64
 
 _keep = Script("relay.rejections", "keep")
 _encoder = msgspec.msgpack.Encoder()
@@ -161,7 +163,7 @@ def _parts(rows: Sequence[Rejection]) -> list[list[Rejection]]:
     size_bytes = 0
     for row in rows:
         size_bytes += len(row.body or b"")
-        if parts[-1] and size_bytes > CALL_BYTES:
+        if parts[-1] and (size_bytes > CALL_BYTES or len(parts[-1]) == CALL_ROWS):
             parts.append([])
             size_bytes = len(row.body or b"")
         parts[-1].append(row)
