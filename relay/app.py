@@ -193,6 +193,7 @@ class Gateway:
                 build_rates(settings, processes),
                 self._certificates.attach if self._certificates is not None else None,
                 make_handshakes(self._watcher, settings.keys, self._certificates),
+                self.metrics,
             ),
             budget=self.budget,
             clients=Clients(settings.trusted_proxies),

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar, cast
 
 from relay.contract.patterns import Pattern
 from relay.provider import Provider
+from relay.rule import Rule
 
 ChangedBody = Literal["drop", "store"]
 Replay = Literal["usual", "strict"]
@@ -118,6 +119,7 @@ class Endpoint:
         replay: ``strict`` takes equal bodies for one event, where the scheme signs no time.
         accounts: Only these are taken; empty means all.
         event_types: Only types that match one of these are taken; empty means all.
+        filters: Of what is left, the first rule that fits an event drops or diverts it.
         public_url: Its URL as the sender knows it, without a query; signed by some.
         topics: The only topics whose messages are taken, where the sender has topics.
         webhook_id: What the sender calls this endpoint, where it signs that.
@@ -141,6 +143,7 @@ class Endpoint:
     replay: Replay = "usual"
     accounts: frozenset[str] = frozenset()
     event_types: tuple[Pattern, ...] = ()
+    filters: tuple[Rule, ...] = ()
     public_url: str | None = None
     topics: frozenset[str] = frozenset()
     webhook_id: str | None = None

@@ -17,6 +17,7 @@ from relay.contract.patterns import parse_pattern
 from relay.contract.references import BoundedReference, ReadFile, SecretReference, read_secret
 from relay.coverage import check_header
 from relay.endpoint import ChangedBody, Endpoint, Replay, Secret
+from relay.filter_section import FilterSection, build_filters
 from relay.identify.places import finder_of
 from relay.provider import Handshake, Places, Provider
 from relay.providers import PROVIDERS
@@ -153,6 +154,8 @@ class EndpointSection(Section):
     dry_run: bool = False
     accounts: tuple[str, ...] = ()
     event_types: tuple[PatternText, ...] = ()
+    # Of what is left; the first that fits decides.
+    filters: tuple[FilterSection, ...] = ()
 
     @property
     def kind(self) -> Provider:
@@ -347,6 +350,7 @@ def build_endpoint(name: str, section: EndpointSection, secrets: Secrets) -> End
         replay=section.replay,
         accounts=frozenset(section.accounts),
         event_types=tuple(parse_pattern(text) for text in section.event_types),
+        filters=build_filters(name, section.filters, secrets.faults),
         public_url=section.public_url,
         topics=frozenset(section.topic_arns),
         webhook_id=section.webhook_id,

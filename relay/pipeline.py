@@ -1,4 +1,4 @@
-"""The whole story of a delivery on one screen: verify, identify, admit, append."""
+"""The whole story of a delivery on one screen: verify, identify, filter, append."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -7,11 +7,13 @@ from typing import Protocol
 
 import msgspec
 
-from relay.contract.event import Appended, Duplicate, Event, IdentifiedEvent, Spooled
+from relay.contract.event import Appended, Duplicate, IdentifiedEvent, Spooled
 from relay.delivery import Delivery, VerifiedDelivery
 from relay.endpoint import Endpoint, Secret
+from relay.filters import diverted, fitting
 from relay.handshake import Answered, Handshakes
 from relay.identify import identify, identify_each
+from relay.metrics import Metrics
 from relay.rate import Rate
 from relay.several import append_all, with_whole
 from relay.verify import verify
@@ -57,12 +59,14 @@ class Pipeline:
         rates: Of the endpoints that have one, by name.
         attach: Gives a delivery the certificate that it names.
         handshakes: Answers what is no event.
+        metrics: Counts what is dropped and diverted.
     """
 
     appender: Appends
     rates: Mapping[str, Rate]
     attach: Callable[[Delivery], Awaitable[Delivery]] | None = None
     handshakes: Handshakes = field(default_factory=Handshakes)
+    metrics: Metrics = field(default_factory=Metrics)
 
     async def accept(self, delivery: Delivery) -> Accepted | Answered:
         """Take one delivery.
@@ -81,7 +85,7 @@ class Pipeline:
         return await self.take(verified)
 
     async def take(self, verified: VerifiedDelivery) -> Accepted:
-        """Take one delivery that was judged before: identify, admit, append.
+        """Take one delivery that was judged before: identify, filter, append.
 
         Raises:
             DeliveryRefused: It was not stored; the error says what to answer.
@@ -91,23 +95,38 @@ class Pipeline:
             return await self._take_each(verified)
         identified = identify(verified)
         result: Appended | Duplicate | Spooled | Filtered = Filtered()
-        if _admitted(identified.event, endpoint):
+        wanted = self._filter(identified, endpoint)
+        if wanted is not None:
             self._take_turn(endpoint)
-            result = await self.appender.append(identified)
+            result = await self.appender.append(wanted)
         return _accepted(identified, result, verified)
 
     async def _take_each(self, verified: VerifiedDelivery) -> Accepted:
         """Take all events of a body that holds several, or none of them."""
         delivery = verified.delivery
         endpoint = delivery.endpoint
-        events = [event async for event in _in_turns(identify_each(verified))]
-        admitted = [event for event in events if _admitted(event.event, endpoint)]
-        if not admitted:
-            return _accepted(events[0], Filtered(), verified)
+        events = [
+            (event, self._filter(event, endpoint))
+            async for event in _in_turns(identify_each(verified))
+        ]
+        wanted = [event for _, event in events if event is not None]
+        if not wanted:
+            return _accepted(events[0][0], Filtered(), verified)
         self._take_turn(endpoint)
-        admitted = await with_whole(admitted, delivery.body, endpoint.window_seconds)
-        result = await append_all(admitted, self.appender.append)
-        return _accepted(admitted[0], result, verified)
+        wanted = await with_whole(wanted, delivery.body, endpoint.window_seconds)
+        result = await append_all(wanted, self.appender.append)
+        return _accepted(wanted[0], result, verified)
+
+    def _filter(self, identified: IdentifiedEvent, endpoint: Endpoint) -> IdentifiedEvent | None:
+        """Give an event as it is to be stored, or none where it is not wanted."""
+        fit = fitting(identified.event, endpoint)
+        if fit is None:
+            return identified
+        if fit.to is None:
+            self.metrics.filtered(endpoint.name, fit.rule)
+            return None
+        self.metrics.diverted(endpoint.name, fit.rule)
+        return diverted(identified, fit.to)
 
     def _take_turn(self, endpoint: Endpoint) -> None:
         if self.rates and (rate := self.rates.get(endpoint.name)):
@@ -128,11 +147,3 @@ async def _in_turns(events: Iterator[IdentifiedEvent]) -> AsyncIterator[Identifi
         yield event
         if number % EVENTS_PER_TURN == 0:
             await asyncio.sleep(0)
-
-
-def _admitted(event: Event, endpoint: Endpoint) -> bool:
-    if endpoint.accounts and event.account not in endpoint.accounts:
-        return False
-    if not endpoint.event_types:
-        return True
-    return any(pattern.matches(endpoint.name, event.type) for pattern in endpoint.event_types)

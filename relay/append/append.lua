@@ -40,9 +40,13 @@
 
 local function add(stream, route, into, fields)
   if into == route.name then return call('XADD', stream, '*', unpack(fields)) end
+  local is_said = false
   for i = 1, #fields, 2 do
     if fields[i] == 'type' then fields[i + 1] = into end
+    -- A filter gave the event another type; what its sender called it is worth more than that.
+    if fields[i] == 'originaltype' then is_said = true end
   end
+  if is_said then return call('XADD', stream, '*', unpack(fields)) end
   return call('XADD', stream, '*', 'originaltype', route.name, unpack(fields))
 end
 

@@ -34,6 +34,11 @@ _any = msgspec.json.Decoder(msgspec.Raw)
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _text = msgspec.json.Decoder(str)
+_inside = msgspec.json.Decoder(dict[str, msgspec.Raw] | list[msgspec.Raw])
+_scalar = msgspec.json.Decoder(str | int | float | bool | None)
+
+# An object's values or an array's elements, as they stand there; none of what is neither.
+Inside = dict[str, msgspec.Raw] | list[msgspec.Raw] | None
 
 
 def unpacked(body: bytes) -> bytes:
@@ -112,6 +117,24 @@ def elements_of(plain: bytes) -> list[bytes] | None:
     """Give the elements of an array as they stand there, or none where it is no array."""
     found = decoded(_array, plain)[0]
     return None if found is None else [bytes(element) for element in found]
+
+
+def inside_of(plain: bytes) -> Inside:
+    """Give what is in an object or an array."""
+    found: Inside = decoded(_inside, plain)[0]
+    return found
+
+
+def scalar_of(plain: bytes) -> str | int | float | bool | None:
+    """Give a text, a number, true or false; none for all else, and for numbers out of range."""
+    found: str | int | float | bool | None = decoded(_scalar, plain)[0]
+    return found
+
+
+def readable(plain: bytes) -> bytes | None:
+    """Give a whole body, mended where it must be; none where it is no JSON even then."""
+    found = decoded(_any, plain)[0]
+    return None if found is None else bytes(found)
 
 
 class Reader:

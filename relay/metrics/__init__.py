@@ -96,6 +96,14 @@ class Metrics:
         """Count rows of the refusal log: ``kept``, ``counted`` only, or ``lost``."""
         self._pairs[families.REJECTIONS.name, endpoint, state] += rows
 
+    def filtered(self, endpoint: str, rule: str) -> None:
+        """Count an event that its endpoint's configuration drops."""
+        self._pairs[families.FILTERED.name, endpoint, rule] += 1
+
+    def diverted(self, endpoint: str, rule: str) -> None:
+        """Count an event that a rule gives another type."""
+        self._pairs[families.DIVERTED.name, endpoint, rule] += 1
+
     def flushed(self, events: int, seconds: float) -> None:
         """Count one flush."""
         self._append_seconds.observe(seconds)

@@ -22,6 +22,16 @@ CHANGED_BODIES = Family(
     "Known event ids that came with another body, which was dropped",
     ("endpoint",),
 )
+FILTERED = Family(
+    "relay_filtered_events",
+    "Events that their endpoint's configuration drops, by its rule",
+    ("endpoint", "rule"),
+)
+DIVERTED = Family(
+    "relay_diverted_events",
+    "Events that a rule of their endpoint gives another type",
+    ("endpoint", "rule"),
+)
 DROPPED = Family(
     "relay_dropped_entries",
     "Entries dropped from streams at their caps, as their operator chose",
@@ -121,7 +131,8 @@ PROCESSES = Family("relay_processes", "Gateway processes that take deliveries")
 
 GATEWAY = Families(
     counters=(
-        *(DELIVERIES, MISPLACED, CHANGED_BODIES, DROPPED, DROPPED_UNSETTLED),
+        *(DELIVERIES, FILTERED, DIVERTED),
+        *(MISPLACED, CHANGED_BODIES, DROPPED, DROPPED_UNSETTLED),
         *(CLOSED_CONNECTIONS, SPOOLED, DRAINED, SPOOL_FAILURES, RESTARTS),
         *(VERIFIED, LATE, DRY_RUN, REJECTIONS),
     ),
