@@ -1,18 +1,24 @@
 """Rules of the configuration: what each means, and what to write where it means nothing."""
 
 import json
+import re
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from relay.contract.errors import ConfigurationFault
 from relay.endpoint import Endpoint
+from relay.filter_section import FilterSection
 from relay.filters import Fit, fitting
 from relay.rule import MAX_POINTER_CHARACTERS, parse_pointer
 from relay.settings import Settings, build_endpoints
 from tests.making import make_event
 
 ENVIRON = {"UNIPILE_WEBHOOK_SECRET": "wes_x"}
+DOCS = Path(__file__).parents[2] / "docs"
+SPAM = b'{"payload":{"folder":"spam"}}'
 
 
 def built(*rules: Any, **environ: str) -> Endpoint:
@@ -145,3 +151,48 @@ def test_an_endpoint_has_no_filters_unless_it_says_so() -> None:
 def test_pointers_are_read_as_the_rfc_has_them(text: str, tokens: tuple[str, ...]) -> None:
     """Both escapes, each once."""
     assert parse_pointer(text) == tokens
+
+
+def blocks_of(page: str) -> list[str]:
+    """Give the rules that a page shows, one text for each block."""
+    text = (DOCS / page).read_text("utf-8")
+    blocks = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    return [block for block in blocks if block.startswith("[[endpoints.unipile.filters]]")]
+
+
+@pytest.mark.parametrize(
+    ("number", "event", "fit"),
+    [
+        (0, {"data": b'{"payload":{"is_sender":true}}'}, Fit("0", "message.own")),
+        (0, {"data": b'{"payload":{"is_sender":false}}'}, None),
+        (1, {"type": "message.read"}, Fit("0")),
+        (1, {"type": "presence.typing"}, Fit("0")),
+        (1, {"type": "message.new"}, None),
+        (2, {"account": "acc_of_our_tests"}, Fit("0", "of.our.tests")),
+        (2, {"account": "acc_1"}, None),
+        (3, {"account": "acc_1", "data": SPAM}, Fit("0", "message.aside")),
+        (3, {"account": "acc_3", "data": SPAM}, Fit("1")),
+        (3, {"type": "email.new", "account": "acc_1", "data": SPAM}, Fit("1")),
+        (3, {"data": b'{"payload":{"folder":"inbox"}}'}, Fit("2")),
+        (3, {"data": b'{"payload":{"folder":"inbox","text":""}}'}, None),
+        (3, {"type": "never.seen", "account": "new"}, None),
+    ],
+)
+def test_the_guides_rules_do_what_it_says(
+    number: int, event: dict[str, Any], fit: Fit | None
+) -> None:
+    """Each block of the page, as it stands there."""
+    block = tomllib.loads(blocks_of("how-to/filter-events.md")[number])
+
+    found = built(*block["endpoints"]["unipile"]["filters"])
+    assert fitting(make_event(**event), found) == fit
+
+
+def test_every_key_of_a_rule_is_described_with_its_default() -> None:
+    """In the table of the reference."""
+    text = (DOCS / "reference/configuration.md").read_text("utf-8")
+    section = text.partition("### `[[endpoints.<name>.filters]]`\n")[2].partition("\n##")[0]
+    for name, field in FilterSection.model_fields.items():
+        default = f"`{field.default}`".replace("()", "[]")
+
+        assert f"| `{field.alias or name}` | {default} |" in section

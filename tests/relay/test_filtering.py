@@ -1,7 +1,7 @@
 """What becomes of events that a filter drops or diverts, over a store in memory."""
 
-from collections.abc import AsyncIterator, Awaitable
-from typing import Any, cast
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -149,7 +149,7 @@ async def test_a_diverted_event_that_finds_no_room_for_its_type_keeps_its_own(
 
     script = "return redis.call('XRANGE', KEYS[1], '-', '+')"
     stream = KEYS.stream("unipile", UNIDENTIFIED)
-    ((_, fields),) = await cast("Awaitable[Any]", bench.client.eval(script, 1, stream))
+    ((_, fields),) = await bench.client.eval(script, 1, stream)
     (event,) = await bench.stored(UNIDENTIFIED)
     assert (event.id, event.original_type) == ("evt_2", "message.new")
     assert len(set(fields[::2])) == len(fields[::2])

@@ -43,10 +43,9 @@ RULES = st.tuples(LOOKS | OTHERS, ENDS).map(lambda given: {**given[0], **given[1
 def pointers_into(value: Any, above: str = "") -> list[tuple[str, Any]]:
     """Give the pointer to every place of a value, with what stands there."""
     found = [(above, value)]
-    named = value.items() if isinstance(value, dict) else ()
-    if isinstance(value, list):
-        named = enumerate(value)
-    for key, inner in named:
+    if not isinstance(value, list | dict):
+        return found
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
         token = str(key).replace("~", "~0").replace("/", "~1")
         found += pointers_into(inner, f"{above}/{token}")
     return found
