@@ -9,7 +9,7 @@ import pytest
 import relay.filters
 from relay.contract.keys import UNIDENTIFIED
 from relay.filters import Fit, diverted, fitting
-from relay.identify.reading import inside_of
+from relay.identify.reading import inside_of, readable
 from tests.making import gzipped, make_endpoint, make_event, make_identified
 from tests.relay.filtering import filtering
 
@@ -188,6 +188,11 @@ def test_an_event_fits_what_fits_in_everything(rule: dict[str, Any], *, fit: boo
     assert (fitting(event, filtering(rule)) is not None) is fit
 
 
+def test_a_rule_without_a_pointer_takes_any_body() -> None:
+    """Also one that is no JSON."""
+    assert fitting(make_event(data=b"no JSON"), filtering({"types": ["*:*"]})) == Fit("0")
+
+
 @pytest.mark.parametrize(
     ("event_type", "account"),
     [(UNIDENTIFIED, None), ("never.seen", "acc_9"), ("message.new", None)],
@@ -235,7 +240,12 @@ def counted_reads(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
         read.append(plain)
         return inside_of(plain)
 
+    def readable_counting(plain: bytes) -> bytes | None:
+        read.append(plain)
+        return readable(plain)
+
     monkeypatch.setattr(relay.filters, "inside_of", counting)
+    monkeypatch.setattr(relay.filters, "readable", readable_counting)
     return read
 
 
