@@ -17,13 +17,13 @@ from relay.metrics import Metrics
 from relay.pipeline import Accepted, Filtered, Pipeline
 from relay.provider import Places, Provider
 from relay.providers import PROVIDERS
-from relay.scheme import Signature
+from relay.scheme import Signature, Unsigned
 from relay.verify import sign_for
 from tests.fakes import fake_store
 from tests.making import make_delivery, make_signed
 from tests.relay.filtering import filtering
 
-KEYS = Keys()
+KEYS, UNIPILE = Keys(), PROVIDERS["unipile"]
 BODY = b'{"id":"evt_1","type":"message.new","account_id":"acc_1","payload":{"is_sender":true}}'
 OWN = {"pointer": "/payload/is_sender", "equals": True}
 DIVERTED = {**OWN, "then": "divert", "to": "message.own"}
@@ -161,7 +161,8 @@ async def test_what_is_dropped_needs_no_store(bench: Bench) -> None:
 
     done = await full.accept(make_signed(BODY, endpoint=filtering(OWN)))
 
-    assert done == Accepted("evt_1", Filtered())
+    assert isinstance(done, Accepted)
+    assert (done.event_id, done.result) == ("evt_1", Filtered())
     with pytest.raises(StoreFull):
         await full.accept(make_signed(BODY, endpoint=filtering(DIVERTED)))
 
@@ -208,3 +209,15 @@ async def test_a_body_whose_events_are_all_dropped_is_not_kept(bench: Bench) -> 
     assert isinstance(result, Filtered)
     assert await bench.client.keys() == []
     assert bench.counted() == {"relay_filtered_events many 0": 2}
+
+
+async def test_what_proves_nothing_begins_no_stream_of_the_operators(bench: Bench) -> None:
+    """It is unidentified, as every new type of such events, and says its sender's type."""
+    none = Provider(name="none", title="None", scheme=Unsigned(family="none"), event=UNIPILE.event)
+    endpoint = filtering(DIVERTED, provider=none)
+
+    await bench.take(make_delivery(BODY, endpoint=endpoint))
+
+    (event,) = await bench.stored(UNIDENTIFIED)
+    assert (event.assurance, event.original_type) == ("none", "message.new")
+    assert await bench.stored("message.own") == []
