@@ -1,0 +1,20 @@
+"""Changes ``relay.toml`` for its operator: comments, order and line ends stay as they are.
+
+A file comes in and a change of it; the whole new file is judged before anything is written, and it
+is written whole or not at all. What cannot be done by a program ends as lines for the operator.
+"""
+
+from relay.commands.edit.change import add_endpoint, put_secret, take_secret
+from relay.commands.edit.draft import Draft, NotEdited, check_draft, read_draft
+from relay.commands.edit.write import write_draft
+
+__all__ = [
+    "Draft",
+    "NotEdited",
+    "add_endpoint",
+    "check_draft",
+    "put_secret",
+    "read_draft",
+    "take_secret",
+    "write_draft",
+]
