@@ -98,7 +98,7 @@ async def post_all(sender: Sender, count: int, *, url: str) -> list[Answer]:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(one()) for _ in range(count)]
         except* (ClientError, OSError, ValueError) as errors:
-            raise _unreachable(url, errors.exceptions[0]) from None
+            raise unreachable(url, errors.exceptions[0]) from None
     return [task.result() for task in tasks]
 
 
@@ -136,7 +136,8 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
     return Answer(status, result, headers.get("relay-event-id"), headers.get("relay-entry-id"))
 
 
-def _unreachable(url: str, error: BaseException) -> CommandFailed:
+def unreachable(url: str, error: BaseException) -> CommandFailed:
+    """Say why a gateway was not reached, as what ends the command."""
     where = printable(redacted(url))
     if isinstance(error, InvalidURL | ValueError):
         return CommandFailed(f"{where} is not a URL.", exit_code=WRONG_USAGE)

@@ -5,7 +5,7 @@ is written whole or not at all. What cannot be done by a program ends as lines f
 """
 
 from relay.commands.edit.change import add_endpoint, put_secret, take_secret
-from relay.commands.edit.draft import Draft, NotEdited, check_draft, read_draft
+from relay.commands.edit.draft import Draft, NotEdited, check_draft, load_unsecured, read_draft
 from relay.commands.edit.write import write_draft
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "NotEdited",
     "add_endpoint",
     "check_draft",
+    "load_unsecured",
     "put_secret",
     "read_draft",
     "take_secret",

@@ -107,11 +107,8 @@ def check_draft(draft: Draft, environ: Mapping[str, str]) -> Settings:
     Raises:
         CommandFailed: It could not be used; all faults are named, and nothing is written.
     """
-    toml = draft.toml
-    awaited = dict.fromkeys(_variables(toml), _NOT_THERE_YET)
-    filled = {**awaited, **{name: value for name, value in environ.items() if value.strip()}}
     try:
-        return Settings.load(filled, toml, read_file=_read_or_await)
+        return load_unsecured(environ, draft.toml)
     except ConfigurationFault as fault:
         faults = "\n".join(f"  {printable(each, 1000)}" for each in fault.faults)
         raise CommandFailed(
@@ -119,6 +116,21 @@ def check_draft(draft: Draft, environ: Mapping[str, str]) -> Settings:
             f"{faults}",
             exit_code=WRONG_USAGE,
         ) from None
+
+
+def load_unsecured(environ: Mapping[str, str], toml: Mapping[str, Any]) -> Settings:
+    """Build the settings where secrets may be missing: they are there for the gateway only.
+
+    Args:
+        environ: Environment variables.
+        toml: What the file says.
+
+    Raises:
+        ConfigurationFault: Anything else is wrong.
+    """
+    awaited = dict.fromkeys(_variables(toml), _NOT_THERE_YET)
+    filled = {**awaited, **{name: value for name, value in environ.items() if value.strip()}}
+    return Settings.load(filled, toml, read_file=_read_or_await)
 
 
 def _variables(value: object) -> Iterator[str]:
