@@ -60,18 +60,16 @@ async def probes(endpoint: Endpoint, now_seconds: int) -> list[Probe]:
     """Make the requests that an endpoint's kind of sender allows.
 
     Args:
-        endpoint: With the secrets that are here.
+        endpoint: With the secrets that are here and count now.
         now_seconds: Unix seconds.
 
     Returns:
-        At least one where the kind of sender proves anything at all.
+        At least one, unless the endpoint takes what proves nothing.
     """
-    if endpoint.provider.scheme.family == "none":
-        return []
+    takes_all = endpoint.dry_run or endpoint.provider.scheme.family == "none"
+    refused = [] if takes_all else _refusals(endpoint, now_seconds)
     made = [
-        _unsigned(endpoint, now_seconds),
-        _foreign(endpoint, now_seconds),
-        *(_too_old(endpoint, secret, now_seconds) for secret in endpoint.secrets),
+        *refused,
         *[await _greeting(endpoint, each) for each in endpoint.provider.handshakes],
     ]
     return [probe for probe in made if probe is not None]
@@ -81,6 +79,14 @@ def usual_type(provider: str) -> str:
     """Give the type of example that is sent of a kind of sender."""
     known = example_types(provider)
     return USUAL_TYPE if not known or USUAL_TYPE in known else known[0]
+
+
+def _refusals(endpoint: Endpoint, now_seconds: int) -> list[Probe | None]:
+    return [
+        _unsigned(endpoint, now_seconds),
+        _foreign(endpoint, now_seconds),
+        *(_too_old(endpoint, secret, now_seconds) for secret in endpoint.secrets),
+    ]
 
 
 def _unsigned(endpoint: Endpoint, now_seconds: int) -> Probe | None:

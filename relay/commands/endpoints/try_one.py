@@ -94,7 +94,10 @@ def _endpoint(name: str, settings: Settings, environ: dict[str, str]) -> tuple[E
     made = build_endpoint(name, here, Secrets(environ, read_secret_file, faults))
     if faults:
         raise ConfigurationFault(faults)
-    return made, notes
+    now_ms = time.time_ns() // 1_000_000
+    idle = set(made.secrets) - set(made.secrets_at(now_ms))
+    notes += [f"{printable(each.name)} does not count now, so it was not tried." for each in idle]
+    return made.as_of(now_ms), notes
 
 
 def _with_what_is_here(
@@ -138,11 +141,9 @@ def _whole_url(base: str, endpoint: str) -> str:
 def _note(target: Endpoint, steps: list["Step"], *, store_one: bool) -> str:
     """Say what the answers leave open."""
     provider = target.provider
-    if not steps:
-        return (
-            "It proves nothing and takes what anybody sends, so whatever is sent is stored. "
-            "With --send one example event is."
-        )
+    takes_all = target.dry_run or provider.scheme.family == "none"
+    if takes_all:
+        return "" if store_one else _takes_all(target)
     is_sent = any(step.step == "send" for step in steps)
     if is_sent or any(step.proves for step in steps) or not all(step.ok for step in steps):
         return ""
@@ -161,6 +162,19 @@ def _note(target: Endpoint, steps: list["Step"], *, store_one: bool) -> str:
     return (
         f"{provider.title} signs no time, so nothing that is refused can tell whether the "
         "gateway has the right secret. An event can: of the sender, or an example by --send."
+    )
+
+
+def _takes_all(target: Endpoint) -> str:
+    """Say why nothing can be tried that must be refused."""
+    if target.dry_run:
+        return (
+            "It is in dry run: what proves nothing is stored too, and marked, so no refusal can be "
+            "tried. With --send one example event is sent, and stored."
+        )
+    return (
+        "It proves nothing and takes what anybody sends, so whatever is sent is stored. "
+        "With --send one example event is."
     )
 
 

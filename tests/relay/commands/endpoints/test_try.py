@@ -260,6 +260,40 @@ def test_an_endpoint_that_takes_anything_is_asked_nothing(relay: Relay, file: Pa
     assert (sent.exit_code, len(fake.asked)) == (0, 1)
 
 
+def test_an_endpoint_in_dry_run_is_asked_nothing(relay: Relay, file: Path, tmp_path: Path) -> None:
+    """What must be refused would be stored; an example is only where it is asked for."""
+    (tmp_path / "relay.toml").write_text(f"[endpoints.app]\n{UNIPILE}dry_run = true\n")
+    with answering(200, b"{}") as fake:
+        done = relay("endpoints", "test", "app", "--url", fake.url, HOOK="secret")
+        asked = list(fake.asked)
+        sent = relay("endpoints", "test", "app", "--url", fake.url, "--send", HOOK="secret")
+
+    assert (done.exit_code, asked) == (0, [])
+    assert "dry run" in done.stderr
+    assert (sent.exit_code, len(fake.asked)) == (0, 1)
+
+
+@pytest.mark.e2e
+def test_a_secret_that_does_not_count_now_is_not_tried(
+    relay: Relay, running: Running, tmp_path: Path
+) -> None:
+    """The others are, also one that has not counted for long enough to be an hour old."""
+    began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 60))
+    (tmp_path / "relay.toml").write_text(
+        '[endpoints.unipile]\nprovider = "unipile"\nsecrets = [\n'
+        '{ env = "NEXT", not_before = 2999-01-01T00:00:00Z },\n'
+        f'{{ env = "SECRET_OF_UNIPILE", not_before = {began} }},\n]\n'
+    )
+    url = f"http://127.0.0.1:{running.program.port}"
+    variables = {**running.variables, "NEXT": "next"}
+    done = relay("endpoints", "test", "unipile", "--url", url, "--json", **variables)
+    said = json.loads(done.stdout)
+
+    assert done.exit_code == 0
+    assert said["notes"] == ["env:NEXT does not count now, so it was not tried."]
+    assert [step["proves"] for step in said["steps"]] == ["", "", "env:SECRET_OF_UNIPILE"]
+
+
 def test_nothing_is_sent_that_is_stored_unless_it_is_asked_for(relay: Relay, file: Path) -> None:
     """A sender without a signed time needs an event for a proof, and says so."""
     with answering(401, refusing("signature_missing")) as fake:
