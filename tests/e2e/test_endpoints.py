@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 from relay.commands import app
 from tests.conftest import StartServer
 from tests.programs import gateway
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -40,6 +41,13 @@ async def test_an_endpoint_is_added_served_tried_and_sent_to(
         mistaken = await relay("endpoints", "test", "shop", *url)
         path.write_text(f"{SECRET}\n")
         sent = await relay("endpoints", "test", "shop", *url, "--send")
+
+        async def receives() -> bool:
+            shown = await relay("endpoints", "show", "shop", "--redis-url", server.url, "--json")
+            said = json.loads(shown.stdout)
+            return bool(said["state"] == "receiving" and said["secret"] == f"file:{path}")
+
+        await wait_until(receives, description="the endpoint is shown as receiving")
 
     proofs = [step["proves"] for step in json.loads(tried.stdout)["steps"]]
     assert (added.exit_code, tried.exit_code, mistaken.exit_code, sent.exit_code) == (0, 0, 1, 0)

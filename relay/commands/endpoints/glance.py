@@ -147,7 +147,7 @@ def sentence(glance: Glance) -> str:
         "not configured": "It is in the store, and not in this configuration.",
         "not loaded": "No gateway that uses this store has it now: `relay serve`, or `relay "
         "reload` where one runs.",
-        "never heard of": "Nothing has come in for 90 days, or ever. Is the URL registered at the "
+        "never heard of": "Nothing has come in yet. Is the URL registered at the "
         f"sender? `relay endpoints test {name}` asks the gateway.",
         "silent": f"Nothing has come in since {_last(glance.received)}.",
         "refusing": f"The last delivery was refused: {printable(glance.reason)}. {explained}",

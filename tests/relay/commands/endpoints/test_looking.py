@@ -169,4 +169,5 @@ def test_what_something_else_has_written_is_named(relay: Relay, server: Server) 
     assert (listed.exit_code, shown.exit_code) == (1, 1)
     assert "receiving" in listed.stdout
     assert Keys().usage("app") in listed.stderr
+    assert Keys().streams("app") in listed.stderr
     assert Keys().rejected("app") in shown.stderr
