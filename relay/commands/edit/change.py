@@ -5,19 +5,23 @@ what the old one said with the change; so no form of TOML that was not thought o
 """
 
 import copy
-import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from relay.commands.edit.draft import Draft, NotEdited
 from relay.commands.edit.render import key_text, value_text
+from relay.commands.edit.text import (
+    put_first,
+    take,
+    with_arrays,
+    with_line,
+    with_table,
+    without_tables,
+)
 from relay.contract.explain import WRONG_USAGE, CommandFailed
 from relay.contract.printable import printable
-
-if TYPE_CHECKING:
-    from tomlkit.items import Array
 
 _NO_FORM = "The file is not written in a form that this command can change."
 Toml = dict[str, Any]
@@ -76,10 +80,10 @@ def put_secret(draft: Draft, endpoint: str, reference: Mapping[str, object]) -> 
     secrets.insert(0, new)
     lines = (f"[endpoints.{endpoint}]", f"secrets = {value_text(secrets)}")
     if len(secrets) == 1 and "secrets" not in draft.toml["endpoints"][endpoint]:
-        return _first_that_says(draft, wanted, _with_line(draft, endpoint, lines[1]), lines)
+        return _first_that_says(draft, wanted, with_line(draft, endpoint, lines[1]), lines)
     texts = [
-        *_with_arrays(draft, endpoint, lambda array: _put_first(array, value_text(reference))),
-        *_with_table(draft, endpoint, reference),
+        *with_arrays(draft, endpoint, lambda array: put_first(array, value_text(reference))),
+        *with_table(draft, endpoint, reference),
     ]
     return _first_that_says(draft, wanted, texts, lines)
 
@@ -107,8 +111,8 @@ def take_secret(draft: Draft, endpoint: str, name: str) -> Draft:
     secrets[:] = [each for each in secrets if _name_of(each) != name]
     lines = (f"[endpoints.{endpoint}]", f"secrets = {value_text(secrets)}")
     texts = [
-        *_with_arrays(draft, endpoint, lambda array: _take(array, numbers)),
-        _without_tables(draft, endpoint, numbers),
+        *with_arrays(draft, endpoint, lambda array: take(array, numbers)),
+        without_tables(draft, endpoint, numbers),
     ]
     return _first_that_says(draft, wanted, texts, lines)
 
@@ -156,93 +160,3 @@ def _table(toml: Toml, key: str) -> Toml:
 def _name_of(reference: object) -> str:
     table = reference if isinstance(reference, dict) else {}
     return f"env:{table['env']}" if "env" in table else f"file:{table.get('file')}"
-
-
-def _with_arrays(draft: Draft, endpoint: str, change: Callable[["Array"], str]) -> Iterator[str]:
-    """Give a text for each place where an array stands that is written like the endpoint's."""
-    # It takes longer to import than most commands run.
-    import tomlkit  # noqa: PLC0415
-    from tomlkit.items import Array  # noqa: PLC0415
-
-    array = tomlkit.parse(draft.text)["endpoints"][endpoint].get("secrets")
-    if not isinstance(array, Array):
-        return
-    written = array.as_string()
-    new = change(array)
-    for found in re.finditer(re.escape(written), draft.text):
-        yield draft.text[: found.start()] + new + draft.text[found.end() :]
-
-
-def _put_first(array: "Array", reference: str) -> str:
-    rest = array.as_string()[1:]
-    indent = re.match(r"\s*\n[ \t]*", rest)
-    if len(array) == 0 and "#" not in rest:
-        return f"[{reference}]"
-    if indent:
-        return f"[{indent[0]}{reference},{rest}"
-    space = re.match(r"[ \t]*", rest)
-    gap = space[0] if space else ""
-    return f"[{gap}{reference}, {rest.lstrip()}"
-
-
-def _take(array: "Array", numbers: list[int]) -> str:
-    for number in reversed(numbers):
-        del array[number]
-    return array.as_string()
-
-
-def _header(endpoint: str, *, of_secrets: bool) -> re.Pattern[str]:
-    key = rf"""(["']?){re.escape(endpoint)}\1"""
-    path = rf"[ \t]*[\"']?endpoints[\"']?[ \t]*\.[ \t]*{key}[ \t]*"
-    if of_secrets:
-        return re.compile(rf"[ \t]*\[\[{path}\.[ \t]*[\"']?secrets[\"']?[ \t]*\]\]")
-    return re.compile(rf"[ \t]*\[{path}\]")
-
-
-def _parts(lines: list[str], header: re.Pattern[str]) -> list[tuple[int, int]]:
-    """Give the first and the last line + 1 of each table of a name, without what follows it."""
-    parts = []
-    for first, line in enumerate(lines):
-        if not header.match(line):
-            continue
-        end = first + 1
-        for number in range(end, len(lines)):
-            bare = lines[number].strip()
-            if bare.startswith("["):
-                break
-            if bare and not bare.startswith("#"):
-                end = number + 1
-        parts.append((first, end))
-    return parts
-
-
-def _with_line(draft: Draft, endpoint: str, line: str) -> Iterator[str]:
-    lines = draft.text.splitlines(keepends=True)
-    for first, end in _parts(lines, _header(endpoint, of_secrets=False)):
-        if lines[end - 1].endswith("\n"):
-            yield "".join([*lines[:end], line, draft.line_end, *lines[end:]])
-        yield "".join([*lines[:end], draft.line_end, line, draft.line_end, *lines[end:]])
-        yield "".join([*lines[: first + 1], line, draft.line_end, *lines[first + 1 :]])
-
-
-def _with_table(draft: Draft, endpoint: str, reference: Mapping[str, object]) -> Iterator[str]:
-    lines = draft.text.splitlines(keepends=True)
-    parts = _parts(lines, _header(endpoint, of_secrets=True))
-    for first, _ in parts[:1]:
-        # What is said right above the first table is said of that one.
-        at = first
-        while at and lines[at - 1].lstrip().startswith("#"):
-            at -= 1
-        said = [f"{key_text(key)} = {value_text(value)}" for key, value in reference.items()]
-        new = [f"[[endpoints.{endpoint}.secrets]]", *said, "", ""]
-        yield "".join([*lines[:at], draft.line_end.join(new), *lines[at:]])
-
-
-def _without_tables(draft: Draft, endpoint: str, numbers: list[int]) -> str:
-    lines = draft.text.splitlines(keepends=True)
-    parts = _parts(lines, _header(endpoint, of_secrets=True))
-    for number in reversed(numbers):
-        if number < len(parts):
-            first, end = parts[number]
-            del lines[first:end]
-    return "".join(lines)

@@ -10,7 +10,7 @@ import typer
 from relay.commands.edit import Draft, add_endpoint, check_draft, read_draft, write_draft
 from relay.commands.endpoints.ask import ask, ask_hidden, confirm, on_terminal
 from relay.commands.endpoints.following import Added, steps
-from relay.commands.endpoints.nearest import did_you_mean
+from relay.commands.endpoints.kinds import kind_of
 from relay.commands.endpoints.questions import has_secret, questions, secret_place
 from relay.commands.endpoints.values import check_value, read_settings
 from relay.commands.store import environment
@@ -19,16 +19,13 @@ from relay.contract.explain import WRONG_USAGE, CommandFailed
 from relay.contract.keys import is_name
 from relay.contract.printable import printable
 from relay.endpoint import Secret
-from relay.endpoints import OWN_KINDS, EndpointSection
+from relay.endpoints import EndpointSection
 from relay.handshake.secret_file import OtherSecret, put_secret
 from relay.provider import Provider
-from relay.providers import PROVIDERS
-from relay.scheme import Basic, Unsigned
 from relay.settings import DEFAULT_SECRET_VARIABLE
 from relay.verify import check_secret
 
 UNIPILE = "unipile"
-PRESETS = "`relay providers` lists them; a sender without one: docs/how-to/add-a-sender.md"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +33,6 @@ class _Wanted:
     """What was given; the rest is asked."""
 
     name: str | None
-    provider: str | None
     known: dict[str, object]
     is_asking: bool
 
@@ -80,8 +76,8 @@ def add(
     known = read_settings(setting or ())
     if public_url is not None:
         known["public_url"] = public_url
-    wanted = _Wanted(name=name, provider=provider, known=known, is_asking=is_asking)
-    kind = _kind(wanted)
+    wanted = _Wanted(name=name, known=known, is_asking=is_asking)
+    kind = kind_of(name, provider, is_asking=is_asking)
     called = _name(wanted, kind, draft)
     if secret_env is not None and secret_file is not None:
         raise _wrong("A secret is in one place: --secret-env or --secret-file.")
@@ -98,45 +94,6 @@ def add(
     added = Added(name=called, provider=kind, table=table, environ=environ, has_secret=is_written)
     for number, step in enumerate(steps(added), 1):
         tell(f"{number}. {step}")
-
-
-def _kind(wanted: _Wanted) -> Provider:
-    if wanted.provider is not None:
-        return _known_kind(wanted.provider)
-    name = wanted.name or ""
-    if name in PROVIDERS:
-        return PROVIDERS[name]
-    if wanted.is_asking:
-        return ask("Kind of sender, such as github", _asked_kind)
-    near = did_you_mean(name, PROVIDERS)
-    raise _wrong(f"Say which kind of sender it is: --provider PRESET.{near} {PRESETS}")
-
-
-def _known_kind(name: str) -> Provider:
-    """Give a kind of sender.
-
-    Raises:
-        CommandFailed: There is none of this name.
-    """
-    if name in PROVIDERS:
-        return PROVIDERS[name]
-    if name in {"basic", "none"}:
-        own = Basic(family="basic") if name == "basic" else Unsigned(family="none")
-        secret = "user:password" if name == "basic" else "the secret"
-        return Provider(name=name, title=name, scheme=own, secret=secret)
-    if name in OWN_KINDS:
-        raise _wrong(
-            f'provider = "{name}" is described by tables of its own: docs/how-to/add-a-sender.md'
-        )
-    near = did_you_mean(name, PROVIDERS)
-    raise _wrong(f"There is no preset {printable(name, 80)}.{near} {PRESETS}")
-
-
-def _asked_kind(name: str) -> Provider:
-    try:
-        return _known_kind(name)
-    except CommandFailed as fault:
-        raise ValueError(str(fault)) from None
 
 
 def _name(wanted: _Wanted, kind: Provider, draft: Draft) -> str:
@@ -237,7 +194,7 @@ def _take_secret(kind: Provider, table: Mapping[str, Any]) -> bool:
         said = getattr(fault, "strerror", None) or "it holds another secret"
         warn(f"The secret was not written to {printable(files[0])}: {said}.")
         return False
-    tell(f"Wrote the secret to {printable(files[0])}, for its owner only.")
+    tell(f"Wrote the secret to {printable(files[0])}, for its owner only: the gateway's user.")
     return True
 
 
