@@ -158,6 +158,10 @@ bench-commands: setup  ## operators' commands over a million entries: a second e
 bench-refusals: setup  ## CPU time of refusing hostile deliveries of every preset: twice a valid one at most
 	@exec $(BIN)/python -m bench.holds.refusals $(ARGS)
 
+.PHONY: bench-junk
+bench-junk: setup  ## junk beside genuine deliveries, a third of what passes each: latency and the refusal log
+	@exec $(BIN)/python -m bench.holds.junk $(ARGS)
+
 bench-long: setup  ## long handlers run once, through a store that is away or full
 	@exec $(BIN)/python -m bench.holds.long $(ARGS)
 

@@ -38,3 +38,12 @@ def signed(sent: bytes) -> bytes:
     signed_at, digest = b"%d" % time.time(), _KEYED.copy()
     digest.update(b"%b.%b" % (signed_at, sent))
     return head(ENDPOINT.encode(), signed_at, digest.hexdigest().encode(), len(sent)) + sent
+
+
+def junk(number: int) -> bytes:
+    """Make a request that must be refused: signed by nobody, unreadably, or by somebody else."""
+    sent, signed_at = body(number), b"%d" % time.time()
+    kind = number % 3
+    signature = b"0" * 64 if kind == 2 else b"none"
+    made = head(ENDPOINT.encode(), signed_at, signature, len(sent)) + sent
+    return made.replace(b"unipile-signature:", b"x-other:") if kind == 0 else made

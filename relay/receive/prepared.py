@@ -1,19 +1,22 @@
-"""The 200 of a stored delivery as one piece of bytes.
+"""The answer to a delivery as one piece of bytes.
 
 It says what `relay.receive.answers.answer` would say, but goes past the steps by which aiohttp
-makes headers and body of a response: those cost more than verifying the delivery. Only for
-requests that need nothing special; every other answer is an ordinary response.
+makes headers and body of a response: those cost more than verifying the delivery, and whoever
+sends junk must not cost more than who does not. Only for requests that need nothing special;
+every other answer is an ordinary response.
 
 Source: aiohttp, `StreamResponse.prepare` and `AbstractStreamWriter.write_eof`; docs/adr/0014.
 """
 
 import time
 from email.utils import formatdate
+from http import HTTPStatus
 
 from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 
-from relay.http.answers import SERVER, request_id
+from relay.contract.errors import DeliveryRefused
+from relay.http.answers import PROBLEM, SERVER, problem_details, request_id
 from relay.pipeline import Accepted
 from relay.receive.answers import entry_id_of, header_safe, text_of
 
@@ -23,10 +26,11 @@ class Prepared(web.StreamResponse):
 
     Args:
         wire: Status line, headers and body.
+        status: The status.
     """
 
-    def __init__(self, wire: bytes) -> None:
-        super().__init__()
+    def __init__(self, wire: bytes, status: int = 200) -> None:
+        super().__init__(status=status)
         self._wire = wire
 
     @property
@@ -51,8 +55,19 @@ class Prepared(web.StreamResponse):
 
 
 def may_be_prepared(request: web.BaseRequest) -> bool:
-    """Say whether a request can be answered so."""
-    return request.keep_alive and request.version == HttpVersion11
+    """Say whether a request can be answered so: its body is here, and its connection stays."""
+    return request.keep_alive and request.version == HttpVersion11 and request.content.is_eof()
+
+
+def prepared_refusal(refusal: DeliveryRefused) -> Prepared:
+    """Make the answer to a delivery that was refused."""
+    body, headers = problem_details(refusal)
+    more = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    head = (
+        f"HTTP/1.1 {refusal.status} {HTTPStatus(refusal.status).phrase}\r\n"
+        f"{_head.date()}content-type: {PROBLEM}\r\n{more}content-length: {len(body)}\r\n\r\n"
+    )
+    return Prepared(head.encode() + body, refusal.status)
 
 
 def prepared(done: Accepted) -> Prepared:
@@ -73,17 +88,25 @@ class _Head:
 
     def __init__(self) -> None:
         self._second = 0
+        self._date = ""
         self._text = ""
 
     def now(self) -> str:
+        """Give the beginning of a 200."""
+        self._renew()
+        return self._text
+
+    def date(self) -> str:
+        """Give the headers that any answer has."""
+        self._renew()
+        return self._date
+
+    def _renew(self) -> None:
         second = int(time.time())
         if second != self._second:
             self._second = second
-            self._text = (
-                f"HTTP/1.1 200 OK\r\nserver: {SERVER}\r\n"
-                f"date: {formatdate(second, usegmt=True)}\r\ncontent-type: application/json\r\n"
-            )
-        return self._text
+            self._date = f"server: {SERVER}\r\ndate: {formatdate(second, usegmt=True)}\r\n"
+            self._text = f"HTTP/1.1 200 OK\r\n{self._date}content-type: application/json\r\n"
 
 
 _head = _Head()

@@ -18,7 +18,7 @@ from relay.http.pages import Page, add_pages, bug
 from relay.pipeline import Accepted
 from relay.receive import Receiver
 from relay.receive.answers import answer
-from relay.receive.prepared import may_be_prepared, prepared
+from relay.receive.prepared import may_be_prepared, prepared, prepared_refusal
 
 PREFIX = "/webhooks/"
 # For a sender that was cut to read why, before its connection ends.
@@ -104,8 +104,11 @@ class Ingress:
     def _answer(
         self, request: web.BaseRequest, outcome: Accepted | Answered | DeliveryRefused
     ) -> web.StreamResponse:
-        if isinstance(outcome, Accepted) and not self._draining and may_be_prepared(request):
-            return prepared(outcome)
+        if not isinstance(outcome, Answered) and not self._draining and may_be_prepared(request):
+            if isinstance(outcome, Accepted):
+                return prepared(outcome)
+            if request.method != "HEAD":
+                return prepared_refusal(outcome)
         response = answer(outcome)
         if isinstance(outcome, BodyIncomplete):
             # Its room was needed, and the connection takes some too; no other request comes on it.

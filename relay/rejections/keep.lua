@@ -7,8 +7,8 @@
 --       reason may be written in a second, 4 how many of all reasons, but always one of each
 --       then of each row: its reason, its size in bytes, its fields as MessagePack
 -- Returns how many rows were written; an error where the key is no stream, or the server is full.
--- Cost: one XADD for each row that is written; one XRANGE of one entry and one XDEL for each row
--- that goes: more bytes than the longest call brings, and at most 2,048 rows.
+-- Cost: one XADD for each row that is written; one XRANGE of one entry for each row that goes, and
+-- one XDEL of all of them: more bytes than the longest call brings, and at most 2,048 rows.
 --
 -- The row is written first: a server that is full refuses it, and nothing has happened.
 
@@ -44,19 +44,21 @@ for i = 5, #ARGV, 3 do
 end
 if problem and written == 0 then return problem end
 
-local going_bytes = 0
-for _ = 1, MOST_GOING do
-  local oldest = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
+-- What goes is read row by row, since one may be long, and taken out at one stroke.
+local going, going_bytes, after = {}, 0, '-'
+while #going < MOST_GOING and going_bytes <= MOST_GOING_BYTES do
+  local oldest = redis.call('XRANGE', stream, after, '+', 'COUNT', 1)[1]
   if not oldest then
     bytes = 0
     break
   end
   local is_old = tonumber(string.match(oldest[1], '^%d+')) <= now - keep_ms
-  if not is_old and bytes <= most_bytes or going_bytes > MOST_GOING_BYTES then break end
+  if not is_old and bytes <= most_bytes then break end
   local size = oldest[2][1] == 'size' and tonumber(oldest[2][2]) or 0
-  redis.call('XDEL', stream, oldest[1])
+  going[#going + 1], after = oldest[1], '(' .. oldest[1]
   bytes, going_bytes = math.max(0, bytes - size), going_bytes + size
 end
+if #going > 0 then redis.call('XDEL', stream, unpack(going)) end
 
 local told = {}
 for name, count in pairs(counts) do told[#told + 1] = name .. '=' .. count end

@@ -24,8 +24,8 @@ from relay.rejections.rejection import Compared, Rejection
 FLUSH_SECONDS = 1.0
 TIDY_SECONDS = 300.0
 ROWS_PER_REASON = 5
-# Fewer than a store notices; one of each reason is always kept beside these.
-ROWS_PER_SECOND = 12
+# So few that a store does not notice; one of each reason is always kept beside these.
+ROWS_PER_SECOND = 10
 LOG_BYTES = 16 * 1024 * 1024
 KEEP_MS = 24 * 3600 * 1000
 # Of all endpoints of a process together, until they are written.

@@ -190,3 +190,15 @@ def test_an_outage_without_a_spool_is_answered_503(tmp_path: Path) -> None:
     assert len(verdicts) == 2
     assert all(verdicts.values())
     assert code == 0
+
+
+@alone
+def test_junk_is_refused_beside_what_is_genuine(tmp_path: Path) -> None:
+    """A second of it: what is counted, and what the store was asked for the refusal log."""
+    code, verdicts, lines = run("junk", tmp_path, "--seconds=1", "--rounds=1", "--probe=1")
+
+    slower = "junk at most doubles the 99th percentile of the genuine"
+    assert {claim for claim, holds in verdicts.items() if not holds} <= {slower}
+    assert len(verdicts) == 6
+    assert code == (0 if all(verdicts.values()) else 1)
+    assert [line["junk"] for line in of_kind(lines, "round")] == [False, True]

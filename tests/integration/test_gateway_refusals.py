@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from tests.integration.gateways import BODY, PATH, Running, problem_of, running
+from tests.integration.gateways import BODY, PATH, Road, Running, problem_of, running
 from tests.making import now
 from tests.servers import Server
 from tests.signing import signature, signature_header, signed
@@ -113,3 +113,22 @@ async def test_a_bug_is_answered_500_without_its_message(
 
     assert await problem_of(response) == (500, "internal_error")
     assert b"evt_1" not in await response.read()
+
+
+async def test_a_refusal_is_the_same_answer_by_both_roads(server: Server) -> None:
+    """Written as one piece, or by aiohttp: the same status, headers and words."""
+    roads: tuple[Road, Road] = ("served", "embedded")
+    answers = []
+    for road in roads:
+        async with running(server, road=road) as gateway:
+            for answer in (
+                await gateway.client.post(PATH, data=BODY),
+                await gateway.client.get(PATH),
+            ):
+                names = {"content-type", "content-length", "server", "allow"}
+                headers = {name: answer.headers.get(name) for name in names}
+                answers.append((answer.status, answer.reason, await answer.read(), headers))
+                assert set(answer.headers) >= {"Date", "relay-request-id"}
+
+    assert answers[:2] == answers[2:]
+    assert [status for status, *_ in answers] == [401, 405, 401, 405]

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import uvloop
 
 from bench.holds.jobs import Channel
+from bench.holds.numbered import junk
 from bench.holds.sender.closed import ClosedLoop
 from bench.holds.sender.opened import OpenLoop, Pool, Stretch
 from bench.holds.sender.tally import Tally
@@ -57,3 +58,11 @@ def send_plan(
 ) -> Tally:
     """Send to a plan, from a number on; says how many deliveries have their outcome."""
     return run(OpenLoop(port, plan, pool, first=first, progress=channel.say).run())
+
+
+def send_junk(
+    channel: Channel, port: int, first: int, plan: Sequence[Stretch], pool: Pool
+) -> Tally:
+    """Send to a plan what is to be refused, for a different reason each time."""
+    loop = OpenLoop(port, plan, pool, first=first, make=junk, progress=channel.say)
+    return run(loop.run())

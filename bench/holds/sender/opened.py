@@ -67,6 +67,7 @@ class OpenLoop:
         plan: When to send.
         pool: How connections are used.
         first: Number of the first delivery.
+        make: Makes the request of a number.
         progress: Is told now and then how many deliveries have their outcome.
     """
 
@@ -77,9 +78,11 @@ class OpenLoop:
         pool: Pool,
         *,
         first: int = 0,
+        make: Callable[[int], bytes] = request,
         progress: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._port = port
+        self._make = make
         self._times = times_of(plan)
         self._pool = pool
         self._next = first
@@ -142,7 +145,7 @@ class OpenLoop:
         sent.at = time.monotonic()
         self._tally.lags_ms.append(1000 * (sent.at - sent.due))
         self._busy.add(connection)
-        connection.send(sent, request(sent.number))
+        connection.send(sent, self._make(sent.number))
 
     def _open(self, sent: Sent | None, *, keep: bool) -> None:
         task = asyncio.get_running_loop().create_task(self._connect(sent, keep=keep))
