@@ -252,6 +252,10 @@ def warn_of_settings(settings: Settings, environ: Mapping[str, str]) -> None:
     if settings.spool.directory is not None:
         for doubt in judge_place(Directory(settings.spool.directory), settings.spool.max_bytes):
             _log.warning("spool_place_doubtful", found=doubt.found, advice=doubt.advice)
+    for name, section in settings.endpoints.items():
+        if section.dry_run:
+            advice = "set dry_run = false before anything counts on it"
+            _log.warning("dry_run", endpoint=name, advice=advice)
     if not settings.endpoints:
         _log.warning("no_endpoints", advice="set UNIPILE_WEBHOOK_SECRET, or write relay.toml")
 

@@ -39,7 +39,6 @@ _POOL = Pool(kept=64, most=2000)
 _PROBE_CONNECTIONS = 64
 _WARM_SECONDS = 2.0
 _END_SECONDS = 60.0
-_MONITORED_SECONDS = 5.0
 # Numbers of junk are of nobody else.
 _JUNK_NUMBERS = 10**9
 
@@ -67,7 +66,7 @@ def measure(record: Record, given: Namespace, directory: Path) -> None:
                     )
                 )
         _judge_good(record, found, Census(redis.client), bytes(accepted), given)
-        _judge_log(record, redis, relay, number, rate)
+        _judge_log(record, redis, relay, Stretch(rate, given.looked), number)
 
 
 def _third(record: Record, given: Namespace, relay: Gateway) -> tuple[float, int]:
@@ -150,11 +149,11 @@ def _judge_good(
     )
 
 
-def _judge_log(record: Record, redis: Store, relay: Gateway, first: int, rate: float) -> None:
+def _judge_log(record: Record, redis: Store, relay: Gateway, stretch: Stretch, first: int) -> None:
     """Look at what the store is asked for the log, in a run of its own: looking costs the store."""
-    with _monitored(redis.port) as writes:
-        _send(relay, first, rate, _MONITORED_SECONDS, beside=True)
-    each = {name: round(count / _MONITORED_SECONDS, 1) for name, count in writes.items()}
+    with _monitored(redis.port, stretch.seconds) as writes:
+        _send(relay, first, stretch.rate, stretch.seconds, beside=True)
+    each = {name: round(count / stretch.seconds, 1) for name, count in writes.items()}
     record.judge(
         "the store is seldom asked for the refusal log",
         f"{sum(each.values()):.1f} writes a second: {told(each)}",
@@ -171,18 +170,20 @@ def _judge_log(record: Record, redis: Store, relay: Gateway, first: int, rate: f
 
 
 @contextmanager
-def _monitored(port: int) -> Iterator[Counter[str]]:
-    """Count the writes to the log's keys within the block, by command."""
+def _monitored(port: int, seconds: float) -> Iterator[Counter[str]]:
+    """Count the writes to the log's keys by command, from the first on, for some seconds."""
     writes: Counter[str] = Counter()
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(b"MONITOR\r\n")
-        over = time.monotonic() + _MONITORED_SECONDS
 
         def listen() -> None:
+            over = 0.0
             for line in connection.makefile("r", encoding="utf-8", errors="replace"):
                 words = line.lower().split('"')
-                if time.monotonic() < over and len(words) > 3 and words[1] in _WRITES:
-                    writes[words[1]] += words[3].startswith(LOG)
+                if len(words) < 4 or words[1] not in _WRITES or not words[3].startswith(LOG):
+                    continue
+                over = over or time.monotonic() + seconds
+                writes[words[1]] += time.monotonic() < over
 
         thread = threading.Thread(target=listen, name="monitor", daemon=True)
         thread.start()
@@ -198,6 +199,7 @@ def main() -> int:
     parser = options("What genuine deliveries and the store notice of junk.")
     parser.add_argument("--seconds", type=float, default=30, help="of each round")
     parser.add_argument("--rounds", type=int, default=3, help="with and without junk")
+    parser.add_argument("--looked", type=float, default=5, help="seconds of looking at the store")
     parser.add_argument("--probe", type=float, default=8, help="seconds to find what passes")
     return judge("junk", measure, parser.parse_args())
 
