@@ -11,12 +11,12 @@ from relay.scheme import (
     PayPalSignature,
     Scheme,
     Signature,
-    SignatureInBody,
     SnsSignature,
     Timestamp,
     Unit,
 )
 from relay.verify.age import written
+from relay.verify.places import headers_of, path_of
 
 # Of its runs of letters and digits, a header's longest is its signature, or a part of it.
 _RUN = re.compile(r"[A-Za-z0-9+/_-]+")
@@ -55,28 +55,12 @@ def _signatures(scheme: Scheme, sent: Sent) -> Iterator[Sent]:
     if isinstance(scheme, SnsSignature):
         yield replace(sent, body=_with_text(sent.body, "Signature"))
         return
-    for name in _headers(scheme):
+    for name in headers_of(scheme):
         if name in sent.headers:
             yield _with_header(sent, name, _other(sent.headers[name]))
-    path = _path(scheme)
+    path = path_of(scheme)
     if path:
         yield replace(sent, body=_with_text(sent.body, path))
-
-
-def _headers(scheme: Scheme) -> tuple[str, ...]:
-    if isinstance(scheme, Signature):
-        return scheme.headers
-    named = {"paypal": "paypal-transmission-sig", "basic": "authorization"}.get(scheme.family)
-    place = getattr(scheme, "place", "")
-    name = named or getattr(scheme, "header", "") or place.removeprefix("header.")
-    return () if place.startswith("body.") else (name,)
-
-
-def _path(scheme: Scheme) -> str:
-    if isinstance(scheme, SignatureInBody):
-        return f"{scheme.items}.{scheme.signature}".removeprefix(".")
-    place = getattr(scheme, "place", "")
-    return place.removeprefix("body.") if place.startswith("body.") else ""
 
 
 def _later(scheme: Scheme, sent: Sent) -> Sent | None:

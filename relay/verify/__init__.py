@@ -38,6 +38,7 @@ __all__ = [
     "Unsent",
     "check_secret",
     "examine_head",
+    "new_verifier",
     "sign",
     "sign_for",
     "unproved",
@@ -134,6 +135,14 @@ def sign_for(endpoint: Endpoint, body: bytes, timestamp: int) -> dict[str, str]:
         CannotSign: There is no key for it.
     """
     return sign(Unsent(endpoint=endpoint, body=body, at=timestamp)).headers
+
+
+def new_verifier(scheme: Scheme) -> Verifier:
+    """Make a verifier of a scheme that has seen no delivery yet.
+
+    What is tried with it leaves nothing behind in the one that judges what comes in.
+    """
+    return _FAMILIES[type(scheme)](scheme)
 
 
 @lru_cache(MAX_SCHEMES)

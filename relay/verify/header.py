@@ -150,7 +150,7 @@ def _splitting(split: Split, encoding: Encoding, most: int) -> Callable[[list[st
     def parse(given: list[str]) -> _Parsed:
         timestamps: list[str] = []
         candidates: list[bytes] = []
-        for key, value in _pairs(split, given[0]):
+        for key, value in pairs_of(split, given[0]):
             if key == split.signature and len(candidates) < most:
                 signature = decoded(value, encoding)
                 candidates += () if signature is None else (signature,)
@@ -162,7 +162,7 @@ def _splitting(split: Split, encoding: Encoding, most: int) -> Callable[[list[st
     return parse
 
 
-def _pairs(split: Split, text: str) -> list[tuple[str, str]]:
+def pairs_of(split: Split, text: str) -> list[tuple[str, str]]:
     """Cut a header into keys and values; a part without a key belongs to the key before it."""
     items = split.items.strip() or split.items
     parts = text.split(items, MAX_PARTS)[:MAX_PARTS] if items else [text]

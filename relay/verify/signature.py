@@ -62,6 +62,10 @@ class SignatureVerifier:
             refuse("signature_malformed")
         return timestamp
 
+    def content(self, delivery: Delivery) -> bytes:
+        """Give the bytes that are signed, for whoever explains a refusal."""
+        return self._content(delivery)
+
     def sign(self, unsent: Unsent) -> Signed:
         """Sign as the sender does.
 

@@ -57,6 +57,14 @@ class TwilioVerifier:
         )
         return Proved(None, secret)
 
+    def content(self, delivery: Delivery) -> bytes:
+        """Give the bytes that are signed, for whoever explains a refusal.
+
+        Raises:
+            SignatureRefused: The body is not that of the digest in the URL, or no form.
+        """
+        return _content(delivery.url, delivery.query, delivery.body)
+
     def sign(self, unsent: Unsent) -> Signed:
         """Sign as Twilio does.
 
