@@ -16,6 +16,7 @@ from relay.commands import (
     dev,
     endpoints,
     providers,
+    reload,
     secrets,
     send,
     serve,
@@ -52,6 +53,7 @@ def make_app() -> typer.Typer:
     for module in (
         dev,
         serve,
+        reload,
         send,
         providers,
         endpoints,

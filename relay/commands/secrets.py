@@ -20,8 +20,8 @@ from relay.handshake.secret_file import OtherSecret, put_secret
 COLUMNS = ("endpoint", "came", "fingerprint")
 EMPTY = "No secret waits."
 ACTIVE = (
-    "It counts once the gateway has read its configuration anew: send SIGHUP to `relay serve`, or "
-    "start it again."
+    "It counts within seconds where `relay serve` reads this file. `relay dev`, or a program that "
+    "embeds the relay, is to be started again."
 )
 
 EndpointName = Annotated[str, typer.Argument(metavar="ENDPOINT", help="For which it came.")]

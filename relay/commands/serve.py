@@ -37,9 +37,9 @@ def serve(
 ) -> None:
     """Run the gateway: deliveries in over HTTP, events into Redis Streams.
 
-    SIGTERM or Ctrl-C finishes what is in flight and ends it with 0. SIGHUP reads the
-    configuration anew without dropping a delivery. It starts, and answers 503, while Redis is
-    away; with --spool-dir it answers 200 once the event is on this machine's disk.
+    SIGTERM or Ctrl-C finishes what is in flight and ends it with 0. SIGHUP, or `relay reload`,
+    reads the configuration anew without dropping a delivery. It starts, and answers 503, while
+    Redis is away; with --spool-dir it answers 200 once the event is on this machine's disk.
     """
     said = {
         "host": host,

@@ -17,7 +17,7 @@ async def tell_of_stream(redis: Redis, keys: Keys, tag: str, event_type: str) ->
     Raises:
         ResponseError: The store refuses it.
     """
-    await _tell(redis, keys, {"what": "stream", "tag": tag, "type": event_type})
+    await tell(redis, keys, {"what": "stream", "tag": tag, "type": event_type})
 
 
 async def tell_of_again(redis: Redis, keys: Keys, stream: Stream, group: str) -> None:
@@ -27,7 +27,7 @@ async def tell_of_again(redis: Redis, keys: Keys, stream: Stream, group: str) ->
         ResponseError: The store refuses it.
     """
     about = {"what": "again", "tag": stream.tag, "type": stream.event_type, "group": group}
-    await _tell(redis, keys, about)
+    await tell(redis, keys, about)
 
 
 async def tell_of_pauses(redis: Redis, keys: Keys, group: str) -> None:
@@ -36,8 +36,18 @@ async def tell_of_pauses(redis: Redis, keys: Keys, group: str) -> None:
     Raises:
         ResponseError: The store refuses it.
     """
-    await _tell(redis, keys, {"what": "pauses", "group": group})
+    await tell(redis, keys, {"what": "pauses", "group": group})
 
 
-async def _tell(redis: Redis, keys: Keys, fields: dict[str, str]) -> None:
+async def tell(redis: Redis, keys: Keys, fields: dict[str, str]) -> None:
+    """Write a piece of news; the oldest go where there are many.
+
+    Args:
+        redis: The client.
+        keys: Makes the keys.
+        fields: ``what`` it is of, and more.
+
+    Raises:
+        ResponseError: The store refuses it.
+    """
     await redis.xadd(keys.control, fields, maxlen=CONTROL_ENTRIES, approximate=True)  # type: ignore[arg-type]

@@ -7,15 +7,21 @@ names every fault. What was read can be sent to another process, which reads not
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from relay.app import Gateway
 from relay.contract import logs
+from relay.contract.errors import ConfigurationFault
 from relay.contract.logs import LogFormat
-from relay.contract.references import read_secret_file
-from relay.contract.surroundings import read_config_file, with_running_dev
+from relay.contract.references import ReadFile, read_secret_file
+from relay.contract.surroundings import (
+    CONFIG_FILE,
+    CONFIG_VARIABLE,
+    read_config_file,
+    with_running_dev,
+)
 from relay.processes.messages import Begin
 from relay.settings import Settings, build_endpoints
 from relay.spool.directory import Directory
@@ -30,14 +36,15 @@ class Configuration:
         environ: The environment, with what was found beside it.
         toml: The file's content.
         options: What the command line said.
-        secrets: Text of each file that holds a secret, by path.
+        secrets: Text of each file that a secret is read from, by path; none where it is not there
+            yet.
     """
 
     settings: Settings
     environ: Mapping[str, str] = field(repr=False)
     toml: Mapping[str, Any] = field(repr=False)
     options: Mapping[str, Any] = field(repr=False)
-    secrets: Mapping[str, str] = field(repr=False)
+    secrets: Mapping[str, str | None] = field(repr=False)
 
     def begin(self, listening: list[int], log_format: LogFormat) -> Begin:
         """Say it to a child.
@@ -54,9 +61,43 @@ class Configuration:
             },
             toml=json.dumps(self.toml, default=str),  # times
             options=dict(self.options),
-            secrets=dict(self.secrets),
+            secrets={path: text for path, text in self.secrets.items() if text is not None},
             log_format=log_format,
             log_level=logs.level,
+        )
+
+    def with_secrets(self, secrets: Mapping[str, str | None]) -> "Configuration":
+        """Make the same configuration of other secrets; no file is read.
+
+        Args:
+            secrets: Text of each file, by path.
+
+        Raises:
+            ConfigurationFault: One of them is no secret where it is used, all of them named.
+        """
+        read_file = _reads(secrets)
+        settings = Settings.load(self.environ, self.toml, self.options, read_file)
+        build_endpoints(settings, self.environ, read_file)
+        return replace(self, settings=settings, secrets=secrets)
+
+    def refuse_emptied(self, new: "Configuration") -> None:
+        """Refuse a configuration whose file is gone or empty, while this one's was not.
+
+        An editor, a full disk or a volume that is not mounted leaves such a file; nobody writes
+        it to end all endpoints, and each would answer 404, after which senders give up.
+
+        Raises:
+            ConfigurationFault: It is so.
+        """
+        if new.toml or not self.toml:
+            return
+        file = self.environ.get(CONFIG_VARIABLE) or CONFIG_FILE
+        endpoints = self.toml.get("endpoints")
+        count = len(endpoints) if isinstance(endpoints, Mapping) else 0
+        what = "holds nothing" if Path(file).exists() else "is gone"
+        named = f"it named {count} endpoint{'' if count == 1 else 's'}"
+        raise ConfigurationFault(
+            [f"{file} {what}; {named}. To go on without it, start the gateway anew"]
         )
 
 
@@ -71,11 +112,13 @@ def read_configuration(options: Mapping[str, Any]) -> Configuration:
     """
     environ = with_running_dev(os.environ, Path())
     toml = read_config_file(environ, Path())
-    secrets: dict[str, str] = {}
+    secrets: dict[str, str | None] = {}
 
     def read_file(path: Path) -> str:
-        secrets[str(path)] = read_secret_file(path)
-        return secrets[str(path)]
+        # Once each: two endpoints that name the same file must have the same secret.
+        if str(path) not in secrets:
+            secrets[str(path)] = _text_of(path)
+        return _reads(secrets)(path)
 
     settings = Settings.load(environ, toml, options, read_file)
     build_endpoints(settings, environ, read_file)
@@ -91,13 +134,27 @@ def make_gateway(begin: Begin) -> tuple[Settings, Gateway]:
         ConfigurationFault: The environment is not the parent's.
     """
     environ = {**os.environ, **begin.variables}
-
-    def read_file(path: Path) -> str:
-        if str(path) not in begin.secrets:
-            # As the parent found it: a secret may still be on its way.
-            raise FileNotFoundError
-        return begin.secrets[str(path)]
-
+    read_file = _reads(begin.secrets)
     settings = Settings.load(environ, json.loads(begin.toml), begin.options, read_file)
     endpoints = build_endpoints(settings, environ, read_file)
     return settings, Gateway(settings, endpoints, processes=settings.processes)
+
+
+def _text_of(path: Path) -> str | None:
+    try:
+        return read_secret_file(path)
+    except FileNotFoundError:
+        return None
+
+
+def _reads(secrets: Mapping[str, str | None]) -> ReadFile:
+    """Give what reads files as they were found once."""
+
+    def read_file(path: Path) -> str:
+        text = secrets.get(str(path))
+        if text is None:
+            # As the parent found it: a secret may still be on its way.
+            raise FileNotFoundError
+        return text
+
+    return read_file

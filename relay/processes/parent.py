@@ -1,4 +1,4 @@
-"""The parent of the gateway processes: signals in, processes out.
+"""The parent of the gateway processes: signals and requests in, processes out.
 
 It holds the listening socket, so that no connection is refused while a process is replaced, and
 the admin listener. It never accepts a delivery, and ends only when all its children have.
@@ -7,27 +7,21 @@ Source: docs/adr/0013.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
 
 from relay.app import warn_of_settings
-from relay.contract.errors import ConfigurationFault, RelayError
-from relay.contract.frames import frames
 from relay.contract.logs import configure_logs
 from relay.contract.tally import text
 from relay.http.admin import serving_admin
 from relay.http.listening import listening
 from relay.metrics.families import GATEWAY
-from relay.processes.configuration import Configuration
 from relay.processes.crew import Crew
+from relay.processes.reloading import Read, Reloader
+from relay.processes.requests import Requests
 from relay.processes.wishes import Wishes
-
-# The parent's own, which stay as they were at the start.
-FIXED_SETTINGS = ("host", "port", "admin_host", "admin_port", "log_format", "log_level")
-
-Read = Callable[[], Configuration]
 
 _log = structlog.get_logger("relay.processes")
 
@@ -35,7 +29,8 @@ _log = structlog.get_logger("relay.processes")
 async def serve(read: Read) -> None:
     """Run the gateway until SIGTERM or SIGINT, then finish what is in flight.
 
-    SIGHUP reads the configuration anew and puts a new process in the place of each.
+    SIGHUP, or a request over the store, reads the configuration anew and puts a new process in
+    the place of each; a changed secret file does so with the same configuration.
 
     Args:
         read: Reads the configuration.
@@ -53,7 +48,9 @@ async def serve(read: Read) -> None:
         async with _admin(crew, settings.admin_host, settings.admin_port):
             warn_of_settings(settings, configuration.environ)
             crew.begin(configuration)
-            reloading = asyncio.create_task(_reload_always(crew, configuration, read, wishes))
+            requests = Requests(wishes.reload)
+            reloader = Reloader(crew, configuration, read, requests)
+            reloading = asyncio.create_task(reloader.run(wishes))
             await wishes.end.wait()
             _log.info("stopping")
             # From here on nothing is accepted; what a child has accepted, it answers.
@@ -61,6 +58,7 @@ async def serve(read: Read) -> None:
                 one.close()
             reloading.cancel()
             await asyncio.wait({reloading, asyncio.create_task(crew.stop())})
+            await requests.stop()
     _log.info("stopped")
 
 
@@ -74,31 +72,3 @@ async def _admin(crew: Crew, host: str, port: int) -> AsyncIterator[None]:
         serving_admin(sockets, crew.is_ready, metrics),
     ):
         yield
-
-
-async def _reload_always(
-    crew: Crew, configuration: Configuration, read: Read, wishes: Wishes
-) -> None:
-    first = configuration
-    while True:
-        await wishes.reload.wait()
-        wishes.reload.clear()
-        try:
-            await _reload(crew, first, read())
-        except ConfigurationFault as error:
-            _log.error("reload_refused", faults=list(error.faults))
-        except (RelayError, OSError) as error:
-            _log.error("reload_failed", error=type(error).__name__)
-        except Exception as error:  # noqa: BLE001 - the edge: a bug here must not end the gateway
-            _log.error("reload_failed", error=type(error).__name__, frames=frames(error))
-
-
-async def _reload(crew: Crew, first: Configuration, configuration: Configuration) -> None:
-    settings = configuration.settings
-    _log.info("reloading", processes=settings.processes)
-    for name in FIXED_SETTINGS:
-        if getattr(settings, name) != getattr(first.settings, name):
-            _log.warning("reload_needs_restart", setting=name)
-    warn_of_settings(settings, configuration.environ)
-    await crew.replace(configuration)
-    _log.info("reloaded", processes=settings.processes)

@@ -376,6 +376,26 @@ async def test_a_new_stream_is_joined_as_soon_as_it_is_announced(
     assert list(scene.routes.streams) == [make_stream().key]
 
 
+@pytest.mark.usefixtures("rare_looks")
+async def test_news_for_others_only_cost_a_look(server: Server, store: Redis) -> None:
+    """What gateways are asked and answer, and news of a kind that is not known yet."""
+    scene = scene_for(server, store)
+    looks: list[str] = []
+    scene.discovery.on_looked = lambda: looks.append("looked")
+    async with discovering(scene):
+        for what in ("reload", "reload-answer", "not known yet"):
+            before = len(looks)
+            await wait_until(lambda: scene.news._busy, description="it waits for news")
+            await store.xadd(KEYS.control, {"what": what, "request": "a"})
+            await wait_until(lambda before=before: len(looks) > before, description="it looked")  # type: ignore[misc]
+        await append_events(store, ["evt_1"])
+        await Announcer(store, KEYS, [TAG], Holder(store, KEYS, {})).announce_tags()
+        await store.xadd(KEYS.control, {"what": "stream"})
+        await wait_until(lambda: bool(scene.routes.streams), description="it goes on")
+
+    assert list(scene.routes.streams) == [make_stream().key]
+
+
 async def test_a_lost_announcement_only_costs_time(
     server: Server, store: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:

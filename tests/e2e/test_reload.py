@@ -1,6 +1,10 @@
-"""SIGHUP: a changed configuration is taken over under load, and a broken one is refused whole."""
+"""A changed configuration is taken over under load, and a broken one is refused whole.
+
+By SIGHUP, by ``relay reload``, and of secret files by what is in them.
+"""
 
 import asyncio
+import json
 import os
 import pty
 import signal
@@ -27,22 +31,25 @@ FILE = """
 processes = {processes}
 [endpoints.unipile]
 provider = "unipile"
-secrets = [{{ file = "{secret}" }}]
+secrets = [{{ file = "{secret}" }}, {{ file = "{another}" }}]
 """
 
 
 class Files:
-    """The configuration of one gateway: a file, and a file with its secret."""
+    """The configuration of one gateway: a file, and two files with a secret each."""
 
     def __init__(self, directory: Path) -> None:
         self.toml = directory / "relay.toml"
         self.secret = directory / "signing.secret"
+        self.another = directory / "another.secret"
+        self.another.write_text("nobody-signs-with-it\n")
         self.write()
 
     def write(self, *, processes: int = 1, secret: str = SECRET, more: str = "") -> None:
         """Write both files anew."""
         self.secret.write_text(f"{secret}\n")
-        self.toml.write_text(more + FILE.format(processes=processes, secret=self.secret))
+        names = {"secret": self.secret, "another": self.another}
+        self.toml.write_text(more + FILE.format(processes=processes, **names))
 
 
 @pytest.fixture
@@ -56,10 +63,20 @@ def reload(program: GatewayProgram) -> None:
     program.process.send_signal(signal.SIGHUP)
 
 
+async def ask(directory: Path, redis_url: str) -> tuple[int, list[dict[str, object]]]:
+    """Run ``relay reload``; give its exit code, and what it says of each gateway."""
+    command = [sys.executable, "-m", "relay", "reload", "--json", "--redis-url", redis_url]
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=directory, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await process.communicate()
+    return process.returncode or 0, json.loads(said)
+
+
 async def reloaded(program: GatewayProgram, times: int) -> None:
     """Wait until the old processes have ended so many times."""
     await wait_until(
-        lambda: program.output().count('"reloaded"') == times,
+        lambda: program.output().count('"reloaded"') >= times,
         deadline_seconds=60,
         description=f"it has reloaded {times} times",
     )
@@ -80,7 +97,7 @@ def status(program: GatewayProgram, event_id: str, secret: str) -> int:
 async def test_under_load_nothing_is_refused_or_reset(
     start_server: StartServer, tmp_path: Path, files: Files
 ) -> None:
-    """Kept connections and new ones, twice over: every request has its 200."""
+    """Kept connections and new ones, whoever wants the reload: every request has its 200."""
     server = start_server("valkey", "always")
     files.write(processes=2)
     with gateway(tmp_path, server.url) as program:
@@ -94,18 +111,25 @@ async def test_under_load_nothing_is_refused_or_reset(
                 lambda: program.url, connections=4, keep=False, name="new", pause_seconds=0.02
             ) as new,
         ):
-            for times in (1, 2):
-                before = kept.accepted, new.accepted
-                reload(program)
-                await reloaded(program, times)
-                assert (kept.accepted, new.accepted) > before
+            reload(program)
+            await reloaded(program, 1)
+            asked = await ask(tmp_path, server.url)
+            before = kept.accepted, new.accepted
+            files.another.write_text("now-somebody-does\n")
+            await reloaded(program, 3)
+            assert (kept.accepted, new.accepted) > before
+            assert status(program, "evt_another", "now-somebody-does") == 200
+
+        (answer,) = asked[1]
+        assert (asked[0], answer["pid"]) == (0, program.process.pid)
+        assert answer["outcome"] == "taken_over"
 
         assert (kept.broken, new.broken) == (0, 0)
         assert set(kept.statuses) | set(new.statuses) == {200}
         assert not first & set(children_of(program.process.pid))
         assert_all_kept(kept, server)
         assert_all_kept(new, server)
-        assert stored(program) == kept.accepted + new.accepted
+        assert stored(program) == kept.accepted + new.accepted + 1
         assert metrics(program)["relay_process_restarts_total"] == 0
         assert "child_killed" not in program.output()
 
@@ -178,6 +202,33 @@ async def test_a_broken_configuration_is_refused_whole(
         assert status(program, "evt_2", SECRET) == 200
 
 
+async def test_a_refusal_is_told_to_who_asked_and_a_file_that_is_gone_ends_no_endpoint(
+    start_server: StartServer, tmp_path: Path, files: Files
+) -> None:
+    """All faults, and no secret among them; the old process goes on."""
+    server = start_server("valkey", "always")
+    with gateway(tmp_path, server.url) as program:
+        before = children_of(program.process.pid)
+        files.write(more='colour = "red"\nbody_seconds = "x"\n')
+        code, (broken,) = await ask(tmp_path, server.url)
+        files.toml.unlink()
+        reload(program)
+        await wait_until(
+            lambda: "relay.toml is gone; it named 1 endpoint" in program.output(),
+            deadline_seconds=60,
+            description="it says so",
+        )
+
+        assert (code, broken["outcome"]) == (1, "refused")
+        assert [word in str(broken["faults"]) for word in ("colour", "body_seconds", SECRET)] == [
+            True,
+            True,
+            False,
+        ]
+        assert children_of(program.process.pid) == before
+        assert status(program, "evt_1", SECRET) == 200
+
+
 async def test_a_reload_that_does_not_come_up_changes_nothing(
     start_server: StartServer, tmp_path: Path, files: Files
 ) -> None:
@@ -196,7 +247,7 @@ async def test_a_reload_that_does_not_come_up_changes_nothing(
             description="it says so",
         )
 
-        assert children_of(program.process.pid) == before
+        assert set(before) <= set(children_of(program.process.pid))
         assert processes(program) == 1
         assert status(program, "evt_1", SECRET) == 200
 

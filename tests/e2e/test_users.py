@@ -51,6 +51,7 @@ def book(event: Event) -> None:
 """
 COMMANDS = (
     "check",
+    "reload",
     "streams --json",
     "groups --json",
     "secrets pending --json",

@@ -48,3 +48,36 @@ def test_a_secret_that_was_not_there_is_not_there_for_any_process(
     _, gateway = make_gateway(begin)
 
     assert gateway.receiver.endpoints["notion"].secrets == ()
+
+
+def test_a_file_is_read_once_however_often_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Were it to change in between, two endpoints with one secret would have two."""
+    (tmp_path / "relay.toml").write_text(
+        "".join(
+            f"[endpoints.{name}]\nprovider = 'notion'\nsecrets = [{{ file = 'secret' }}]\n"
+            for name in ("one", "two")
+        )
+    )
+    monkeypatch.chdir(tmp_path)
+    for name in ("REDIS_URL", "RELAY_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    texts = iter(["the first", "the second"])
+    monkeypatch.setattr("relay.processes.configuration.read_secret_file", lambda _: next(texts))
+    configuration = read_configuration({})
+
+    assert configuration.secrets == {"secret": "the first"}
+    assert next(texts) == "the second"
+
+
+def test_a_gateway_that_never_had_a_file_goes_on_without_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Variables say everything there."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RELAY_CONFIG", raising=False)
+    monkeypatch.setenv("UNIPILE_WEBHOOK_SECRET", "one")
+    configuration = read_configuration({})
+
+    configuration.refuse_emptied(read_configuration({}))
