@@ -121,7 +121,7 @@ image-check:  ## builds the container image without an engine and runs it (build
 	deploy/image-check
 
 # Each judges lines that must hold: exit code 1 says that one does not (redis-server is needed).
-.PHONY: bench-memory bench-unfinished bench-overload bench-restart bench-stops bench-index bench-order bench-long bench-slot bench-takeover bench-redrive bench-replay
+.PHONY: bench-memory bench-unfinished bench-overload bench-restart bench-reload bench-stops bench-index bench-order bench-long bench-slot bench-takeover bench-redrive bench-replay
 bench-memory: setup  ## memory of the gateway over two million events
 	@exec $(BIN)/python -m bench.holds.memory $(ARGS)
 
@@ -133,6 +133,9 @@ bench-overload: setup  ## answers, memory and recovery under three times what pa
 
 bench-restart: setup  ## rolling restarts under load: nothing refused, nothing reset
 	@exec $(BIN)/python -m bench.holds.restart $(ARGS)
+
+bench-reload: setup  ## a hundred reloads under load, by signal, command and changed secret
+	@exec $(BIN)/python -m bench.holds.reload $(ARGS)
 
 bench-stops: setup  ## workers told to end under load: each event handled exactly once
 	@exec $(BIN)/python -m bench.holds.stops $(ARGS)

@@ -9,6 +9,8 @@ PROGRAMS = {"relay serve", "relay worker"}
 SENDERS = {"relay spool drain", "relay conformance"}
 # These look into one book of a few hundred at most, whatever the streams hold.
 BOUNDED = {"relay secrets pending", "relay secrets accept", "relay secrets drop"}
+# This waits for gateways, and reads nothing but news.
+ASKING_GATEWAYS = {"relay reload"}
 
 
 def test_every_command_that_asks_the_store_is_measured() -> None:
@@ -29,7 +31,7 @@ def test_every_command_that_asks_the_store_is_measured() -> None:
         for case in CASES
     }
 
-    assert asking - PROGRAMS - SENDERS - BOUNDED == measured
+    assert asking - PROGRAMS - SENDERS - BOUNDED - ASKING_GATEWAYS == measured
 
 
 def test_each_row_has_a_name_of_its_own() -> None:

@@ -107,6 +107,17 @@ def test_a_rolling_restart_refuses_nothing(tmp_path: Path) -> None:
 
 
 @alone
+def test_reloads_refuse_nothing_whoever_wants_them(tmp_path: Path) -> None:
+    """By signal, by command, and by a changed secret, once each."""
+    options = ("--reloads=3", "--every=0.5", "--rate=150", "--fresh=50", "--processes=1", STILL)
+    code, verdicts, lines = run("reload", tmp_path, *options)
+
+    assert code == 0, verdicts
+    assert len(verdicts) == 4
+    assert [line["way"] for line in of_kind(lines, "reload")] == ["signal", "command", "secret"]
+
+
+@alone
 def test_workers_that_are_stopped_under_load_lose_nothing(tmp_path: Path) -> None:
     """Each event is handled once while workers come and go."""
     options = ("--stops=1", "--every=1", "--rate=150", "--workers=1", "--processes=2")

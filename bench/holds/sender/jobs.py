@@ -1,6 +1,7 @@
 """The senders as jobs: what to send comes in, the tally goes out."""
 
 import asyncio
+import os
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
@@ -51,6 +52,8 @@ async def _until_told(channel: Channel, loop: OpenLoop) -> Tally:
         return await loop.run()
     finally:
         asyncio.get_running_loop().remove_reader(channel.fileno())
+        # uvloop has it never wait; the tally of a long run is more than the pipe takes at once.
+        os.set_blocking(channel.fileno(), True)
 
 
 def send_plan(
