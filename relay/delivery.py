@@ -52,6 +52,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
         received_at_ms: When the body was complete, ms since the epoch.
         method: Of the request.
         certificate: That with which it says it was signed, if its scheme has certificates.
+        seed: What makes it itself where equal bodies are different events; chance, if empty.
     """
 
     endpoint: Endpoint
@@ -62,6 +63,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     received_at_ms: int
     method: str = "POST"
     certificate: Certificate | None = None
+    seed: bytes = b""
 
     @property
     def secrets(self) -> tuple[Secret, ...]:

@@ -136,6 +136,10 @@ class Keys:
         """Hash with TTL: how much the refusal log holds, and was written to it just now."""
         return f"{self.prefix}:{{{tag}}}@rejected:books"
 
+    def accepted(self, tag: str, day: int) -> str:
+        """Hash with TTL: which rows of the refusal log were accepted, of those of one day."""
+        return f"{self.prefix}:{{{tag}}}@rejected:accepted:{day}"
+
     def usage(self, tag: str) -> str:
         """Hash with TTL: what an endpoint's deliveries came to, and which secrets proved them."""
         return f"{self.prefix}:{{{tag}}}@usage"

@@ -157,7 +157,7 @@ def _identity_without_id(verified: VerifiedDelivery, data: bytes, repeat: int) -
     endpoint = verified.delivery.endpoint
     if not endpoint.provider.event.window_without_id_seconds:
         # Equal bodies are different events, so only the steps that follow here find it again.
-        unique = os.urandom(16)
+        unique = _unique(verified.delivery.seed, data, repeat)
         return f"relay-{unique.hex()}", unique, "bodies", MIN_WINDOW_SECONDS
     is_strict = endpoint.replay == "strict" and not endpoint.provider.scheme.signs_time
     # Of two signed at different times one may be a new event, unless the sender tells them apart.
@@ -173,6 +173,14 @@ def _identity_without_id(verified: VerifiedDelivery, data: bytes, repeat: int) -
         endpoint.signature_good_seconds,
     )
     return event_id, event_id.encode(), "bodies", window_seconds
+
+
+def _unique(seed: bytes, data: bytes, repeat: int) -> bytes:
+    """Give 16 bytes by which an event is found again: the same ones where that is wanted."""
+    if not seed:
+        return os.urandom(16)
+    own = hashlib.blake2b(seed, digest_size=32).digest()
+    return hashlib.blake2b(b"%d." % repeat + data, key=own, digest_size=16).digest()
 
 
 def _digested(endpoint: Endpoint, data: bytes) -> bytes:

@@ -1,0 +1,203 @@
+"""``relay rejections accept``: stores what was refused, once it verifies or an operator insists."""
+
+import time
+from dataclasses import dataclass
+
+import structlog
+
+from relay.commands.rejections.explaining import MOST_CHARACTERS
+from relay.commands.rejections.find import find_row, name_of
+from relay.commands.rejections.judging import Configured, explained
+from relay.commands.rejections.storing import Storing
+from relay.commands.store import Store
+from relay.contract.errors import CertificateUnavailable, DeliveryRefused, SignatureRefused
+from relay.contract.event import Appended, Assurance, Duplicate
+from relay.contract.printable import printable
+from relay.handshake import Answered
+from relay.pipeline import Accepted, Filtered
+from relay.rejections.accepted import Acceptance, note_acceptance, read_acceptances
+from relay.rejections.judged import delivery_of
+from relay.rejections.rejection import KEPT_BODY_BYTES, Rejection, delivery_headers
+from relay.verify import examine_head, unproved
+from relay.verify.family import NO_CLAIM
+
+# For requests that were never deliveries.
+NO_DELIVERY = frozenset({"handshake_refused", "too_many_secrets"})
+
+_log = structlog.get_logger("relay.commands.rejections")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Force:
+    """Who wants what does not verify, and why.
+
+    Args:
+        by: The operator, as he calls himself.
+        why: His reason.
+    """
+
+    by: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What became of a row.
+
+    Args:
+        line: In words, safe to print.
+        is_fine: There is nothing left to do about it.
+    """
+
+    line: str
+    is_fine: bool
+
+
+class _Impossible(Exception):
+    """A row cannot be accepted, whoever wants it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepting:
+    """Accepts rows one by one.
+
+    Args:
+        store: Where they are.
+        known: The configuration.
+        storing: Stores their events.
+        force: Who insists, if anybody does.
+    """
+
+    store: Store
+    known: Configured
+    storing: Storing
+    force: Force | None = None
+
+    async def accept(self, wanted: str) -> Said:
+        """Accept one row.
+
+        Args:
+            wanted: Its ID, or that of the answer.
+
+        Raises:
+            CommandFailed: There is no such row.
+            RedisError, OSError: The store is away; the event may be stored, and is then known.
+        """
+        row = await find_row(self.store, list(self.known.endpoints), wanted)
+        name = name_of(row)
+        before = await self._before(row)
+        if before is not None:
+            return Said(f"{name}: {before}", is_fine=True)
+        try:
+            done = await self._store(row)
+        except _Impossible as why:
+            return Said(f"{name}: not accepted: {why}", is_fine=False)
+        except SignatureRefused:
+            return Said(f"{name}: not accepted: {await self._why_not(row)}", is_fine=False)
+        except DeliveryRefused as refusal:
+            return Said(f"{name}: not stored, {refusal.reason}: {refusal.title}", is_fine=False)
+        if isinstance(done.accepted.result, Filtered):
+            return Said(f"{name}: filtered: its endpoint takes no such events", is_fine=True)
+        return Said(f"{name}: {await self._note(row, done)}", is_fine=True)
+
+    async def _before(self, row: Rejection) -> str | None:
+        """Say what became of a row before, if there is nothing left to do."""
+        noted = await read_acceptances(self.store.redis, self.store.keys, row.endpoint, [row.id])
+        acceptance = noted.get(row.id)
+        if acceptance is not None:
+            return f"accepted before, {_entry(acceptance.event_id, acceptance.entry_id)}"
+        if row.is_dry_run:
+            return "stored when it came, since its endpoint was on a dry run (assurance none)"
+        return None
+
+    async def _store(self, row: Rejection) -> "_Done":
+        """Judge a row again, and store its event.
+
+        Raises:
+            _Impossible: Nobody can accept it.
+            DeliveryRefused: It does not verify and nobody insists, or it was not stored.
+        """
+        endpoint = self.known.endpoint(row.endpoint).as_of(time.time_ns() // 1_000_000)
+        body = _body_of(row, self.known.settings.max_body_bytes)
+        await self.storing.look()
+        try:
+            claim = examine_head(endpoint, delivery_headers(row))
+            delivery = delivery_of(row, body, endpoint, claim)
+            accepted = await self.storing.pipeline.accept(delivery)
+        except (SignatureRefused, CertificateUnavailable):
+            if self.force is None:
+                raise
+            delivery = delivery_of(row, body, endpoint, NO_CLAIM)
+            forced = await self.storing.pipeline.take(unproved(delivery))
+            return _Done(forced, "none", self.force)
+        if isinstance(accepted, Answered):
+            raise _Impossible("it is a handshake of its sender, and no event")
+        return _Done(accepted, endpoint.provider.scheme.assurance)
+
+    async def _note(self, row: Rejection, done: "_Done") -> str:
+        """Take note that a row was accepted, and say so."""
+        result = done.accepted.result
+        entry_id = result.entry_id if isinstance(result, Appended | Duplicate) else ""
+        outcome = "stored" if isinstance(result, Appended) else "duplicate"
+        force = done.force
+        acceptance = Acceptance(
+            at_ms=time.time_ns() // 1_000_000,
+            event_id=done.accepted.event_id,
+            entry_id=entry_id,
+            outcome=outcome,
+            assurance=done.assurance,
+            by=force.by if force else "",
+            why=force.why if force else "",
+        )
+        await note_acceptance(self.store.redis, self.store.keys, row.endpoint, row.id, acceptance)
+        _log.info(
+            "rejection_accepted",
+            endpoint=row.endpoint,
+            row=row.id,
+            outcome=outcome,
+            assurance=done.assurance,
+            by=printable(force.by) if force else None,
+        )
+        entry = _entry(acceptance.event_id, entry_id)
+        if outcome == "duplicate":
+            return f"a duplicate, it was stored before, {entry}"
+        return f"stored, {entry}" + (", assurance none" if force else "")
+
+    async def _why_not(self, row: Rejection) -> str:
+        said = await explained(row, self.known, time.time_ns() // 1_000_000)
+        return (
+            f"{printable(said.cause, MOST_CHARACTERS)} To store it all the same: --force --by NAME "
+            "--reason TEXT"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    accepted: Accepted
+    assurance: Assurance
+    force: Force | None = None
+
+
+def _body_of(row: Rejection, max_body_bytes: int) -> bytes:
+    """Give the whole body of what may be a delivery.
+
+    Raises:
+        _Impossible: It is none, or its body is not here.
+    """
+    if row.method != "POST":
+        raise _Impossible("it was no POST, and so no delivery")
+    if row.reason in NO_DELIVERY:
+        raise _Impossible("it is a handshake of its sender, and no event")
+    if row.body is None:
+        size = "did not come whole" if row.body_bytes is None else f"has {row.body_bytes} bytes"
+        raise _Impossible(
+            f"its body was not kept: it {size}, and bodies are kept whole up to "
+            f"{KEPT_BODY_BYTES} bytes"
+        )
+    if len(row.body) > max_body_bytes:
+        raise _Impossible(f"its body is longer than max_body_bytes ({max_body_bytes})")
+    return row.body
+
+
+def _entry(event_id: str, entry_id: str) -> str:
+    return f"as entry {printable(entry_id)} (event {printable(event_id)})"
