@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
 from typing import Any
 
 from redis.asyncio import Redis
@@ -11,6 +10,7 @@ from relay.contract.connect import connect
 from relay.contract.entry import decode
 from relay.contract.event import Event
 from relay.contract.keys import Keys
+from relay.endpoint import Endpoint
 from relay.rejections import Rejection, RejectionLog, rejection_of
 from relay.settings import Settings, build_endpoints
 from tests.servers import Server
@@ -40,15 +40,21 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def endpoint_of(name: str, **table: Any) -> Endpoint:
+    """Make an endpoint of the sender after which it is called."""
+    section = {"provider": name, "secrets": [{"env": "UNIPILE_WEBHOOK_SECRET"}], **table}
+    environ = {"UNIPILE_WEBHOOK_SECRET": SECRET}
+    return build_endpoints(Settings.load(environ, {"endpoints": {name: section}}), environ)[name]
+
+
 def row(
     body: bytes | None = BODY,
     headers: dict[str, str] | None = None,
+    name: str = "unipile",
     **said: Any,
 ) -> Rejection:
     """Make a row of a delivery to the endpoint ``unipile``, signed rightly but for what is said."""
     sent = signed(body or b"", secret=SECRET) if headers is None else headers
-    settings = Settings.load({"UNIPILE_WEBHOOK_SECRET": SECRET}, {})
-    endpoint = build_endpoints(settings, {"UNIPILE_WEBHOOK_SECRET": SECRET})["unipile"]
     usual: dict[str, Any] = {
         "received_at_ms": now_ms(),
         "request_id": "0123456789ab-1",
@@ -58,23 +64,23 @@ def row(
     raw = [
         (name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in sent.items()
     ]
-    return rejection_of(endpoint, raw, body=body, **(usual | said))
+    return rejection_of(endpoint_of(name), raw, body=body, **(usual | said))
 
 
 async def keep(redis: Redis, *rows: Rejection) -> list[str]:
     """Write rows one by one, and give their IDs."""
-    settings = Settings.load({"UNIPILE_WEBHOOK_SECRET": SECRET}, {})
-    endpoint = build_endpoints(settings, {"UNIPILE_WEBHOOK_SECRET": SECRET})["unipile"]
     found = []
     for each in rows:
-        log = RejectionLog(redis, KEYS, ["unipile"], is_full=lambda: False, counts=Uncounted())
-        log.note(endpoint, each)
+        name = each.endpoint
+        log = RejectionLog(redis, KEYS, [name], is_full=lambda: False, counts=Uncounted())
+        log.note(endpoint_of(name), each)
         # Within one second a few of each reason are kept; this is about as many as a test wants.
-        await redis.hdel(KEYS.rejected_books("unipile"), "second", "counts")
+        await redis.hdel(KEYS.rejected_books(name), "second", "counts")
         await log.flush()
-        ((entry_id, _),) = await redis.xrevrange(KEYS.rejected("unipile"), count=1)
-        found.append(f"unipile/{entry_id.decode()}")
-    await redis.sadd(KEYS.tags, "unipile")
+        newest: Any = await redis.xrevrange(KEYS.rejected(name), count=1)
+        ((entry_id, _),) = newest
+        found.append(f"{name}/{entry_id.decode()}")
+        await redis.sadd(KEYS.tags, name)
     return found
 
 
@@ -104,10 +110,7 @@ def ask(server: Server, *command: str | bytes | int) -> Any:
     return asyncio.run(run())
 
 
-def events(server: Server, event_type: str = "message.new") -> Sequence[Event]:
+def events(server: Server, event_type: str = "message.new") -> list[Event]:
     """Give the events of a stream."""
-    raw = ask(server, "XRANGE", KEYS.stream("unipile", event_type), "-", "+")
-    return [
-        decode(dict(zip(f[::2], f[1::2], strict=True)) if isinstance(f, list) else f)
-        for _, f in raw
-    ]
+    entries = ask(server, "XRANGE", KEYS.stream("unipile", event_type), "-", "+")
+    return [decode(fields) for _, fields in entries]

@@ -32,9 +32,9 @@ def configure(server: Server, tmp_path: Path, more: str) -> None:
     (tmp_path / "relay.toml").write_text(FILE.format(url=server.url, more=more))
 
 
-def wrong(**said: object) -> Rejection:
+def wrong(request_id: str = "wrong") -> Rejection:
     """Make a row that no secret of ours has signed."""
-    return row(headers=signed(BODY, secret="wes_another_0000"), **said)
+    return row(headers=signed(BODY, secret="wes_another_0000"), request_id=request_id)
 
 
 def test_nothing_was_refused(relay: Relay, server: Server) -> None:
