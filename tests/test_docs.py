@@ -118,6 +118,7 @@ def test_every_key_is_described() -> None:
     keys = Keys()
     names = {"tag": "<tag>", "event_type": "<type>", "group": "<group>"}
     others = {"kind": "<kind>", "name": "…", "batch_id": "<id>", "consumer": "<consumer>"}
+    others |= {"day": "<day>"}
     for name, member in inspect.getmembers(Keys):
         if inspect.isfunction(member) and not name.startswith("_"):
             parameters = [p for p in inspect.signature(member).parameters if p != "self"]
