@@ -45,6 +45,7 @@ from relay.receive.notes import Notes
 from relay.receive.refusals import RefusalLog
 from relay.receive.routes import Ingress, add_routes
 from relay.rejections import RejectionLog
+from relay.rejections.judged import facts_of
 from relay.reports import Reports
 from relay.settings import Settings, build_endpoints, build_rates, load_settings
 from relay.spool.directory import Directory
@@ -126,6 +127,7 @@ class Gateway:
             self._watcher,
             keys,
             list(endpoints),
+            compare=facts_of,
             is_full=lambda: self.capacity.is_full,
             counts=self.metrics,
         )

@@ -2,8 +2,8 @@
 
 from relay.delivery import Claim, Delivery
 from relay.endpoint import Endpoint
-from relay.explain import Received
-from relay.rejections.rejection import Rejection, delivery_headers
+from relay.explain import Received, compared
+from relay.rejections.rejection import Compared, Rejection, delivery_headers
 
 
 def received_of(row: Rejection) -> Received:
@@ -16,6 +16,11 @@ def received_of(row: Rejection) -> Received:
         method=row.method,
         query=row.query,
     )
+
+
+def facts_of(endpoint: Endpoint, row: Rejection) -> Compared:
+    """Give the few facts by which a row was judged, to be kept in it."""
+    return compared(endpoint, received_of(row), row.reason)
 
 
 def delivery_of(row: Rejection, body: bytes, endpoint: Endpoint, claim: Claim) -> Delivery:

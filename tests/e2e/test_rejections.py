@@ -197,9 +197,14 @@ async def test_each_is_explained_mended_and_stored_once(
         done = await asyncio.to_thread(relay, "accept", wanted, *case.force, environ=environ)
         again = await asyncio.to_thread(relay, "accept", wanted, *case.force, environ=environ)
 
+        listed = await asyncio.to_thread(relay, "list", name, "--json", environ=environ)
+        (row,) = json.loads(listed.stdout)
+
         assert status == 401, name
         assert case.cause in said.stdout.splitlines()[0], name
         assert (early.exit_code, done.exit_code, again.exit_code) == (1, 0, 0), name
         assert case.cause in early.stderr, name
         assert "accepted before" in again.stdout, name
+        assert row["compared"], name
+        assert row["accepted"] in ("stored", "forced by kim"), name
         assert await stored(refusing.server, name) == [case.stored], name

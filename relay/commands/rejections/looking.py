@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from relay.commands.rejections.find import endpoints_of, find_row, log_settings
-from relay.commands.rejections.shown import Row, compared_words, summary, whole
+from relay.commands.rejections.shown import Row, compared_short, compared_words, summary, whole
 from relay.commands.store import Store, opened
 from relay.contract.display import show, show_json, tell, time_text, warn
 from relay.contract.errors import RefusedSignature
@@ -70,7 +70,8 @@ async def list_rows(redis_url: str | None, choice: Choice, *, as_json: bool) -> 
     if as_json:
         show_json(rows)
     else:
-        show([_line(row) for row in rows], COLUMNS, as_json=False, empty=EMPTY)
+        lines = [_line(row, one) for row, one in zip(rows, newest, strict=True)]
+        show(lines, COLUMNS, as_json=False, empty=EMPTY)
     for line in counted:
         warn(line)
 
@@ -123,9 +124,8 @@ def _tell(name: str, value: object) -> None:
     tell(f"{label}: {'-' if value in (None, '') else printable(value, limit)}")
 
 
-def _line(row: Row) -> Row:
-    compared = row["compared"]
-    words = compared_words(compared) if isinstance(compared, dict) else ""
+def _line(row: Row, rejection: Rejection) -> Row:
+    words = compared_short(rejection)
     taken = "dry run" if row["dry_run"] and row["accepted"] is None else row["accepted"]
     return row | {"compared": words or None, "accepted": taken}
 

@@ -15,6 +15,15 @@ from relay.rejections.rejection import Rejection
 REDACTED = "redacted"
 MAX_BODY_SHOWN = 64 * 1024
 
+# What a list has room for, of what was compared.
+_DECIDED_BY = {
+    "signature_missing": ("header_missing", "place"),
+    "signature_malformed": ("header", "place", "candidate_bytes", "expected_bytes"),
+    "signature_mismatch": ("secrets",),
+    "timestamp_too_old": ("age_seconds", "tolerance_seconds"),
+    "timestamp_in_future": ("age_seconds", "tolerance_seconds"),
+}
+
 Row = dict[str, object]
 
 
@@ -74,6 +83,12 @@ def accepted_words(acceptance: Acceptance) -> str:
 def compared_words(compared: Mapping[str, object]) -> str:
     """Say what was compared on a part of a line."""
     return ", ".join(f"{name}={value}" for name, value in compared.items())
+
+
+def compared_short(row: Rejection) -> str:
+    """Say in a few words what decided, as far as the row says it."""
+    wanted = _DECIDED_BY.get(row.reason, tuple(row.compared))
+    return compared_words({name: row.compared[name] for name in wanted if name in row.compared})
 
 
 def _headers(row: Rejection) -> list[list[str]]:

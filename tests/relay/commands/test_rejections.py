@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from relay.contract.display import time_text
 from relay.rejections.log import KEEP_MS
 from relay.rejections.rejection import Rejection
 from tests.relay.commands.conftest import Relay
@@ -330,3 +331,50 @@ def test_a_cap_takes_nothing(
 
     assert done.exit_code == 1
     assert len(events(server)) == 1
+
+
+def test_secrets_that_count_now_judge_what_came_then(
+    relay: Relay, server: Server, options: Options, tmp_path: Path
+) -> None:
+    """One that was put there since takes what it was put there for; one that is over does not."""
+    at = now_ms() - 3_600_000
+    first, second = kept(
+        server,
+        row(headers=signed(BODY, at // 1000), received_at_ms=at),
+        row(headers=signed(BODY, at // 1000), received_at_ms=at, request_id="second"),
+    )
+    text = FILE.format(url=server.url, more="")
+    over = text.replace(" }]", ', not_after = 2026-01-01T00:00:00Z }, { env = "NEW" }]')
+    since = text.replace(" }]", f", not_before = {time_text(now_ms() - 60_000)} }}]")
+    (tmp_path / "relay.toml").write_text(over)
+    refused = relay("rejections", "accept", first, NEW="wes_new_0000000", **options)
+    (tmp_path / "relay.toml").write_text(since)
+    done = relay("rejections", "accept", second, **options)
+
+    assert (refused.exit_code, done.exit_code) == (1, 0)
+    assert len(events(server)) == 1
+
+
+def test_a_stream_that_it_begins_has_its_groups(
+    relay: Relay, server: Server, options: Options, tmp_path: Path
+) -> None:
+    """As when the gateway begins one: they miss nothing."""
+    configure(server, tmp_path, '[groups]\ncrm = ["unipile:*"]')
+    (wanted,) = kept(server, row())
+    relay("rejections", "accept", wanted, **options)
+    (group,) = ask(server, "XINFO", "GROUPS", KEYS.stream("unipile", "message.new"))
+
+    assert b"crm" in group
+
+
+def test_the_secret_of_another_endpoint_is_named(
+    relay: Relay, server: Server, options: Options, tmp_path: Path
+) -> None:
+    """They are often confused."""
+    other = '[endpoints.billing]\nprovider = "unipile"\nsecrets = [{ env = "OTHER" }]'
+    configure(server, tmp_path, other)
+    (wanted,) = kept(server, wrong())
+    said = relay("rejections", "explain", wanted, OTHER="wes_another_0000", **options)
+
+    assert "billing" in said.stdout.splitlines()[0]
+    assert "wes_another" not in said.stdout
