@@ -76,11 +76,9 @@ async def explained(row: Rejection, known: Configured, now_ms: int) -> Explanati
     Raises:
         CommandFailed: Its endpoint is not configured any more.
     """
-    endpoint = known.endpoint(row.endpoint).as_of(now_ms)
+    endpoint = known.endpoint(row.endpoint)
     others = {
-        name: other.as_of(now_ms).secrets
-        for name, other in known.endpoints.items()
-        if name != row.endpoint
+        name: other.secrets for name, other in known.endpoints.items() if name != row.endpoint
     }
     request = received_of(row)
     if row.body is not None and endpoint.provider.scheme.has_certificate:
