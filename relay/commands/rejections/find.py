@@ -49,25 +49,13 @@ async def find_row(store: Store, configured: list[str], wanted: str) -> Rejectio
     Args:
         store: Where it is.
         configured: Names of endpoints.
-        wanted: ``<endpoint>/<entry id>``, or the id of the answer.
+        wanted: ``<endpoint>/<entry id>``, or the entry id alone, or the id of the answer.
 
     Raises:
         CommandFailed: There is none, or there are several.
         RedisError, OSError: The store refuses it, or is away.
     """
-    endpoint, slash, entry_id = wanted.rpartition("/")
-    if slash:
-        if not is_name(endpoint) or not is_entry_id(entry_id):
-            raise CommandFailed(
-                f"{printable(wanted)} is no ID: it is written <endpoint>/<entry id>, as "
-                "`relay rejections list` shows it, or as the relay-request-id of the answer.",
-                exit_code=WRONG_USAGE,
-            )
-        row = await read_row(store.redis, store.keys, endpoint, entry_id)
-        rows = [] if row is None else [row]
-    else:
-        names = await endpoints_of(store, configured)
-        rows = await rows_of_request(store.redis, store.keys, names, wanted)
+    rows = await _matching(store, configured, wanted)
     if len(rows) == 1:
         return rows[0]
     if rows:
@@ -77,6 +65,22 @@ async def find_row(store: Store, configured: list[str], wanted: str) -> Rejectio
         f"No refusal {printable(wanted)} is in the log. It keeps a few of each second, for 24 "
         "hours, and others are only counted; see: relay rejections list"
     )
+
+
+async def _matching(store: Store, configured: list[str], wanted: str) -> list[Rejection]:
+    endpoint, slash, entry_id = wanted.rpartition("/")
+    if slash and not (is_name(endpoint) and is_entry_id(entry_id)):
+        raise CommandFailed(
+            f"{printable(wanted)} is no ID: it is written <endpoint>/<entry id>, as "
+            "`relay rejections list` shows it, or as the relay-request-id of the answer.",
+            exit_code=WRONG_USAGE,
+        )
+    names = [endpoint] if slash else await endpoints_of(store, configured)
+    found = [await read_row(store.redis, store.keys, name, entry_id) for name in names]
+    rows = [row for row in found if row is not None]
+    if rows or slash:
+        return rows
+    return await rows_of_request(store.redis, store.keys, names, wanted)
 
 
 def name_of(row: Rejection) -> str:

@@ -13,6 +13,7 @@ from relay.contract.keys import Keys
 from relay.endpoint import Endpoint
 from relay.rejections import Rejection, RejectionLog, rejection_of
 from relay.settings import Settings, build_endpoints
+from tests.clusters import SixNodes
 from tests.servers import Server
 from tests.signing import SECRET, signed
 
@@ -84,7 +85,7 @@ async def keep(redis: Redis, *rows: Rejection) -> list[str]:
     return found
 
 
-def kept(server: Server, *rows: Rejection) -> list[str]:
+def kept(server: Server | SixNodes, *rows: Rejection) -> list[str]:
     """Do the same from a test that has no loop."""
 
     async def write() -> list[str]:

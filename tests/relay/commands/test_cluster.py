@@ -24,9 +24,11 @@ from tests.clusters import SixNodes
 from tests.making import make_identified
 from tests.relay.cluster.load import slot_of, tags_of
 from tests.relay.commands.conftest import Relay
+from tests.relay.commands.rejecting import FILE, kept, row
 from tests.relay.commands.test_check import findings
 from tests.relay.commands.test_looking import documents
 from tests.relay.commands.test_spool import leave, let_go
+from tests.signing import SECRET
 
 A, B, C = Host("a", 1), Host("b", 2), Host("c", 3)
 
@@ -60,6 +62,22 @@ def test_a_server_says_whether_it_takes_commands(state: str, wanted: str) -> Non
 def test_one_missing_server_should_not_stop_the_others(value: str, wanted: str) -> None:
     """As it does by default."""
     assert judge.judge_coverage({"cluster-require-full-coverage": value}).state == wanted
+
+
+@pytest.mark.redis
+def test_a_refused_delivery_is_accepted_into_a_cluster(
+    relay: Relay, six: SixNodes, tmp_path: Path
+) -> None:
+    """Its row, its note and its event lie at the server of its endpoint."""
+    (wanted,) = kept(six, row())
+    (tmp_path / "relay.toml").write_text(FILE.format(url=six.url, more=""))
+    listed = relay("rejections", "list", UNIPILE_WEBHOOK_SECRET=SECRET)
+    said = relay("rejections", "accept", wanted, UNIPILE_WEBHOOK_SECRET=SECRET)
+    again = relay("rejections", "accept", wanted, UNIPILE_WEBHOOK_SECRET=SECRET)
+
+    assert wanted in listed.stdout
+    assert "stored" in said.stdout
+    assert "accepted before" in again.stdout
 
 
 @pytest.mark.redis

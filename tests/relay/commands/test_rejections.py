@@ -200,12 +200,14 @@ def test_what_passes_now_is_stored_once(relay: Relay, server: Server, options: O
     (wanted,) = kept(server, row())
     first = relay("rejections", "accept", wanted, **options)
     again = relay("rejections", "accept", "0123456789ab-1", **options)
+    shortly = relay("rejections", "accept", wanted.partition("/")[2], **options)
     shown = json.loads(relay("rejections", "show", wanted, "--json", **options).stdout)
     (event,) = events(server)
 
     assert (first.exit_code, again.exit_code) == (0, 0)
     assert "stored" in first.stdout
     assert "accepted before" in again.stdout
+    assert "accepted before" in shortly.stdout
     assert (event.id, event.assurance, event.data) == ("evt_1", "body", BODY)
     assert shown["accepted"]["outcome"] == "stored"
     assert "stored" in relay("rejections", "list", **options).stdout
