@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from relay.commands.rejections.accepting import Accepting, Force
+from relay.commands.rejections.accepting import Accepting, Force, Said
 from relay.commands.rejections.asking import confirm
 from relay.commands.rejections.find import name_of
 from relay.commands.rejections.judging import Configured, configured
@@ -11,6 +11,7 @@ from relay.commands.rejections.looking import Choice, chosen_rows
 from relay.commands.rejections.storing import storing
 from relay.commands.store import Store, opened
 from relay.contract.display import tell, warn
+from relay.contract.explain import CommandFailed
 from relay.contract.logs import configure_logs
 from relay.contract.printable import printable
 from relay.rejections.accepted import read_acceptances
@@ -60,7 +61,12 @@ async def accept_each(redis_url: str | None, wanted: Wanted) -> bool:
 async def _accept(accepting: Accepting, ids: Sequence[str]) -> bool:
     are_fine = True
     for wanted in ids:
-        said = await accepting.accept(wanted)
+        try:
+            said = await accepting.accept(wanted)
+        except CommandFailed as why:
+            if len(ids) == 1:
+                raise
+            said = Said(str(why), is_fine=False)  # the others are none the worse for it
         (tell if said.is_fine else warn)(said.line)
         are_fine = are_fine and said.is_fine
     return are_fine

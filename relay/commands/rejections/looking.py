@@ -7,8 +7,10 @@ from typing import get_args
 from relay.commands.rejections.find import endpoints_of, find_row, log_settings
 from relay.commands.rejections.shown import Row, compared_short, compared_words, summary, whole
 from relay.commands.store import Store, opened
+from relay.contract.connect import ResponseError
 from relay.contract.display import show, show_json, tell, time_text, warn
 from relay.contract.errors import RefusedSignature
+from relay.contract.keys import made_at
 from relay.contract.printable import printable
 from relay.rejections.accepted import read_acceptances
 from relay.rejections.read import newest_rows
@@ -84,9 +86,10 @@ async def chosen_rows(store: Store, name: str, choice: Choice) -> list[Rejection
     """
     found: list[Rejection] = []
     async for row in newest_rows(store.redis, store.keys, name):
-        if row.received_at_ms < choice.since_ms or len(found) == choice.count:
+        # A row is written after its delivery came, so what follows is older still.
+        if len(found) == choice.count or 1000 * made_at(row.id) < choice.since_ms:
             break
-        if choice.reason in (None, row.reason):
+        if choice.reason in (None, row.reason) and row.received_at_ms >= choice.since_ms:
             found.append(row)
     return found
 
@@ -137,12 +140,15 @@ async def _summary(store: Store, row: Rejection) -> Row:
 
 async def _counted(store: Store, name: str) -> str | None:
     """Say how many refusals an endpoint's book counts, of which the log may have a few."""
-    outcomes = (await read_usage(store.redis, store.keys, name)).outcomes
+    try:
+        outcomes = (await read_usage(store.redis, store.keys, name)).outcomes
+        held = await store.redis.xlen(store.keys.rejected(name))
+    except ResponseError:
+        return None  # something else stands in the place of one of them
     refused = [each for reason, each in outcomes.items() if reason.removeprefix(DRY_RUN) in REASONS]
     if not refused:
         return None
     since = time_text(min(each.first_ms for each in refused))
-    held = await store.redis.xlen(store.keys.rejected(name))
     return (
         f"{printable(name)}: {sum(each.count for each in refused)} were refused since {since}, "
         f"and the log has {held} rows; it keeps a few of each second, for 24 hours."

@@ -41,6 +41,8 @@ def wrong(request_id: str = "wrong") -> Rejection:
 def test_nothing_was_refused(relay: Relay, server: Server) -> None:
     """Which is no fault, and neither is a key that something else has written."""
     ask(server, "SET", KEYS.rejected("unipile"), "x", "EX", 60)
+    ask(server, "HSET", KEYS.usage("unipile"), "outcome:signature_mismatch", "1 1 1")
+    ask(server, "EXPIRE", KEYS.usage("unipile"), 60)
     ask(server, "SADD", KEYS.tags, "unipile")
     done = relay("rejections", "list", "--redis-url", server.url)
 
@@ -80,7 +82,8 @@ def test_what_is_too_old_or_not_ours_is_passed_over(
 
 def test_only_rows_since_a_time_are_listed(relay: Relay, server: Server, options: Options) -> None:
     """By the time at which they came."""
-    kept(server, row(received_at_ms=now_ms() - 7_200_000), row(request_id="new-1"))
+    early = row(received_at_ms=now_ms() - 7_200_000)
+    kept(server, early, row(request_id="new-1"), early)
     rows = json.loads(relay("rejections", "list", "--since", "1h", "--json", **options).stdout)
     unreadable = relay("rejections", "list", "--since", "soon", **options)
 
@@ -301,6 +304,27 @@ def test_what_is_not_whole_is_not_accepted(relay: Relay, server: Server, options
     assert not events(server, "unidentified")
 
 
+def test_one_that_is_gone_holds_up_no_other(relay: Relay, server: Server, options: Options) -> None:
+    """It may have become too old meanwhile."""
+    (wanted,) = kept(server, row())
+    done = relay("rejections", "accept", "unipile/1-1", wanted, **options)
+
+    assert done.exit_code == 1
+    assert len(events(server)) == 1
+
+
+def test_how_many_were_refused_is_said(relay: Relay, server: Server, options: Options) -> None:
+    """Of most there is no row in a flood; what was stored is none of them."""
+    kept(server, row())
+    for name, count in (("signature_mismatch", 7), ("dry_run:signature_missing", 2), ("stored", 9)):
+        ask(server, "HSET", KEYS.usage("unipile"), f"outcome:{name}", f"{count} 0 1")
+    ask(server, "EXPIRE", KEYS.usage("unipile"), 60)
+    done = relay("rejections", "list", **options)
+
+    assert "unipile: 9 were refused since 1970-01-01" in done.stderr
+    assert "1 rows" in done.stderr
+
+
 def test_filters_hold(relay: Relay, server: Server, options: Options, tmp_path: Path) -> None:
     """Also for who insists."""
     configure(server, tmp_path, 'accounts = ["acc_2"]')
@@ -358,10 +382,12 @@ def test_secrets_that_count_now_judge_what_came_then(
     since = text.replace(" }]", f", not_before = {time_text(now_ms() - 60_000)} }}]")
     (tmp_path / "relay.toml").write_text(over)
     refused = relay("rejections", "accept", first, NEW="wes_new_0000000", **options)
+    said = relay("rejections", "explain", first, NEW="wes_new_0000000", **options)
     (tmp_path / "relay.toml").write_text(since)
     done = relay("rejections", "accept", second, **options)
 
     assert (refused.exit_code, done.exit_code) == (1, 0)
+    assert "does not count after" in said.stdout.splitlines()[0]
     assert len(events(server)) == 1
 
 
