@@ -42,6 +42,7 @@ class Case:
         body: As it arrives.
         headers: Likewise, signed when they are asked for.
         secret: As it is configured at first.
+        table: The endpoint's, at first.
         cause: What the first line of the explanation must say.
         mended: The endpoint's table once it is mended.
         right: Its secret then.
@@ -52,6 +53,7 @@ class Case:
     body: str = BODY
     headers: Callable[[], Mapping[str, str]]
     secret: str = SECRET
+    table: str = UNIPILE
     cause: str
     mended: str = UNIPILE
     right: str = SECRET
@@ -102,6 +104,12 @@ CASES = {
         cause="the sender's ends with a line break, and it does not",
         right=f"{SECRET}\n",
     ),
+    "file": Case(
+        headers=lambda: signed(BODY.encode(), secret=f"{SECRET}\n"),
+        table=f'{UNIPILE}\nsecrets = [{{ file = "a.secret" }}]',
+        cause="the sender's ends with a line break, and it does not",
+        right=f"{SECRET}\n",
+    ),
 }
 
 
@@ -119,11 +127,12 @@ class Refusing:
 
 
 def toml(tables: Mapping[str, str]) -> str:
-    """Write a configuration; each endpoint has its secret in a variable of its own."""
-    return "\n".join(
-        f'[endpoints.{name}]\n{table}\nsecrets = [{{ env = "SECRET_{name.upper()}" }}]\n'
-        for name, table in tables.items()
-    )
+    """Write a configuration; an endpoint has its secret in a variable of its own, or as it says."""
+    text = ""
+    for name, table in tables.items():
+        secrets = "" if "secrets" in table else f'secrets = [{{ env = "SECRET_{name.upper()}" }}]'
+        text += f"[endpoints.{name}]\n{table}\n{secrets}\n"
+    return text
 
 
 def send(program: GatewayProgram, name: str, case: Case) -> tuple[int, str]:
@@ -150,10 +159,12 @@ def relay(*arguments: str, environ: Mapping[str, str]) -> Result:
 async def refusing(start_server: StartServer, tmp_path: Path) -> AsyncIterator[Refusing]:
     """Have every case refused by a gateway, and its row written."""
     server = start_server("valkey")
-    (tmp_path / "relay.toml").write_text(toml(dict.fromkeys(CASES, UNIPILE)))
+    (tmp_path / "relay.toml").write_text(toml({name: case.table for name, case in CASES.items()}))
     secrets: dict[str, Any] = {
         f"SECRET_{name.upper()}": case.secret for name, case in CASES.items()
     }
+    # As editors and echo end a file; it is no part of the secret.
+    (tmp_path / "a.secret").write_text(f"{SECRET}\n")
     refused = Refusing(server)
     with gateway(tmp_path, server.url, **secrets) as program:
         for name, case in CASES.items():
@@ -188,7 +199,7 @@ async def test_each_is_explained_mended_and_stored_once(
     for name, case in CASES.items():
         status, wanted = refusing.answers[name]
         environ = {"REDIS_URL": refusing.server.url, f"SECRET_{name.upper()}": case.secret}
-        (tmp_path / "relay.toml").write_text(toml({name: UNIPILE}))
+        (tmp_path / "relay.toml").write_text(toml({name: case.table}))
         said = await asyncio.to_thread(relay, "explain", wanted, environ=environ)
         early = await asyncio.to_thread(relay, "accept", wanted, environ=environ)
 

@@ -136,32 +136,21 @@ class Accepting:
 
     async def _note(self, row: Rejection, done: "_Done") -> str:
         """Take note that a row was accepted, and say so."""
-        result = done.accepted.result
-        entry_id = result.entry_id if isinstance(result, Appended | Duplicate) else ""
-        outcome = "stored" if isinstance(result, Appended) else "duplicate"
-        force = done.force
-        acceptance = Acceptance(
-            at_ms=time.time_ns() // 1_000_000,
-            event_id=done.accepted.event_id,
-            entry_id=entry_id,
-            outcome=outcome,
-            assurance=done.assurance,
-            by=force.by if force else "",
-            why=force.why if force else "",
-        )
+        acceptance = done.acceptance(time.time_ns() // 1_000_000)
         await note_acceptance(self.store.redis, self.store.keys, row.endpoint, row.id, acceptance)
-        _log.info(
+        # Whoever wants few lines wants this one all the same.
+        _log.warning(
             "rejection_accepted",
             endpoint=row.endpoint,
             row=row.id,
-            outcome=outcome,
-            assurance=done.assurance,
-            by=printable(force.by) if force else None,
+            outcome=acceptance.outcome,
+            assurance=acceptance.assurance,
+            by=printable(acceptance.by) or None,
         )
-        entry = _entry(acceptance.event_id, entry_id)
-        if outcome == "duplicate":
+        entry = _entry(acceptance.event_id, acceptance.entry_id)
+        if acceptance.outcome == "duplicate":
             return f"a duplicate, it was stored before, {entry}"
-        return f"stored, {entry}" + (", assurance none" if force else "")
+        return f"stored, {entry}" + (", assurance none" if done.force else "")
 
     async def _why_not(self, row: Rejection) -> str:
         said = await explained(row, self.known, time.time_ns() // 1_000_000)
@@ -176,6 +165,18 @@ class _Done:
     accepted: Accepted
     assurance: Assurance
     force: Force | None = None
+
+    def acceptance(self, at_ms: int) -> Acceptance:
+        result = self.accepted.result
+        return Acceptance(
+            at_ms=at_ms,
+            event_id=self.accepted.event_id,
+            entry_id=result.entry_id if isinstance(result, Appended | Duplicate) else "",
+            outcome="stored" if isinstance(result, Appended) else "duplicate",
+            assurance=self.assurance,
+            by=self.force.by if self.force else "",
+            why=self.force.why if self.force else "",
+        )
 
 
 def _body_of(row: Rejection, max_body_bytes: int) -> bytes:
