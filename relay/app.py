@@ -122,7 +122,7 @@ class Gateway:
             max_body_bytes=settings.max_body_bytes,
             body_seconds=settings.body_seconds,
         )
-        self._usage = Usage(self._watcher, keys, list(endpoints))
+        self._usage = Usage(self._watcher, keys, endpoints)
         self._rejections = RejectionLog(
             self._watcher,
             keys,

@@ -13,6 +13,7 @@ from relay.endpoint import Secret
 OUTCOME = "outcome:"
 SECRET = "secret:"  # noqa: S105 - a word of the book
 LOADED = "loaded"
+HOLDS = "holds:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,19 @@ class SecretUsage:
     used: Outcome
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The secrets of an endpoint that a gateway has, or several gateways alike.
+
+    Args:
+        fingerprints: Of their content; also of those that do not count yet, or no more.
+        last_ms: When one last said so, ms since the epoch.
+    """
+
+    fingerprints: frozenset[str]
+    last_ms: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointUsage:
     """What the book of an endpoint says.
@@ -53,11 +67,13 @@ class EndpointUsage:
         loaded_ms: When a gateway last said that it has the endpoint; none where none ever did.
         outcomes: By name: ``stored``, ``duplicate``, a reason, ….
         secrets: Those that have ever proved a delivery.
+        held: What gateways have had of its secrets; each says it once a minute.
     """
 
     loaded_ms: int | None = None
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
     secrets: tuple[SecretUsage, ...] = ()
+    held: tuple[Held, ...] = ()
 
     def of(self, secret: Secret) -> Outcome | None:
         """Say how often and when a secret with this name and content proved something."""
@@ -77,6 +93,7 @@ async def read_usage(redis: Redis, keys: Keys, endpoint: str) -> EndpointUsage:
     pairs = raw.items() if isinstance(raw, Mapping) else zip(raw[::2], raw[1::2], strict=True)
     outcomes: dict[str, Outcome] = {}
     secrets: list[SecretUsage] = []
+    held: list[Held] = []
     loaded_ms = None
     for name, value in ((text_of(name), text_of(value)) for name, value in pairs):
         used = _read(value)
@@ -87,9 +104,14 @@ async def read_usage(redis: Redis, keys: Keys, endpoint: str) -> EndpointUsage:
         elif name.startswith(SECRET):
             whose, _, fingerprint = name.removeprefix(SECRET).rpartition("#")
             secrets.append(SecretUsage(whose, fingerprint, used))
+        elif name.startswith(HOLDS):
+            fingerprints = filter(None, name.removeprefix(HOLDS).split(","))
+            held.append(Held(frozenset(fingerprints), used.last_ms))
         elif name == LOADED:
             loaded_ms = used.last_ms
-    return EndpointUsage(loaded_ms=loaded_ms, outcomes=outcomes, secrets=tuple(secrets))
+    return EndpointUsage(
+        loaded_ms=loaded_ms, outcomes=outcomes, secrets=tuple(secrets), held=tuple(held)
+    )
 
 
 def _read(value: str) -> Outcome | None:

@@ -2,18 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
 from redis.asyncio import Redis
 
 from relay.contract.connect import UNKNOWN_OUTCOME, RedisError
 from relay.contract.keys import Keys
 from relay.contract.script import Call, Script
-from relay.endpoint import Secret
-from relay.usage.read import LOADED, OUTCOME, SECRET
+from relay.endpoint import Endpoint, Secret
+from relay.usage.read import HOLDS, LOADED, OUTCOME, SECRET
 
 FLUSH_SECONDS = 2.0
-# How often a gateway says that it has an endpoint at all.
+# How often a gateway says that it has an endpoint, and which secrets of it.
 LOADED_SECONDS = 60.0
 KEEP_MS = 90 * 24 * 3600 * 1000
 # There are two dozen outcomes; the rest is secrets, of which old ones go.
@@ -32,7 +32,7 @@ class Usage:
     Args:
         redis: Client with redis-py's retries off.
         keys: Makes the keys.
-        endpoints: Names of those that this process takes deliveries for.
+        endpoints: By name, those that this process takes deliveries for.
         clock: Milliseconds since the epoch.
     """
 
@@ -40,7 +40,7 @@ class Usage:
         self,
         redis: Redis,
         keys: Keys,
-        endpoints: Sequence[str],
+        endpoints: Mapping[str, Endpoint],
         clock: Callable[[], int] = _now_ms,
     ) -> None:
         self._redis = redis
@@ -77,6 +77,7 @@ class Usage:
             self._loaded_at_ms = now_ms
             for name in self._endpoints:
                 self._count((name, LOADED), now_ms)
+                self._count((name, holds(self._endpoints[name].secrets)), now_ms)
         news, self._news = self._news, {}
         by_endpoint: dict[str, list[str | int]] = {}
         for (endpoint, what), (count, first, last) in news.items():
@@ -109,7 +110,12 @@ class Usage:
                 row[:] = [row[0] + count, min(row[1], first), max(row[2], last)]
 
 
+def holds(secrets: Iterable[Secret]) -> str:
+    """Name what a gateway holds that has these secrets of an endpoint, whatever their order."""
+    return HOLDS + ",".join(sorted(secret.fingerprint for secret in secrets))
+
+
 def _name(what: str | Secret) -> str:
     if isinstance(what, Secret):
         return f"{SECRET}{what.name}#{what.fingerprint}"
-    return what if what == LOADED else f"{OUTCOME}{what}"
+    return what if what == LOADED or what.startswith(HOLDS) else f"{OUTCOME}{what}"

@@ -11,6 +11,7 @@ from relay.contract.connect import connect
 from relay.contract.keys import Keys
 from relay.endpoint import Secret
 from relay.usage import Usage
+from tests.making import make_endpoint
 from tests.relay.commands.conftest import Relay
 from tests.servers import Server
 
@@ -35,7 +36,9 @@ def note(server: Server, endpoint: str, *outcomes: str, at_ms: int = 0) -> None:
     async def write() -> None:
         redis = connect(server.url, role="test")
         clock = (lambda: at_ms) if at_ms else None
-        usage = Usage(redis, Keys(), [endpoint], **({"clock": clock} if clock else {}))
+        usage = Usage(
+            redis, Keys(), {endpoint: make_endpoint()}, **({"clock": clock} if clock else {})
+        )
         for outcome in outcomes:
             usage.note(endpoint, outcome, Secret("x", "env:IT") if outcome == "stored" else None)
         await usage.flush()
