@@ -29,6 +29,8 @@ from relay.rate import Rate
 
 MIB = 1024 * 1024
 DEFAULT_SECRET_VARIABLE = "UNIPILE_WEBHOOK_SECRET"  # noqa: S105 - a variable's name
+DEFAULT_ENDPOINT = "unipile"
+DEFAULT_TABLE = {"provider": "unipile", "secrets": [{"env": DEFAULT_SECRET_VARIABLE}]}
 
 
 def _check_host(host: str) -> str:
@@ -133,16 +135,20 @@ class Settings(FileSettings):
         Raises:
             ConfigurationFault: One sentence per fault, all of them.
         """
-        if "endpoints" not in toml and environ.get(DEFAULT_SECRET_VARIABLE):
-            reference = {"env": DEFAULT_SECRET_VARIABLE}
-            unipile = {"provider": "unipile", "secrets": [reference]}
-            toml = {**toml, "endpoints": {"unipile": unipile}}
+        toml = with_default_endpoint(environ, toml)
         merged = merge_sources(cls, environ, toml, options or {})
         faults = [
             *_secret_faults(merged, environ),
             *put_into_url(merged, environ, read_file),
         ]
         return cls.build(merged, faults)
+
+
+def with_default_endpoint(environ: Mapping[str, str], toml: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Add the endpoint that there is where the file names none and the variable has a secret."""
+    if "endpoints" in toml or not environ.get(DEFAULT_SECRET_VARIABLE):
+        return toml
+    return {**toml, "endpoints": {DEFAULT_ENDPOINT: dict(DEFAULT_TABLE)}}
 
 
 def load_settings(environ: Mapping[str, str], **options: object) -> Settings:

@@ -55,6 +55,7 @@ COMMANDS = (
     "streams --json",
     "groups --json",
     "secrets pending --json",
+    "secrets status --json",
     "tail --from 0 --count 1 --json",
     "dead show {letter} --json",
     "dead list --by error --json",

@@ -13,7 +13,7 @@ from relay.endpoint import Endpoint, Secret
 from relay.providers import PROVIDERS
 from relay.proving.sender import make_sender, receive
 from relay.verify import Unsent, sign, verify
-from tests.making import NOW, NOW_MS, make_delivery, make_endpoint, make_signed
+from tests.making import NOW, NOW_MS, make_delivery, make_endpoint
 from tests.signing import SECRET, signature
 
 OLD, NEW = "wes_old_0000000000000000000000000", "wes_new_0000000000000000000000000"
@@ -86,11 +86,17 @@ def test_a_delivery_that_both_have_signed_is_credited_to_the_newer(order: tuple[
     assert secret.name == "env:NEW"
 
 
-def test_of_two_with_the_same_content_the_first_that_counts_is_credited() -> None:
+@pytest.mark.parametrize("name", FAMILIES.values())
+def test_of_two_with_the_same_content_the_first_that_counts_is_credited(name: str) -> None:
     """One that counts no more gets nothing."""
-    over = Secret(SECRET, "env:OVER", None, NOW_MS - 1)
-    one, other = Secret(SECRET, "env:ONE"), Secret(SECRET, "env:OTHER")
-    found = verify(make_signed(BODY, endpoint=endpoint_of(over, one, other))).secret
+    sender = make_sender(PROVIDERS[name], b"k" * 32, NOW)
+    sent = sender.send(make_example(name, example_types(name)[0]), NOW)
+    (secret,) = sender.endpoint.secrets
+    text = secret.reveal().decode()
+    over = Secret(text, "env:OVER", None, NOW_MS - 1)
+    one, other = Secret(text, "env:ONE"), Secret(text, "env:OTHER")
+    endpoint = replace(sender.endpoint, secrets=(over, one, other))
+    found = verify(receive(endpoint, sent)).secret
 
     assert found is one
 
