@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from relay.commands.check.caps import judge_caps
 from relay.commands.check.index import estimate_index
+from relay.commands.check.secrets import judge_secrets
 from relay.commands.check.senders import judge_senders
 from relay.commands.store import gateway_settings
 from relay.contract.config import unknown_variables
@@ -30,6 +31,7 @@ def check_configuration(environ: Mapping[str, str], redis_url: str | None) -> li
         found = f"endpoints: {', '.join(sorted(endpoints))}"
         findings.append(Finding("ok", "configuration", found))
         findings += judge_senders(settings.endpoints)
+        findings += judge_secrets(endpoints)
         findings += judge_caps(settings.stream_caps, settings.endpoints)
         return [*findings, *estimate_index(settings.endpoints)]
     advice = "set UNIPILE_WEBHOOK_SECRET, or write relay.toml"

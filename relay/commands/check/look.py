@@ -8,6 +8,7 @@ from relay.commands.check.caps import check_caps
 from relay.commands.check.cluster import check_servers
 from relay.commands.check.configuration import check_configuration
 from relay.commands.check.index import check_index
+from relay.commands.check.secrets import check_secrets
 from relay.commands.check.spool import check_spool
 from relay.commands.store import gateway_settings, opened, store_settings
 from relay.contract.config import FileSettings
@@ -46,6 +47,7 @@ async def _check_store(
             ask = partial(server.check_server, replicas=_replicas(environ))
             findings += await check_servers(store, ask)
             findings += await check_index(store, _endpoints(environ))
+            findings += await check_secrets(store, _endpoints(environ), environ)
             findings += await check_caps(store)
             findings += await work(store, environ)
     except WrongType as error:
