@@ -4,7 +4,7 @@ A file comes in and a change of it; the whole new file is judged before anything
 is written whole or not at all. What cannot be done by a program ends as lines for the operator.
 """
 
-from relay.commands.edit.change import add_endpoint, put_secret, take_secret
+from relay.commands.edit.change import add_endpoint, end_secret, put_secret, take_secret
 from relay.commands.edit.draft import Draft, NotEdited, check_draft, load_unsecured, read_draft
 from relay.commands.edit.write import write_draft
 
@@ -13,6 +13,7 @@ __all__ = [
     "NotEdited",
     "add_endpoint",
     "check_draft",
+    "end_secret",
     "load_unsecured",
     "put_secret",
     "read_draft",

@@ -8,14 +8,17 @@ import copy
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from relay.commands.edit.draft import Draft, NotEdited
 from relay.commands.edit.render import key_text, value_text
 from relay.commands.edit.text import (
     put_first,
+    tables_with_end,
     take,
     with_arrays,
+    with_end,
     with_line,
     with_table,
     without_tables,
@@ -102,12 +105,7 @@ def take_secret(draft: Draft, endpoint: str, name: str) -> Draft:
     """
     wanted = draft.toml
     secrets = _secrets(draft, wanted, endpoint)
-    numbers = [number for number, each in enumerate(secrets) if _name_of(each) == name]
-    if not numbers:
-        raise CommandFailed(
-            f"{printable(name)} is not among the secrets of {endpoint} in {printable(draft.path)}.",
-            exit_code=WRONG_USAGE,
-        )
+    numbers = _numbers(draft, endpoint, name, secrets)
     secrets[:] = [each for each in secrets if _name_of(each) != name]
     lines = (f"[endpoints.{endpoint}]", f"secrets = {value_text(secrets)}")
     texts = [
@@ -115,6 +113,42 @@ def take_secret(draft: Draft, endpoint: str, name: str) -> Draft:
         without_tables(draft, endpoint, numbers),
     ]
     return _first_that_says(draft, wanted, texts, lines)
+
+
+def end_secret(draft: Draft, endpoint: str, name: str, until: datetime) -> Draft:
+    """Have a secret of an endpoint count until a time only, whatever was said of that.
+
+    Args:
+        draft: The file.
+        endpoint: The endpoint's name; it must be in the file.
+        name: As the secret is called: ``env:VARIABLE`` or ``file:/path``.
+        until: The last moment, with its zone.
+
+    Raises:
+        CommandFailed: The endpoint is not in the file, or has no such secret there.
+        NotEdited: Its secrets are written in a form that is not known.
+    """
+    wanted = draft.toml
+    secrets = _secrets(draft, wanted, endpoint)
+    numbers = _numbers(draft, endpoint, name, secrets)
+    for number in numbers:
+        secrets[number]["not_after"] = until
+    lines = (f"[endpoints.{endpoint}]", f"secrets = {value_text(secrets)}")
+    texts = [
+        *with_arrays(draft, endpoint, lambda array: with_end(array, numbers, until)),
+        tables_with_end(draft, endpoint, numbers, until),
+    ]
+    return _first_that_says(draft, wanted, texts, lines)
+
+
+def _numbers(draft: Draft, endpoint: str, name: str, secrets: list[Any]) -> list[int]:
+    numbers = [number for number, each in enumerate(secrets) if _name_of(each) == name]
+    if not numbers:
+        raise CommandFailed(
+            f"{printable(name)} is not among the secrets of {endpoint} in {printable(draft.path)}.",
+            exit_code=WRONG_USAGE,
+        )
+    return numbers
 
 
 def _first_that_says(

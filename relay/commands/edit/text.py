@@ -5,6 +5,7 @@ A draft comes in, texts go out that may be what is wanted; whether one is, its m
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from relay.commands.edit.draft import Draft
@@ -46,6 +47,13 @@ def take(array: "Array", numbers: list[int]) -> str:
     """Write an array without those of these numbers, and without what is said on their lines."""
     for number in reversed(numbers):
         del array[number]
+    return array.as_string()
+
+
+def with_end(array: "Array", numbers: list[int], until: datetime) -> str:
+    """Write an array in which the secrets of these numbers count until a time only."""
+    for number in numbers:
+        array[number]["not_after"] = until
     return array.as_string()
 
 
@@ -106,4 +114,18 @@ def without_tables(draft: Draft, endpoint: str, numbers: list[int]) -> str:
         if number < len(parts):
             first, end = parts[number]
             del lines[first:end]
+    return "".join(lines)
+
+
+def tables_with_end(draft: Draft, endpoint: str, numbers: list[int], until: datetime) -> str:
+    """Give the text in which the `[[endpoints.x.secrets]]` of these numbers say until when."""
+    lines = draft.text.splitlines(keepends=True)
+    parts = _parts(lines, _header(endpoint, of_secrets=True))
+    for number in reversed(numbers):
+        if number < len(parts):
+            first, end = parts[number]
+            kept = [line for line in lines[first:end] if not re.match(r"\s*not_after\b", line)]
+            if not kept[-1].endswith("\n"):
+                kept[-1] += draft.line_end
+            lines[first:end] = [*kept, f"not_after = {value_text(until)}{draft.line_end}"]
     return "".join(lines)

@@ -15,6 +15,7 @@ from relay.commands.edit import (
     Draft,
     add_endpoint,
     check_draft,
+    end_secret,
     put_secret,
     read_draft,
     take_secret,
@@ -108,12 +109,9 @@ def take_out(place: Place, numbers: Sequence[int]) -> Draft:
 
 def end_at(place: Place, until: datetime) -> Draft:
     """Have all but the newest count until a time only."""
-    draft, references = place.draft, place.references
-    for reference in references:
-        draft = take_secret(draft, place.endpoint, _name(reference))
-    ended = [{**reference, "not_after": until} for reference in references[1:]]
-    for reference in [*reversed(ended), references[0]]:
-        draft = put_secret(draft, place.endpoint, reference)
+    draft = place.draft
+    for name in dict.fromkeys(map(_name, place.references[1:])):
+        draft = end_secret(draft, place.endpoint, name, until)
     return _in_one(draft)
 
 

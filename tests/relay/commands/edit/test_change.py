@@ -1,6 +1,8 @@
 """Changes of ``relay.toml`` leave everything else in it as it was."""
 
+import re
 import tomllib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.commands.edit import Draft, NotEdited, add_endpoint, put_secret, take_secret
+from relay.commands.edit import Draft, NotEdited, add_endpoint, end_secret, put_secret, take_secret
 from relay.contract.explain import CommandFailed
 
 NEW = {"env": "NEW"}
+END = datetime(2026, 12, 1, 8, tzinfo=UTC)
 # As it is; with NEW put first; without OLD.
 FORMS = {
     "one line": (
@@ -107,6 +110,31 @@ def test_a_secret_is_taken_out(form: str) -> None:
     text, _, without_old = FORMS[form]
 
     assert take_secret(draft(text), "x", "env:OLD").text == without_old
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_secret_is_given_an_end(form: str, cut: bool) -> None:
+    """And another one after that; what is said of it and of the others stays."""
+    text = FORMS[form][0]
+    before = draft(text.rstrip("\r\n") if cut else text)
+    earlier = end_secret(before, "x", "env:OLD", END - timedelta(days=1))
+    made = end_secret(earlier, "x", "env:OLD", END)
+    wanted = before.toml
+    for secret in wanted["endpoints"]["x"]["secrets"]:
+        if secret.get("env") == "OLD":
+            secret["not_after"] = END
+
+    assert made.toml == wanted
+    assert re.findall(r"#[^\r\n]*", made.text) == re.findall(r"#[^\r\n]*", text)
+    assert ("\r\n" in made.text) is ("\r\n" in text)
+
+
+def test_a_file_may_end_with_the_secret_that_is_given_an_end() -> None:
+    """Without a newline there."""
+    made = end_secret(draft("[[endpoints.x.secrets]]\nenv = 'OLD'"), "x", "env:OLD", END)
+
+    assert made.text == ("[[endpoints.x.secrets]]\nenv = 'OLD'\nnot_after = 2026-12-01T08:00:00Z\n")
 
 
 @pytest.mark.parametrize(
