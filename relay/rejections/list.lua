@@ -2,7 +2,7 @@
 --
 -- KEYS  1 stream of the log
 -- ARGV  1 the newest id that is meant, as XREVRANGE takes it ("+", "(<id>" for what is older)
---       2 how many entries are looked at, at most 16
+--       2 how many entries are looked at, at most 8
 --       3 for how many ms a row is kept: what is older is not there
 --       4 the id of the answer that is meant, or nothing for any
 --       5 "1" to have the bodies too

@@ -16,7 +16,7 @@ from relay.rejections.log import KEEP_MS
 from relay.rejections.rejection import Rejection, read_rejection
 
 # Of 256 KiB at most: the store has copied them within 10 ms.
-ROWS_PER_LOOK = 16
+ROWS_PER_LOOK = 8
 
 _ENTRY_ID = re.compile(r"[0-9]{1,15}-[0-9]{1,15}", re.ASCII)
 

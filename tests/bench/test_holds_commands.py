@@ -7,8 +7,14 @@ from tests.commanding import every_command
 PROGRAMS = {"relay serve", "relay worker"}
 # These as long as there is something to send.
 SENDERS = {"relay spool drain", "relay conformance"}
-# These look into one book of a few hundred at most, whatever the streams hold.
-BOUNDED = {"relay secrets pending", "relay secrets accept", "relay secrets drop"}
+# These look into books that are bounded, whatever the streams hold.
+BOUNDED = {
+    *("relay secrets pending", "relay secrets accept", "relay secrets drop"),
+    *("relay secrets status", "relay secrets rotate"),
+    *("relay endpoints list", "relay endpoints show"),
+    *("relay rejections list", "relay rejections show"),
+    *("relay rejections explain", "relay rejections accept"),
+}
 # This waits for gateways, and reads nothing but news.
 ASKING_GATEWAYS = {"relay reload"}
 
