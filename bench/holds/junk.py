@@ -5,6 +5,7 @@ turn. Nothing genuine may be refused, its latency may at most double, and the re
 stay within its bounds, however much is refused.
 """
 
+import os
 import socket
 import sys
 import threading
@@ -45,9 +46,12 @@ _JUNK_NUMBERS = 10**9
 
 def measure(record: Record, given: Namespace, directory: Path) -> None:
     """Find what passes, send a third of it with and without junk, and judge."""
+    # Who sends must not take from the gateway what is measured: it has a core of its own.
+    own, *others = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, others or {own})
     with (
         store(directory, durable("everysec")) as redis,
-        gateway(directory, redis.port) as relay,
+        gateway(directory, redis.port, on_cores=[own]) as relay,
     ):
         rate, number = _third(record, given, relay)
         accepted = bytearray()
