@@ -12,6 +12,8 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 
+from relay.contract.printable import printable
+
 ReadFile = Callable[[Path], str]
 
 
@@ -124,11 +126,11 @@ def read_secret(reference: SecretReference, environ: Mapping[str, str], read_fil
     try:
         text = read_file(path)
     except _NotAFile:
-        raise ValueError(f"{path} is not a file") from None
+        raise ValueError(f"{printable(path)} is not a file") from None
     except (OSError, ValueError) as error:
-        raise ValueError(f"cannot read {path}: {type(error).__name__}") from None
+        raise ValueError(f"cannot read {printable(path)}: {type(error).__name__}") from None
     # Editors and echo end a file with a newline; no secret has one.
     secret = text.rstrip("\r\n")
     if not secret.strip():
-        raise ValueError(f"{path} is empty")
+        raise ValueError(f"{printable(path)} is empty")
     return secret

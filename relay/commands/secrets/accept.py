@@ -11,6 +11,7 @@ from relay.commands.secrets.waiting import EndpointName, Fingerprint, matching, 
 from relay.contract.display import tell
 from relay.contract.explain import WRONG_USAGE, CommandFailed
 from relay.contract.loop import run
+from relay.contract.printable import printable
 from relay.handshake.pending import PendingSecret
 from relay.handshake.secret_file import OtherSecret, put_secret
 
@@ -55,7 +56,9 @@ def accept(
 def _files_of(settings: EndpointSettings, endpoint: str) -> list[Path]:
     section = settings.endpoints.get(endpoint)
     if section is None:
-        raise CommandFailed(f"No endpoint is called {endpoint}.", exit_code=WRONG_USAGE)
+        raise CommandFailed(
+            f"No endpoint is called {printable(endpoint, 80)}.", exit_code=WRONG_USAGE
+        )
     paths = [reference.file for reference in section.secrets if reference.file is not None]
     if not paths:
         raise CommandFailed(

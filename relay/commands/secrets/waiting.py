@@ -7,6 +7,7 @@ import typer
 from relay.commands.secrets.known import EndpointSettings
 from relay.commands.store import opened
 from relay.contract.explain import CommandFailed
+from relay.contract.printable import printable
 from relay.handshake.pending import PendingSecret, PendingSecrets
 
 EndpointName = Annotated[str, typer.Argument(metavar="ENDPOINT", help="For which it came.")]
@@ -34,7 +35,7 @@ def matching(
         if each.endpoint == endpoint and each.fingerprint.startswith(fingerprint or "")
     ]
     if not fitting:
-        raise CommandFailed(f"No such secret of {endpoint} waits.")
+        raise CommandFailed(f"No such secret of {printable(endpoint, 80)} waits.")
     return fitting
 
 
