@@ -29,12 +29,14 @@ class Answer:
         result: ``stored``, ``duplicate``, ``filtered``, ``spooled``, or the reason of a refusal.
         event_id: The event's id, if it was accepted.
         entry_id: The entry that holds it, if it has one.
+        request_id: By which the gateway knows this request, if it is one of ours.
     """
 
     status: int
     result: str
     event_id: str | None
     entry_id: str | None
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +135,13 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
         result = marks[0] if marks else "stored"
     else:
         result = printable(said.get("reason") or "no reason was given; is this the gateway?")
-    return Answer(status, result, headers.get("relay-event-id"), headers.get("relay-entry-id"))
+    return Answer(
+        status,
+        result,
+        headers.get("relay-event-id"),
+        headers.get("relay-entry-id"),
+        headers.get("relay-request-id"),
+    )
 
 
 def unreachable(url: str, error: BaseException) -> CommandFailed:

@@ -80,6 +80,7 @@ def send(
             f"{len(refused)} of {len(answers)} were not accepted, "
             f"the first with {refused[0].status}: {refused[0].result}"
             + _advice(refused[0].result, target)
+            + _explained(refused[0])
         )
 
 
@@ -94,6 +95,13 @@ def _advice(reason: str, endpoint: Endpoint) -> str:
     return (
         f"\nThe gateway has another secret than this command, which took its own from {where}.{url}"
     )
+
+
+def _explained(answer: "Answer") -> str:
+    """Say where the whole reason is, if the gateway keeps it."""
+    if answer.status != 401 or answer.request_id is None:
+        return ""
+    return f"\n`relay rejections explain {printable(answer.request_id)}` says why."
 
 
 def _type(wanted: str | None, provider: str) -> str:

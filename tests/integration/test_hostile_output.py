@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from relay.contract.connect import text_of
 from relay.contract.keys import Keys
 from relay.usage.read import OUTCOME, SECRET
 from tests.commanding import every_command
@@ -24,7 +25,7 @@ KEYS = Keys()
 HOSTILE = (
     "\x1b[31mred\x1b[0m\x07 [bold]x[/bold] <b>&amp; \u202eevil\u2066 \u200b\x9b1m\nfake: row\r"
 )
-EVENT = {
+EVENT: dict[Any, Any] = {
     "specversion": "1.0",
     "id": HOSTILE,
     "source": "/webhooks/unipile",
@@ -38,7 +39,7 @@ EVENT = {
     "originaltype": HOSTILE,
     "relayversion": "1",
 }
-ROW = {
+ROW: dict[Any, Any] = {
     "size": "100",
     "reason": HOSTILE,
     "requestid": HOSTILE,
@@ -63,7 +64,7 @@ provider = "github"
 secrets = [{ file = "secret" }]
 """
 # What each command is asked; those that run for ever or need a gateway are tested by themselves.
-ASKED = {
+ASKED: dict[str, list[list[str]]] = {
     "relay check": [[]],
     "relay streams": [[]],
     "relay tail": [["--from", "0", "--count", "1"]],
@@ -116,7 +117,7 @@ def filled(server: Server, tmp_path: Path) -> dict[str, str]:
     (tmp_path / "secret").write_text("a-secret-of-some-length\n")
     stream = KEYS.stream("unipile", "message.new")
     with server.client() as client:
-        entry = client.xadd(stream, EVENT).decode()
+        entry = text_of(client.xadd(stream, EVENT))
         client.hset(KEYS.streams("unipile"), "message.new", f"1 {entry}")
         client.sadd(KEYS.tags, "unipile", HOSTILE)
         client.xgroup_create(stream, "crm", id="0")
@@ -124,12 +125,16 @@ def filled(server: Server, tmp_path: Path) -> dict[str, str]:
         client.xreadgroup("crm", HOSTILE, {stream: ">"})
         letter = {**EVENT, "entryid": entry, "reason": HOSTILE, "group": "crm"}
         letter |= {"attempts": "3", "firsterror": HOSTILE, "lasterror": HOSTILE}
-        dead = client.xadd(KEYS.dead("unipile", "crm"), letter).decode()
-        row = client.xadd(KEYS.rejected("unipile"), ROW | {"receivedat": f"{now()}000"}).decode()
+        dead = text_of(client.xadd(KEYS.dead("unipile", "crm"), letter))
+        row = text_of(client.xadd(KEYS.rejected("unipile"), ROW | {"receivedat": f"{now()}000"}))
         real = {**ROW, "receivedat": f"{now()}000", "reason": "signature_missing", "method": "POST"}
-        kept = client.xadd(KEYS.rejected("unipile"), real).decode()
+        kept = text_of(client.xadd(KEYS.rejected("unipile"), real))
         used = f"1 {now()}000 {now()}000"
-        book = {f"{OUTCOME}{HOSTILE}": used, f"{SECRET}{HOSTILE}#abcd": used, HOSTILE: HOSTILE}
+        book: dict[Any, Any] = {
+            f"{OUTCOME}{HOSTILE}": used,
+            f"{SECRET}{HOSTILE}#abcd": used,
+            HOSTILE: HOSTILE,
+        }
         client.hset(KEYS.usage("unipile"), mapping=book)
         client.hset(KEYS.paused, "crm unipile:*", json.dumps({"by": HOSTILE, "reason": HOSTILE}))
         client.hset(KEYS.secrets_pending, f"unipile|{HOSTILE}", f"{now()}000 {HOSTILE}")

@@ -1,6 +1,7 @@
 """``relay send``: signed example events, and what it says of the answers."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,7 +15,7 @@ from relay.contract.examples import example, example_types
 from relay.contract.keys import is_event_type
 from tests.programs import gateway
 from tests.relay.commands.conftest import Relay
-from tests.servers import NAMES, Server, free_port
+from tests.servers import NAMES, Server, free_port, wait_until_sync
 from tests.signing import SECRET
 
 V2_TYPES = {
@@ -139,6 +140,12 @@ def test_a_wrong_secret_is_explained(relay: Relay, server: Server, tmp_path: Pat
         done = relay(
             *("send", "unipile", "--url", f"http://127.0.0.1:{program.port}"),
             UNIPILE_WEBHOOK_SECRET="another-secret",
+        )
+        [hint] = re.findall("`relay (rejections explain .*)` says why", done.stderr)
+        told = {"REDIS_URL": server.url, "UNIPILE_WEBHOOK_SECRET": SECRET}
+        wait_until_sync(
+            lambda: relay(*hint.split(), **told).stdout.startswith("No secret of the endpoint"),
+            description="the refusal is in the log, and explained",
         )
 
     assert done.exit_code == 1
