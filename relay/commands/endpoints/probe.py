@@ -23,7 +23,9 @@ from relay.proving.sender import SECRET_BYTES, Sent, make_sender, receive
 from relay.verify import CannotSign, Unsent, sign, verify
 from relay.verify.extra import is_missing
 
-HOUR_SECONDS = 3600
+# Older than any tolerance there can be: what is signed with the right secret stands in the refusal
+# log, and must not pass there whatever an operator allows, as an example that nobody has sent.
+AGE_SECONDS = 40 * 24 * 3600
 USUAL_TYPE = "message.new"
 
 
@@ -118,11 +120,11 @@ def _too_old(endpoint: Endpoint, secret: Secret, now_seconds: int) -> Probe | No
     """Sign with the secret itself, and too long ago: it is judged first, and the age then."""
     if not has_signed_time(endpoint.provider.scheme) or endpoint.provider.has_public_key:
         return None
-    age = endpoint.tolerance_seconds + endpoint.late_tolerance_seconds + HOUR_SECONDS
+    age = endpoint.tolerance_seconds + endpoint.late_tolerance_seconds + AGE_SECONDS
     sent = _signed(replace(endpoint, secrets=(secret,)), now_seconds - age, None)
     if sent is None:
         return None
-    text = f"A delivery with the secret from {secret.name}, an hour too old"
+    text = f"A delivery with the secret from {secret.name}, 40 days too old"
     probe = _refused(endpoint, sent, now_seconds, name="too_old", text=text)
     if probe is None or probe.reason != "timestamp_too_old":
         return None

@@ -47,7 +47,7 @@ def try_one(
     """Ask a running gateway whether it refuses what it must, and has the secret that is here.
 
     Nothing is stored: all that is sent must be refused, unsigned, signed with another secret, and,
-    where the kind of sender signs a time, signed with the right one an hour too late. Requests by
+    where the kind of sender signs a time, signed with the right one 40 days ago. Requests by
     which the sender tries an endpoint are tried too. Ends with 1 if an answer is not as expected.
     With --json an object: url, steps (objects with the keys step, ok, status, result, meaning,
     advice and proves) and notes.

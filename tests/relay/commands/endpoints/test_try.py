@@ -1,10 +1,11 @@
 """``relay endpoints test``: what a running gateway is asked, and what its answers mean."""
 
+import asyncio
 import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -14,8 +15,12 @@ import pytest
 
 from relay.commands.edit import add_endpoint, read_draft, write_draft
 from relay.commands.endpoints.following import registered_url
+from relay.commands.endpoints.probe import probes
+from relay.contract.errors import SignatureRefused
 from relay.providers import PROVIDERS
-from relay.proving.sender import PUBLIC_URL, TOPIC, WEBHOOK_ID, make_sender
+from relay.proving.sender import PUBLIC_URL, TOPIC, WEBHOOK_ID, Sent, make_sender, receive
+from relay.verify import verify
+from tests.making import make_endpoint
 from tests.programs import GatewayProgram, gateway
 from tests.relay.commands.conftest import Relay
 from tests.servers import free_port
@@ -277,7 +282,7 @@ def test_an_endpoint_in_dry_run_is_asked_nothing(relay: Relay, file: Path, tmp_p
 def test_a_secret_that_does_not_count_now_is_not_tried(
     relay: Relay, running: Running, tmp_path: Path
 ) -> None:
-    """The others are, also one that has not counted for long enough to be an hour old."""
+    """The others are, also one that has not counted for long enough to have signed so long ago."""
     began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 60))
     (tmp_path / "relay.toml").write_text(
         '[endpoints.unipile]\nprovider = "unipile"\nsecrets = [\n'
@@ -292,6 +297,17 @@ def test_a_secret_that_does_not_count_now_is_not_tried(
     assert done.exit_code == 0
     assert said["notes"] == ["env:NEXT does not count now, so it was not tried."]
     assert [step["proves"] for step in said["steps"]] == ["", "", "env:SECRET_OF_UNIPILE"]
+
+
+def test_what_is_sent_passes_nowhere_whatever_is_allowed_later() -> None:
+    """It stands in the refusal log, signed: a longer tolerance must not make an event of it."""
+    endpoint, now = make_endpoint(), int(time.time())
+    (probe,) = [each for each in asyncio.run(probes(endpoint, now)) if each.secret]
+    patient = replace(endpoint, tolerance_seconds=86_400, late_tolerance_seconds=2_678_400)
+    sent = Sent(headers=probe.headers, body=probe.body, query=probe.query, at=now)
+
+    with pytest.raises(SignatureRefused, match="timestamp_too_old"):
+        verify(receive(patient, sent))
 
 
 def test_nothing_is_sent_that_is_stored_unless_it_is_asked_for(relay: Relay, file: Path) -> None:
