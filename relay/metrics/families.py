@@ -66,7 +66,7 @@ LATE = Family(
 )
 DRY_RUN = Family(
     "relay_dry_run_refusals",
-    "Deliveries stored by a dry run that would have been refused, by reason",
+    "Deliveries taken by a dry run that would have been refused, by reason",
     ("endpoint", "reason"),
 )
 REJECTIONS = Family(

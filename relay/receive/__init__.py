@@ -101,7 +101,10 @@ class Receiver:
         share: Share,
         refused: RefusedSignature | None,
     ) -> Accepted | Answered:
-        """Take a delivery of a dry run: what would be refused is noted, and stored marked."""
+        """Take a delivery of a dry run: what would be refused is stored marked, and noted.
+
+        Noted after that: what the store did not take is refused as any other, and comes again.
+        """
         refusal = None if refused is None else SignatureRefused(refused)
         if refusal is None:
             try:
@@ -109,8 +112,9 @@ class Receiver:
             except SignatureRefused as wrong:
                 refusal = wrong
         refusal.body = delivery.body
+        done = await self.pipeline.take(unproved(delivery))
         self.notes.tried(request, delivery.endpoint, refusal, share)
-        return await self.pipeline.take(unproved(delivery))
+        return done
 
     async def _greet(
         self, request: web.BaseRequest, endpoint: Endpoint, share: Share

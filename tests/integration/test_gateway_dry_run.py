@@ -77,3 +77,16 @@ async def test_limits_hold_all_the_same(server: Server) -> None:
         assert await problem_of(long) == (413, "body_too_large")
         assert await problem_of(got) == (405, "method_not_allowed")
         assert (await filtered.json())["filtered"] is True
+
+
+async def test_what_is_not_taken_after_all_is_not_said_to_be(server: Server) -> None:
+    """It is to come again; a row that calls it stored would keep an operator from accepting it."""
+    async with running(server, endpoint=DRY | {"rate_limit_per_second": 0.01}) as gateway:
+        taken = await gateway.client.post(PATH, data=body_of("evt_1"))
+        again = await gateway.client.post(PATH, data=body_of("evt_2"))
+        found = await rows(gateway)
+        metrics = gateway.gateway.metrics.text().decode()
+
+    assert (taken.status, again.status) == (200, 429)
+    assert [row.body for row in found] == [body_of("evt_1")]
+    assert 'dry_run_refusals_total{endpoint="unipile",reason="signature_missing"} 1.0' in metrics
