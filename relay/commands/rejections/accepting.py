@@ -23,6 +23,10 @@ from relay.verify.family import NO_CLAIM
 
 # For requests that were never deliveries.
 NO_DELIVERY = frozenset({"handshake_refused", "too_many_secrets"})
+TAKEN_BY_DRY_RUN = (
+    "taken when it came, since its endpoint was in a dry run: it has assurance none, or a filter "
+    "dropped it; it does not verify now either"
+)
 
 _log = structlog.get_logger("relay.commands.rejections")
 
@@ -93,7 +97,7 @@ class Accepting:
         except _Impossible as why:
             return Said(f"{name}: not accepted: {why}", is_fine=False)
         except SignatureRefused:
-            return Said(f"{name}: not accepted: {await self._why_not(row)}", is_fine=False)
+            return await self._refused(row)
         except DeliveryRefused as refusal:
             return Said(f"{name}: not stored, {refusal.reason}: {refusal.title}", is_fine=False)
         if isinstance(done.accepted.result, Filtered):
@@ -106,8 +110,6 @@ class Accepting:
         acceptance = noted.get(row.id)
         if acceptance is not None:
             return f"accepted before, {_entry(acceptance.event_id, acceptance.entry_id)}"
-        if row.is_dry_run:
-            return "stored when it came, since its endpoint was on a dry run (assurance none)"
         return None
 
     async def _store(self, row: Rejection) -> "_Done":
@@ -125,7 +127,8 @@ class Accepting:
             delivery = delivery_of(row, body, endpoint, claim)
             accepted = await self.storing.pipeline.accept(delivery)
         except (SignatureRefused, CertificateUnavailable):
-            if self.force is None:
+            # What a dry run took is stored without a proof already.
+            if self.force is None or row.is_dry_run:
                 raise
             delivery = delivery_of(row, body, endpoint, NO_CLAIM)
             forced = await self.storing.pipeline.take(unproved(delivery))
@@ -152,11 +155,15 @@ class Accepting:
             return f"a duplicate, it was stored before, {entry}"
         return f"stored, {entry}" + (", assurance none" if done.force else "")
 
-    async def _why_not(self, row: Rejection) -> str:
+    async def _refused(self, row: Rejection) -> Said:
+        if row.is_dry_run:
+            return Said(f"{name_of(row)}: {TAKEN_BY_DRY_RUN}", is_fine=True)
         said = await explained(row, self.known, time.time_ns() // 1_000_000)
-        return (
-            f"{printable(said.cause, MOST_CHARACTERS)} To store it all the same: --force --by NAME "
-            "--reason TEXT"
+        why = printable(said.cause, MOST_CHARACTERS)
+        return Said(
+            f"{name_of(row)}: not accepted: {why} To store it all the same: --force --by NAME "
+            "--reason TEXT",
+            is_fine=False,
         )
 
 

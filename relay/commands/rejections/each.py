@@ -75,7 +75,7 @@ async def _accept(accepting: Accepting, ids: Sequence[str]) -> bool:
 async def _all_of(store: Store, choice: Choice) -> list[str]:
     """Give the IDs of all rows that are meant and not accepted yet, the oldest first."""
     name = choice.endpoint or ""
-    rows = [row for row in await chosen_rows(store, name, choice) if not row.is_dry_run]
+    rows = await chosen_rows(store, name, choice)
     noted = await read_acceptances(store.redis, store.keys, name, [row.id for row in rows])
     return [name_of(row) for row in reversed(rows) if row.id not in noted]
 

@@ -1,6 +1,7 @@
 """``relay rejections`` on real servers."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -280,11 +281,23 @@ def test_all_of_an_endpoint_are_accepted_at_once(
     assert not events(server, "unidentified")
 
 
-def test_what_a_dry_run_has_stored_is_not_stored_again(
+def test_what_a_dry_run_has_taken_is_stored_once_it_verifies(
     relay: Relay, server: Server, options: Options
 ) -> None:
-    """Its row says so."""
-    (wanted,) = kept(server, row(is_dry_run=True))
+    """As the genuine event that it is; what it stored without a proof reaches few handlers."""
+    kept(server, row(is_dry_run=True))
+    done = relay("rejections", "accept", "--all-of", "unipile", "--yes", **options)
+    (event,) = events(server)
+
+    assert done.exit_code == 0
+    assert event.assurance == "body"
+
+
+def test_what_a_dry_run_has_taken_is_not_stored_without_a_proof_again(
+    relay: Relay, server: Server, options: Options
+) -> None:
+    """Whoever insists; there is nothing left to do about it."""
+    (wanted,) = kept(server, replace(wrong(), is_dry_run=True))
     done = relay("rejections", "accept", wanted, *FORCE, **options)
 
     assert done.exit_code == 0
