@@ -46,8 +46,13 @@ class SecretReference(BaseModel):
 
     @property
     def name(self) -> str:
-        """Where it is; safe to print."""
+        """Where it is; safe to print where it could be read."""
         return f"file:{self.file}" if self.env is None else f"env:{self.env}"
+
+    @property
+    def unread_name(self) -> str:
+        """Where it is, safe to print where it could not be read: not what may be the secret."""
+        return self.name if self.env is None or _VARIABLE.fullmatch(self.env) else "env:…"
 
 
 def _check_zone(at: datetime) -> datetime:

@@ -107,8 +107,8 @@ def _with_what_is_here(
     secrets, token = section.secrets, section.verify_token
     here = [each for each in secrets if _is_here(each, environ)]
     has_token = token is not None and _is_here(token, environ)
-    missing = [each.name for each in secrets if each not in here]
-    missing += [token.name] if token is not None and not has_token else []
+    missing = [each.unread_name for each in secrets if each not in here]
+    missing += [token.unread_name] if token is not None and not has_token else []
     notes = [
         f"{printable(name)} is not there for this command, so whether the gateway has that secret "
         "was not tried."

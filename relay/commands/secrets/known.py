@@ -47,7 +47,7 @@ class Known:
     @property
     def name(self) -> str:
         """Where it is; safe to print."""
-        return self.reference.name
+        return self.reference.unread_name if self.secret is None else self.reference.name
 
     @property
     def fingerprint(self) -> str | None:
@@ -64,7 +64,7 @@ class Known:
         """Say how often and when it proved something, by its name alone where it is unread."""
         if self.secret is not None:
             return usage.of(self.secret)
-        return together([each.used for each in usage.secrets if each.name == self.name])
+        return together([each.used for each in usage.secrets if each.name == self.reference.name])
 
 
 def endpoint_settings(redis_url: str | None) -> EndpointSettings:

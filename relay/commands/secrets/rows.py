@@ -18,7 +18,7 @@ def rows_of(knowns: Sequence[Known], usage: EndpointUsage, now_ms: int) -> list[
     rows = [_row(known, usage, now_ms) for known in knowns]
     there = {(known.name, known.fingerprint) for known in knowns}
     # What stands behind a name that cannot be read is taken for what is configured.
-    unread = {known.name for known in knowns if known.fingerprint is None}
+    unread = {known.reference.name for known in knowns if known.fingerprint is None}
     rows += [
         {"secret": each.name, "configured": False, "counts": GONE, "counts_now": False}
         | {"not_before": None, "not_after": None}

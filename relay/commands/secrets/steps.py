@@ -171,7 +171,9 @@ def _taken(draft: Draft, knowns: Sequence[Known]) -> list[str]:
         "It counts until the gateways have been told: `relay reload`."
     ]
     files = [known.reference.file for known in knowns if known.reference.file is not None]
-    variables = [known.reference.env for known in knowns if known.reference.env is not None]
+    variables = [
+        known.name.removeprefix("env:") for known in knowns if known.reference.env is not None
+    ]
     says += [f"The file {printable(path)} is still there: remove it after that." for path in files]
     says += [f"The variable {printable(name)} is needed no more." for name in variables]
     return says

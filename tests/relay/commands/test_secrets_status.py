@@ -126,6 +126,21 @@ def test_a_secret_that_cannot_be_read_here_is_known_by_its_name(
     assert "by its name alone" in found["says"]
 
 
+def test_what_may_be_the_secret_is_not_shown_for_its_variable(
+    relay: Relay, server: Server, tmp_path: Path
+) -> None:
+    """It was written where the variable's name belongs; a usual name of one looks otherwise."""
+    text = FILE.format(url=server.url, new=tmp_path / "new.secret")
+    (tmp_path / "relay.toml").write_text(text.replace("OLD", OLD))
+    said = [
+        relay("secrets", *words).output
+        for words in (("status",), ("status", "--json"), ("rotate", "unipile"))
+    ] + [relay("endpoints", "test", "unipile").output]
+
+    assert all("…" in words or "\\u2026" in words for words in said[:3])
+    assert not any(OLD in words for words in said)
+
+
 @pytest.mark.parametrize(
     ("said", "words"),
     [
