@@ -31,7 +31,7 @@ from relay.contract.errors import ConfigurationFault
 from relay.contract.keys import Keys, is_name
 from relay.contract.logs import LogFormat, LogLevel
 from relay.contract.patterns import Pattern, parse_pattern
-from relay.contract.references import BoundedReference, ReadFile, read_secret_file
+from relay.contract.references import A_TIME, BoundedReference, ReadFile, read_secret_file
 from relay.contract.surroundings import CONFIG_VARIABLE
 
 ENV_PREFIX = "RELAY_"
@@ -275,6 +275,8 @@ def faults_of(error: ValidationError) -> list[str]:
             message = "there is no such setting; look for a misspelling in docs/reference"
         if item["type"] == "tuple_type":
             message = "a list, in square brackets"
+        if item["type"].startswith("datetime_"):
+            message = A_TIME
         faults.append(f"{'.'.join(path)} ({variable}): {message}")
     return faults
 

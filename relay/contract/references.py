@@ -17,6 +17,7 @@ from relay.contract.printable import printable
 ReadFile = Callable[[Path], str]
 
 
+A_TIME = "a time with its zone, such as 2026-12-01T08:00:00Z"
 _WHERE = 'write { env = "VARIABLE" } or { file = "/path" }'
 # What is no such word may be the secret, written where the variable's name belongs.
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
@@ -57,7 +58,7 @@ class SecretReference(BaseModel):
 
 def _check_zone(at: datetime) -> datetime:
     if at.tzinfo is None:
-        raise ValueError("a time with its zone, such as 2026-12-01T08:00:00Z")
+        raise ValueError(A_TIME)
     return at
 
 
