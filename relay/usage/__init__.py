@@ -7,7 +7,15 @@ was away a batch may be written twice: these numbers are for people, and no even
 Source: docs/reference/streams.md.
 """
 
-from relay.usage.read import EndpointUsage, Held, Outcome, SecretUsage, read_usage
+from relay.usage.read import EndpointUsage, Held, Outcome, SecretUsage, read_usage, together
 from relay.usage.write import Usage
 
-__all__ = ["EndpointUsage", "Held", "Outcome", "SecretUsage", "Usage", "read_usage"]
+__all__ = [
+    "EndpointUsage",
+    "Held",
+    "Outcome",
+    "SecretUsage",
+    "Usage",
+    "read_usage",
+    "together",
+]

@@ -1,6 +1,6 @@
 """Reads the book of an endpoint, for commands."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
@@ -29,6 +29,17 @@ class Outcome:
     count: int
     first_ms: int
     last_ms: int
+
+
+def together(outcomes: Collection[Outcome]) -> Outcome | None:
+    """Add up what several say; none where there is nothing."""
+    if not outcomes:
+        return None
+    return Outcome(
+        sum(each.count for each in outcomes),
+        min(each.first_ms for each in outcomes),
+        max(each.last_ms for each in outcomes),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """An endpoint at a glance: its table and its book in, a state and the facts for it out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,7 +9,7 @@ from relay.commands.endpoints.following import registered_url
 from relay.contract.display import time_text
 from relay.contract.printable import printable
 from relay.endpoints import EndpointSection
-from relay.usage import EndpointUsage, Outcome, SecretUsage
+from relay.usage import EndpointUsage, Outcome, SecretUsage, together
 
 State = Literal[
     "not configured", "not loaded", "never heard of", "silent", "refusing", "dry run", "receiving"
@@ -65,12 +65,12 @@ class Glance:
     @property
     def received(self) -> Outcome | None:
         """Deliveries of all kinds."""
-        return _together(self._outcomes.values())
+        return together(self._outcomes.values())
 
     @property
     def refused(self) -> Outcome | None:
         """Those that were refused, for whatever reason."""
-        return _together(self._refusals.values())
+        return together(self._refusals.values())
 
     @property
     def reason(self) -> str | None:
@@ -155,17 +155,6 @@ def sentence(glance: Glance) -> str:
         "receiving": f"The last delivery came in at {_last(glance.received)}.",
     }
     return says[state].strip()
-
-
-def _together(outcomes: Iterable[Outcome]) -> Outcome | None:
-    found = list(outcomes)
-    if not found:
-        return None
-    return Outcome(
-        sum(each.count for each in found),
-        min(each.first_ms for each in found),
-        max(each.last_ms for each in found),
-    )
 
 
 def _last(used: Outcome | None) -> str | None:

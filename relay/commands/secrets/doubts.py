@@ -6,9 +6,9 @@ it.
 
 from collections.abc import Sequence
 
-from relay.commands.secrets.known import Known, together
+from relay.commands.secrets.known import Known
 from relay.commands.secrets.words import ago
-from relay.usage import EndpointUsage
+from relay.usage import EndpointUsage, together
 
 
 def against_finishing(

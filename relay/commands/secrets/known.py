@@ -21,7 +21,7 @@ from relay.contract.surroundings import read_config_file
 from relay.endpoint import Secret
 from relay.endpoints import EndpointSection
 from relay.settings import with_default_endpoint
-from relay.usage import EndpointUsage, Outcome, read_usage
+from relay.usage import EndpointUsage, Outcome, read_usage, together
 
 
 class EndpointSettings(StoreSettings):
@@ -123,17 +123,6 @@ async def read_book(store: Store, name: str) -> EndpointUsage:
         if not is_wrong_type(error):
             raise
     raise await wrong_type(store.redis, store.keys.usage(name), "hash")
-
-
-def together(outcomes: list[Outcome]) -> Outcome | None:
-    """Add up what several say; none where there is nothing."""
-    if not outcomes:
-        return None
-    return Outcome(
-        sum(each.count for each in outcomes),
-        min(each.first_ms for each in outcomes),
-        max(each.last_ms for each in outcomes),
-    )
 
 
 def _read(reference: BoundedReference, environ: Mapping[str, str]) -> Known:

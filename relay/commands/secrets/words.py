@@ -7,10 +7,10 @@ them is true of what was looked at.
 from collections.abc import Sequence
 from typing import Literal
 
-from relay.commands.secrets.known import Known, together
+from relay.commands.secrets.known import Known
 from relay.contract.display import time_text
 from relay.contract.printable import printable
-from relay.usage import EndpointUsage, Outcome
+from relay.usage import EndpointUsage, Outcome, together
 
 # A gateway says once a minute what it holds; a batch may be on its way for a while.
 HELD_MS = 75_000
