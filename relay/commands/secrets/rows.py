@@ -9,12 +9,14 @@ from relay.contract.printable import printable
 from relay.usage import EndpointUsage, Outcome
 
 GONE = "not configured"
+# The book has them for as long as a gateway has the endpoint, which may be years.
+GONE_MS = 90 * 24 * 3600 * 1000
 
 Row = dict[str, object]
 
 
 def rows_of(knowns: Sequence[Known], usage: EndpointUsage, now_ms: int) -> list[Row]:
-    """Give a row for each secret that is configured, or that proved something once."""
+    """Give a row for each secret that is configured, or that proved something not long ago."""
     rows = [_row(known, usage, now_ms) for known in knowns]
     there = {(known.name, known.fingerprint) for known in knowns}
     # What stands behind a name that cannot be read is taken for what is configured.
@@ -25,7 +27,9 @@ def rows_of(knowns: Sequence[Known], usage: EndpointUsage, now_ms: int) -> list[
         | {"fingerprint": each.fingerprint, "fault": None}
         | _used(each.used)
         for each in sorted(usage.secrets, key=lambda each: -each.used.last_ms)
-        if (each.name, each.fingerprint) not in there and each.name not in unread
+        if (each.name, each.fingerprint) not in there
+        and each.name not in unread
+        and now_ms - each.used.last_ms <= GONE_MS
     ]
     return rows
 

@@ -102,6 +102,8 @@ def test_what_is_configured_no_more_is_shown_as_that(
     before = Secret("wes_before_00000000000000000000000", new.name)
     for secret in (before, old, Secret(OLD, "env:GONE")):
         asyncio.run(use(server, "unipile", secret, now_ms()))
+    long_gone = now_ms() - 91 * 24 * 60 * MINUTE_MS
+    asyncio.run(use(server, "unipile", Secret(OLD, "env:LONG_GONE"), long_gone))
     rows = status(relay, OLD=OLD)["secrets"]
 
     assert [row["configured"] for row in rows] == [True, True, False, False]
