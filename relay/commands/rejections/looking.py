@@ -150,8 +150,8 @@ async def _counted(store: Store, name: str) -> str | None:
         return None
     since = time_text(min(each.first_ms for each in refused))
     return (
-        f"{printable(name)}: {sum(each.count for each in refused)} were refused since {since}, "
-        f"and the log has {held} rows; it keeps a few of each second, for 24 hours."
+        f"{printable(name)}: refused since {since}: {sum(each.count for each in refused)}; "
+        f"rows in the log: {held}. It keeps a few of each second, for 24 hours."
     )
 
 

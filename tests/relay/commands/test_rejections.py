@@ -334,8 +334,7 @@ def test_how_many_were_refused_is_said(relay: Relay, server: Server, options: Op
     ask(server, "EXPIRE", KEYS.usage("unipile"), 60)
     done = relay("rejections", "list", **options)
 
-    assert "unipile: 9 were refused since 1970-01-01" in done.stderr
-    assert "1 rows" in done.stderr
+    assert "unipile: refused since 1970-01-01T00:00:00.000Z: 9; rows in the log: 1." in done.stderr
 
 
 def test_filters_hold(relay: Relay, server: Server, options: Options, tmp_path: Path) -> None:
