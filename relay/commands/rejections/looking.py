@@ -17,17 +17,8 @@ from relay.rejections.read import newest_rows
 from relay.rejections.rejection import Rejection
 from relay.usage import read_usage
 
-COLUMNS = (
-    "received",
-    "endpoint",
-    "reason",
-    "compared",
-    "client",
-    "user_agent",
-    "body_bytes",
-    "id",
-    "accepted",
-)
+# What fits a terminal; the id has the endpoint, and `show` has the rest.
+COLUMNS = ("id", "received", "reason", "compared", "client", "accepted")
 EMPTY = "Nothing that was refused is in the log."
 # Of these there are rows; what is to come again later has none.
 REASONS = (

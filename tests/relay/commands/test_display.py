@@ -5,6 +5,7 @@ import json
 import pytest
 
 from relay.contract.display import show, show_line, time_text
+from relay.contract.drawn import draw
 
 HOSTILE = "evt\x1b[2J\u202e[red]x"
 ROWS = [{"name": HOSTILE, "count": 3, "groups": ["a", "b\x07"], "seen": None, "on": True}]
@@ -27,6 +28,17 @@ def test_a_row_is_one_line_of_a_pipe(capsys: pytest.CaptureFixture[str]) -> None
     show([{"name": "n" * 150, "other": "o" * 150}], ("name", "other"), as_json=False)
 
     assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_what_a_row_is_called_by_stays_whole_on_a_narrow_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is to be copied; the other columns are broken over lines instead."""
+    monkeypatch.setenv("COLUMNS", "60")
+    row = ["unipile/1796001334494-0", *(str(number) * 40 for number in range(4))]
+    draw(["id", "a", "b", "c", "d"], [row], right=[False] * 5)
+
+    assert row[0] in capsys.readouterr().out
 
 
 def test_json_is_one_document_with_every_key(capsys: pytest.CaptureFixture[str]) -> None:
