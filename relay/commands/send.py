@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from relay.commands.gateway_url import endpoint_url
 from relay.commands.options import AsJson
 from relay.commands.store import environment, gateway_settings
 from relay.contract.display import show, show_json, tell, warn
@@ -43,7 +44,10 @@ def send(
     count: Annotated[int, typer.Option(min=1, help="How many events.")] = 1,
     url: Annotated[
         str | None,
-        typer.Option(help="Where the gateway is. [http://127.0.0.1:8080, or the configured port]"),
+        typer.Option(
+            help="Where the gateway is, or the endpoint's whole URL. [http://127.0.0.1:8080, or "
+            "the configured port]"
+        ),
     ] = None,
     private_key: Annotated[
         Path | None,
@@ -69,7 +73,7 @@ def send(
         event_type=_type(event_type, target.provider.name),
         key=_key(private_key, target),
     )
-    answers = run(post_all(sender, count, url=_url(url or _local(settings), endpoint)))
+    answers = run(post_all(sender, count, url=endpoint_url(url or _local(settings), endpoint)))
     _report(answers, as_json=as_json)
     if not is_event_type(sender.event_type):
         named = printable(sender.event_type)
@@ -167,15 +171,6 @@ def _endpoint(name: str, endpoints: dict[str, Endpoint]) -> Endpoint:
 
 def _local(settings: Settings) -> str:
     return f"http://127.0.0.1:{settings.port}"
-
-
-def _url(base: str, endpoint: str) -> str:
-    if not base.startswith(("http://", "https://")):
-        raise CommandFailed(
-            "--url must begin with http:// or https://, for example http://127.0.0.1:8080",
-            exit_code=WRONG_USAGE,
-        )
-    return f"{base.rstrip('/')}/webhooks/{endpoint}"
 
 
 def _report(answers: list["Answer"], *, as_json: bool) -> None:

@@ -5,12 +5,12 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urlsplit
 
 import typer
 
 from relay.commands.edit import load_unsecured
 from relay.commands.endpoints.nearest import did_you_mean
+from relay.commands.gateway_url import endpoint_url
 from relay.commands.options import AsJson
 from relay.commands.store import environment
 from relay.contract.display import show_json, tell, warn
@@ -55,7 +55,7 @@ def try_one(
     environ = environment()
     settings = load_unsecured(environ, read_config_file(environ, Path()))
     target, notes = _endpoint(endpoint, settings, environ)
-    whole = _whole_url(url or f"http://127.0.0.1:{settings.port}", endpoint)
+    whole = endpoint_url(url or f"http://127.0.0.1:{settings.port}", endpoint)
     steps = run(_try(target, whole, store_one=store_one))
     notes += filter(None, [_note(target, steps, store_one=store_one)])
     if as_json:
@@ -123,19 +123,6 @@ def _is_here(reference: SecretReference, environ: dict[str, str]) -> bool:
     if reference.env is not None:
         return bool(environ.get(reference.env, "").strip())
     return reference.file is not None and os.access(reference.file, os.R_OK)
-
-
-def _whole_url(base: str, endpoint: str) -> str:
-    parts = urlsplit(base)
-    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
-        raise CommandFailed(
-            "--url must begin with http:// or https://, for example http://127.0.0.1:8080, and "
-            "have no ? or #",
-            exit_code=WRONG_USAGE,
-        )
-    bare = base.rstrip("/")
-    # The URL as it is registered: a proxy may give it any path.
-    return bare if bare.endswith(f"/{endpoint}") else f"{bare}/webhooks/{endpoint}"
 
 
 def _note(target: Endpoint, steps: list["Step"], *, store_one: bool) -> str:

@@ -233,10 +233,11 @@ def test_the_url_is_that_of_the_gateway_or_of_the_endpoint(
     """A proxy may give an endpoint any path that ends with its name."""
     with answering(404) as fake:
         relay("endpoints", "test", "app", "--url", f"{fake.url}{path}", HOOK="secret")
+        relay("send", "app", "--url", f"{fake.url}{path}", HOOK="secret", HUB="secret")
 
     bare = path.rstrip("/")
     wanted = bare if bare.endswith("/app") else f"{bare}/webhooks/app"
-    assert fake.asked == [("POST", wanted)]
+    assert fake.asked == [("POST", wanted)] * 2
 
 
 @pytest.mark.parametrize(
