@@ -68,7 +68,10 @@ def _reload(added: Added) -> str:
             "Start the gateway, or start it again: `relay reload` makes it read the file, but the "
             "variables stay those with which it was started."
         )
-    return "Have the running gateway read the file: `relay reload`. Or start it: `relay serve`."
+    return (
+        "Have the running gateway read the file: `relay reload`. Or start it: `relay serve`; "
+        "`relay dev` is to be started again."
+    )
 
 
 def _register(added: Added) -> Iterator[str]:
