@@ -1,6 +1,7 @@
 """Raw lines in, Markdown of the benchmarks that judge out, as it stands on the page."""
 
 from collections.abc import Callable, Sequence
+from statistics import median
 
 from bench.holds.figures import mib, told
 from bench.lines import Line, of_kind
@@ -103,6 +104,31 @@ def _restart(_: Line, lines: Sequence[Line]) -> Table:
     return Table("", ("", ""), rows)
 
 
+def _junk(_: Line, lines: Sequence[Line]) -> Table:
+    capacity = of_kind(lines, "capacity")[0]["per_second"]
+    rows: _Rows = [
+        (
+            line["number"] + 1,
+            told(line["refused"]) if line["junk"] else "none",
+            told(line["outcomes"]),
+            _told_marks(line["latency_ms"]),
+            _told_marks(line["late_ms"]),
+        )
+        for line in of_kind(lines, "round")
+    ]
+    head = ("Round", "Junk", f"Genuine, a third of {capacity:,.0f} per second")
+    marks = ("200 after p50 / p99 / highest ms", "sender late, p50 / p99 / highest ms")
+    return Table("", (*head, *marks), rows)
+
+
+def _reload(_: Line, lines: Sequence[Line]) -> Table:
+    rows: _Rows = []
+    for way in ("signal", "command", "secret"):
+        seconds = [line["seconds"] for line in of_kind(lines, "reload", way=way)]
+        rows.append((way, len(seconds), f"{min(seconds)} / {median(seconds)} / {max(seconds)}"))
+    return Table("", ("Wanted by", "Reloads", "Each took at least / median / at most, s"), rows)
+
+
 def _index(_: Line, lines: Sequence[Line]) -> Table:
     rows: _Rows = []
     for part in of_kind(lines, "part"):
@@ -125,6 +151,8 @@ FIGURES: dict[str, Callable[[Line, Sequence[Line]], Table]] = {
     "unfinished": _unfinished,
     "overload": _overload,
     "restart": _restart,
+    "junk": _junk,
+    "reload": _reload,
     "index": _index,
 }
 
