@@ -17,7 +17,6 @@ from relay.contract.errors import (
     HandshakeRefused,
     MethodNotAllowed,
     SignatureRefused,
-    TryLater,
 )
 from relay.contract.event import Appended, Duplicate, Spooled
 from relay.endpoint import Endpoint
@@ -90,8 +89,9 @@ class Notes:
 
         The answer is given the id of the row, by which its sender can ask for it.
         """
-        is_kind = isinstance(refusal, _KEPT) and not isinstance(refusal, TryLater)
-        if not is_kind or not self.rejections.wants(endpoint.name, refusal.reason):
+        if not isinstance(refusal, _KEPT):
+            return
+        if not self.rejections.wants(endpoint.name, refusal.reason):
             return
         body = refusal.body
         if body is None:
