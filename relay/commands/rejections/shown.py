@@ -14,6 +14,12 @@ from relay.rejections.rejection import Rejection
 
 REDACTED = "redacted"
 MAX_BODY_SHOWN = 64 * 1024
+# They say which way a request came and how, and nobody proves himself by them.
+HEADERS_OF_THE_WAY = (
+    *("host", "date", "via", "forwarded", "x-forwarded-for", "x-forwarded-host"),
+    *("x-forwarded-proto", "x-real-ip", "accept", "accept-encoding", "connection", "expect"),
+    *("content-length", "transfer-encoding"),
+)
 
 # What a list has room for, of what was compared.
 _DECIDED_BY = {
@@ -93,7 +99,8 @@ def compared_short(row: Rejection) -> str:
 
 def _headers(row: Rejection) -> list[list[str]]:
     preset = PROVIDERS.get(row.provider)
-    kept = {name.lower() for name in (*KEPT_HEADERS, *(preset.headers if preset else ()))}
+    own = preset.headers if preset else ()
+    kept = {name.lower() for name in (*KEPT_HEADERS, *HEADERS_OF_THE_WAY, *own)}
     return [
         [text(name) or "", (text(value) or "") if name.lower() in kept else REDACTED]
         for name, value in row.headers

@@ -109,6 +109,16 @@ def test_a_row_is_shown_without_credentials(relay: Relay, server: Server, option
     assert shown["query"] == "a=1&token=redacted"
 
 
+def test_headers_of_the_way_are_shown(relay: Relay, server: Server, options: Options) -> None:
+    """Which proxy a request came through is half of many an answer."""
+    kept(server, row(headers={"Host": "hooks.example.com", "Via": "1.1 edge", "X-Own": "hidden"}))
+    text = relay("rejections", "show", "0123456789ab-1", **options).stdout
+
+    assert "Host: hooks.example.com" in text
+    assert "Via: 1.1 edge" in text
+    assert "X-Own: redacted" in text
+
+
 def test_a_long_body_is_cut(
     relay: Relay, server: Server, options: Options, monkeypatch: pytest.MonkeyPatch
 ) -> None:
