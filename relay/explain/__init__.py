@@ -26,6 +26,8 @@ __all__ = ["Explanation", "Received", "Step", "Verdict", "compared", "explain"]
 
 # A shorter secret is a part of many words, and none.
 MIN_HIDDEN = 8
+# Nothing of a sender's is shown that is longer.
+MAX_CUT = 200
 
 
 def explain(
@@ -35,6 +37,7 @@ def explain(
     now_ms: int,
     others: Others | None = None,
     reason: str | None = None,
+    used_before: str = "",
 ) -> Explanation:
     """Say why a request was refused, or that it passes now.
 
@@ -47,6 +50,7 @@ def explain(
         now_ms: The present, ms since the epoch: the secrets that count now are tried.
         others: Secrets of other endpoints by name, which may have been confused with its own.
         reason: For which it was refused, if that is known.
+        used_before: The path of what had come with another event, as was found when it came.
 
     Returns:
         One cause, one remedy, and the steps that were taken.
@@ -55,7 +59,10 @@ def explain(
         return unsigned(reason)
     trial = Trial(endpoint, request, now_ms)
     verdict = _verdict(trial)
-    finding = _finding(trial, verdict, others or {})
+    if verdict == "passes" and used_before:
+        verdict, finding = "signature_mismatch", _used(used_before)
+    else:
+        finding = _finding(trial, verdict, others or {})
     steps = steps_of(trial, verdict)
     explanation = Explanation(
         cause=finding.cause, remedy=finding.remedy, verdict=verdict, steps=steps
@@ -111,6 +118,15 @@ def _passes(trial: Trial) -> Finding:
     )
 
 
+def _used(path: str) -> Finding:
+    return Finding(
+        f"The signature is right, but its {path} had come with another event, and is taken with "
+        "one only.",
+        "Ask the sender whether it has sent this: whoever has seen a delivery of it can send its "
+        "signature again with anything.",
+    )
+
+
 def _all_secrets(endpoint: Endpoint, others: Mapping[str, Sequence[Secret]]) -> list[str]:
     token = endpoint.verify_token
     secrets: Iterable[Secret] = (
@@ -125,13 +141,26 @@ def _all_secrets(endpoint: Endpoint, others: Mapping[str, Sequence[Secret]]) -> 
     ]
 
 
+def _without_beginning(text: str, secret: str) -> str:
+    """Take out as much of a secret as was left where a text was cut."""
+    *parts, end = text.split("…")
+    return "…".join([*(_without_end(part, secret[:MAX_CUT]) for part in parts), end])
+
+
+def _without_end(text: str, secret: str) -> str:
+    for length in range(len(secret), MIN_HIDDEN - 1, -1):
+        if text.endswith(secret[:length]):
+            return text[:-length]
+    return text
+
+
 def _hidden(explanation: Explanation, secrets: list[str]) -> Explanation:
     """Take out whatever a sender may have written of a secret, into the name of a header say."""
 
     def hide(text: str) -> str:
         for secret in secrets:
             for written in (secret, secret.lower()):
-                text = text.replace(written, "…")
+                text = _without_beginning(text.replace(written, "…"), written)
         return text
 
     return replace(

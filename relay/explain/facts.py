@@ -19,7 +19,8 @@ MAX_READ_BYTES = 16_384
 def compared(endpoint: Endpoint, request: Received, reason: str) -> dict[str, str | int]:
     """Give what was compared before a request was refused.
 
-    Nothing is verified again, so this costs no more than reading the head.
+    Nothing is verified again, so this costs no more than reading the head; but for the senders of
+    whom each signature is taken once, of which only that tells whether this one had come before.
 
     Args:
         endpoint: For which it came.
@@ -28,10 +29,12 @@ def compared(endpoint: Endpoint, request: Received, reason: str) -> dict[str, st
 
     Returns:
         Some of ``algorithm``, ``header`` or ``place``, ``header_missing``, ``candidate_bytes``,
-        ``expected_bytes``, ``age_seconds``, ``tolerance_seconds`` and ``secrets``, by name.
+        ``expected_bytes``, ``age_seconds``, ``tolerance_seconds``, ``secrets``, by name, and
+        ``used_before``: the path of what had come with another event.
     """
     if not reason.startswith(("signature_", "timestamp_")):
         return {}
+    used_before = _used_before(endpoint, request, reason)
     if request.body_bytes > MAX_READ_BYTES:
         request = replace(request, body=None)
     trial = Trial(endpoint, request, request.received_at_ms)
@@ -42,7 +45,16 @@ def compared(endpoint: Endpoint, request: Received, reason: str) -> dict[str, st
     names = ", ".join(secret.name for secret in trial.secrets[:MAX_NAMED])
     if reason != "signature_missing" and names:
         facts["secrets"] = names[:MAX_TEXT]
-    return facts
+    return facts | used_before
+
+
+def _used_before(endpoint: Endpoint, request: Received, reason: str) -> dict[str, str | int]:
+    """Tell what is right but for its having been used, which nobody else remembers."""
+    once = getattr(endpoint.provider.scheme, "once", "")
+    if not once or reason != "signature_mismatch" or request.body is None:
+        return {}
+    trial = Trial(endpoint, request, request.received_at_ms)
+    return {"used_before": once} if trial.reason() is None else {}
 
 
 def _place(trial: Trial) -> dict[str, str | int]:

@@ -23,6 +23,14 @@ def facts_of(endpoint: Endpoint, row: Rejection) -> Compared:
     return compared(endpoint, received_of(row), row.reason)
 
 
+def used_before(row: Rejection) -> str:
+    """Give the path of what had come with another event when it came; empty for nothing.
+
+    The gateway that refused it knew that, and nobody else can find it out again.
+    """
+    return str(row.compared.get("used_before", ""))
+
+
 def delivery_of(row: Rejection, body: bytes, endpoint: Endpoint, claim: Claim) -> Delivery:
     """Give the delivery of a row, as the gateway would have it.
 

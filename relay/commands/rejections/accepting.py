@@ -16,7 +16,7 @@ from relay.contract.printable import printable
 from relay.handshake import Answered
 from relay.pipeline import Accepted, Filtered
 from relay.rejections.accepted import Acceptance, note_acceptance, read_acceptances
-from relay.rejections.judged import delivery_of
+from relay.rejections.judged import delivery_of, used_before
 from relay.rejections.rejection import KEPT_BODY_BYTES, Rejection, delivery_headers
 from relay.verify import examine_head, unproved
 from relay.verify.family import NO_CLAIM
@@ -125,6 +125,7 @@ class Accepting:
         try:
             claim = examine_head(endpoint, delivery_headers(row))
             delivery = delivery_of(row, body, endpoint, claim)
+            _check_first_use(row)
             accepted = await self.storing.pipeline.accept(delivery)
         except (SignatureRefused, CertificateUnavailable):
             # What a dry run took is stored without a proof already.
@@ -184,6 +185,16 @@ class _Done:
             by=self.force.by if self.force else "",
             why=self.force.why if self.force else "",
         )
+
+
+def _check_first_use(row: Rejection) -> None:
+    """Refuse what was signed for another event, as the gateway did.
+
+    Raises:
+        SignatureRefused: It was.
+    """
+    if used_before(row):
+        raise SignatureRefused("signature_mismatch")
 
 
 def _body_of(row: Rejection, max_body_bytes: int) -> bytes:

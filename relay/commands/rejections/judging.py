@@ -13,7 +13,7 @@ from relay.delivery import Certificate
 from relay.endpoint import Endpoint
 from relay.endpoints import Secrets, build_endpoint
 from relay.explain import Explanation, explain
-from relay.rejections.judged import delivery_of, received_of
+from relay.rejections.judged import delivery_of, received_of, used_before
 from relay.rejections.rejection import Rejection
 from relay.settings import Settings
 from relay.verify.family import NO_CLAIM
@@ -83,7 +83,14 @@ async def explained(row: Rejection, known: Configured, now_ms: int) -> Explanati
     request = received_of(row)
     if row.body is not None and endpoint.provider.scheme.has_certificate:
         request = replace(request, certificate=await _certificate(row, row.body, endpoint))
-    return explain(endpoint, request, now_ms=now_ms, others=others, reason=row.reason)
+    return explain(
+        endpoint,
+        request,
+        now_ms=now_ms,
+        others=others,
+        reason=row.reason,
+        used_before=used_before(row),
+    )
 
 
 async def _certificate(row: Rejection, body: bytes, endpoint: Endpoint) -> Certificate | None:

@@ -25,7 +25,7 @@ HEADERS_OF_THE_WAY = (
 _DECIDED_BY = {
     "signature_missing": ("header_missing", "place"),
     "signature_malformed": ("header", "place", "candidate_bytes", "expected_bytes"),
-    "signature_mismatch": ("secrets",),
+    "signature_mismatch": ("used_before", "secrets"),
     "timestamp_too_old": ("age_seconds", "tolerance_seconds"),
     "timestamp_in_future": ("age_seconds", "tolerance_seconds"),
 }

@@ -73,7 +73,14 @@ async def keep(redis: Redis, *rows: Rejection) -> list[str]:
     found = []
     for each in rows:
         name = each.endpoint
-        log = RejectionLog(redis, KEYS, [name], is_full=lambda: False, counts=Uncounted())
+        log = RejectionLog(
+            redis,
+            KEYS,
+            [name],
+            compare=lambda _, row: row.compared,
+            is_full=lambda: False,
+            counts=Uncounted(),
+        )
         log.note(endpoint_of(name), each)
         # Within one second a few of each reason are kept; this is about as many as a test wants.
         await redis.hdel(KEYS.rejected_books(name), "second", "counts")

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,22 @@ from relay.commands.rejections.each import Wanted, accept_each
 from relay.commands.rejections.storing import Remembering
 from relay.contract.event import Duplicate, IdentifiedEvent
 from relay.rejections.accepted import Acceptance, read_acceptances
+from relay.rejections.judged import facts_of
 from relay.rejections.log import KEEP_MS
 from tests.making import make_identified
 from tests.relay.clocked import InMemory
 from tests.relay.commands.conftest import Relay
-from tests.relay.commands.rejecting import BODY, FILE, KEYS, ask, events, kept, row
+from tests.relay.commands.rejecting import (
+    BODY,
+    FILE,
+    KEYS,
+    ask,
+    endpoint_of,
+    events,
+    kept,
+    now_ms,
+    row,
+)
 from tests.servers import Server
 from tests.signing import SECRET, signed
 
@@ -139,6 +151,47 @@ def test_events_that_nothing_tells_apart_are_stored_once_each(
 
     assert (once, again, stored()) == (3, 3, 6)
     assert "stored" in other.stdout
+
+
+MAILGUN = """
+[redis]
+url = "{url}"
+[endpoints.mailgun]
+provider = "mailgun"
+secrets = [{{ env = "UNIPILE_WEBHOOK_SECRET" }}]
+"""
+
+
+def of_mailgun(event: str) -> bytes:
+    """Make a body whose signature says nothing of the event."""
+    at = str(now_ms() // 1000)
+    signature = hmac.new(SECRET.encode(), f"{at}token".encode(), hashlib.sha256).hexdigest()
+    signed = {"token": "token", "timestamp": at, "signature": signature}
+    event_data = {"id": event, "event": "delivered", "domain": {"name": "example.org"}}
+    return json.dumps({"signature": signed, "event-data": event_data}).encode()
+
+
+@pytest.mark.redis
+def test_a_signature_that_came_with_another_event_proves_none_later(
+    relay: Relay, server: Server, tmp_path: Path
+) -> None:
+    """The gateway had refused it for just that; what was refused for a wrong secret passes."""
+    forged = row(of_mailgun("evt_2"), {}, "mailgun")
+    noticed = replace(forged, compared=facts_of(endpoint_of("mailgun"), forged))
+    genuine = row(of_mailgun("evt_1"), {}, "mailgun")
+    first, second = kept(server, noticed, genuine)
+    (tmp_path / "relay.toml").write_text(MAILGUN.format(url=server.url))
+    refused = relay("rejections", "accept", first, **OPTIONS)
+    explained = relay("rejections", "explain", first, **OPTIONS)
+    stored = relay("rejections", "accept", second, **OPTIONS)
+    forced = relay(
+        *("rejections", "accept", first, "--force", "--by", "kim", "--reason", "why"), **OPTIONS
+    )
+
+    assert (refused.exit_code, stored.exit_code, forced.exit_code) == (1, 0, 0), forced.output
+    assert "signature.token had come with another event" in refused.output
+    assert "signature.token had come with another event" in explained.stdout.splitlines()[0]
+    assert "assurance none" in forced.stdout
 
 
 async def test_what_was_accepted_is_known_for_as_long_as_its_row() -> None:

@@ -1,5 +1,8 @@
 """The facts that are kept with a refusal: few, cheap, and nothing secret."""
 
+import hashlib
+import hmac
+import json
 from dataclasses import replace
 
 import pytest
@@ -75,3 +78,23 @@ def test_a_long_body_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "age_seconds" not in compared(endpoint, received(headers, body), "signature_mismatch")
     monkeypatch.setattr("relay.explain.facts.MAX_READ_BYTES", 200)
     assert compared(endpoint, received(headers, body), "signature_mismatch")["age_seconds"] == 0
+
+
+def mailgun(event: str, secret: str = SECRET) -> bytes:
+    """Make a body whose signature says nothing of the event."""
+    signature = hmac.new(secret.encode(), f"{NOW}one-token".encode(), hashlib.sha256).hexdigest()
+    signed = {"token": "one-token", "timestamp": str(NOW), "signature": signature}
+    return json.dumps({"signature": signed, "event-data": {"id": event}}).encode()
+
+
+@pytest.mark.parametrize("filling", ["", "a" * 20_000])
+def test_what_was_used_before_is_told_from_what_is_wrong(filling: str) -> None:
+    """Who judges it again remembers no token; the gateway that refused it did."""
+    endpoint = replace(make_endpoint(), provider=PROVIDERS["mailgun"])
+    forged = received({}, mailgun(f"evt_2{filling}"))
+    wrong = received({}, mailgun("evt_2", "another"))
+    facts = compared(endpoint, forged, "signature_mismatch")
+
+    assert facts["used_before"] == "signature.token"
+    assert "used_before" not in compared(endpoint, wrong, "signature_mismatch")
+    assert "used_before" not in compared(endpoint, forged, "timestamp_too_old")
