@@ -96,16 +96,31 @@ def _encoded(text: str, words: str) -> Iterator[Form]:
 
 def _sorted(body: bytes) -> Iterator[Form]:
     """Write it with its keys in order, as a sender may that a proxy did not follow."""
-    value = json.loads(body.decode("utf-8-sig"))
+    try:
+        value = json.loads(body.decode("utf-8-sig"), object_pairs_hook=_each_key_once)
+    except (ValueError, RecursionError):
+        return
     for separators, layout in (((",", ":"), "compactly"), ((", ", ": "), "with blanks")):
         for to_ascii in (False, True):
             try:
                 text = json.dumps(
-                    value, separators=separators, sort_keys=True, ensure_ascii=to_ascii
+                    value,
+                    separators=separators,
+                    sort_keys=True,
+                    ensure_ascii=to_ascii,
+                    allow_nan=False,
                 )
             except (ValueError, RecursionError):
                 return
             yield from _encoded(text, f"{layout} and with its keys in alphabetical order")
+
+
+def _each_key_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Refuse a key that comes again: what stands under it first would be gone, and not the same."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key comes twice")
+    return found
 
 
 def _joined(tokens: list[str], comma: str, colon: str) -> str:

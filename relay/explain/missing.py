@@ -75,7 +75,8 @@ def _version_one_shape(body: object) -> bool:
         return False
     if "AccountStatus" in body or {"status", "account_id", "name"} <= body.keys():
         return True
-    return isinstance(body.get("event"), str)
+    # All of its events have both; other senders' have an event too.
+    return isinstance(body.get("event"), str) and isinstance(body.get("account_id"), str)
 
 
 def _header_with_secret(trial: Trial) -> tuple[str, str] | None:

@@ -75,3 +75,18 @@ def test_no_more_are_tried_than_is_allowed(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("relay.explain.bodies.MAX_BODIES", 3)
 
     assert len(list(bodies(b'{"a":[1,2]}'))) == 3
+
+
+@pytest.mark.parametrize(
+    ("came", "forged"),
+    [
+        (b'{"paid":1,"paid":2}', b'{"paid":2}'),
+        (b'[{"a":{"b":1,"b":2}}]', b'[{"a":{"b":2}}]'),
+        (b'{"paid":1e999}', b'{"paid":Infinity}'),
+    ],
+)
+def test_what_says_something_else_is_not_tried(came: bytes, forged: bytes) -> None:
+    """A key that stands there twice may be what a forger has added to what was signed."""
+    tried = {other for other, _ in bodies(came)}
+
+    assert forged not in tried

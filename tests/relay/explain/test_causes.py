@@ -257,6 +257,13 @@ def test_a_webhook_of_the_older_version_is_told(
     assert 'provider = "token"' in explanation.remedy
 
 
+def test_any_event_without_a_signature_is_not_taken_for_one_of_the_older_version() -> None:
+    """Many senders call their events that, and so may a stranger."""
+    explanation = explained({}, b'{"event":"push","repository":"relay"}')
+
+    assert "version 1" not in explanation.cause
+
+
 def test_an_event_of_the_newer_version_is_not_taken_for_an_older_one() -> None:
     """It has a type."""
     explanation = explained({}, b'{"type":"message.new","event":"message_received"}')
@@ -387,4 +394,13 @@ def test_a_secret_that_came_as_the_name_of_a_header_is_hidden() -> None:
     explanation = explained({f"x-signature-{SECRET}": "a"}, BODY)
 
     assert SECRET not in explanation.cause
+    assert "x-signature-" in explanation.cause
+
+
+def test_a_long_secret_that_came_as_the_name_of_a_header_is_hidden_where_it_is_cut() -> None:
+    """Only the beginning of a long name is shown, and it would be nearly all of the secret."""
+    secret = "7f3a9c51" * 8
+    explanation = explained({f"x-signature-{secret}": "a"}, BODY, secret)
+
+    assert secret[:8] not in explanation.cause
     assert "x-signature-" in explanation.cause
