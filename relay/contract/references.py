@@ -102,7 +102,8 @@ def read_secret_file(path: Path) -> str:
     if path.exists() and not path.is_file():
         # A pipe would be waited for, and a device never ends.
         raise _NotAFile
-    return path.read_text("utf-8")
+    # Not as text, where each CR LF within it would become another end of a line.
+    return path.read_bytes().decode()
 
 
 def unset(variable: str) -> str:

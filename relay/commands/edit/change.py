@@ -115,14 +115,14 @@ def take_secret(draft: Draft, endpoint: str, name: str) -> Draft:
     return _first_that_says(draft, wanted, texts, lines)
 
 
-def end_secret(draft: Draft, endpoint: str, name: str, until: datetime) -> Draft:
+def end_secret(draft: Draft, endpoint: str, name: str, until: datetime | None) -> Draft:
     """Have a secret of an endpoint count until a time only, whatever was said of that.
 
     Args:
         draft: The file.
         endpoint: The endpoint's name; it must be in the file.
         name: As the secret is called: ``env:VARIABLE`` or ``file:/path``.
-        until: The last moment, with its zone.
+        until: The last moment, with its zone; none for no end.
 
     Raises:
         CommandFailed: The endpoint is not in the file, or has no such secret there.
@@ -132,7 +132,8 @@ def end_secret(draft: Draft, endpoint: str, name: str, until: datetime) -> Draft
     secrets = _secrets(draft, wanted, endpoint)
     numbers = _numbers(draft, endpoint, name, secrets)
     for number in numbers:
-        secrets[number]["not_after"] = until
+        secrets[number].pop("not_after", None)
+        secrets[number] |= {} if until is None else {"not_after": until}
     lines = (f"[endpoints.{endpoint}]", f"secrets = {value_text(secrets)}")
     texts = [
         *with_arrays(draft, endpoint, lambda array: with_end(array, numbers, until)),

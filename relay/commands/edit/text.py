@@ -50,10 +50,13 @@ def take(array: "Array", numbers: list[int]) -> str:
     return array.as_string()
 
 
-def with_end(array: "Array", numbers: list[int], until: datetime) -> str:
-    """Write an array in which the secrets of these numbers count until a time only."""
+def with_end(array: "Array", numbers: list[int], until: datetime | None) -> str:
+    """Write an array in which the secrets of these numbers count until a time only, or for good."""
     for number in numbers:
-        array[number]["not_after"] = until
+        if until is None:
+            array[number].pop("not_after", None)
+        else:
+            array[number]["not_after"] = until
     return array.as_string()
 
 
@@ -117,7 +120,9 @@ def without_tables(draft: Draft, endpoint: str, numbers: list[int]) -> str:
     return "".join(lines)
 
 
-def tables_with_end(draft: Draft, endpoint: str, numbers: list[int], until: datetime) -> str:
+def tables_with_end(
+    draft: Draft, endpoint: str, numbers: list[int], until: datetime | None
+) -> str:
     """Give the text in which the `[[endpoints.x.secrets]]` of these numbers say until when."""
     lines = draft.text.splitlines(keepends=True)
     parts = _parts(lines, _header(endpoint, of_secrets=True))
@@ -127,5 +132,6 @@ def tables_with_end(draft: Draft, endpoint: str, numbers: list[int], until: date
             kept = [line for line in lines[first:end] if not re.match(r"\s*not_after\b", line)]
             if not kept[-1].endswith("\n"):
                 kept[-1] += draft.line_end
-            lines[first:end] = [*kept, f"not_after = {value_text(until)}{draft.line_end}"]
+            said = [] if until is None else [f"not_after = {value_text(until)}{draft.line_end}"]
+            lines[first:end] = [*kept, *said]
     return "".join(lines)

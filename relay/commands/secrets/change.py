@@ -97,13 +97,21 @@ def take_out(place: Place, numbers: Sequence[int]) -> Draft:
     Args:
         place: Where they are written down.
         numbers: Which, counted from 0.
+
+    Raises:
+        CommandFailed: One of them stands there once more, and would go on counting.
     """
     references = place.references
     kept = {_name(each) for number, each in enumerate(references) if number not in numbers}
     draft = place.draft
     for name in dict.fromkeys(_name(references[number]) for number in numbers):
-        if name not in kept:
-            draft = take_secret(draft, place.endpoint, name)
+        if name in kept:
+            raise CommandFailed(
+                f"{printable(name)} is named twice among the secrets of {place.endpoint}: take "
+                "one of both out by hand.\nNothing was changed.",
+                exit_code=WRONG_USAGE,
+            )
+        draft = take_secret(draft, place.endpoint, name)
     return _in_one(draft)
 
 
@@ -112,6 +120,19 @@ def end_at(place: Place, until: datetime) -> Draft:
     draft = place.draft
     for name in dict.fromkeys(map(_name, place.references[1:])):
         draft = end_secret(draft, place.endpoint, name, until)
+    return _in_one(draft)
+
+
+def leave_old(place: Place, unended: Sequence[int]) -> Draft:
+    """Have the newest count no more, and some of the others without the end that they have.
+
+    Args:
+        place: Where they are written down.
+        unended: Which, counted from 0.
+    """
+    draft = take_out(place, [0])
+    for name in dict.fromkeys(_name(place.references[number]) for number in unended):
+        draft = end_secret(draft, place.endpoint, name, None)
     return _in_one(draft)
 
 

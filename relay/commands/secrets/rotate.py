@@ -144,7 +144,7 @@ def _go_on(rotation: Rotation, end: _End) -> Said:
         return finish_now(rotation)
     if end.back:
         _refuse(against_going_back, rotation, end)
-        return go_back(rotation)
+        return go_back(rotation, now_ms=_now_ms())
     usage = EndpointUsage() if end.look is None else end.look()
     return stand(rotation, usage, now_ms=_now_ms(), retry_ms=end.retry_ms)
 
@@ -172,8 +172,11 @@ def _moment(text: str) -> datetime:
     try:
         if span:
             at = now + timedelta(seconds=int(span[1]) * _SECONDS[span[2]])
-            return at.replace(microsecond=0)
-        at = datetime.fromisoformat(text)
+            at = at.replace(microsecond=0)
+        else:
+            at = datetime.fromisoformat(text)
+            # Fractions of a minute between zones are not for TOML, nor the year 10000.
+            at = at if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, OverflowError):
         at = now.replace(tzinfo=None)
     if at.tzinfo is None:

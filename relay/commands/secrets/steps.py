@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from relay.commands.edit import Draft, NotEdited
+from relay.commands.edit import Draft
 from relay.commands.secrets.change import (
     Place,
     end_at,
     find_place,
     judge,
+    leave_old,
     put_first,
     take_out,
     write,
@@ -88,7 +89,7 @@ def begin(rotation: Rotation, take: Callable[[], Secret]) -> Said:
     kept = keep_secret(rotation.endpoint, secret, rotation.knowns, place.directory)
     try:
         draft = write(place, partial(put_first, path=kept.path))
-    except NotEdited as fault:
+    except CommandFailed as fault:
         raise CommandFailed(
             f"The new secret is in {printable(kept.path)}.\n{fault}", exit_code=fault.exit_code
         ) from None
@@ -145,10 +146,19 @@ def finish_now(rotation: Rotation) -> Said:
     return Said("finished", [*_taken(draft, old), f"{printable(rotation.knowns[0].name)} is left."])
 
 
-def go_back(rotation: Rotation) -> Said:
-    """Have the old secrets alone count."""
-    draft = write(rotation.place(), lambda place: take_out(place, [0]))
-    return Said("taken_back", _taken(draft, rotation.knowns[:1]))
+def go_back(rotation: Rotation, *, now_ms: int) -> Said:
+    """Have the old secrets alone count, and go on counting: their end was for the new one's sake.
+
+    What is over stays over: somebody may have wanted that.
+    """
+    ending = {
+        number: known
+        for number, known in enumerate(rotation.knowns)
+        if number and known.reference.not_after_ms is not None and known.counts_at(now_ms)
+    }
+    draft = write(rotation.place(), partial(leave_old, unended=list(ending)))
+    says = [f"{printable(known.name)} has no end any more." for known in ending.values()]
+    return Said("taken_back", [*says, *_taken(draft, rotation.knowns[:1])])
 
 
 def end_by_itself(rotation: Rotation, until: datetime) -> Said:

@@ -15,6 +15,7 @@ from relay.commands import app
 from relay.commands.secrets import keep, steps, take
 from relay.commands.secrets.make import CHOSEN, make_secret
 from relay.contract.explain import CommandFailed
+from relay.contract.references import read_secret_file
 from relay.endpoint import Secret
 from relay.handshake.secret_file import put_secret
 from relay.providers import PROVIDERS
@@ -509,6 +510,94 @@ def test_the_old_one_can_end_by_itself(typed: Any, tmp_path: Path, old: Path) ->
     assert [each["file"] for each in second] == [str(new), str(old)]
     assert 7100 < second[1]["not_after"].timestamp() - time.time() <= 7200
     assert "not_after" not in second[0]
+
+
+@pytest.mark.parametrize("until", ["0s", "9999-12-31T23:59:59-12:00"])
+def test_an_end_must_be_a_time_to_come(typed: Any, tmp_path: Path, old: Path, until: str) -> None:
+    """Else the old one would end at once, or never could."""
+    typed("unipile", given=NEW)
+    done = typed("unipile", "--until", until)
+
+    assert done.exit_code == 2
+    assert "not_after" not in secrets_of(tmp_path)[1]
+
+
+def test_an_end_has_any_zone(typed: Any, tmp_path: Path, old: Path) -> None:
+    """Also one that TOML has no words for."""
+    typed("unipile", given=NEW)
+    typed("unipile", "--until", "2999-01-01T00:00:30+00:00:30")
+
+    assert secrets_of(tmp_path)[1]["not_after"].isoformat() == "2999-01-01T00:00:00+00:00"
+
+
+def test_the_file_of_a_secret_that_came_second_is_named(
+    typed: Any, tmp_path: Path, old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another command has changed the configuration meanwhile, and the file is there."""
+
+    def keep_late(*arguments: Any) -> keep.Kept:
+        toml = tmp_path / "relay.toml"
+        toml.write_text(f"{toml.read_text()}# changed\n")
+        return keep.keep_secret(*arguments)
+
+    monkeypatch.setattr(steps, "keep_secret", keep_late)
+    done = typed("unipile", given=NEW)
+
+    assert done.exit_code == 1
+    assert "was changed while this command ran" in done.stderr
+    assert f"The new secret is in {new_file(tmp_path)}" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--finish", "--back"])
+def test_a_secret_that_is_named_twice_is_not_taken_for_gone(
+    typed: Any, tmp_path: Path, old: Path, option: str
+) -> None:
+    """It would go on counting."""
+    toml = tmp_path / "relay.toml"
+    toml.write_text(toml.read_text().replace("]  #", f', {{ file = "{old}" }}]  #'))
+    before = toml.read_text()
+    done = typed("unipile", option, "--yes")
+
+    assert done.exit_code == 2
+    assert "is named twice" in done.stderr
+    assert toml.read_text() == before
+
+
+def test_a_secret_with_ends_of_lines_in_it_is_read_as_it_was_given(
+    typed: Any, tmp_path: Path, old: Path
+) -> None:
+    """Whatever they are."""
+    done = typed("unipile", given=b"one\r\ntwo\rthree")
+    written = Secret("one\r\ntwo\rthree", "given").fingerprint
+    read = Secret(read_secret_file(new_file(tmp_path)).rstrip("\r\n"), "read").fingerprint
+
+    assert written in done.stdout
+    assert read == written
+
+
+def test_whoever_goes_back_has_the_old_one_for_good(
+    typed: Any, tmp_path: Path, old: Path
+) -> None:
+    """Else every delivery would be refused once the end comes that was meant for the new one."""
+    typed("unipile", given=NEW)
+    typed("unipile", "--until", "2h")
+    done = typed("unipile", "--back", "--yes")
+
+    assert done.exit_code == 0, done.output
+    assert secrets_of(tmp_path) == [{"file": str(old)}]
+    assert f"file:{old} has no end any more." in done.stdout
+
+
+def test_what_is_over_is_not_brought_back(typed: Any, tmp_path: Path, old: Path) -> None:
+    """Somebody may have ended it since it had become known."""
+    typed("unipile", given=NEW)
+    toml = tmp_path / "relay.toml"
+    over = f'{{ file = "{old}", not_after = 2001-01-01T00:00:00Z }}'
+    toml.write_text(toml.read_text().replace(f'{{ file = "{old}" }}', over))
+    typed("unipile", "--back", "--yes")
+    (left,) = secrets_of(tmp_path)
+
+    assert left["not_after"].year == 2001
 
 
 @pytest.mark.redis

@@ -130,6 +130,16 @@ def test_a_secret_is_given_an_end(form: str, cut: bool) -> None:
     assert ("\r\n" in made.text) is ("\r\n" in text)
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_an_end_is_taken_away(form: str) -> None:
+    """Where there is none it is as before."""
+    before = draft(FORMS[form][0])
+    ended = end_secret(before, "x", "env:OLD", END)
+
+    assert end_secret(ended, "x", "env:OLD", None).toml == before.toml
+    assert end_secret(before, "x", "env:OLD", None).toml == before.toml
+
+
 def test_a_file_may_end_with_the_secret_that_is_given_an_end() -> None:
     """Without a newline there."""
     made = end_secret(draft("[[endpoints.x.secrets]]\nenv = 'OLD'"), "x", "env:OLD", END)
