@@ -26,7 +26,8 @@ def check_token(place: str) -> None:
     if source == "header":
         check_header(name)
     elif source != "body" or not name:
-        raise ValueError(f"{place!r} is no place of a token: header.<name> or body.<path>")
+        # Without it: it may be the token itself.
+        raise ValueError("place is no place of a token: header.<name> or body.<path>")
 
 
 def check_places(places: Collection[str]) -> None:

@@ -113,6 +113,13 @@ def unset(variable: str) -> str:
     return "the environment variable that env names is not set or empty (env takes its name)"
 
 
+def _shown(path: Path) -> str:
+    """Name a file that cannot be read, unless that may be the secret, where its path belongs."""
+    if path.is_absolute() or "." in str(path):
+        return printable(path)
+    return "what file names (it takes a path)"
+
+
 def read_secret(reference: SecretReference, environ: Mapping[str, str], read_file: ReadFile) -> str:
     """Read a secret from where it is.
 
@@ -135,7 +142,7 @@ def read_secret(reference: SecretReference, environ: Mapping[str, str], read_fil
     except _NotAFile:
         raise ValueError(f"{printable(path)} is not a file") from None
     except (OSError, ValueError) as error:
-        raise ValueError(f"cannot read {printable(path)}: {type(error).__name__}") from None
+        raise ValueError(f"cannot read {_shown(path)}: {type(error).__name__}") from None
     # Editors and echo end a file with a newline; no secret has one.
     secret = text.rstrip("\r\n")
     if not secret.strip():

@@ -401,6 +401,9 @@ def test_variables_change_the_endpoint_that_the_secret_alone_gives() -> None:
         ({"secrets": ["whsec_dG9wc2VjcmV0"]}, "the secret itself does not belong here"),
         ({"secrets": [{"env": "whsec_dG9wc2VjcmV0"}]}, "env takes its name"),
         ({"secrets": [{"value": "whsec_dG9wc2VjcmV0"}]}, "there is no such setting"),
+        ({"secrets": [{"file": "whsec_dG9wc2VjcmV0"}]}, "what file names (it takes a path)"),
+        ({"secrets": [{"file": 20 * "whsec_dG9wc2VjcmV0"}]}, "what file names (it takes a path)"),
+        ({"provider": "token", "token": {"place": "dG9wc2VjcmV0"}}, "is no place of a token"),
     ],
 )
 def test_a_secret_in_the_configuration_is_a_fault_that_does_not_show_it(
