@@ -141,7 +141,7 @@ def read_rejection(endpoint: str, entry_id: str, fields: Mapping[bytes, bytes]) 
             is_dry_run="dryrun" in row,
             compared=_compared(row.get("compared", b"{}")),
         )
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
         return None
 
 

@@ -120,9 +120,7 @@ def without_tables(draft: Draft, endpoint: str, numbers: list[int]) -> str:
     return "".join(lines)
 
 
-def tables_with_end(
-    draft: Draft, endpoint: str, numbers: list[int], until: datetime | None
-) -> str:
+def tables_with_end(draft: Draft, endpoint: str, numbers: list[int], until: datetime | None) -> str:
     """Give the text in which the `[[endpoints.x.secrets]]` of these numbers say until when."""
     lines = draft.text.splitlines(keepends=True)
     parts = _parts(lines, _header(endpoint, of_secrets=True))

@@ -575,9 +575,7 @@ def test_a_secret_with_ends_of_lines_in_it_is_read_as_it_was_given(
     assert read == written
 
 
-def test_whoever_goes_back_has_the_old_one_for_good(
-    typed: Any, tmp_path: Path, old: Path
-) -> None:
+def test_whoever_goes_back_has_the_old_one_for_good(typed: Any, tmp_path: Path, old: Path) -> None:
     """Else every delivery would be refused once the end comes that was meant for the new one."""
     typed("unipile", given=NEW)
     typed("unipile", "--until", "2h")

@@ -41,3 +41,22 @@ async def test_what_is_no_id_is_no_row(store: Redis) -> None:
 
     for text in ("", "-", "+", "1", "1-1-1", "99999999999999999999-0", "0-0"):
         assert await read_row(store, KEYS, "unipile", text) is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"receivedat": "soon"},
+        {"compared": "[1]"},
+        {"headers": "7"},
+        {"headers": "[" * 100_000},
+    ],
+)
+async def test_a_row_of_another_form_hides_no_other(store: Redis, said: dict[str, str]) -> None:
+    """Whoever may write to the store may have written anything."""
+    (wanted,) = await keep(store, row())
+    usual: dict[str, str] = {"receivedat": "1", "reason": "signature_mismatch"}
+    await store.xadd(KEYS.rejected("unipile"), {**usual, **said})  # type: ignore[arg-type]
+    found = await listed(store)
+
+    assert [f"unipile/{each.id}" for each in found] == [wanted]
