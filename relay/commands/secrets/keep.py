@@ -5,6 +5,7 @@ that a killed command has left is found again by what it holds.
 """
 
 import os
+import re
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -84,8 +85,10 @@ def _left_over(endpoint: str, text: str, place: Path, used: Sequence[Path]) -> P
 
 
 def _of_endpoint(endpoint: str, place: Path) -> Iterator[Path]:
+    # Exactly: those of an endpoint whose name begins alike are not this one's to name.
+    own = re.compile(rf"{re.escape(endpoint)}-\d{{4}}-\d\d-\d\d-[0-9a-f]{{4}}{SUFFIX}")
     with suppress(OSError):
-        yield from sorted(place.glob(f"{endpoint}-*-*{SUFFIX}"))
+        yield from sorted(path for path in place.iterdir() if own.fullmatch(path.name))
 
 
 def _hand_over(path: Path, like: Path) -> str:

@@ -378,6 +378,18 @@ def test_who_was_killed_behind_the_file_goes_on_with_it(
     assert new_file(tmp_path) == left
 
 
+def test_the_file_of_another_endpoint_is_not_taken_for_what_was_left(
+    typed: Any, tmp_path: Path, old: Path
+) -> None:
+    """Whoever removed it once this endpoint is done with it would take it from the other."""
+    other = tmp_path / "unipile-eu-2026-11-30-ab12.secret"
+    other.write_text(f"{NEW}\n")
+    typed("unipile", given=NEW)
+    new = secrets_of(tmp_path)[0]
+
+    assert new["file"] != str(other)
+
+
 # What comes after it.
 
 
