@@ -1,5 +1,6 @@
 """``relay send``: signed example events, as the endpoint's sender would send them."""
 
+import time
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -92,7 +93,8 @@ def _advice(reason: str, endpoint: Endpoint) -> str:
     if reason != "signature_mismatch":
         return ""
     # By name only. A running gateway may have been started with another environment.
-    where = endpoint.secrets[0].name if endpoint.secrets else "certificate_file"
+    counting = endpoint.secrets_at(time.time_ns() // 1_000_000)
+    where = counting[0].name if counting else "certificate_file"
     if _has_private_key(endpoint.provider):
         return f"\nThe public key from {where} is not that of --private-key, or not the gateway's."
     url = f" Or its public_url is not {endpoint.public_url}." if endpoint.public_url else ""

@@ -179,7 +179,8 @@ def _hidden_change(trial: Trial) -> Finding | None:
     if not body:
         return Finding(
             "The body is empty, and the signature is of another one.",
-            f"Something before the relay has read it and sent none on. {_KEEP_BYTES}",
+            "If the sender sent one, something before the relay has read it and sent none on. "
+            f"{_KEEP_BYTES}",
         )
     is_packed = body[:2] == _GZIP if "gzip" in packing else body[:1] not in {b"{", b"["}
     if packing in _PACKED and not is_packed:

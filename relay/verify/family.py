@@ -130,5 +130,5 @@ def first(secrets: Sequence[Secret]) -> Secret:
         CannotSign: There is none.
     """
     if not secrets:
-        raise CannotSign("the endpoint has no secret")
+        raise CannotSign("the endpoint has no secret that counts now")
     return secrets[0]

@@ -173,6 +173,35 @@ def test_a_refusal_is_a_failure(relay: Relay, status: int, body: bytes, words: s
     assert "\x1b" not in done.output
 
 
+ROTATED = """
+[endpoints.unipile]
+provider = "unipile"
+secrets = [
+    {{ env = "COMING", not_before = 2999-01-01T00:00:00Z }},
+    {{ env = "HERE"{end} }},
+]
+"""
+
+
+def test_the_secret_that_signs_is_the_one_that_is_named(relay: Relay, tmp_path: Path) -> None:
+    """The newest may not count yet."""
+    (tmp_path / "relay.toml").write_text(ROTATED.format(end=""))
+    with answering(401, b'{"reason":"signature_mismatch"}') as url:
+        done = relay("send", "unipile", "--url", url, COMING="one", HERE="another")
+
+    assert "took its own from env:HERE" in done.stderr
+
+
+def test_without_a_secret_that_counts_nothing_is_sent(relay: Relay, tmp_path: Path) -> None:
+    """And it is not said that there is none."""
+    end = ", not_after = 2001-01-01T00:00:00Z"
+    (tmp_path / "relay.toml").write_text(ROTATED.format(end=end))
+    done = relay("send", "unipile", "--url", "http://127.0.0.1:1", COMING="one", HERE="another")
+
+    assert done.exit_code == 2
+    assert "no secret that counts now" in done.stderr
+
+
 def test_only_the_first_rows_are_shown(relay: Relay) -> None:
     """A thousand events do not fill the terminal."""
     with answering(200, b'{"received":true,"duplicate":true}') as url:
