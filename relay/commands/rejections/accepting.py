@@ -27,6 +27,11 @@ TAKEN_BY_DRY_RUN = (
     "taken when it came, since its endpoint was in a dry run: it has assurance none, or a filter "
     "dropped it; it does not verify now either"
 )
+# What verifies by itself, and is refused for what else is known of it.
+PROVES_NOTHING = (
+    "The signature is right, but it came with another event before, or is one that the relay "
+    "answers to anyone, so it proves nothing."
+)
 
 _log = structlog.get_logger("relay.commands.rejections")
 
@@ -160,10 +165,10 @@ class Accepting:
         if row.is_dry_run:
             return Said(f"{name_of(row)}: {TAKEN_BY_DRY_RUN}", is_fine=True)
         said = await explained(row, self.known, time.time_ns() // 1_000_000)
-        why = printable(said.cause, MOST_CHARACTERS)
+        cause = PROVES_NOTHING if said.verdict == "passes" else said.cause
         return Said(
-            f"{name_of(row)}: not accepted: {why} To store it all the same: --force --by NAME "
-            "--reason TEXT",
+            f"{name_of(row)}: not accepted: {printable(cause, MOST_CHARACTERS)} To store it all "
+            "the same: --force --by NAME --reason TEXT",
             is_fine=False,
         )
 

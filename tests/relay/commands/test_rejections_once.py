@@ -162,11 +162,11 @@ secrets = [{{ env = "UNIPILE_WEBHOOK_SECRET" }}]
 """
 
 
-def of_mailgun(event: str) -> bytes:
+def of_mailgun(event: str, token: str = "token") -> bytes:
     """Make a body whose signature says nothing of the event."""
     at = str(now_ms() // 1000)
-    signature = hmac.new(SECRET.encode(), f"{at}token".encode(), hashlib.sha256).hexdigest()
-    signed = {"token": "token", "timestamp": at, "signature": signature}
+    signature = hmac.new(SECRET.encode(), f"{at}{token}".encode(), hashlib.sha256).hexdigest()
+    signed = {"token": token, "timestamp": at, "signature": signature}
     event_data = {"id": event, "event": "delivered", "domain": {"name": "example.org"}}
     return json.dumps({"signature": signed, "event-data": event_data}).encode()
 
@@ -192,6 +192,22 @@ def test_a_signature_that_came_with_another_event_proves_none_later(
     assert "signature.token had come with another event" in refused.output
     assert "signature.token had come with another event" in explained.stdout.splitlines()[0]
     assert "assurance none" in forced.stdout
+
+
+@pytest.mark.redis
+def test_of_two_events_with_one_signature_the_first_is_stored(
+    relay: Relay, server: Server, tmp_path: Path
+) -> None:
+    """While the secret was wrong here, nobody had taken either."""
+    token = f"token of {server.url}"
+    bodies = [of_mailgun(f"evt_{number}", token) for number in (1, 2)]
+    kept(server, *(row(body, {}, "mailgun") for body in bodies))
+    (tmp_path / "relay.toml").write_text(MAILGUN.format(url=server.url))
+    done = relay("rejections", "accept", "--all-of", "mailgun", "--yes", **OPTIONS)
+
+    assert done.exit_code == 1
+    assert "(event evt_1)" in done.stdout
+    assert "came with another event before" in done.stderr
 
 
 async def test_what_was_accepted_is_known_for_as_long_as_its_row() -> None:
