@@ -106,6 +106,11 @@ def _not_judged(trial: Trial) -> Finding:
 
 
 def _passes(trial: Trial) -> Finding:
+    if trial.scheme.assurance == "none":
+        return Finding(
+            "The endpoint asks for no proof now, so anything passes.",
+            "Store it by force, if its event is wanted: nothing says whose it is.",
+        )
     fitting = [secret for secret in trial.secrets if trial.fits(secret)]
     by = f" with {named(fitting)}" if fitting else ""
     once = getattr(trial.scheme, "once", "")

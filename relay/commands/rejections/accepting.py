@@ -13,6 +13,7 @@ from relay.commands.store import Store
 from relay.contract.errors import CertificateUnavailable, DeliveryRefused, SignatureRefused
 from relay.contract.event import Appended, Assurance, Duplicate
 from relay.contract.printable import printable
+from relay.endpoint import Endpoint
 from relay.handshake import Answered
 from relay.pipeline import Accepted, Filtered
 from relay.rejections.accepted import Acceptance, note_acceptance, read_acceptances
@@ -130,7 +131,7 @@ class Accepting:
         try:
             claim = examine_head(endpoint, delivery_headers(row))
             delivery = delivery_of(row, body, endpoint, claim)
-            _check_first_use(row)
+            _check_proof(row, endpoint)
             accepted = await self.storing.pipeline.accept(delivery)
         except (SignatureRefused, CertificateUnavailable):
             # What a dry run took is stored without a proof already.
@@ -165,7 +166,8 @@ class Accepting:
         if row.is_dry_run:
             return Said(f"{name_of(row)}: {TAKEN_BY_DRY_RUN}", is_fine=True)
         said = await explained(row, self.known, time.time_ns() // 1_000_000)
-        cause = PROVES_NOTHING if said.verdict == "passes" else said.cause
+        is_asked = self.known.endpoint(row.endpoint).provider.scheme.assurance != "none"
+        cause = PROVES_NOTHING if said.verdict == "passes" and is_asked else said.cause
         return Said(
             f"{name_of(row)}: not accepted: {printable(cause, MOST_CHARACTERS)} To store it all "
             "the same: --force --by NAME --reason TEXT",
@@ -192,13 +194,14 @@ class _Done:
         )
 
 
-def _check_first_use(row: Rejection) -> None:
-    """Refuse what was signed for another event, as the gateway did.
+def _check_proof(row: Rejection, endpoint: Endpoint) -> None:
+    """Refuse what would pass and prove nothing by it.
 
     Raises:
-        SignatureRefused: It was.
+        SignatureRefused: It was signed for another event, as the gateway found; or its endpoint
+            asks for no proof any more, and it was refused when it did.
     """
-    if used_before(row):
+    if used_before(row) or endpoint.provider.scheme.assurance == "none":
         raise SignatureRefused("signature_mismatch")
 
 

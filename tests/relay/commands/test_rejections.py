@@ -268,6 +268,23 @@ def test_an_operator_can_insist(relay: Relay, server: Server, options: Options) 
     assert "hidden-words" not in done.stderr
 
 
+def test_what_passes_since_nothing_is_asked_for_needs_someone_to_insist(
+    relay: Relay, server: Server, options: Options, tmp_path: Path
+) -> None:
+    """It was refused when its endpoint asked for a proof, and may be anyone's."""
+    (wanted,) = kept(server, wrong())
+    configured = (tmp_path / "relay.toml").read_text()
+    (tmp_path / "relay.toml").write_text(configured.replace('"unipile"', '"none"'))
+    done = relay("rejections", "accept", "--all-of", "unipile", "--yes", **options)
+    explained = relay("rejections", "explain", wanted, **options)
+    forced = relay("rejections", "accept", wanted, *FORCE, **options)
+
+    assert (done.exit_code, forced.exit_code) == (1, 0)
+    assert "asks for no proof now" in done.stderr
+    assert explained.stdout.startswith("The endpoint asks for no proof now")
+    assert "assurance none" in forced.stdout
+
+
 def test_insisting_on_what_passes_proves_it(relay: Relay, server: Server, options: Options) -> None:
     """It is no less proved since somebody insists."""
     (wanted,) = kept(server, row())
