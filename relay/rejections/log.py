@@ -8,9 +8,10 @@ tried again: the log is there to explain, and no event hangs on it.
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 from redis.asyncio import Redis
@@ -30,10 +31,13 @@ LOG_BYTES = 16 * 1024 * 1024
 KEEP_MS = 24 * 3600 * 1000
 # Of all endpoints of a process together, until they are written.
 WAITING_BYTES = 8 * 1024 * 1024
-# A longer call would hold others up. The script takes out more than this at once, so that the log
-# stays within its bounds whatever comes.
-CALL_BYTES = 1024 * 1024
+# A longer call would hold others up; two of the longest bodies fit.
+CALL_BYTES = 768 * 1024
 CALL_ROWS = 64
+# How often in a row the script is asked to go on where more has to go than it takes out at once.
+SHORTENINGS = 128
+# A store that answers nothing must not hold up the end of the process, endpoint by endpoint.
+PATIENCE_SECONDS = 5.0
 
 _keep = Script("relay.rejections", "keep")
 _encoder = msgspec.msgpack.Encoder()
@@ -54,6 +58,20 @@ class Rejects(Protocol):
 
     def note(self, endpoint: Endpoint, rejection: Rejection) -> None:
         """Take a row."""
+
+
+class _Packed(NamedTuple):
+    """A row as the script takes it.
+
+    Args:
+        reason: Why it was refused.
+        size_bytes: What it takes in the store, more than less.
+        fields: Names and values, as MessagePack.
+    """
+
+    reason: str
+    size_bytes: int
+    fields: bytes
 
 
 class RejectionLog:
@@ -103,7 +121,7 @@ class RejectionLog:
     def note(self, endpoint: Endpoint, rejection: Rejection) -> None:
         """Take a row, to be written within a second."""
         self._waiting.append((endpoint, rejection))
-        self._waiting_bytes += len(rejection.body or b"")
+        self._waiting_bytes += rejection.held_bytes
 
     async def run(self) -> None:
         """Write what has come, every second, and take out what is too old now and then."""
@@ -124,8 +142,12 @@ class RejectionLog:
         for endpoint, row in rows:
             compared = {} if self._compare is None else self._compare(endpoint, row)
             by_endpoint[row.endpoint].append(replace(row, compared=compared))
+        deadline = time.monotonic() + PATIENCE_SECONDS
         for name, own in by_endpoint.items():
-            await self._write(name, own)
+            if time.monotonic() < deadline:
+                await self._write(name, own)
+            else:
+                self._counts.rejection(name, "lost", len(own))
 
     async def tidy(self) -> None:
         """Take out what is too old, of each endpoint.
@@ -133,46 +155,68 @@ class RejectionLog:
         Raises:
             RedisError, OSError: The store is away.
         """
-        await _keep.many(self._redis, [self._call(name, []) for name in self._endpoints])
+        await self._shorten(self._endpoints)
 
     async def _write(self, name: str, rows: list[Rejection]) -> None:
-        calls = [self._call(name, part) for part in _parts(rows)]
+        calls = [self._call(name, part) for part in _parts(map(_packed, rows))]
         try:
             replies = await _keep.many(self._redis, calls)
         except (RedisError, *UNKNOWN_OUTCOME):
             self._counts.rejection(name, "lost", len(rows))
             return
-        kept = sum(reply for reply in replies if isinstance(reply, int))
+        kept = sum(reply[0] for reply in replies if not isinstance(reply, Exception))
         failed = any(isinstance(reply, Exception) for reply in replies)
         self._counts.rejection(name, "kept", kept)
         # Other processes of the gateway have written their rows of this second.
         self._counts.rejection(name, "lost" if failed else "counted", len(rows) - kept)
+        if _has_more(replies[-1]):
+            with suppress(RedisError, *UNKNOWN_OUTCOME):
+                await self._shorten([name])
 
-    def _call(self, name: str, rows: Sequence[Rejection]) -> Call:
-        bounds = (LOG_BYTES, KEEP_MS, ROWS_PER_REASON, ROWS_PER_SECOND)
-        arguments: list[str | bytes | float] = [*bounds]
+    async def _shorten(self, names: Sequence[str]) -> None:
+        """Take out what is too much or too old, some hundred rows at a time."""
+        for _ in range(SHORTENINGS):
+            if not names:
+                return
+            replies = await _keep.many(self._redis, [self._call(name, []) for name in names])
+            names = [
+                name for name, reply in zip(names, replies, strict=True) if _has_more(reply)
+            ]
+
+    def _call(self, name: str, rows: Sequence[_Packed]) -> Call:
+        arguments: list[str | bytes | float] = [
+            LOG_BYTES,
+            KEEP_MS,
+            ROWS_PER_REASON,
+            ROWS_PER_SECOND,
+        ]
         for row in rows:
-            fields = row.fields()
-            arguments += [row.reason, str(fields[1]), _packed(fields)]
+            arguments += [row.reason, row.size_bytes, row.fields]
         return [self._keys.rejected(name), self._keys.rejected_books(name)], arguments
 
 
-def _parts(rows: Sequence[Rejection]) -> list[list[Rejection]]:
-    """Divide rows among calls that are not too long."""
-    parts: list[list[Rejection]] = [[]]
+def _has_more(reply: list[int] | Exception) -> bool:
+    return not isinstance(reply, Exception) and bool(reply[1])
+
+
+def _parts(rows: Iterable[_Packed]) -> list[list[_Packed]]:
+    """Divide rows among calls that are not too long, whatever it is that makes a row long."""
+    parts: list[list[_Packed]] = [[]]
     size_bytes = 0
     for row in rows:
-        size_bytes += len(row.body or b"")
+        size_bytes += row.size_bytes
         if parts[-1] and (size_bytes > CALL_BYTES or len(parts[-1]) == CALL_ROWS):
             parts.append([])
-            size_bytes = len(row.body or b"")
+            size_bytes = row.size_bytes
         parts[-1].append(row)
     return parts
 
 
-def _packed(fields: Sequence[str | bytes]) -> bytes:
-    """Write fields as MessagePack with texts only: the script's library knows no other."""
-    return _encoder.encode([msgspec.Raw(_text(part)) for part in fields])
+def _packed(row: Rejection) -> _Packed:
+    """Write a row as MessagePack with texts only: the script's library knows no other."""
+    fields = row.fields()
+    packed = _encoder.encode([msgspec.Raw(_text(part)) for part in fields])
+    return _Packed(row.reason, int(fields[1]), packed)
 
 
 def _text(part: str | bytes) -> bytes:

@@ -66,6 +66,12 @@ class Rejection:
     compared: Compared = field(default_factory=dict)
     id: str = ""
 
+    @property
+    def held_bytes(self) -> int:
+        """What it holds of a process until it is written, more or less."""
+        texts = sum(len(name) + len(value) for name, value in self.headers)
+        return len(self.body or b"") + texts + len(self.query)
+
     def fields(self) -> list[str | bytes]:
         """Give names and values of the row, its size first and its body last."""
         texts: dict[str, str | bytes | None] = {

@@ -256,6 +256,44 @@ async def test_what_waits_is_bounded_in_memory(client: Redis, counted: Counted) 
     assert sum(counted.rows.values()) > 0
 
 
+async def test_long_heads_are_bounded_in_memory(client: Redis, counted: Counted) -> None:
+    """A request without a body may hold as much."""
+    made = make_log(client, counted)
+    heads = [(b"x-%d" % number, b"\xff" * 8000) for number in range(4)]
+    long = rejection_of(
+        UNIPILE, heads, received_at_ms=1, request_id="r", reason="signature_missing"
+    )
+    for number in range(100):
+        offer(made, [long] * 5, make_endpoint(name=f"e{number}"))
+
+    held = sum(len(value) for _, each in made._waiting for _, value in each.headers)
+
+    assert held <= log.WAITING_BYTES + 5 * KEPT_HEADER_BYTES
+
+
+async def test_a_store_that_answers_nothing_holds_up_no_flush_for_each_endpoint(
+    client: Redis, counted: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What its patience was not enough for is lost and counted."""
+    asked = []
+
+    async def hangs(*_: Any) -> list[Any]:
+        asked.append(1)
+        raise Away
+
+    made = make_log(client, counted)
+    endpoints = [make_endpoint(name=f"e{number}") for number in range(9)]
+    offered = sum(offer(made, [row(endpoint=each)], each) for each in endpoints)
+    with monkeypatch.context() as patched:
+        patched.setattr(log, "PATIENCE_SECONDS", 0.0)
+        patched.setattr(type(log._keep), "many", hangs)
+        await made.flush()
+
+    assert len(asked) <= 1
+    assert sum(rows for (_, state), rows in counted.rows.items() if state == "lost") == offered
+    assert made._waiting == []
+
+
 async def test_a_key_that_is_no_stream_costs_the_rows_only(client: Redis, counted: Counted) -> None:
     """The gateway goes on, and what stands there stays."""
     await client.set(STREAM, "mine", ex=60)
@@ -284,3 +322,48 @@ async def test_sixteen_mebibytes_are_what_the_store_gives_it(
     await client.aclose()
 
     assert 10 * 1024 * 1024 < taken <= log.LOG_BYTES
+
+
+@pytest.mark.redis
+async def test_odd_bytes_in_long_heads_do_not_outgrow_the_log(
+    server: Server, counted: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each such byte is kept as six, so that a row is long whose request was not."""
+    client = connect(server.url, role="test")
+    monkeypatch.setattr(log, "ROWS_PER_REASON", 10_000)
+    monkeypatch.setattr(log, "ROWS_PER_SECOND", 10_000)
+    monkeypatch.setattr(log, "LOG_BYTES", 4 * 1024 * 1024)
+    heads = [(b"x-%d" % number, b"\xff" * 8000) for number in range(4)]
+    long = rejection_of(
+        UNIPILE, heads, received_at_ms=1, request_id="r", reason="signature_missing"
+    )
+    made = make_log(client, counted)
+    for _ in range(6):
+        offer(made, [long] * 17)
+        await made.flush()
+
+    taken: Any = await client.memory_usage(STREAM, samples=0)
+    await client.aclose()
+
+    assert 1024 * 1024 < taken <= log.LOG_BYTES
+
+
+async def test_many_short_rows_make_room_for_long_ones_a_few_hundred_at_a_time(
+    client: Redis, counted: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until there is room, and no call is long."""
+    monkeypatch.setattr(log, "ROWS_PER_REASON", 10_000)
+    monkeypatch.setattr(log, "ROWS_PER_SECOND", 10_000)
+    monkeypatch.setattr(log, "LOG_BYTES", 2 * 1024 * 1024)
+    made = make_log(client, counted)
+    offer(made, [row()] * 2500)
+    await made.flush()
+    before: Any = await client.xlen(STREAM)
+
+    offer(made, [row(b"x" * KEPT_BODY_BYTES)] * 5)
+    await made.flush()
+    after: Any = await client.xlen(STREAM)
+    books: Any = await client.hget(KEYS.rejected_books("unipile"), "bytes")
+
+    assert before - after > 2 * 512
+    assert int(books) <= log.LOG_BYTES
