@@ -324,6 +324,29 @@ async def test_sixteen_mebibytes_are_what_the_store_gives_it(
     assert 10 * 1024 * 1024 < taken <= log.LOG_BYTES
 
 
+async def test_no_call_is_long_whatever_makes_its_rows_long(
+    client: Redis, counted: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store answers nobody else meanwhile."""
+    brought = []
+
+    async def taken(_: Any, __: Redis, calls: Sequence[Any]) -> list[Any]:
+        brought.extend(sum(len(str(part)) for part in arguments) for _, arguments in calls)
+        return [[0, 0]] * len(calls)
+
+    made = make_log(client, counted)
+    heads = [(b"x-%d" % number, b"\xff" * 8000) for number in range(4)]
+    for reason in ("signature_missing", "signature_mismatch"):
+        long = rejection_of(UNIPILE, heads, received_at_ms=1, request_id="r", reason=reason)
+        offer(made, [long] * 5)
+    with monkeypatch.context() as patched:
+        patched.setattr(type(log._keep), "many", taken)
+        await made.flush()
+
+    assert sum(brought) > log.CALL_BYTES
+    assert max(brought) <= log.CALL_BYTES
+
+
 @pytest.mark.redis
 async def test_odd_bytes_in_long_heads_do_not_outgrow_the_log(
     server: Server, counted: Counted, monkeypatch: pytest.MonkeyPatch
