@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 from redis.asyncio import Redis
+from redis.exceptions import NoPermissionError
 
 from relay.contract.cluster import at
 from relay.contract.connect import RedisError, ResponseError, connect, text_of, word_of
@@ -31,6 +32,8 @@ from relay.contract.reload import (
 BLOCK_SECONDS = 10.0
 # A user who may not listen is one by mistake or on purpose; neither changes within a minute.
 REFUSED_SECONDS = 60.0
+# One that changes its role, or the server that has the stream, refuses what waits; not for long.
+CHANGED_SECONDS = 0.5
 ENTRIES_PER_READ = 100
 DUTY = "hear-reloads"
 
@@ -116,10 +119,16 @@ class Requests:
             try:
                 await ear.listen()
             except ResponseError as error:
-                if not self._is_refused:
-                    _log.warning("reloads_unheard", error=word_of(error))
-                self._is_refused = True
-                await asyncio.sleep(REFUSED_SECONDS)
+                await asyncio.sleep(self._pause_seconds(error))
+
+    def _pause_seconds(self, error: ResponseError) -> float:
+        """Say how long to wait after a refusal; where it stays one, tell so once."""
+        if not isinstance(error, NoPermissionError) and not str(error).startswith("WRONGTYPE"):
+            return CHANGED_SECONDS
+        if not self._is_refused:
+            _log.warning("reloads_unheard", error=word_of(error))
+        self._is_refused = True
+        return REFUSED_SECONDS
 
     async def _heard(self, place: Place, request: ReloadRequest) -> None:
         asked = Asked(request.name, self._gateway, place)

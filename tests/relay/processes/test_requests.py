@@ -201,6 +201,25 @@ async def test_a_user_who_may_not_listen_is_said_once(
     ]
 
 
+@pytest.mark.redis
+@pytest.mark.one_server("a server's role is its own")
+async def test_a_server_that_changes_its_role_is_listened_at_again_soon(
+    start_server: StartServer, heard: Heard
+) -> None:
+    """It refuses what waits as it becomes a replica; that is no refusal of the user."""
+    server = start_server("valkey", "always")
+    with server.client() as client, capture_logs() as logs:
+        await heard.listen_at(server)
+        client.replicaof("127.0.0.1", "1")
+        await wait_until(lambda: listeners(server) == 0, description="it is refused")
+        client.replicaof("no", "one")
+        await wait_until(lambda: listeners(server) == 1, description="it listens again")
+        client.xadd(KEYS.control, {"what": "reload", "request": "a", "seconds": "60"})
+        await heard.until("a")
+
+    assert logs == []
+
+
 async def test_a_store_that_is_away_ends_nothing(heard: Heard) -> None:
     """It is waited for, and an answer that cannot be given is said."""
     with capture_logs() as logs:
