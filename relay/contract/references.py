@@ -19,6 +19,8 @@ ReadFile = Callable[[Path], str]
 
 A_TIME = "a time with its zone, such as 2026-12-01T08:00:00Z"
 _WHERE = 'write { env = "VARIABLE" } or { file = "/path" }'
+# In characters; a chain of certificates is shorter. The gateway looks into each file every other second.
+MAX_FILE_LENGTH = 1024 * 1024
 # What is no such word may be the secret, written where the variable's name belongs.
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
@@ -88,22 +90,34 @@ class BoundedReference(SecretReference):
         return None if self.not_after is None else int(1000 * self.not_after.timestamp())
 
 
-class _NotAFile(OSError):
-    pass
+class NotAFile(OSError):
+    """It is a directory, a pipe or a device."""
+
+
+class TooLong(ValueError):
+    """It holds more than any secret."""
 
 
 def read_secret_file(path: Path) -> str:
     """Read a secret's file.
 
+    Returns:
+        Its text; nothing of it where it holds zeros only.
+
     Raises:
         OSError: It cannot be read, or is not a file.
-        ValueError: It is not text.
+        ValueError: It is not text, or longer than any secret.
     """
     if path.exists() and not path.is_file():
         # A pipe would be waited for, and a device never ends.
-        raise _NotAFile
-    # Not as text, where each CR LF within it would become another end of a line.
-    return path.read_bytes().decode()
+        raise NotAFile
+    # Each end of a line within it stays as it is.
+    with path.open(encoding="utf-8", newline="") as file:
+        text = file.read(MAX_FILE_LENGTH + 1)
+    if len(text) > MAX_FILE_LENGTH:
+        raise TooLong
+    # Zeros are what some file systems leave where a crash has lost what was written.
+    return text if text.strip("\0 \t\r\n") else ""
 
 
 def unset(variable: str) -> str:
@@ -139,7 +153,7 @@ def read_secret(reference: SecretReference, environ: Mapping[str, str], read_fil
     path = reference.file or Path()
     try:
         text = read_file(path)
-    except _NotAFile:
+    except NotAFile:
         raise ValueError(f"{printable(path)} is not a file") from None
     except (OSError, ValueError) as error:
         raise ValueError(f"cannot read {_shown(path)}: {type(error).__name__}") from None

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from relay.contract.references import MAX_FILE_LENGTH
 from relay.processes.secret_files import SecretFiles
 
 OLD, NEW = "the-old-one\n", "the-new-one\n"
@@ -75,6 +76,8 @@ def test_a_symbolic_link_that_leads_elsewhere_is_a_change(tmp_path: Path, secret
         (None, "the file is gone"),
         (b"", "the file is empty"),
         (b"\n", "the file is empty"),
+        (b"\0" * 4096, "the file is empty"),
+        (b"x" * (MAX_FILE_LENGTH + 1), "cannot be read: TooLong"),
         (b"\xff\xfe", "cannot be read: UnicodeDecodeError"),
     ],
 )
@@ -98,6 +101,18 @@ def test_a_file_without_a_secret_counts_as_it_was(
         ("secrets_unusable", [f"{secret}: {why}"])
     ]
     assert files.look(taken) == {str(secret): OLD, str(other): NEW}
+
+
+def test_a_file_of_any_length_is_read_no_further_than_a_secret_is_long(secret: Path) -> None:
+    """A log that was put there by mistake does not fill the gateway's memory."""
+    files, taken = SecretFiles(), taken_of(secret)
+    with secret.open("wb") as file:
+        file.truncate(64 * 1024**3)
+    with capture_logs() as logs:
+        looks = [files.look(taken), files.look(taken)]
+
+    assert looks == [None, None]
+    assert [line["faults"] for line in logs] == [[f"{secret}: cannot be read: TooLong"]]
 
 
 def test_a_file_that_comes_back_as_it_was_is_no_news(secret: Path) -> None:
