@@ -128,7 +128,7 @@ class Gateway:
             keys,
             list(endpoints),
             compare=facts_of,
-            is_full=lambda: self.capacity.is_full,
+            is_short=lambda: self.capacity.is_short,
             counts=self.metrics,
         )
         self.receiver = self._make_receiver(settings, endpoints, processes)

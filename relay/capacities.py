@@ -47,6 +47,11 @@ class SpreadCapacity(Capacity):
         self._tasks: dict[Host, asyncio.Task[None]] = {}
 
     @property
+    def is_short(self) -> bool:
+        """Whether any server's room is for events only."""
+        return any(share.capacity.is_short for share in self._shares.values())
+
+    @property
     def is_full(self) -> bool:
         """Whether no server has room."""
         shares = self._shares.values()

@@ -13,6 +13,8 @@ from redis.asyncio import Redis
 from relay.contract.connect import UNKNOWN_OUTCOME, NoPermissionError, ResponseError
 
 STOP_RATIO = 0.85
+# From here on room is for events: what only explains is kept no longer.
+SHORT_RATIO = 0.70
 POLL_SECONDS = 0.2
 # A small store can be filled within less than that.
 SHORTEST_POLL_SECONDS = 0.01
@@ -43,6 +45,12 @@ class Capacity:
         self._last = 0.0, 0.0
         self._pause = POLL_SECONDS
         self._full = False
+        self._short = False
+
+    @property
+    def is_short(self) -> bool:
+        """Whether what room is left is for events only."""
+        return self._short
 
     @property
     def is_full(self) -> bool:
@@ -60,11 +68,11 @@ class Capacity:
                 await self.look()
             except UNKNOWN_OUTCOME:
                 # Another store may come back in its place.
-                self._full = False
+                self._full = self._short = False
                 raise
             except (NoPermissionError, ResponseError):
                 # Without INFO the store's own refusal is the only bound there is.
-                self._full = False
+                self._full = self._short = False
             await asyncio.sleep(self._pause)
 
     async def look(self) -> None:
@@ -72,6 +80,7 @@ class Capacity:
         ratio = self._ratio(await self._redis.info("memory"))
         self._pause = self._next_pause(ratio)
         self._meter.store_memory(ratio)
+        self._short = ratio >= SHORT_RATIO
         was_full, self._full = self._full, ratio >= STOP_RATIO
         if self._full != was_full:
             event = "store_full" if self._full else "store_has_room"

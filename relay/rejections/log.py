@@ -6,6 +6,7 @@ tried again: the log is there to explain, and no event hangs on it.
 """
 
 import asyncio
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -24,10 +25,13 @@ from relay.rejections.rejection import Compared, Rejection
 
 FLUSH_SECONDS = 1.0
 TIDY_SECONDS = 300.0
+SHORT_TIDY_SECONDS = 10.0
 ROWS_PER_REASON = 5
 # So few that a store does not notice; one of each reason is always kept beside these.
 ROWS_PER_SECOND = 10
 LOG_BYTES = 16 * 1024 * 1024
+# Junk at many endpoints must not fill a small store, which would refuse what is genuine.
+SHORT_LOG_BYTES = 1024 * 1024
 KEEP_MS = 24 * 3600 * 1000
 # Of all endpoints of a process together, until they are written.
 WAITING_BYTES = 8 * 1024 * 1024
@@ -82,7 +86,7 @@ class RejectionLog:
         keys: Makes the keys.
         endpoints: Names of those whose logs are kept tidy.
         compare: Gives the facts by which a row was judged; called off the way of requests.
-        is_full: Says whether the store's room is for events only.
+        is_short: Says whether the store's room is for events only.
         counts: Is told what becomes of rows.
     """
 
@@ -93,14 +97,14 @@ class RejectionLog:
         endpoints: Sequence[str],
         *,
         compare: Callable[[Endpoint, Rejection], Compared] | None = None,
-        is_full: Callable[[], bool],
+        is_short: Callable[[], bool],
         counts: Counts,
     ) -> None:
         self._redis = redis
         self._keys = keys
         self._endpoints = endpoints
         self._compare = compare
-        self._is_full = is_full
+        self._is_short = is_short
         self._counts = counts
         self._waiting: list[tuple[Endpoint, Rejection]] = []
         self._waiting_bytes = 0
@@ -111,7 +115,7 @@ class RejectionLog:
         """Say whether a row of this kind would be kept now, and count it if not."""
         so_far = self._of_reason[endpoint, reason]
         has_room = so_far < ROWS_PER_REASON and self._of_endpoint[endpoint] < ROWS_PER_SECOND
-        if (so_far and not has_room) or self._waiting_bytes > WAITING_BYTES or self._is_full():
+        if (so_far and not has_room) or self._waiting_bytes > WAITING_BYTES or self._is_short():
             self._counts.rejection(endpoint, "counted")
             return False
         self._of_reason[endpoint, reason] += 1
@@ -125,12 +129,13 @@ class RejectionLog:
 
     async def run(self) -> None:
         """Write what has come, every second, and take out what is too old now and then."""
-        tidy_at = time.monotonic()
+        tidied_at = -math.inf
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
             await self.flush()
-            if time.monotonic() >= tidy_at:
-                tidy_at = time.monotonic() + TIDY_SECONDS
+            every_seconds = SHORT_TIDY_SECONDS if self._is_short() else TIDY_SECONDS
+            if time.monotonic() - tidied_at >= every_seconds:
+                tidied_at = time.monotonic()
                 await self.tidy()
 
     async def flush(self) -> None:
@@ -150,7 +155,7 @@ class RejectionLog:
                 self._counts.rejection(name, "lost", len(own))
 
     async def tidy(self) -> None:
-        """Take out what is too old, of each endpoint.
+        """Take out what is too old, or too much for a store that is short of room.
 
         Raises:
             RedisError, OSError: The store is away.
@@ -185,7 +190,7 @@ class RejectionLog:
 
     def _call(self, name: str, rows: Sequence[_Packed]) -> Call:
         arguments: list[str | bytes | float] = [
-            LOG_BYTES,
+            SHORT_LOG_BYTES if self._is_short() else LOG_BYTES,
             KEEP_MS,
             ROWS_PER_REASON,
             ROWS_PER_SECOND,

@@ -60,6 +60,16 @@ async def test_it_is_full_at_85_percent(memory: dict[str, int], *, full: bool) -
     assert found.is_full is full
 
 
+@pytest.mark.parametrize(("used", "short"), [(699, False), (700, True), (900, True)])
+async def test_it_is_short_of_room_from_70_percent_on(used: int, *, short: bool) -> None:
+    """What only explains is kept no longer, before events are refused."""
+    found = make_capacity(Store(maxmemory=1000, used_memory=used))
+
+    await found.look()
+
+    assert found.is_short is short
+
+
 async def test_it_has_room_again_by_itself() -> None:
     """When entries were trimmed, ingress goes on; each change is one log line."""
     store = Store(maxmemory=1000, used_memory=900)

@@ -39,10 +39,10 @@ def counted() -> Counted:
     return Counted()
 
 
-def make_log(client: Redis, counted: Counted, *, is_full: bool = False) -> RejectionLog:
+def make_log(client: Redis, counted: Counted, *, is_short: bool = False) -> RejectionLog:
     """Make the log of one process."""
     names = ["unipile", "other"]
-    return RejectionLog(client, KEYS, names, is_full=lambda: is_full, counts=counted)
+    return RejectionLog(client, KEYS, names, is_short=lambda: is_short, counts=counted)
 
 
 def row(
@@ -217,9 +217,27 @@ async def test_rows_that_are_too_old_go_also_where_nothing_comes(
     assert await rows_of(client) == []
 
 
-async def test_a_store_that_is_full_gets_no_rows(client: Redis, counted: Counted) -> None:
+async def test_a_store_that_is_short_of_room_keeps_the_newest_rows_only(
+    client: Redis, counted: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Junk at many endpoints must not have it refuse events."""
+    monkeypatch.setattr(log, "ROWS_PER_REASON", 20)
+    monkeypatch.setattr(log, "ROWS_PER_SECOND", 20)
+    made = make_log(client, counted)
+    offer(made, [row(b"%02d" % number + b"x" * 200_000) for number in range(20)])
+    await made.flush()
+    before = await rows_of(client)
+    await make_log(client, counted, is_short=True).tidy()
+
+    after = await rows_of(client)
+
+    assert 0 < sum(len(each.body or b"") for each in after) <= log.SHORT_LOG_BYTES
+    assert after == before[-len(after) :]
+
+
+async def test_a_store_that_is_short_of_room_gets_no_rows(client: Redis, counted: Counted) -> None:
     """What room there is belongs to events."""
-    made = make_log(client, counted, is_full=True)
+    made = make_log(client, counted, is_short=True)
 
     assert offer(made, [row()] * 3) == 0
     assert counted.rows == {("unipile", "counted"): 3}
