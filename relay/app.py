@@ -128,7 +128,7 @@ class Gateway:
             keys,
             list(endpoints),
             compare=facts_of,
-            is_short=lambda: self.capacity.is_short,
+            room=self.capacity,
             counts=self.metrics,
         )
         self.receiver = self._make_receiver(settings, endpoints, processes)

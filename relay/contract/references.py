@@ -19,7 +19,7 @@ ReadFile = Callable[[Path], str]
 
 A_TIME = "a time with its zone, such as 2026-12-01T08:00:00Z"
 _WHERE = 'write { env = "VARIABLE" } or { file = "/path" }'
-# In characters; a chain of certificates is shorter. The gateway looks into each file every other second.
+# In characters; a chain of certificates is shorter. A gateway reads each file again and again.
 MAX_FILE_LENGTH = 1024 * 1024
 # What is no such word may be the secret, written where the variable's name belongs.
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")

@@ -78,6 +78,18 @@ class _Packed(NamedTuple):
     fields: bytes
 
 
+class Room(Protocol):
+    """Knows how much room the store has."""
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it is for events only."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is none for events either."""
+
+
 class RejectionLog:
     """The log of one gateway process.
 
@@ -86,7 +98,7 @@ class RejectionLog:
         keys: Makes the keys.
         endpoints: Names of those whose logs are kept tidy.
         compare: Gives the facts by which a row was judged; called off the way of requests.
-        is_short: Says whether the store's room is for events only.
+        room: Says whether what room the store has is for events only.
         counts: Is told what becomes of rows.
     """
 
@@ -97,14 +109,14 @@ class RejectionLog:
         endpoints: Sequence[str],
         *,
         compare: Callable[[Endpoint, Rejection], Compared] | None = None,
-        is_short: Callable[[], bool],
+        room: Room,
         counts: Counts,
     ) -> None:
         self._redis = redis
         self._keys = keys
         self._endpoints = endpoints
         self._compare = compare
-        self._is_short = is_short
+        self._room = room
         self._counts = counts
         self._waiting: list[tuple[Endpoint, Rejection]] = []
         self._waiting_bytes = 0
@@ -115,7 +127,7 @@ class RejectionLog:
         """Say whether a row of this kind would be kept now, and count it if not."""
         so_far = self._of_reason[endpoint, reason]
         has_room = so_far < ROWS_PER_REASON and self._of_endpoint[endpoint] < ROWS_PER_SECOND
-        if (so_far and not has_room) or self._waiting_bytes > WAITING_BYTES or self._is_short():
+        if (so_far and not has_room) or self._waiting_bytes > WAITING_BYTES or self._room.is_short:
             self._counts.rejection(endpoint, "counted")
             return False
         self._of_reason[endpoint, reason] += 1
@@ -129,12 +141,13 @@ class RejectionLog:
 
     async def run(self) -> None:
         """Write what has come, every second, and take out what is too old now and then."""
-        tidied_at = -math.inf
+        tidied_at, most_bytes = -math.inf, LOG_BYTES
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
             await self.flush()
-            every_seconds = SHORT_TIDY_SECONDS if self._is_short() else TIDY_SECONDS
-            if time.monotonic() - tidied_at >= every_seconds:
+            every_seconds = SHORT_TIDY_SECONDS if self._room.is_short else TIDY_SECONDS
+            before, most_bytes = most_bytes, self._most_bytes()
+            if most_bytes < before or time.monotonic() - tidied_at >= every_seconds:
                 tidied_at = time.monotonic()
                 await self.tidy()
 
@@ -184,13 +197,20 @@ class RejectionLog:
             if not names:
                 return
             replies = await _keep.many(self._redis, [self._call(name, []) for name in names])
-            names = [
-                name for name, reply in zip(names, replies, strict=True) if _has_more(reply)
-            ]
+            names = [name for name, reply in zip(names, replies, strict=True) if _has_more(reply)]
+
+    def _most_bytes(self) -> int:
+        """Say how much a log may hold now: nothing where events are refused for want of room."""
+        if self._room.is_full:
+            return 0
+        if not self._room.is_short:
+            return LOG_BYTES
+        # Of all endpoints together no more than else of one.
+        return min(SHORT_LOG_BYTES, LOG_BYTES // max(1, len(self._endpoints)))
 
     def _call(self, name: str, rows: Sequence[_Packed]) -> Call:
         arguments: list[str | bytes | float] = [
-            SHORT_LOG_BYTES if self._is_short() else LOG_BYTES,
+            self._most_bytes(),
             KEEP_MS,
             ROWS_PER_REASON,
             ROWS_PER_SECOND,

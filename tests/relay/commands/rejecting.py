@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
@@ -27,6 +28,14 @@ provider = "unipile"
 secrets = [{{ env = "UNIPILE_WEBHOOK_SECRET" }}]
 {more}
 """
+
+
+@dataclass
+class Room:
+    """How much a store has."""
+
+    is_short: bool = False
+    is_full: bool = False
 
 
 class Uncounted:
@@ -78,7 +87,7 @@ async def keep(redis: Redis, *rows: Rejection) -> list[str]:
             KEYS,
             [name],
             compare=lambda _, row: row.compared,
-            is_full=lambda: False,
+            room=Room(),
             counts=Uncounted(),
         )
         log.note(endpoint_of(name), each)

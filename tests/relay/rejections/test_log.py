@@ -1,5 +1,6 @@
 """The refusal log over each kind of store: what is kept of a flood, and within which bounds."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -9,12 +10,15 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as Away
 
 from relay.contract.connect import connect
+from relay.contract.duties import cancel
 from relay.contract.keys import Keys
 from relay.endpoint import Endpoint
 from relay.rejections import Rejection, RejectionLog, log, rejection_of
 from relay.rejections.rejection import KEPT_BODY_BYTES, KEPT_HEADER_BYTES, read_rejection
 from tests.making import NOW_MS, make_endpoint
+from tests.relay.commands.rejecting import Room
 from tests.servers import Server
+from tests.waiting import wait_until
 
 KEYS = Keys()
 UNIPILE = make_endpoint()
@@ -39,10 +43,12 @@ def counted() -> Counted:
     return Counted()
 
 
-def make_log(client: Redis, counted: Counted, *, is_short: bool = False) -> RejectionLog:
+def make_log(
+    client: Redis, counted: Counted, *, is_short: bool = False, is_full: bool = False
+) -> RejectionLog:
     """Make the log of one process."""
     names = ["unipile", "other"]
-    return RejectionLog(client, KEYS, names, is_short=lambda: is_short, counts=counted)
+    return RejectionLog(client, KEYS, names, room=Room(is_short, is_full), counts=counted)
 
 
 def row(
@@ -233,6 +239,53 @@ async def test_a_store_that_is_short_of_room_keeps_the_newest_rows_only(
 
     assert 0 < sum(len(each.body or b"") for each in after) <= log.SHORT_LOG_BYTES
     assert after == before[-len(after) :]
+
+
+async def test_where_events_are_refused_for_want_of_room_no_row_stays(
+    client: Redis, counted: Counted
+) -> None:
+    """Whoever has filled a store with junk has not closed it for long."""
+    made = make_log(client, counted)
+    offer(made, [row(), row()])
+    await made.flush()
+    await make_log(client, counted, is_short=True, is_full=True).tidy()
+
+    assert await rows_of(client) == []
+
+
+async def test_the_log_is_shortened_as_soon_as_room_is_short(
+    client: Redis, counted: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not only when it is next looked through for what is too old."""
+    monkeypatch.setattr(log, "FLUSH_SECONDS", 0.01)
+    room, taken_out = Room(), Counter[int]()
+
+    async def calls(_: Any, __: Redis, calls: Sequence[Any]) -> list[Any]:
+        taken_out.update(arguments[0] for _, arguments in calls)
+        return [[0, 0]] * len(calls)
+
+    monkeypatch.setattr(type(log._keep), "many", calls)
+    made = RejectionLog(client, KEYS, ["unipile"], room=room, counts=counted)
+    flush, flushes = made.flush, Counter[int]()
+
+    async def counted_flush() -> None:
+        flushes[0] += 1
+        await flush()
+
+    monkeypatch.setattr(made, "flush", counted_flush)
+    running = asyncio.create_task(made.run())
+    await wait_until(lambda: taken_out[log.LOG_BYTES] == 1, description="it is tidied")
+    room.is_short = True
+    await wait_until(lambda: taken_out[log.SHORT_LOG_BYTES] == 1, description="it is shortened")
+    room.is_full = True
+    await wait_until(lambda: taken_out[0] == 1, description="it is emptied")
+    room.is_full, seen = False, flushes[0]
+    await wait_until(lambda: flushes[0] > seen + 2, description="it has looked again")
+    room.is_full = True
+    await wait_until(lambda: taken_out[0] == 2, description="it is emptied again")
+    await cancel([running])
+
+    assert dict(taken_out) == {log.LOG_BYTES: 1, log.SHORT_LOG_BYTES: 1, 0: 2}
 
 
 async def test_a_store_that_is_short_of_room_gets_no_rows(client: Redis, counted: Counted) -> None:
