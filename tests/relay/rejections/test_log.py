@@ -258,6 +258,7 @@ async def test_the_log_is_shortened_as_soon_as_room_is_short(
 ) -> None:
     """Not only when it is next looked through for what is too old."""
     monkeypatch.setattr(log, "FLUSH_SECONDS", 0.01)
+    monkeypatch.setattr(log, "SHORT_TIDY_SECONDS", 3600.0)
     room, taken_out = Room(), Counter[int]()
 
     async def calls(_: Any, __: Redis, calls: Sequence[Any]) -> list[Any]:
@@ -399,7 +400,7 @@ async def test_no_call_is_long_whatever_makes_its_rows_long(
     client: Redis, counted: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A store answers nobody else meanwhile."""
-    brought = []
+    brought: list[int] = []
 
     async def taken(_: Any, __: Redis, calls: Sequence[Any]) -> list[Any]:
         brought.extend(sum(len(str(part)) for part in arguments) for _, arguments in calls)
