@@ -196,6 +196,7 @@ class Gateway:
                 self._certificates.attach if self._certificates is not None else None,
                 make_handshakes(self._watcher, settings.keys, self._certificates),
                 self.metrics,
+                build_rates(settings, processes),
             ),
             budget=self.budget,
             clients=Clients(settings.trusted_proxies),

@@ -60,6 +60,8 @@ class Pipeline:
         attach: Gives a delivery the certificate that it names.
         handshakes: Answers what is no event.
         metrics: Counts what is dropped and diverted.
+        unproved_rates: Like `rates`, for what a dry run takes of anyone: a stranger must not use
+            up what his sender has.
     """
 
     appender: Appends
@@ -67,6 +69,7 @@ class Pipeline:
     attach: Callable[[Delivery], Awaitable[Delivery]] | None = None
     handshakes: Handshakes = field(default_factory=Handshakes)
     metrics: Metrics = field(default_factory=Metrics)
+    unproved_rates: Mapping[str, Rate] = field(default_factory=dict)
 
     async def accept(self, delivery: Delivery) -> Accepted | Answered:
         """Take one delivery.
@@ -97,7 +100,7 @@ class Pipeline:
         result: Appended | Duplicate | Spooled | Filtered = Filtered()
         wanted = self._filter(identified, endpoint)
         if wanted is not None:
-            self._take_turn(endpoint)
+            self._take_turn(verified)
             result = await self.appender.append(wanted)
         return _accepted(identified, result, verified)
 
@@ -112,7 +115,7 @@ class Pipeline:
         wanted = [event for _, event in events if event is not None]
         if not wanted:
             return _accepted(events[0][0], Filtered(), verified)
-        self._take_turn(endpoint)
+        self._take_turn(verified)
         wanted = await with_whole(wanted, delivery.body, endpoint.window_seconds)
         result = await append_all(wanted, self.appender.append)
         return _accepted(wanted[0], result, verified)
@@ -128,8 +131,13 @@ class Pipeline:
         self.metrics.diverted(endpoint.name, fit.rule)
         return diverted(identified, fit.to)
 
-    def _take_turn(self, endpoint: Endpoint) -> None:
-        if self.rates and (rate := self.rates.get(endpoint.name)):
+    def _take_turn(self, verified: VerifiedDelivery) -> None:
+        if not self.rates:
+            return
+        endpoint = verified.delivery.endpoint
+        is_anyones = endpoint.dry_run and verified.assurance == "none"
+        rate = (self.unproved_rates if is_anyones else self.rates).get(endpoint.name)
+        if rate is not None:
             rate.take()
 
 

@@ -90,3 +90,15 @@ async def test_what_is_not_taken_after_all_is_not_said_to_be(server: Server) -> 
     assert (taken.status, again.status) == (200, 429)
     assert [row.body for row in found] == [body_of("evt_1")]
     assert 'dry_run_refusals_total{endpoint="unipile",reason="signature_missing"} 1.0' in metrics
+
+
+async def test_a_stranger_uses_up_no_rate_of_what_is_genuine(server: Server) -> None:
+    """What proves nothing has a rate of its own, as large."""
+    async with running(server, endpoint=DRY | {"rate_limit_per_second": 0.01}) as gateway:
+        strange = [
+            await gateway.client.post(PATH, data=body_of(f"evt_{number}")) for number in range(3)
+        ]
+        genuine = [await gateway.send(BODY), await gateway.send(BODY)]
+
+    assert [answer.status for answer in strange] == [200, 429, 429]
+    assert [answer.status for answer in genuine] == [200, 429]
