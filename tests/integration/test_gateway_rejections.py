@@ -131,13 +131,17 @@ async def test_usage_says_what_came_and_which_secret_proved_it(server: Server) -
         await gateway.client.post(PATH, data=BODY)
         metrics = gateway.gateway.metrics.text().decode()
 
+        async def counted() -> dict[str, int]:
+            book: Any = await gateway.store.hgetall("relay:{unipile}@usage")
+            return {name.decode(): int(value.split()[0]) for name, value in book.items()}
+
         async def is_written() -> bool:
-            return bool(await gateway.store.hget("relay:{unipile}@usage", "outcome:stored"))
+            found = await counted()
+            return sum(found[name] for name in found if name.startswith("outcome:")) == 3
 
         await wait_until(is_written, description="the book is written")
-        book: Any = await gateway.store.hgetall("relay:{unipile}@usage")
+        counts = await counted()
 
-    counts = {name.decode(): int(value.split()[0]) for name, value in book.items()}
     secrets = {name: count for name, count in counts.items() if name.startswith("secret:")}
     assert counts["outcome:stored"] == counts["outcome:duplicate"] == 1
     assert counts["outcome:signature_missing"] == 1
