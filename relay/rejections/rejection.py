@@ -118,6 +118,7 @@ def rejection_of(
         provider=endpoint.provider.name,
         headers=_kept(raw_headers),
         query=query if len(query) <= KEPT_QUERY_BYTES else "",
+        # Names and values are those of the attributes, which mypy cannot see in a mapping.
         **{**said, **known},  # type: ignore[arg-type]
     )
 

@@ -77,6 +77,7 @@ def check_value(key: str, value: object) -> None:
         ValueError: What was expected instead.
     """
     field = EndpointSection.model_fields[key]
+    # What its metadata say is known only here, and mypy knows `Annotated` as a form of writing.
     kind: Any = Annotated.__class_getitem__((field.annotation, *field.metadata, None))  # type: ignore[attr-defined]
     try:
         TypeAdapter(kind).validate_python(value)
