@@ -24,6 +24,7 @@ from relay.commands import (
     spool,
     streams,
     tail,
+    unipile,
 )
 from relay.commands.edge import Edge
 from relay.commands.plugins import add_plugins
@@ -65,6 +66,7 @@ def make_app() -> typer.Typer:
         spool,
         check,
         conformance,
+        unipile,
     ):
         module.register(made)
     add_plugins(made)

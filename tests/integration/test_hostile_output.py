@@ -100,6 +100,8 @@ ASKED: dict[str, list[list[str]]] = {
     "relay send": [["unipile", "--type", HOSTILE], [HOSTILE]],
     "relay reload": [["--wait", "1"]],
     "relay spool status": [["--spool-dir", HOSTILE]],
+    "relay unipile endpoints list": [["--api-url", HOSTILE]],
+    "relay unipile endpoints show": [[HOSTILE]],
 }
 ELSEWHERE = {
     "relay dev",

@@ -83,7 +83,7 @@ def add(
         raise _wrong("A secret is in one place: --secret-env or --secret-file.")
     place = str(secret_file) if secret_file is not None else secret_env
     table = _table(wanted, kind, called, _secrets(kind, place, is_file=secret_file is not None))
-    draft = add_endpoint(_with_unipile(draft, called, environ), called, table)
+    draft = add_endpoint(with_default_endpoint(draft, called, environ), called, table)
     check_draft(draft, environ)
     _show(draft)
     if is_asking and not yes and not confirm("Write this?"):
@@ -153,8 +153,14 @@ def _table(
     return {key: known[key] for key in EndpointSection.model_fields if key in known}
 
 
-def _with_unipile(draft: Draft, name: str, environ: Mapping[str, str]) -> Draft:
-    """Keep the endpoint that there is without any in the file."""
+def with_default_endpoint(draft: Draft, name: str, environ: Mapping[str, str]) -> Draft:
+    """Keep the endpoint that there is without any in the file.
+
+    Args:
+        draft: The file, to which an endpoint is about to be added.
+        name: The name of that.
+        environ: Environment variables.
+    """
     if "endpoints" in draft.toml or name == UNIPILE:
         return draft
     if not environ.get(DEFAULT_SECRET_VARIABLE):

@@ -1,0 +1,135 @@
+"""Has a secret that Unipile made count at an endpoint here: a file of its own, and ``relay.toml``.
+
+It is judged before anything is done at Unipile whether that will work. The file is written before
+it is named, so whoever is killed in between runs the command again.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from relay.commands.edit import Draft, add_endpoint, check_draft, read_draft, write_draft
+from relay.commands.endpoints.add_one import with_default_endpoint
+from relay.commands.secrets.change import Place, find_place, judge, put_first
+from relay.commands.secrets.keep import Kept, keep_secret
+from relay.commands.secrets.known import EndpointSettings, Known, endpoint_settings, read_known
+from relay.contract.explain import WRONG_USAGE, CommandFailed
+from relay.contract.keys import is_name
+from relay.contract.printable import printable
+from relay.endpoint import Secret
+from relay.settings import DEFAULT_SECRET_VARIABLE
+
+PROVIDER = "unipile"
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """An endpoint here that is to have another secret.
+
+    Args:
+        name: Its name.
+        knowns: Its secrets as they are, the newest first; empty where there is no such endpoint.
+        environ: Environment variables.
+        place: Where its secrets are written down; none where it is to be added.
+    """
+
+    name: str
+    knowns: tuple[Known, ...]
+    environ: Mapping[str, str]
+    place: Place | None
+
+    def holds(self, text: str) -> bool:
+        """Tell whether a secret counts here already, as far as this terminal can read them."""
+        return any(
+            known.secret is not None and known.secret.reveal() == text.encode("utf-8")
+            for known in self.knowns
+        )
+
+    def draft(self, path: Path) -> Draft:
+        """Give ``relay.toml`` as it would be with the secret in a file, judged whole.
+
+        Raises:
+            CommandFailed: It could not be used so, or not be changed.
+        """
+        if self.place is not None:
+            # Read anew: somebody may have changed it meanwhile.
+            place = find_place(self.name, self.environ, len(self.knowns))
+            draft = put_first(place, path)
+            judge(place, draft)
+            return draft
+        draft = with_default_endpoint(read_draft(self.environ, Path()), self.name, self.environ)
+        table = {"provider": PROVIDER, "secrets": [{"file": str(path)}]}
+        draft = add_endpoint(draft, self.name, table)
+        check_draft(draft, self.environ)
+        return draft
+
+    def keep(self, text: str) -> tuple[Kept, Draft]:
+        """Have a secret count, as the newest.
+
+        Args:
+            text: As Unipile gave it.
+
+        Returns:
+            The file with the secret, and ``relay.toml`` as it is now.
+
+        Raises:
+            CommandFailed: It was not written; the secret's file is named, if there is one.
+        """
+        directory = read_draft(self.environ, Path()).path.absolute().parent
+        kept = keep_secret(self.name, Secret(text, "Unipile"), self.knowns, directory)
+        try:
+            draft = self.draft(kept.path)
+            write_draft(draft, self.environ)
+        except CommandFailed as fault:
+            raise CommandFailed(
+                f"The secret is in {printable(kept.path)}.\n{fault}", exit_code=fault.exit_code
+            ) from None
+        return kept, draft
+
+
+def keeping(name: str, environ: Mapping[str, str], redis_url: str | None = None) -> Keeping:
+    """Find out where an endpoint's secret would go, and whether it can.
+
+    Args:
+        name: The endpoint's name; it may have to be added.
+        environ: Environment variables.
+        redis_url: What ``--redis-url`` said, if anything.
+
+    Raises:
+        CommandFailed: It is an endpoint of another sender, or its file cannot be changed.
+        ConfigurationFault: The configuration cannot be used as it is.
+    """
+    if not is_name(name):
+        raise CommandFailed(
+            f"{printable(name, 80)}: a name is 1 to 63 lower-case letters, digits and hyphens.",
+            exit_code=WRONG_USAGE,
+        )
+    settings = endpoint_settings(redis_url)
+    found = _keeping(name, environ, settings)
+    # Before anything is done that would have to be undone: where no edit would do, none is begun.
+    directory = read_draft(environ, Path()).path.absolute().parent
+    found.draft(directory / "new.secret")
+    if not os.access(directory, os.W_OK):
+        raise CommandFailed(f"{printable(directory)} cannot be written to by this user.")
+    return found
+
+
+def _keeping(name: str, environ: Mapping[str, str], settings: EndpointSettings) -> Keeping:
+    section = settings.endpoints.get(name)
+    is_of_trial = (
+        "endpoints" not in read_draft(environ, Path()).toml
+        and section is not None
+        and not os.environ.get(DEFAULT_SECRET_VARIABLE)
+    )
+    # That of a `relay dev` has a secret which it made for itself, and no table yet.
+    if section is None or is_of_trial:
+        return Keeping(name, (), environ, None)
+    if section.provider != PROVIDER:
+        raise CommandFailed(
+            f"The endpoint {name} is of {section.provider}, and not of {PROVIDER}: give this one "
+            "another name.",
+            exit_code=WRONG_USAGE,
+        )
+    knowns = read_known(section, environ)
+    return Keeping(name, knowns, environ, find_place(name, environ, len(knowns)))

@@ -1,0 +1,39 @@
+"""Unipile's own REST interface, version 2: webhook endpoints and the log of what was delivered.
+
+Wishes come in, what Unipile has goes out; what stands in its way is one `UnipileFailed`. It knows
+nothing of the relay's endpoints, files or streams.
+
+Source: https://developer.unipile.com/v2.0/docs/configure-a-webhook;
+https://github.com/unipile/unipile-node.
+"""
+
+from relay.unipile.api import UnipileApi, open_api
+from relay.unipile.failures import (
+    Away,
+    KeyRefused,
+    NotPermitted,
+    NotThere,
+    Refused,
+    TooMany,
+    UnipileFailed,
+    Unreadable,
+)
+from relay.unipile.patience import Patience
+from relay.unipile.shapes import AccountTarget, Conversation, UnipileEndpoint
+
+__all__ = [
+    "AccountTarget",
+    "Away",
+    "Conversation",
+    "KeyRefused",
+    "NotPermitted",
+    "NotThere",
+    "Patience",
+    "Refused",
+    "TooMany",
+    "UnipileApi",
+    "UnipileEndpoint",
+    "UnipileFailed",
+    "Unreadable",
+    "open_api",
+]

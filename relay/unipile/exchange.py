@@ -1,0 +1,216 @@
+"""One request to Unipile and its whole answer, or the failure that it came to.
+
+It goes out once: whether it may go out again is for whoever asked to say. A redirect is followed
+only where the key stays with the same server and nothing was done yet.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, InvalidURL
+from yarl import URL
+
+from relay.contract.printable import printable
+from relay.unipile.failures import (
+    Away,
+    FailedItself,
+    KeyRefused,
+    NotPermitted,
+    NotThere,
+    Refused,
+    TooMany,
+    UnipileFailed,
+    Unreadable,
+)
+
+# A page of a hundred endpoints, each with a list of thousands of accounts, is shorter.
+MAX_ANSWER_BYTES = 32 * 1024 * 1024
+MAX_REDIRECTS = 3
+SHOWN_CHARACTERS = 300
+# Keys under which an error says in words what is wrong, the plainest first.
+_WORDS = ("detail", "message", "error_description", "title", "error", "type")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked.
+
+    Args:
+        method: Of HTTP.
+        path: Below the base, with a slash first.
+        query: Names and values.
+        body: Sent as JSON; none for no body.
+        wish: What it is for, as it ends the sentence "Unipile could not …".
+    """
+
+    method: str
+    path: str
+    wish: str
+    query: Mapping[str, str] | None = None
+    body: Mapping[str, object] | None = None
+
+    @property
+    def changes(self) -> bool:
+        """Whether something is another afterwards."""
+        return self.method != "GET"
+
+
+class Busy(Exception):
+    """It has had too many requests for now.
+
+    Args:
+        retry_after: Seconds until the next, if it said so.
+    """
+
+    def __init__(self, retry_after: float | None) -> None:
+        super().__init__()
+        self.retry_after = retry_after
+
+
+async def exchange(session: ClientSession, base: URL, request: Request, *, seconds: float) -> bytes:
+    """Ask once.
+
+    Args:
+        session: With the key among its headers.
+        base: Where Unipile is.
+        request: What is asked.
+        seconds: How long it may take.
+
+    Returns:
+        The body of an answer that says yes.
+
+    Raises:
+        Busy: It may be asked again.
+        UnipileFailed: Anything else.
+    """
+    url = base.joinpath(request.path.lstrip("/"), encoded=True).with_query(request.query or {})
+    if request.path.endswith("/") and not url.path.endswith("/"):
+        url = url.with_path(url.path + "/", encoded=True, keep_query=True)
+    body = None if request.body is None else msgspec.json.encode(request.body)
+    timeout = ClientTimeout(total=seconds)
+    for _ in range(MAX_REDIRECTS):
+        try:
+            async with session.request(
+                request.method,
+                url,
+                data=body,
+                headers={"Content-Type": "application/json"} if body is not None else None,
+                allow_redirects=False,
+                timeout=timeout,
+            ) as response:
+                if response.status in {301, 302, 303, 307, 308}:
+                    url = _next(request, url, response)
+                    continue
+                answer = await _read(request, response)
+                return _judged(request, response, answer)
+        except TimeoutError:
+            raise Away(
+                f"Unipile could not {request.wish}: no answer within {seconds:g} seconds.",
+                may_be_done=request.changes,
+            ) from None
+        except (ClientError, OSError, ValueError) as error:
+            raise _cut(request, base, error) from None
+    raise Unreadable(f"Unipile could not {request.wish}: it redirects without end.")
+
+
+def _next(request: Request, url: URL, response: ClientResponse) -> URL:
+    """Give where a redirect leads."""
+    try:
+        target = url.join(URL(response.headers.get("Location", ""), encoded=True))
+    except ValueError:
+        target = URL()
+    is_same_server = target.origin() == url.origin() if target.absolute else False
+    is_same_path = target.path.rstrip("/") == url.path.rstrip("/")
+    # 301 and 302 let a client make a GET of it, so they are taken only for a slash more or less.
+    keeps_method = response.status in {307, 308} or not request.changes or is_same_path
+    if not is_same_server or not keeps_method:
+        raise Unreadable(
+            f"Unipile could not {request.wish}: {printable(url.origin())} answers with a redirect "
+            f"to {printable(target, 200)}, which is not followed, since the key would go there. "
+            "Is UNIPILE_API_URL right?"
+        )
+    return target if target.query_string else target.with_query(url.query)
+
+
+async def _read(request: Request, response: ClientResponse) -> bytes:
+    answer = bytearray()
+    while chunk := await response.content.readany():
+        answer += chunk
+        if len(answer) > MAX_ANSWER_BYTES:
+            raise Unreadable(
+                f"Unipile could not {request.wish}: its answer has no end.",
+                may_be_done=request.changes,
+            )
+    return bytes(answer)
+
+
+def _judged(request: Request, response: ClientResponse, answer: bytes) -> bytes:
+    """Give the answer, if it says yes."""
+    status = response.status
+    if 200 <= status <= 299:
+        return answer
+    said = _words_of(answer)
+    quoted = f' It says: "{said}"' if said else ""
+    start = f"Unipile could not {request.wish}"
+    if status == 401:
+        raise KeyRefused(
+            f"{start}: it does not take the API key (401). Put one of version 2 into "
+            f"UNIPILE_API_KEY; those of version 1 are others.{quoted}"
+        )
+    if status == 403:
+        raise NotPermitted(
+            f"{start}: the API key may not do that (403). It takes a key of the whole "
+            f"application, not one of a single account.{quoted}"
+        )
+    if status == 404:
+        raise NotThere(f"{start}: there is no such thing (404).{quoted}")
+    if status == 429:
+        raise Busy(_retry_after(response))
+    if status >= 500:
+        raise FailedItself(
+            f"{start}: it failed itself ({status}). Try again later.{quoted}",
+            may_be_done=request.changes,
+        )
+    if status >= 400:
+        raise Refused(f"{start}: it refused ({status}).{quoted}")
+    raise Unreadable(f"{start}: it answered {status}.", may_be_done=request.changes)
+
+
+def _words_of(answer: bytes) -> str:
+    """Find what an error says in words."""
+    try:
+        said = msgspec.json.decode(answer)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return ""
+    for _ in range(3):  # some put it into an object of its own, or a list
+        if isinstance(said, list) and said:
+            said = said[0]
+        if not isinstance(said, dict):
+            break
+        said = next((said[key] for key in _WORDS if said.get(key)), None)
+    return printable(said, SHOWN_CHARACTERS) if isinstance(said, str) else ""
+
+
+def _retry_after(response: ClientResponse) -> float | None:
+    text = response.headers.get("Retry-After", "")
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 6 else None
+
+
+def _cut(request: Request, base: URL, error: BaseException) -> UnipileFailed:
+    if isinstance(error, InvalidURL):
+        return Away(f"{printable(base)} is no URL; set UNIPILE_API_URL.")
+    said = printable(error, SHOWN_CHARACTERS) or type(error).__name__
+    return Away(
+        f"Unipile could not {request.wish}: the connection to {printable(base)} failed or was cut "
+        f"({said}).",
+        may_be_done=request.changes,
+    )
+
+
+def too_many(request: Request, attempts: int) -> TooMany:
+    """Say that waiting did not help."""
+    return TooMany(
+        f"Unipile could not {request.wish}: it has had too many requests (429), still after "
+        f"{attempts} attempts. Try again in a few minutes."
+    )
