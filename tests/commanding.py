@@ -12,12 +12,16 @@ def every_command() -> dict[str, Any]:
 
     Those that are imported when they are asked for are asked for.
     """
-    found = {}
+    found: dict[str, Any] = {}
     for name, command in typer.main.get_group(app).commands.items():
-        real: Any = getattr(command, "real", command)
-        parts = getattr(real, "commands", {})
-        if not parts or real.invoke_without_command:
-            found[f"relay {name}"] = real
-        for part, leaf in parts.items():
-            found[f"relay {name} {part}"] = getattr(leaf, "real", leaf)
+        _find(f"relay {name}", command, found)
     return found
+
+
+def _find(words: str, command: object, found: dict[str, Any]) -> None:
+    real: Any = getattr(command, "real", command)
+    parts = getattr(real, "commands", {})
+    if not parts or real.invoke_without_command:
+        found[words] = real
+    for part, leaf in parts.items():
+        _find(f"{words} {part}", leaf, found)

@@ -1,13 +1,13 @@
 """Unipile's own REST interface, version 2: webhook endpoints and the log of what was delivered.
 
 Wishes come in, what Unipile has goes out; what stands in its way is one `UnipileFailed`. It knows
-nothing of the relay's endpoints, files or streams.
+nothing of the relay's endpoints, files or streams. The client itself is ``api``, apart from the
+rest: few commands ask Unipile, and all would import what that takes.
 
 Source: https://developer.unipile.com/v2.0/docs/configure-a-webhook;
 https://github.com/unipile/unipile-node.
 """
 
-from relay.unipile.api import UnipileApi, open_api
 from relay.unipile.failures import (
     Away,
     KeyRefused,
@@ -31,9 +31,7 @@ __all__ = [
     "Patience",
     "Refused",
     "TooMany",
-    "UnipileApi",
     "UnipileEndpoint",
     "UnipileFailed",
     "Unreadable",
-    "open_api",
 ]

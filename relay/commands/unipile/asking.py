@@ -1,20 +1,24 @@
 """Reaches Unipile for the time of one command: the environment in, an open client out."""
 
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+from urllib.parse import urlsplit
 
 import typer
-from yarl import URL
 
 from relay.contract.explain import WRONG_USAGE, CommandFailed
 from relay.contract.printable import printable
-from relay.unipile import Patience, UnipileApi, open_api
+from relay.unipile import Patience
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from relay.unipile.api import UnipileApi
 
 KEY_VARIABLE, URL_VARIABLE = "UNIPILE_API_KEY", "UNIPILE_API_URL"
 USUAL_URL = "https://api.unipile.com"
 
-Asking = AbstractAsyncContextManager[UnipileApi]
+Asking: TypeAlias = "AbstractAsyncContextManager[UnipileApi]"
 
 ApiUrl = Annotated[
     str | None,
@@ -53,6 +57,9 @@ def asking(environ: Mapping[str, str], api_url: str | None, seconds: float) -> A
             f"{KEY_VARIABLE} is no API key: one has letters, digits and signs only.",
             exit_code=WRONG_USAGE,
         )
+    # Only what asks Unipile needs a client, and importing one takes as long as all the rest.
+    from relay.unipile.api import open_api  # noqa: PLC0415
+
     return open_api(_base(environ, api_url), key, Patience.within(seconds))
 
 
@@ -60,16 +67,16 @@ def _base(environ: Mapping[str, str], api_url: str | None) -> str:
     base = api_url or environ.get(URL_VARIABLE, "").strip() or USUAL_URL
     where = "--api-url" if api_url else URL_VARIABLE
     try:
-        url = URL(base)
-        is_one = url.scheme in {"http", "https"} and bool(url.host) and not url.query_string
+        url = urlsplit(base)
+        host = url.hostname if url.port != 0 else None
     except ValueError:
-        is_one = False
-    if not is_one:
+        host = None
+    if not host or url.scheme not in {"http", "https"} or url.query or url.fragment:
         raise CommandFailed(
             f"{where}: {printable(base, 200)} is no URL such as {USUAL_URL}.",
             exit_code=WRONG_USAGE,
         )
-    if url.scheme == "http" and url.host not in {"127.0.0.1", "::1", "localhost"}:
+    if url.scheme == "http" and host not in {"127.0.0.1", "::1", "localhost"}:
         raise CommandFailed(
             f"{where}: over http:// anyone on the way could read the API key; only a stand-in on "
             "this machine may be reached so.",
