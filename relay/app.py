@@ -7,8 +7,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,8 +30,8 @@ from relay.contract.surroundings import with_running_dev
 from relay.endpoint import Endpoint
 from relay.handshake.make import make_handshakes
 from relay.hold import Holder
-from relay.http.admin import health, serving_admin
-from relay.http.listen import bound, open_files, say_where
+from relay.http.admin import health
+from relay.http.listen import open_files
 from relay.http.pages import Page
 from relay.metrics import Metrics, families
 from relay.pipeline import Pipeline
@@ -60,19 +59,6 @@ if TYPE_CHECKING:
 OWN_FILES = 64
 
 _log = structlog.get_logger("relay.app")
-
-
-@dataclass(frozen=True, slots=True)
-class Listening:
-    """Where a gateway listens; the ports are real ones, also where 0 asked for any.
-
-    Args:
-        port: Deliveries.
-        admin_port: Metrics and health.
-    """
-
-    port: int
-    admin_port: int
 
 
 class Gateway:
@@ -264,30 +250,6 @@ def warn_of_settings(settings: Settings, environ: Mapping[str, str]) -> None:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, environ: Mapping[str, str]) -> AsyncIterator[Listening]:
-    """Listen within the block; at its end finish what is in flight.
-
-    Yields:
-        Where the gateway listens.
-
-    Raises:
-        ConfigurationFault: A secret cannot be read.
-        OSError: An address is not free.
-    """
-    gateway = _build(settings, environ)
-    with (
-        bound(settings.host, settings.port) as sockets,
-        bound(settings.admin_host, settings.admin_port) as admin,
-    ):
-        # Senders are on this machine where nobody replaces us: they need not be waited for.
-        async with serving_on(gateway, settings, sockets, idle_seconds=0), _admin(gateway, admin):
-            say_where(sockets, "ingress")
-            say_where(admin, "admin")
-            warn_of_settings(settings, environ)
-            yield Listening(sockets[0].getsockname()[1], admin[0].getsockname()[1])
-
-
-@asynccontextmanager
 async def serving_on(
     gateway: Gateway,
     settings: Settings,
@@ -358,10 +320,3 @@ def _ingress(gateway: Gateway) -> web.Application:
     app.cleanup_ctx.append(run)
     add_routes(app, gateway.receiver, gateway.pages)
     return app
-
-
-def _admin(gateway: Gateway, sockets: Sequence[socket.socket]) -> AbstractAsyncContextManager[None]:
-    async def text() -> bytes:
-        return gateway.metrics.text()
-
-    return serving_admin(sockets, gateway.readiness.is_ready, text)

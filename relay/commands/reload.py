@@ -31,8 +31,8 @@ BLOCK_SECONDS = 0.25
 ENTRIES_PER_READ = 100
 NOBODY = """\
 No gateway answered. Does `relay serve` run on this store, with this prefix, and may its user read
-the control stream? SIGHUP to it does the same and needs no store. `relay dev` and programs that
-embed the relay read their configuration at their start only."""
+the control stream? SIGHUP to it does the same and needs no store. Programs that embed the relay
+read their configuration at their start only."""
 SAID = {
     "begun": "is still at it",
     "taken_over": "has taken the configuration over",

@@ -5,12 +5,12 @@ import math
 import os
 import signal
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from relay.app import Listening, serving
+from relay.commands.dev.gateway import Listening, serving
 from relay.commands.dev.secret import find_secret
 from relay.commands.dev.words import announce
 from relay.commands.dev.worker import make_worker
@@ -104,10 +104,14 @@ async def _run_with(
 ) -> None:
     secret = find_secret(os.environ, directory)
     environ = {**os.environ, DEFAULT_SECRET_VARIABLE: secret.value}
-    settings = _settings(server, wanted, environ)
+
+    def read() -> Settings:
+        return _settings(server, wanted, environ)
+
+    settings = read()
     configure_logs(settings.log_format, log_level=settings.log_level)
     worker = make_worker(wanted.worker, server.url, os.environ)
-    async with _side_by_side(settings, environ, worker) as listening:
+    async with _side_by_side(serving(settings, read, environ), worker) as listening:
         announce(settings, listening, wanted.data_dir, wanted.redis_port, secret)
         trouble = await _until_over(server, worker, ending)
         tell("Stopping …")
@@ -117,11 +121,11 @@ async def _run_with(
 
 @asynccontextmanager
 async def _side_by_side(
-    settings: Settings, environ: dict[str, str], worker: KeptProcess
+    serving_gateway: AbstractAsyncContextManager[Listening], worker: KeptProcess
 ) -> AsyncIterator[Listening]:
     """Listen within the block, and end gateway and worker at the same time, so both have longer."""
     async with AsyncExitStack() as gateway:
-        listening = await gateway.enter_async_context(serving(settings, environ))
+        listening = await gateway.enter_async_context(serving_gateway)
         try:
             yield listening
         finally:

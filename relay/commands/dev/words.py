@@ -5,7 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from relay.app import Listening
+from relay.commands.dev.gateway import Listening
 from relay.commands.dev.secret import DevSecret
 from relay.contract.display import tell
 from relay.contract.surroundings import DEV_DIRECTORY, DEV_SECRET_FILE, DEV_URL_FILE

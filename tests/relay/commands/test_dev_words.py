@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from relay.app import Listening
+from relay.commands.dev.gateway import Listening
 from relay.commands.dev.secret import DevSecret
 from relay.commands.dev.words import announce
 from relay.settings import Settings
