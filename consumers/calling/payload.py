@@ -12,6 +12,7 @@ from typing import Annotated, Any, Protocol, Union, get_args, get_origin, is_typ
 
 import msgspec
 
+from consumers.calling.open_struct import OpenStruct
 from consumers.event import Event
 from consumers.outcome import GiveUp
 
@@ -85,7 +86,7 @@ def decoder(kind: Any, pointer: str | None = None) -> Callable[[Event], Any]:  #
     """
     keys = [] if pointer is None else parse_pointer(pointer)
     try:
-        form: _Form = _Model(kind) if any(map(_is_model, _members(kind))) else _Struct(kind)
+        form = _form_of(kind)
     except Exception as error:
         said = str(error).partition("\n")[0]
         raise ValueError(f"{type(error).__name__}: {said}") from error
@@ -140,6 +141,35 @@ class _Struct:
             return msgspec.convert(value, self._kind)
         except msgspec.ValidationError as error:
             raise _misfit(error) from None
+
+
+class _Open(_Struct):
+    """A struct that keeps what it does not know, or null where that may come too."""
+
+    def __init__(self, kind: Any, struct: type[OpenStruct]) -> None:  # noqa: ANN401 - a user's type, or what is made of it
+        super().__init__(kind)  # refuses a union with what could not be told from the struct
+        self._open = struct
+
+    def decode(self, raw: bytes | msgspec.Raw) -> Any:  # noqa: ANN401 - a user's type, or what is made of it
+        return self.convert(msgspec.json.decode(raw))
+
+    def convert(self, value: Any) -> Any:  # noqa: ANN401 - a user's type, or what is made of it
+        if not isinstance(value, dict):
+            return super().convert(value)
+        try:
+            return self._open.from_json(value)
+        except msgspec.ValidationError as error:
+            raise _misfit(error) from None
+
+
+def _form_of(kind: Any) -> _Form:  # noqa: ANN401 - a user's type, or what is made of it
+    members = list(_members(kind))
+    if any(map(_is_model, members)):
+        return _Model(kind)
+    for each in members:
+        if isinstance(each, type) and issubclass(each, OpenStruct):
+            return _Open(kind, each)
+    return _Struct(kind)
 
 
 def _misfit(error: msgspec.ValidationError) -> _Misfit:
