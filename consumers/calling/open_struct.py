@@ -92,6 +92,9 @@ class OpenStruct(msgspec.Struct, kw_only=True, omit_defaults=True, eq=False):
             getattr(self, name) == getattr(other, name) for name in names
         )
 
+    def __ne__(self, other: object) -> bool:
+        return not self == other  # msgspec's own asks whether it is the same object
+
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:

@@ -154,7 +154,7 @@ class _Open(_Struct):
         return self.convert(msgspec.json.decode(raw))
 
     def convert(self, value: Any) -> Any:  # noqa: ANN401 - a user's type, or what is made of it
-        if not isinstance(value, dict):
+        if value is None:
             return super().convert(value)
         try:
             return self._open.from_json(value)
