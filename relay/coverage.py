@@ -4,6 +4,8 @@ import re
 from collections.abc import Collection
 
 _HEADER = re.compile(r"[a-z0-9-]+")
+# None of it is written otherwise in a URL.
+_PARAMETER = re.compile(r"[A-Za-z0-9._~-]+")
 
 
 def check_header(name: str) -> None:
@@ -20,14 +22,26 @@ def check_token(place: str) -> None:
     """Refuse a place at which no token is looked for.
 
     Raises:
-        ValueError: It is neither a header nor a path in the body.
+        ValueError: It is no header, no parameter of the query, and no path in the body.
     """
     source, _, name = place.partition(".")
     if source == "header":
         check_header(name)
+    elif source == "query":
+        check_parameter(name)
     elif source != "body" or not name:
         # Without it: it may be the token itself.
-        raise ValueError("place is no place of a token: header.<name> or body.<path>")
+        raise ValueError("place is no place of a token: header.<name>, query.<name> or body.<path>")
+
+
+def check_parameter(name: str) -> None:
+    """Refuse what is no name of a parameter that stands in a URL as it is.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if not _PARAMETER.fullmatch(name):
+        raise ValueError("the name of a parameter has letters, digits, and . _ ~ - only")
 
 
 def check_places(places: Collection[str]) -> None:

@@ -5,10 +5,10 @@ without a preset is described by the same words.
 """
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, WrapValidator, model_validator
 
@@ -18,7 +18,18 @@ from relay.contract.references import BoundedReference, ReadFile, SecretReferenc
 from relay.coverage import check_header
 from relay.endpoint import ChangedBody, Endpoint, Replay, Secret
 from relay.filter_section import FilterSection, build_filters
+from relay.identify.kept import KEPT_HEADERS
 from relay.identify.places import finder_of
+from relay.overlay import (
+    called,
+    check_choice,
+    check_renamed,
+    check_types_as,
+    check_unkept,
+    laid_over,
+    renamed,
+    with_what_was_said,
+)
 from relay.provider import Handshake, Places, Provider
 from relay.providers import PROVIDERS
 from relay.scheme import Basic, Scheme, Signature, Token, Unsigned
@@ -82,25 +93,6 @@ def _with_family(family: str) -> BeforeValidator:
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class _OwnPlaces(Places):
-    """What an endpoint's table says, also where it says what would be so without a preset.
-
-    Args:
-        said: The names that stand in the table.
-    """
-
-    said: frozenset[str] = frozenset()
-
-
-def _with_what_was_said(given: object, handler: Callable[[object], Places | None]) -> Places | None:
-    places = handler(given)
-    if places is None or not isinstance(given, dict):
-        return places
-    values: dict[str, Any] = {each.name: getattr(places, each.name) for each in fields(Places)}
-    return _OwnPlaces(**values, said=frozenset(given))
-
-
 class EndpointSection(Section):
     """``[endpoints.<name>]``: one ingress path."""
 
@@ -109,9 +101,14 @@ class EndpointSection(Section):
     secrets: tuple[BoundedReference, ...] = ()
     # For "hmac" and "token": how the sender proves itself.
     signature: Annotated[Signature | None, _with_family("signature")] = None
+    # Also for a preset whose secret stands where the operator says at the sender.
     token: Annotated[Token | None, _with_family("token")] = None
     # Where events say what they are, as far as that is to differ from the preset.
-    event: Annotated[Places | None, WrapValidator(_with_what_was_said)] = None
+    event: Annotated[Places | None, WrapValidator(with_what_was_said)] = None
+    # What fields were called at the sender, by the names that the preset knows.
+    renamed: Mapping[str, str] = {}
+    # Other names for its types, of those that the preset knows.
+    types_as: str | None = None
     # What the sender tries the endpoint with, beside what its preset knows of.
     handshakes: tuple[Handshake, ...] = ()
     # Further request headers worth keeping.
@@ -160,14 +157,17 @@ class EndpointSection(Section):
     @property
     def kind(self) -> Provider:
         """The kind of sender, as the preset and this table together say."""
-        preset = PROVIDERS.get(self.provider) or Provider(
-            name=self.provider, title=self.provider, scheme=self._own_scheme()
-        )
-        if self.event is None and not self.headers and not self.handshakes:
+        preset = self._preset
+        own = (self.event, self.headers, self.handshakes, self.token, self.renamed, self.types_as)
+        if not any(own):
             return preset
+        event = laid_over(preset.event, self.event)
+        if self.types_as:
+            event = called(event, preset.types_as[self.types_as])
         return replace(
             preset,
-            event=_laid_over(preset.event, self.event),
+            scheme=self.token or preset.scheme,
+            event=renamed(event, self.renamed),
             headers=(*preset.headers, *self.headers),
             handshakes=(*preset.handshakes, *self.handshakes),
         )
@@ -178,11 +178,34 @@ class EndpointSection(Section):
         return self.tolerance_seconds or self.kind.tolerance_seconds
 
     @model_validator(mode="after")
+    def _choices_are_its_senders(self) -> Self:
+        """Stands first: the others ask for the kind of sender as these settings say it."""
+        preset = self._preset
+        if self.token is not None and self.provider in PROVIDERS:
+            check_choice(preset, "token")
+        if self.renamed:
+            check_choice(preset, "renamed")
+            check_renamed(laid_over(preset.event, self.event), self.renamed)
+        if self.types_as is not None:
+            check_types_as(preset, self.types_as)
+        return self
+
+    @model_validator(mode="after")
+    def _its_secret_is_not_kept(self) -> Self:
+        """Events are there for more people than secrets are."""
+        provider = self.kind
+        check_unkept(provider.scheme, provider.event, (*KEPT_HEADERS, *provider.headers))
+        return self
+
+    @model_validator(mode="after")
     def _has_what_its_sender_needs(self) -> Self:
         """Name what this kind of sender cannot do without."""
-        wanted = {"hmac": "signature", "token": "token"}
-        for kind, table in wanted.items():
-            if (getattr(self, table) is not None) != (self.provider == kind):
+        tables = {"hmac": ("signature", self.signature), "token": ("token", self.token)}
+        if self.provider in PROVIDERS:
+            # Of those some have a token where the operator chooses.
+            del tables["token"]
+        for kind, (table, given) in tables.items():
+            if (given is not None) != (self.provider == kind):
                 raise ValueError(f'provider = "{kind}" and a table `{table}` go together')
         provider = self.kind
         if provider.needs_url and self.public_url is None:
@@ -249,6 +272,13 @@ class EndpointSection(Section):
                 f"here {good_for}; else an old delivery could be sent again after it is forgotten"
             )
         return self
+
+    @property
+    def _preset(self) -> Provider:
+        """What is known of its kind of sender without this table."""
+        return PROVIDERS.get(self.provider) or Provider(
+            name=self.provider, title=self.provider, scheme=self._own_scheme()
+        )
 
     def _own_scheme(self) -> Scheme:
         own: dict[str, Scheme | None] = {
@@ -360,11 +390,3 @@ def build_endpoint(name: str, section: EndpointSection, secrets: Secrets) -> End
         origins=frozenset(section.origins),
         dry_run=section.dry_run,
     )
-
-
-def _laid_over(preset: Places, own: Places | None) -> Places:
-    """Take from an endpoint's table what it says, and the rest from the preset."""
-    if not isinstance(own, _OwnPlaces):
-        return preset
-    said: dict[str, Any] = {name: getattr(own, name) for name in own.said}
-    return replace(preset, **said)

@@ -63,7 +63,7 @@ def diverted(identified: IdentifiedEvent, to: str) -> IdentifiedEvent:
         to: A type that may name a stream.
     """
     event = identified.event
-    own = event.original_type if event.type == UNIDENTIFIED else event.type
+    own = event.original_type or (None if event.type == UNIDENTIFIED else event.type)
     return msgspec.structs.replace(
         identified,
         event=msgspec.structs.replace(event, type=to, original_type=own),

@@ -38,6 +38,11 @@ class Proof:
         """Whether the certificate must be there before anything is verified."""
         return False
 
+    @property
+    def secret_parameter(self) -> str:
+        """The parameter of the query that is the secret itself, never kept; empty for none."""
+        return ""
+
 
 class BodyProof(Proof):
     """The bytes of the body are signed."""

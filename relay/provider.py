@@ -9,7 +9,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from relay.scheme import Jwt, Scheme, Signature
+from relay.contract.keys import is_event_type
+from relay.scheme import Jwt, Scheme, Signature, Token
 from relay.template import NUMBER, parse_template
 
 # An equal body without an id is more likely a new event than a repeat, so it is remembered for a
@@ -24,7 +25,9 @@ TOLERANCE_SECONDS = 300
 
 Texts = str | tuple[str, ...]
 # Where a value of an event may stand.
-SOURCES = ("body", "whole", "parent", "form", "header", "query", "other-key")
+SOURCES = ("body", "content", "whole", "parent", "form", "header", "query", "other-key")
+# What an operator may choose at a sender, by the setting in which the endpoint says it.
+Choice = Literal["token", "renamed"]
 _STRICT: Any = {"extra": "forbid"}
 _SPLIT = re.compile(r"(?:[^.\[\]]+(?:\[\])?\.)*[^.\[\]]*\[\]")
 
@@ -39,14 +42,16 @@ class Places:
     """Where the values of an event stand in a delivery.
 
     Each is a text with places in braces, or several of which the first that is whole counts:
-    ``{body.<path>}``, ``{form.<field>}``, ``{header.<name>}``, ``{query.<name>}``, and
-    ``{other-key.<key>,…}`` for the name of the outermost key that is none of these. Where a body
-    is split, ``body`` is the element, ``parent`` the object with the array, ``whole`` all of it.
+    ``{body.<path>}``, ``{form.<field>}``, ``{content.<path>}`` for a body that may be either,
+    ``{header.<name>}``, ``{query.<name>}``, and ``{other-key.<key>,…}`` for the name of the
+    outermost key that is none of these. Where a body is split, ``body`` is the element, ``parent``
+    the object with the array, ``whole`` all of it.
     A path goes through an array of one element, and into a text that is JSON. ``|number`` after a
     path takes whole numbers as well as text.
 
     Args:
         id: The event's id; where it stands around the elements of a body, ``:<index>`` follows it.
+        ids: Of events of a type, as it is sent, instead of `id`.
         type: Its type.
         account: Whose event it is.
         time: The sender's time.
@@ -64,6 +69,7 @@ class Places:
     __pydantic_config__: ClassVar[Any] = _STRICT
 
     id: Texts = ()
+    ids: dict[str, Texts] = field(default_factory=dict)
     type: Texts = ()
     account: Texts = ()
     time: Texts = ()
@@ -74,14 +80,24 @@ class Places:
     bodies_differ: bool = False
 
     def __post_init__(self) -> None:
-        for text in (*texts(self.id), *texts(self.type), *texts(self.account), *texts(self.time)):
-            for place in parse_template(text).places:
-                _check_place(place)
+        for place in self.places:
+            _check_place(place)
         for path in texts(self.split):
             if not _SPLIT.fullmatch(path):
                 raise ValueError(f"split: {path!r} ends with the array: [] or entry[].changes[]")
         if not 0 <= self.window_without_id_seconds <= MAX_WINDOW_SECONDS:
             raise ValueError(f"window_without_id_seconds is 0 to {MAX_WINDOW_SECONDS}")
+
+    @property
+    def id_texts(self) -> tuple[str, ...]:
+        """All texts of which an id may be made, of whatever type the event is."""
+        return (*texts(self.id), *(text for each in self.ids.values() for text in texts(each)))
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """All places at which something is looked for."""
+        given = (*self.id_texts, *texts(self.type), *texts(self.account), *texts(self.time))
+        return tuple(place for text in given for place in parse_template(text).places)
 
 
 AnswerKind = Literal["echo", "json", "headers", "empty"]
@@ -184,6 +200,9 @@ class Provider:
         secret: What the endpoint's secret is called at the sender.
         headers: Further request headers worth keeping, in lower case.
         handshakes: What it sends before it sends events.
+        chosen: What whoever makes the webhook chooses there: where the secret stands (``token``),
+            and what fields are called (``renamed``).
+        types_as: Other names for its types, by the word with which an endpoint asks for them.
         proved_by: What it was tested with besides our own signing: ``vector``, or the names of
             independent implementations.
         sources: The public pages on which this rests.
@@ -198,10 +217,17 @@ class Provider:
     secret: str = "the signing secret"  # noqa: S105 - what it is called
     headers: tuple[str, ...] = ()
     handshakes: tuple[Handshake, ...] = ()
+    chosen: tuple[Choice, ...] = ()
+    types_as: dict[str, dict[str, str]] = field(default_factory=dict)
     proved_by: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if "token" in self.chosen and not isinstance(self.scheme, Token):
+            raise ValueError("only a token stands where somebody chooses")
+        for word, names in self.types_as.items():
+            if unusable := [name for name in names.values() if not is_event_type(name)]:
+                raise ValueError(f"types_as.{word}: {unusable[0]!r} is no type")
         for handshake in self.handshakes:
             # Where the body alone is signed, a body that such an answer fits is refused. Where more
             # is, an answer could be the signature of an empty body and what stands beside it.

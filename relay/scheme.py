@@ -296,7 +296,8 @@ class Token(Proof):
     """The secret itself, as it is: whoever reads one delivery can send any.
 
     Args:
-        place: Where it stands: ``header.<name>`` or ``body.<path>``.
+        place: Where it stands: ``header.<name>``, ``body.<path>``, or ``query.<name>`` for
+            requests of which nothing but the URL can be chosen.
         prefix: What stands before it, such as ``Bearer``.
     """
 
@@ -308,6 +309,11 @@ class Token(Proof):
 
     def __post_init__(self) -> None:
         check_token(self.place)
+
+    @property
+    def secret_parameter(self) -> str:
+        """The parameter of the query that is the secret itself; empty where it stands elsewhere."""
+        return self.place.removeprefix("query.") if self.place.startswith("query.") else ""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -43,7 +43,7 @@ local function add(stream, route, into, fields)
   local is_said = false
   for i = 1, #fields, 2 do
     if fields[i] == 'type' then fields[i + 1] = into end
-    -- A filter gave the event another type; what its sender called it is worth more than that.
+    -- A filter or a preset gave it another type; what its sender called it is worth more than that.
     if fields[i] == 'originaltype' then is_said = true end
   end
   if is_said then return call('XADD', stream, '*', unpack(fields)) end

@@ -40,8 +40,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         headers: Allow-listed request headers, names in lower case; never credentials.
         query: Query string with credentials taken out, if any.
         traceparent: W3C trace context, if a valid one came.
-        original_type: The sender's own type where it could not name the stream, or a filter gave
-            the event another.
+        original_type: The sender's own type where it could not name the stream, is called
+            otherwise here, or a filter gave the event another.
         batch_id: Digest of the whole body of a delivery that was split.
         batch_index: Place in that delivery, from 0.
         batch_size: How many events that delivery held.

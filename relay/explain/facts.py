@@ -61,6 +61,8 @@ def _place(trial: Trial) -> dict[str, str | int]:
     path, wanted = path_of(trial.scheme), headers_of(trial.scheme)
     if path:
         return {"place": f"body.{path}"}
+    if parameter := trial.scheme.secret_parameter:
+        return {"place": f"query.{parameter}"}
     found = [name for name in wanted if name in trial.headers]
     gone = [] if found else list(wanted[:1])
     scheme = trial.scheme

@@ -50,12 +50,7 @@ def _in_family(trial: Trial, head: Head) -> Finding | None:
     if isinstance(scheme, Jwt):
         return _token(trial, scheme, head)
     if isinstance(scheme, Token):
-        return Finding(
-            f"The header {head.found[0][0]} does not begin with {scheme.prefix}."
-            if head.found
-            else "The secret cannot be read.",
-            f"The sender must write {scheme.prefix} before the secret.",
-        )
+        return _secret(scheme, head)
     if isinstance(scheme, Basic):
         return _credentials(head)
     if isinstance(scheme, SignatureInBody):
@@ -150,6 +145,21 @@ def _token(trial: Trial, scheme: Jwt, head: Head) -> Finding:
     return Finding(
         f"The token says that it was made with {said}, and the scheme has {scheme.algorithm}.",
         _REMEDY,
+    )
+
+
+def _secret(scheme: Token, head: Head) -> Finding:
+    if scheme.secret_parameter:
+        return Finding(
+            f"The URL has the parameter {scheme.secret_parameter} more than once, or not as the "
+            "endpoint says.",
+            f"Register it with {scheme.secret_parameter}= and the secret behind it, once.",
+        )
+    return Finding(
+        f"The header {head.found[0][0]} does not begin with {scheme.prefix}."
+        if head.found
+        else "The secret cannot be read.",
+        f"The sender must write {scheme.prefix} before the secret.",
     )
 
 

@@ -105,6 +105,14 @@ def _of_family(trial: Trial) -> Finding | None:
         return _of_topic(trial)
     if isinstance(scheme, PayPalSignature):
         return _of_transmission(trial)
+    if scheme.secret_parameter:
+        return Finding(
+            f"The secret in the parameter {scheme.secret_parameter} of the URL was none of the "
+            "endpoint's when it came. What stands in a URL is not kept, so it cannot be compared "
+            "again.",
+            "Register the endpoint's URL anew, with its secret; this one can be stored by force, "
+            "if its event is wanted.",
+        )
     if scheme.family in {"token", "basic"}:
         what = "The secret" if scheme.family == "token" else "User and password"
         return Finding(

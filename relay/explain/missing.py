@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import cache
+from urllib.parse import parse_qsl
 
 from relay.explain.explanation import Finding
 from relay.explain.trial import Trial
@@ -16,11 +17,13 @@ from relay.verify.places import headers_of, path_of
 # Of a sender whose older webhooks have no signature at all.
 # Source: https://developer.unipile.com/docs/webhooks-2
 _UNIPILE, _UNIPILE_STATIC = "unipile-signature", "unipile-auth"
+VERSION_ONE = "unipile-v1"
 # The credentials of any sender may stand there.
 _SHARED = frozenset({"authorization"})
 _LIKE_A_SIGNATURE = ("signature", "hmac", "hook-token")
 MAX_SIMILAR = 3
 MAX_NAME = 256
+MAX_FIELDS = 100
 
 
 def missing(trial: Trial) -> Finding:
@@ -28,6 +31,8 @@ def missing(trial: Trial) -> Finding:
     path = path_of(trial.scheme)
     if path:
         return _missing_in_body(trial, path)
+    if parameter := trial.scheme.secret_parameter:
+        return _missing_in_query(trial, parameter)
     return (
         _version_one(trial)
         or _secret_itself(trial)
@@ -49,11 +54,25 @@ def _missing_in_body(trial: Trial, path: str) -> Finding:
     )
 
 
+def _missing_in_query(trial: Trial, parameter: str) -> Finding:
+    title = trial.endpoint.provider.title
+    # It may be the secret itself where somebody forgot to give it a name.
+    came = [name for name, _ in parse_qsl(trial.request.query, keep_blank_values=True) if name]
+    names = f"those that came are {listed(map(cut, came[:MAX_SIMILAR]))}" if came else "none came"
+    proofs = [name.lower() for name in trial.headers if name.lower() in _by_header()]
+    instead = f" It has a header {proofs[0]}: is it for another endpoint?" if proofs else ""
+    return Finding(
+        f"The URL has no parameter {parameter}, in which a request of {title} has the secret here; "
+        f"{names}.",
+        f"Register the endpoint's URL with ?{parameter}=<the secret> at its end.{instead}",
+    )
+
+
 def _version_one(trial: Trial) -> Finding | None:
     """Tell a webhook of Unipile's older API, which knows only headers of one's own."""
     if _UNIPILE not in headers_of(trial.scheme):
         return None
-    body = parsed(trial.delivery.body)
+    body = parsed(trial.delivery.body) or _form(trial.delivery.body)
     holding = _header_with_secret(trial)
     shape = _version_one_shape(body)
     is_newer = isinstance(body, dict) and "payload" in body and "type" in body
@@ -61,19 +80,28 @@ def _version_one(trial: Trial) -> Finding | None:
     if not shape and not has_static:
         return None
     header = holding[0] if holding else _UNIPILE_STATIC
+    place = "" if header == _UNIPILE_STATIC else f' and token = {{ place = "header.{header}" }}'
     held = f" (here in {header}: the secret in {holding[1]})" if holding else ""
     return Finding(
         "This is a webhook of Unipile's API version 1, which has no signature; it proves itself by "
         f"a header of your own at most{held}.",
         "Make the webhook anew in version 2 of the API, or give it an endpoint of its own with "
-        f'provider = "token" and token = {{ place = "header.{header}" }}.',
+        f'provider = "{VERSION_ONE}"{place}.',
     )
+
+
+def _form(body: bytes) -> dict[str, str]:
+    try:
+        return dict(parse_qsl(body.decode("utf-8", "replace"), max_num_fields=MAX_FIELDS))
+    except ValueError:
+        return {}
 
 
 def _version_one_shape(body: object) -> bool:
     if not isinstance(body, dict) or "type" in body:
         return False
-    if "AccountStatus" in body or {"status", "account_id", "name"} <= body.keys():
+    is_callback = {"status", "account_id", "name"} <= body.keys()
+    if is_callback or any(key.startswith("AccountStatus") for key in body):
         return True
     # All of its events have both; other senders' have an event too.
     return isinstance(body.get("event"), str) and isinstance(body.get("account_id"), str)
@@ -89,6 +117,15 @@ def _header_with_secret(trial: Trial) -> tuple[str, str] | None:
     return None
 
 
+def _secret_elsewhere(trial: Trial, wanted: str, header: str, place: str) -> Finding:
+    chosen = "token" in trial.endpoint.provider.chosen or trial.endpoint.provider.name == "token"
+    here = f', or say here that it is: token = {{ place = "header.{header}" }}'
+    return Finding(
+        f"The header {wanted} did not come, and {header} holds the secret in {place}.",
+        f"Have the sender send it as {wanted}{here if chosen else ''}.",
+    )
+
+
 _SHOWN = (
     "The sender must sign with the secret and not send it. Replace it: it has been shown to "
     "whoever saw the request."
@@ -100,6 +137,8 @@ def _secret_itself(trial: Trial) -> Finding | None:
     if holding is None:
         return None
     wanted, (header, place) = listed(headers_of(trial.scheme), "or"), holding
+    if trial.scheme.family == "token":
+        return _secret_elsewhere(trial, wanted, header, place)
     return Finding(
         f"The header {wanted} did not come, and {header} holds the secret in {place} itself.",
         _SHOWN,
@@ -171,6 +210,12 @@ def _similar(trial: Trial) -> Finding | None:
 
 def _taken_away(trial: Trial) -> Finding:
     title, wanted = trial.endpoint.provider.title, listed(headers_of(trial.scheme), "or")
+    if trial.scheme.family == "token":
+        return Finding(
+            f"The header {wanted} did not come, nor anything like it.",
+            f"Give the webhook at {title} that header, with the secret in it. If it has it, a "
+            "proxy before the relay takes it away.",
+        )
     older = ""
     if _UNIPILE in headers_of(trial.scheme) and trial.request.body is None:
         older = " A webhook of Unipile's API version 1 has no signature at all."

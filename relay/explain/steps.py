@@ -55,6 +55,9 @@ def _found(trial: Trial) -> Step:
     path, wanted = path_of(trial.scheme), headers_of(trial.scheme)
     if path:
         return Step("signature", _known(trial.is_whole), f"looked for in the body at {path}")
+    if parameter := trial.scheme.secret_parameter:
+        outcome: Outcome = "failed" if trial.reason() == "signature_missing" else "ok"
+        return Step("signature", outcome, f"looked for in the query at {parameter}")
     if not wanted:
         return Step("signature", "ok", "none is asked for")
     looked = f"looked for {listed(wanted, 'or')}"

@@ -19,7 +19,13 @@ from relay.contract.forms import signed_form
 from relay.contract.keys import UNIDENTIFIED, is_event_type, tag_of
 from relay.delivery import VerifiedDelivery
 from relay.endpoint import Endpoint
-from relay.identify.kept import kept_headers, redacted, text, valid_traceparent
+from relay.identify.kept import (
+    kept_headers,
+    names_only,
+    redacted,
+    text,
+    valid_traceparent,
+)
 from relay.identify.places import Found, finder_of
 from relay.identify.reading import object_of, unpacked
 from relay.identify.splitting import split
@@ -98,7 +104,7 @@ def _identified(
 ) -> IdentifiedEvent:
     delivery = verified.delivery
     endpoint, headers = delivery.endpoint, delivery.headers
-    sent_id, id_is_signed, sent_type, account, time, account_is_signed = found
+    sent_id, id_is_signed, sent_type, account, time, account_is_signed, original = found
     # What proves nothing must not keep out what comes under the same id.
     is_proved = verified.assurance != "none"
     usable_type = isinstance(sent_type, str) and is_event_type(sent_type)
@@ -119,9 +125,9 @@ def _identified(
         content_encoding=text(headers.get("content-encoding")),
         account=account,
         headers=kept_headers(headers, endpoint.provider.headers),
-        query=redacted(delivery.query) if delivery.query else None,
+        query=_kept_query(verified) if delivery.query else None,
         traceparent=valid_traceparent(headers.get("traceparent")),
-        original_type=None if usable_type else _shown_type(sent_type),
+        original_type=original if usable_type else _shown_type(sent_type),
     )
     type_is_signed = finder_of(endpoint.provider).type_is_signed
     # Each partition has a dedupe index of its own, so what nobody signed chooses none where a
@@ -138,6 +144,15 @@ def _identified(
         max_types=endpoint.max_types,
         max_new_types_per_hour=None if type_is_signed else endpoint.max_new_types_per_hour,
     )
+
+
+def _kept_query(verified: VerifiedDelivery) -> str:
+    delivery = verified.delivery
+    secret = delivery.endpoint.provider.scheme.secret_parameter
+    if secret and verified.assurance == "none":
+        # It may hold the secret under another name, by mistake.
+        return names_only(delivery.query)
+    return redacted(delivery.query, secret)
 
 
 def _identity(endpoint: Endpoint, sent: tuple[str, bool], data: bytes, repeat: int) -> _Identity:

@@ -15,6 +15,7 @@ KEPT_HEADERS = (
     "idempotency-key",
     "x-request-id",
 )
+REDACTED = "redacted"
 _CREDENTIAL = re.compile(
     r"token|secret|password|passwd|signature|credential|apikey"
     r"|(?:^|[-_.\[])(?:auth|authorization|code|jwt|key|pass|pw|session|sig)(?:$|[-_.\]])",
@@ -45,9 +46,21 @@ def kept_headers(headers: Mapping[str, str], more: tuple[str, ...]) -> dict[str,
     return kept
 
 
-def redacted(query: str) -> str:
-    """Keep a query string, but not what looks like a credential in it."""
-    return _utf8("&".join(_redacted_part(part) for part in query.split("&")))
+def redacted(query: str, secret: str = "") -> str:
+    """Keep a query string, but not what looks like a credential in it.
+
+    Args:
+        query: Without ``?``.
+        secret: The name of a parameter that is one, whatever it is called; empty for none.
+    """
+    return _utf8("&".join(_redacted_part(part, secret.lower()) for part in query.split("&")))
+
+
+def names_only(query: str) -> str:
+    """Keep the names of a query string's parameters; what has no value may be one itself."""
+    parts = (part.partition("=") for part in query.split("&"))
+    kept = (f"{name}={REDACTED}" if equals else REDACTED for name, equals, _ in parts)
+    return _utf8("&".join(kept))
 
 
 def valid_traceparent(value: str | None) -> str | None:
@@ -55,9 +68,11 @@ def valid_traceparent(value: str | None) -> str | None:
     return value if value is not None and _TRACEPARENT.fullmatch(value) else None
 
 
-def _redacted_part(part: str) -> str:
+def _redacted_part(part: str, secret: str) -> str:
     name, equals, _ = part.partition("=")
-    return f"{name}=redacted" if equals and _CREDENTIAL.search(unquote_plus(name)) else part
+    plain = unquote_plus(name)
+    is_secret = _CREDENTIAL.search(plain) or (secret and plain.lower() == secret)
+    return f"{name}={REDACTED}" if equals and is_secret else part
 
 
 def _utf8(value: str) -> str:

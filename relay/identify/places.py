@@ -68,10 +68,13 @@ class Reading(msgspec.Struct, frozen=True):
 
 # Id, if it has a usable one; whether nobody but the sender could have written that; type as sent or
 # mapped, of whatever kind it is; account, if that is a usable text; the sender's time, of whatever
-# kind; whether the account is signed. A tuple, since each delivery makes one.
-Found = tuple[str | None, bool, Any, str | None, Any, bool]
+# kind; whether the account is signed; type as sent, if it was mapped. A tuple, since each delivery
+# makes one.
+Found = tuple[str | None, bool, Any, str | None, Any, bool, str | None]
 
 _Get = Callable[[Reading], Any]
+# Of a value: what reads it, and whether only the sender can have written that.
+_Alternatives = Sequence[tuple[_Get, bool]]
 _NOWHERE = Surroundings(Around(b""), Around(b""))
 _NO_FORM: Mapping[str, str] = {}
 
@@ -88,19 +91,21 @@ class Finder:
         places = provider.event
         self._paths: list[tuple[str, ...]] = []
         self._id = self._alternatives(places.id)
+        self._ids = {name: self._alternatives(given) for name, given in places.ids.items()}
         self._type = self._alternatives(places.type)
         self._account = self._alternatives(places.account)
         self._time = self._alternatives(places.time)
         self._names = places.type_names
         self._reader = Reader(self._paths)
-        given = (places.id, places.type, places.account, places.time)
-        self._reads_forms = any("{form." in text for value in given for text in texts(value))
+        self._reads_forms = any(map(_is_in_form, places.places))
         self._plain = self._plain_places()
-        self.id_is_signed = all(is_signed for _, is_signed in self._id)
+        self.id_is_signed = all(
+            is_signed for each in (self._id, *self._ids.values()) for _, is_signed in each
+        )
         self.type_is_signed = all(is_signed for _, is_signed in self._type)
         # The same for all elements of a body.
-        self.id_is_shared = bool(texts(places.id)) and not any(
-            "{body." in text for text in texts(places.id)
+        self.id_is_shared = bool(places.id_texts) and not any(
+            "{body." in text or "{content." in text for text in places.id_texts
         )
         self.account_is_signed = all(is_signed for _, is_signed in self._account)
 
@@ -117,11 +122,10 @@ class Finder:
             return self._found_plainly(values, self._plain)
         form = _form_of(data) if self._reads_forms else _NO_FORM
         reading = Reading(delivery, data, values, surroundings, form)
-        event_id, id_is_signed = self._first(self._id, reading)
-        event_type = self._first(self._type, reading)[0]
+        sent_type = self._first(self._type, reading)[0]
+        event_type = self._named(sent_type)
+        event_id, id_is_signed = self._first(self._id_of(sent_type), reading)
         account, account_is_signed = self._first(self._account, reading)
-        if self._names and isinstance(event_type, str):
-            event_type = self._names.get(event_type, event_type)
         if mended:
             # What the cut went through is no id: two of them could look the same.
             event_id, account = _unless_cut(event_id), _unless_cut(account)
@@ -132,14 +136,27 @@ class Finder:
             _usable_text(account),
             self._first(self._time, reading)[0],
             account_is_signed,
+            None if event_type is sent_type else sent_type,
         )
+
+    def _id_of(self, sent_type: object) -> _Alternatives:
+        """Say where the id of an event of a type stands."""
+        if self._ids and isinstance(sent_type, str):
+            return self._ids.get(sent_type, self._id)
+        return self._id
+
+    def _named(self, sent_type: object) -> object:
+        """Say what a type is called here."""
+        if self._names and isinstance(sent_type, str):
+            return self._names.get(sent_type, sent_type)
+        return sent_type
 
     def _plain_places(self) -> tuple[int, int, int, int] | None:
         """Give the numbers of the values where each stands under one key of the body, as in most.
 
         A number behind the last means that the provider has no such value.
         """
-        if self._names:
+        if self._names or self._ids:
             return None
         numbers = []
         for value in ("id", "type", "account", "time"):
@@ -160,11 +177,10 @@ class Finder:
             _usable_text(every[account]),
             every[time],
             self.account_is_signed,
+            None,
         )
 
-    def _first(
-        self, alternatives: Sequence[tuple[_Get, bool]], reading: Reading
-    ) -> tuple[Any, bool]:
+    def _first(self, alternatives: _Alternatives, reading: Reading) -> tuple[Any, bool]:
         found = None
         for get, is_signed in alternatives:
             found = get(reading)
@@ -172,7 +188,7 @@ class Finder:
                 return found, is_signed
         return found, False
 
-    def _alternatives(self, given: Texts) -> list[tuple[_Get, bool]]:
+    def _alternatives(self, given: Texts) -> _Alternatives:
         templates = [parse_template(text) for text in texts(given)]
         return [
             (self._template(template), all(map(self._is_signed, template.places)))
@@ -206,7 +222,10 @@ class Finder:
     def _getter(self, place: str) -> _Get:
         takes_numbers = place.endswith(NUMBER)
         source, _, name = place.removesuffix(NUMBER).partition(".")
-        get = self._body(name) if source == "body" else _GETTERS[source](name)
+        if source == "content":
+            get = _content(self._body(name), name)
+        else:
+            get = self._body(name) if source == "body" else _GETTERS[source](name)
         if not takes_numbers:
             return get
         return lambda reading: _with_numbers(get(reading))
@@ -242,6 +261,24 @@ def _form(name: str) -> _Get:
         return text if reader is None or text is None else reader.read(text.encode())[0][0]
 
     return get
+
+
+def _content(in_body: _Get, name: str) -> _Get:
+    """Read a value of JSON or a form, where `a.b` is the field `a[b]`, or in JSON in `a`."""
+    key, *keys = name.split(".")
+    field, in_field = "".join([key, *(f"[{each}]" for each in keys)]), _form(name)
+
+    def get(reading: Reading) -> Any:  # noqa: ANN401 - of whatever kind it is
+        if not reading.form:
+            return in_body(reading)
+        found = reading.form.get(field)
+        return in_field(reading) if found is None else found
+
+    return get
+
+
+def _is_in_form(place: str) -> bool:
+    return place.startswith(("form.", "content."))
 
 
 def _form_of(data: bytes) -> Mapping[str, str]:

@@ -61,6 +61,8 @@ def _signatures(scheme: Scheme, sent: Sent) -> Iterator[Sent]:
     path = path_of(scheme)
     if path:
         yield replace(sent, body=_with_text(sent.body, path))
+    if scheme.secret_parameter:
+        yield replace(sent, query=_other(sent.query))
 
 
 def _later(scheme: Scheme, sent: Sent) -> Sent | None:

@@ -1,7 +1,7 @@
 """One row of the refusal log: a refused request as it came, and what was compared.
 
 Its headers and its body are kept as they are, so that it can be verified again; what shows them
-redacts them.
+redacts them. Of a URL that holds the secret only names are kept, and it cannot be verified again.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from multidict import CIMultiDict
 
 from relay.contract.connect import text_of
 from relay.endpoint import Endpoint
+from relay.identify.kept import names_only
 
 # What signed webhooks have at most, nearly always.
 KEPT_BODY_BYTES = 256 * 1024
@@ -106,6 +107,9 @@ def rejection_of(
     """
     body = said.pop("body", None)
     query = str(said.pop("query", ""))
+    if query and endpoint.provider.scheme.secret_parameter:
+        # Whoever wrote the URL may have called the secret otherwise, so no value is kept.
+        query = names_only(query)
     known: dict[str, object] = {"body": None, "body_bytes": None, "body_sha256": None}
     if isinstance(body, bytes):
         known = {

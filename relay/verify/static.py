@@ -7,6 +7,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from functools import partial
 from hmac import compare_digest
+from urllib.parse import parse_qsl, quote
 
 import msgspec
 
@@ -28,9 +29,12 @@ from relay.verify.family import (
 from relay.verify.header import decoded
 from relay.verify.in_json import Pick, parsed, picker, text_in
 
+# No sender's URL has more parameters, and what has is not looked through.
+MAX_FIELDS = 1000
+
 
 class TokenVerifier:
-    """Compares a secret that stands in a header or in the body.
+    """Compares a secret that stands in a header, in the query or in the body.
 
     Args:
         scheme: Says where.
@@ -49,10 +53,7 @@ class TokenVerifier:
         text = headers.get(self._name)
         if text is None:
             refuse("signature_missing")
-        text = text.strip()
-        if len(text) > MAX_HEADER_CHARACTERS or not text.startswith(self._prefix):
-            refuse("signature_malformed")
-        return Claim("", (wire_bytes(text.removeprefix(self._prefix).strip()),))
+        return Claim("", (self._without_prefix(text),))
 
     def prove(self, delivery: Delivery) -> Proved:
         """Refuse a delivery without the secret.
@@ -62,6 +63,8 @@ class TokenVerifier:
         """
         if delivery.claim.candidates:
             return _compare(delivery, delivery.claim.candidates)
+        if self._source == "query":
+            return _compare(delivery, [self._in_query(delivery.query)])
         # Whoever has not the secret has failed by the first pick.
         first_pick, every = self._picks
         _compare(delivery, self._in_body(delivery.body, first_pick))
@@ -74,13 +77,38 @@ class TokenVerifier:
             CannotSign: It stands in the body, which has to bring it.
         """
         secret = first(unsent.secrets).reveal().decode("utf-8", "surrogateescape")
-        if self._source != "header":
+        if self._source == "body":
             return self._sign_body(unsent, secret)
         text = f"{self._prefix} {secret}" if self._prefix else secret
+        if self._source == "query":
+            parameter = f"{self._name}={quote(text, safe='', errors='surrogateescape')}"
+            query = f"{unsent.query}&{parameter}" if unsent.query else parameter
+            return Signed(dict(unsent.headers), unsent.body, query)
         return Signed({**unsent.headers, self._name: text}, unsent.body, unsent.query)
 
     def check(self, secret: Secret) -> None:
         """Take any text."""
+
+    def _without_prefix(self, text: str) -> bytes:
+        text = text.strip()
+        if len(text) > MAX_HEADER_CHARACTERS or not text.startswith(self._prefix):
+            refuse("signature_malformed")
+        return wire_bytes(text.removeprefix(self._prefix).strip())
+
+    def _in_query(self, query: str) -> bytes:
+        """Give the secret of a URL; of several it would be open which one counts."""
+        try:
+            pairs = parse_qsl(
+                query, keep_blank_values=True, errors="surrogateescape", max_num_fields=MAX_FIELDS
+            )
+        except ValueError:
+            refuse("signature_malformed")
+        found = [value for name, value in pairs if name == self._name]
+        if not found:
+            refuse("signature_missing")
+        if len(found) > 1:
+            refuse("signature_malformed")
+        return self._without_prefix(found[0])
 
     def _in_body(self, body: bytes, pick: Pick) -> list[bytes]:
         """Give the secret of each element, or of the body; there must be one in all of them."""

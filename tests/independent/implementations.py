@@ -125,6 +125,7 @@ WITHOUT = frozenset(
         "standard-webhooks-ed25519",
         "trello",
         "typeform",
+        "unipile-v1",
         "x",
         "zendesk",
     }

@@ -282,6 +282,7 @@ def test_a_body_is_not_read_where_no_rule_that_is_reached_asks(
     ("event_type", "sent", "kept"),
     [
         ("message.new", None, "message.new"),
+        ("message.new", "message_received", "message_received"),
         (UNIDENTIFIED, "weird {type}", "weird {type}"),
         (UNIDENTIFIED, None, None),
     ],

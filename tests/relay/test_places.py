@@ -88,6 +88,16 @@ def test_a_text_with_places_is_filled_in(text: Texts, expected: object) -> None:
 @pytest.mark.parametrize(
     ("body", "text", "expected"),
     [
+        (b'{"a":"1"}', "{content.a}", "1"),
+        (b'{"a":{"b":"1"}}', "{content.a.b}", "1"),
+        (b'{"a[b]":"1"}', "{content.a.b}", None),
+        (b"a=1", "{content.a}", "1"),
+        (b"a[b]=1", "{content.a.b}", "1"),
+        (b"a%5Bb%5D%5Bc%5D=1", "{content.a.b.c}", "1"),
+        (b"a=%7B%22b%22%3A%221%22%7D", "{content.a.b}", "1"),
+        (b"a=%7B%22b%22%3A%221%22%7D&a[b]=2", "{content.a.b}", "2"),
+        (b"a=1", "{content.a.b}", None),
+        (b"a=7", "{content.a|number}", "7"),
         (b"command=%2Fweather&text=", "command:{form.command}", "command:/weather"),
         (b"payload=%7B%22type%22%3A%22block%22%7D", "{form.payload.type}", "block"),
         (b"a=1&a=2", "{form.a}", "2"),

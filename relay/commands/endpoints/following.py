@@ -7,6 +7,7 @@ from typing import Any
 
 from relay.contract.printable import printable
 from relay.provider import Provider
+from relay.scheme import Token
 
 HOST = "https://<your host>"
 
@@ -78,12 +79,27 @@ def _register(added: Added) -> Iterator[str]:
     title = printable(added.provider.title)
     url = registered_url(added.name, added.table.get("public_url"))
     where = f"at {title}" if title != added.provider.name else "at the sender"
+    place = _chosen_place(added)
+    if place.startswith("query."):
+        # Typed there by an operator; the command does not show what it may not know.
+        url = f"{url}?{place.removeprefix('query.')}=<the secret, as it is written in a URL>"
     yield f"Register this URL {where}: {url}"
+    if place.startswith("header."):
+        name = printable(place.removeprefix("header."))
+        yield f"Give the webhook there a header {name} with the secret as its value."
     if added.provider.brings_secret:
         yield (
             f"{title} then sends its secret: look at it with `relay secrets pending`, and take it "
             f"with `relay secrets accept {added.name}`."
         )
+
+
+def _chosen_place(added: Added) -> str:
+    """Say where the secret is to stand, where somebody chooses that at the sender."""
+    scheme = added.provider.scheme
+    if "token" not in added.provider.chosen or not isinstance(scheme, Token):
+        return ""
+    return str(added.table.get("token", {}).get("place", scheme.place))
 
 
 def _try(added: Added) -> Iterator[str]:

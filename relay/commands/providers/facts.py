@@ -83,7 +83,7 @@ def facts_of(provider: Provider) -> Facts:
         name=provider.name,
         title=provider.title,
         proves=scheme.assurance,
-        id_signed=finder.id_is_signed if provider.event.id else None,
+        id_signed=finder.id_is_signed if provider.event.id_texts else None,
         type_signed=finder.type_is_signed,
         time_signed=has_signed_time(scheme),
         tolerance_seconds=provider.tolerance_seconds if has_signed_time(scheme) else None,

@@ -19,6 +19,11 @@ from relay.scheme import Signature, SignatureInBody
 
 STRICT = '`replay = "strict"`'
 
+_CHOICES = {
+    "token": "where the secret stands: the endpoint says it by `token`, if it is not there",
+    "renamed": "what fields are called: the endpoint says it by `renamed`",
+}
+
 Row = tuple[str, str]
 
 
@@ -27,6 +32,7 @@ def rows_of(provider: Provider) -> list[Row]:
     return [
         *_proof_rows(provider),
         *_event_rows(provider),
+        *(("Chosen there", _CHOICES[choice]) for choice in provider.chosen),
         *(("Handshake", handshake_text(handshake)) for handshake in provider.handshakes),
         ("Headers kept", ", ".join(f"`{name}`" for name in provider.headers) or "the usual ones"),
         ("Tested with", proved_text(provider)),
@@ -87,6 +93,9 @@ def _event_rows(provider: Provider) -> Iterator[Row]:
         yield "Several events", f"the elements of {places_text(places.split)} are an event each"
     if places.id:
         yield "Event id", f"{places_text(places.id)}; {_signed_word(is_signed=finder.id_is_signed)}"
+    for name, given in places.ids.items():
+        word = _signed_word(is_signed=finder.id_is_signed)
+        yield "Event id", f"of `{name}`: {places_text(given)}; {word}"
     yield "Without an id", _without_id(provider)
     yield "Event type", _type_text(provider)
     if places.account:
@@ -94,6 +103,9 @@ def _event_rows(provider: Provider) -> Iterator[Row]:
         yield "Account", f"{places_text(places.account)}; {word}"
     if places.time:
         yield "Event time", places_text(places.time)
+    for word, names in provider.types_as.items():
+        renamed = ", ".join(f"`{name}` is `{new}`" for name, new in names.items())
+        yield "Other types", f'with `types_as = "{word}"`: {renamed}'
 
 
 def _type_text(provider: Provider) -> str:

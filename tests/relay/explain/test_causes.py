@@ -240,6 +240,7 @@ def test_a_missing_header_is_named_with_what_came_instead(
         ({"Unipile-Auth": "whatever"}, None),
         ({}, b'{"event":"message_received","account_id":"d","chat_id":"R"}'),
         ({}, b'{"AccountStatus":{"account_id":"d","message":"OK"}}'),
+        ({}, b"AccountStatus%5Baccount_id%5D=d&AccountStatus%5Bmessage%5D=OK"),
         ({}, b'{"status":"CREATION_SUCCESS","account_id":"d","name":"n"}'),
         ({"x-own": SECRET}, b'{"renamed":"message_received"}'),
         ({"x-own": SECRET}, None),
@@ -254,7 +255,8 @@ def test_a_webhook_of_the_older_version_is_told(
     assert explanation.cause.startswith(
         "This is a webhook of Unipile's API version 1, which has no signature"
     )
-    assert 'provider = "token"' in explanation.remedy
+    own = ' and token = { place = "header.x-own" }' if "x-own" in headers else ""
+    assert explanation.remedy.endswith(f'with provider = "unipile-v1"{own}.')
 
 
 def test_any_event_without_a_signature_is_not_taken_for_one_of_the_older_version() -> None:

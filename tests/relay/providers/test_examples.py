@@ -26,6 +26,13 @@ DIGESTED: dict[str, set[str]] = {
     "plaid": {"TRANSACTIONS.SYNC_UPDATES_AVAILABLE"},
     "retell": {"call_started", "call_ended"},
     "slack": {"command:/weather", "block_actions"},
+    "unipile-v1": {
+        *(name for name in example_types("unipile-v1") if name.startswith("account_status.")),
+        "hosted_auth.CREATION_SUCCESS",
+        "hosted_auth.RECONNECTED",
+        "new_relation",
+        "calendar_event_deleted",
+    },
     "x": {"follow_events"},
     "zoom": {"meeting.started", "meeting.participant_joined"},
 }
@@ -78,6 +85,17 @@ def test_an_example_has_its_senders_id(name: str, event_type: str) -> None:
 
     has_digest = event_type in DIGESTED.get(name, set())
     assert [found.event.id.startswith("sha256:") for found in events] == [has_digest]
+
+
+@each_example
+def test_a_type_that_is_called_otherwise_keeps_its_senders(name: str, event_type: str) -> None:
+    """What stands in no table is what it was."""
+    names = PROVIDERS[name].event.type_names
+
+    for event in (found.event for found in received(name, made(name, event_type))):
+        own = event.original_type
+        assert own is None or names[own] == event.type
+        assert (own is None) is (event.type not in names.values())
 
 
 @each_example

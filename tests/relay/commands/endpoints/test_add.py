@@ -243,3 +243,27 @@ def test_nothing_that_is_typed_reaches_the_terminal_as_it_is(relay: Relay) -> No
     ]
 
     assert not [said for said in outputs if "\x1b" in said or "\u202e" in said]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ((), ["a header unipile-auth with the secret"]),
+        (("--set", 'token={place="header.x-own"}'), ["a header x-own with the secret"]),
+        (("--set", 'token={place="query.knock"}'), ["/webhooks/hook?knock=<the secret"]),
+        (("--set", 'renamed={message_id="mid"}', "--set", "types_as=unipile"), ["Register"]),
+    ],
+)
+def test_what_is_chosen_at_the_sender_is_said(
+    relay: Relay, tmp_path: Path, options: tuple[str, ...], said: list[str]
+) -> None:
+    """Where the secret stands there, as the endpoint has it, and how fields are called."""
+    done = relay(
+        "endpoints", "add", "hook", "--provider", "unipile-v1", "--secret-env", "HOOK", *options
+    )
+
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert all(each in done.stdout for each in said)
+    assert ("with the secret as its value" in done.stdout) is ("query" not in str(options))
+    settings = Settings.load({"HOOK": "made up"}, {"endpoints": written(tmp_path)})
+    assert settings.endpoints["hook"].provider == "unipile-v1"
