@@ -31,9 +31,17 @@ class Added:
     has_secret: bool
 
 
-def registered_url(name: str, public_url: object) -> str:
-    """Give the URL under which a sender reaches an endpoint, as far as it is known."""
-    return printable(public_url) if public_url else f"{HOST}/webhooks/{name}"
+def registered_url(name: str, public_url: object, parameter: str = "") -> str:
+    """Give the URL under which a sender reaches an endpoint, as far as it is known.
+
+    Args:
+        name: The endpoint's.
+        public_url: As it is configured, if it is.
+        parameter: Of the query, in which the secret is to stand, which is not shown; empty for
+            none.
+    """
+    url = printable(public_url) if public_url else f"{HOST}/webhooks/{name}"
+    return f"{url}?{printable(parameter)}=<the secret>" if parameter else url
 
 
 def steps(added: Added) -> list[str]:
@@ -77,16 +85,13 @@ def _reload(added: Added) -> str:
 
 def _register(added: Added) -> Iterator[str]:
     title = printable(added.provider.title)
-    url = registered_url(added.name, added.table.get("public_url"))
+    source, _, chosen = _chosen_place(added).partition(".")
+    parameter = chosen if source == "query" else ""
+    url = registered_url(added.name, added.table.get("public_url"), parameter)
     where = f"at {title}" if title != added.provider.name else "at the sender"
-    place = _chosen_place(added)
-    if place.startswith("query."):
-        # Typed there by an operator; the command does not show what it may not know.
-        url = f"{url}?{place.removeprefix('query.')}=<the secret, as it is written in a URL>"
     yield f"Register this URL {where}: {url}"
-    if place.startswith("header."):
-        name = printable(place.removeprefix("header."))
-        yield f"Give the webhook there a header {name} with the secret as its value."
+    if source == "header":
+        yield f"Give the webhook there a header {printable(chosen)} with the secret as its value."
     if added.provider.brings_secret:
         yield (
             f"{title} then sends its secret: look at it with `relay secrets pending`, and take it "

@@ -120,6 +120,10 @@ def row_of(glance: Glance) -> dict[str, object]:
     }
 
 
+def _url(name: str, section: EndpointSection) -> str:
+    return registered_url(name, section.public_url, section.kind.scheme.secret_parameter)
+
+
 def details_of(glance: Glance) -> dict[str, object]:
     """Give all that is known of an endpoint."""
     section, usage = glance.section, glance.usage
@@ -127,7 +131,7 @@ def details_of(glance: Glance) -> dict[str, object]:
         **row_of(glance),
         "says": sentence(glance),
         "loaded": time_text(usage.loaded_ms) if usage.loaded_ms else None,
-        "url": registered_url(glance.name, section.public_url) if section else None,
+        "url": _url(glance.name, section) if section else None,
         "types": list(glance.types),
         "filters": _filters(section),
         "outcomes": [_used(name, used) for name, used in sorted(usage.outcomes.items())],

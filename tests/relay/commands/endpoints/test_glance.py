@@ -116,3 +116,13 @@ def test_the_details_say_what_keeps_events_out() -> None:
         '{ pointer = "/own", equals = true }',
         '{ types = ["hub:a"], then = "drop" }',
     ]
+
+
+def test_the_url_says_where_the_secret_stands_and_not_what_it_is() -> None:
+    """Where nothing but the URL can be chosen at the sender."""
+    token = {"place": "query.knock"}
+    table: dict[str, Any] = {"provider": "unipile-v1", "secrets": SECRETS, "token": token}
+
+    details = details_of(glance({}, section=EndpointSection.model_validate(table)))
+
+    assert str(details["url"]).endswith("?knock=<the secret>")
