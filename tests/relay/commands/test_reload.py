@@ -118,7 +118,7 @@ def test_where_nobody_answers_the_way_without_the_store_is_said(
 
     assert (done.exit_code, done.stdout) == (1, "[]\n")
     assert "SIGHUP" in done.stderr
-    assert "relay dev" in done.stderr
+    assert "embed the relay" in done.stderr
 
 
 def test_a_store_that_is_away_is_said(relay: Relay) -> None:
