@@ -109,6 +109,7 @@ ELSEWHERE = {
     "relay worker",
     "relay conformance",
     "relay spool drain",
+    "relay unipile stand-in",
 }
 
 

@@ -1,6 +1,7 @@
 """``relay unipile stand-in``: a stand-in Unipile on this machine, for tests and for trying."""
 
 import asyncio
+import math
 import os
 import random
 import signal
@@ -65,6 +66,8 @@ def stand_in(
     key = os.environ.get(KEY_VARIABLE, "").strip()
     if not key.isprintable():
         raise CommandFailed(f"{KEY_VARIABLE} is no API key.", exit_code=WRONG_USAGE)
+    if not all(map(math.isfinite, [*(retry or ()), every or 0.0])):
+        raise CommandFailed("--every and --retry are numbers of seconds.", exit_code=WRONG_USAGE)
     unipile = StandIn(
         key or DEFAULT_KEY,
         port=port,

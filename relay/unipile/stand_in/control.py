@@ -5,20 +5,21 @@ that leads here, is refused.
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from aiohttp import web
 
 from relay.unipile.stand_in.answers import json_answer, refusal
-from relay.unipile.stand_in.faults import Fault
+from relay.unipile.stand_in.faults import as_fault
 from relay.unipile.stand_in.refused import Refused
 
 if TYPE_CHECKING:
     from relay.unipile.stand_in.stand_in import StandIn
 
 PREFIX = "/stand-in"
-HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
+HOSTS = frozenset({"127.0.0.1", "localhost"})
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 ReadT = TypeVar("ReadT", bound=msgspec.Struct)
@@ -117,10 +118,8 @@ class Control:
 
     async def _fault(self, request: web.Request) -> web.Response:
         wanted = await _read(request, WantedFault)
-        is_status = isinstance(wanted.fault, int) or wanted.fault.isdecimal()
-        fault = Fault(
-            "status" if is_status else str(wanted.fault),
-            status=int(wanted.fault) if is_status else 500,
+        fault = replace(
+            as_fault(wanted.fault),
             done=wanted.done,
             seconds=wanted.seconds,
             retry_after=wanted.retry_after,
@@ -143,15 +142,18 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse a browser's page, and say in words what a request got wrong."""
     if not request.path.startswith(f"{PREFIX}/"):
         return await handler(request)
-    # The port may be any; a name that somebody has lead here is none of these.
-    host = request.host.rpartition(":")[0] if request.host[-1:] != "]" else request.host
-    if "origin" in request.headers or (host or request.host) not in HOSTS:
-        return refusal(Refused(403, "Only programs on this machine may ask for this."))
     try:
+        # A name that somebody has lead here is none of these.
+        if "origin" in request.headers or request.url.host not in HOSTS:
+            return refusal(Refused(403, "Only programs on this machine may ask for this."))
         return await handler(request)
     except ValueError as fault:
         return refusal(Refused(400, str(fault)))
 
 
 async def _read(request: web.Request, kind: type[ReadT]) -> ReadT:
-    return msgspec.json.decode(await request.read(), type=kind)
+    body = await request.read()
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.MsgspecError, RecursionError) as fault:
+        raise ValueError(str(fault)) from None

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from relay.contract.printable import printable
 from relay.unipile.stand_in.accounts import Accounts
 from relay.unipile.stand_in.ids import APPLICATION, new_id, new_secret
 from relay.unipile.stand_in.refused import Refused
@@ -183,7 +184,7 @@ class Endpoints:
     def _read(self, body: bytes) -> Wish:
         try:
             wish = msgspec.json.decode(body, type=Wish)
-        except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as fault:
             raise Refused(400, str(fault)) from None
         self._judge(wish)
         return wish
@@ -220,8 +221,9 @@ def _is_web_address(url: str) -> bool:
 
 
 def _words(endpoint: Endpoint) -> str:
-    # A query may hold a token.
-    shown = urlsplit(endpoint.url)._replace(query="", fragment="").geturl()
+    # A query may hold a token, and a host may come after a password.
+    parts = urlsplit(endpoint.url)
+    shown = printable(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
     accounts = f"{len(endpoint.account_ids)} accounts" if endpoint.account_ids else "every account"
     state = "" if endpoint.enabled else ", disabled"
     return f"{shown}, {len(endpoint.trigger_events)} types, {accounts}{state}"

@@ -134,11 +134,15 @@ def as_fault(fault: Fault | str | int) -> Fault:
         fault: Itself, its kind, or the status that is answered, also as text.
 
     Raises:
-        ValueError: The status is none of an error.
+        ValueError: The status is none of an error, or what is said with it is no header.
     """
-    if isinstance(fault, str) and not fault.isdecimal():
-        return Fault(fault)
-    made = fault if isinstance(fault, Fault) else Fault("status", int(fault))
+    if isinstance(fault, Fault):
+        made = fault
+    else:
+        is_status = isinstance(fault, int) or fault.isdecimal()
+        made = Fault("status", int(fault)) if is_status else Fault(str(fault))
     if not 400 <= made.status <= 599:
         raise ValueError("the status of a fault is 400 to 599")
+    if not (made.retry_after or "").isascii() or not (made.retry_after or "").isprintable():
+        raise ValueError("retry_after is no value of a header")
     return made

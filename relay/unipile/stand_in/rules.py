@@ -23,9 +23,11 @@ MOST_ACCOUNTS = 10_000
 # Assumption: there may be many endpoints
 MOST_ENDPOINTS = 1000
 MOST_EVENTS = 10_000
-MOST_CONVERSATIONS = 100_000  # of each endpoint
+# Assumption: the log keeps 100,000 attempts of an endpoint
+MOST_CONVERSATIONS = 100_000
 MOST_WAITING = 10_000  # deliveries
 MOST_FAULTS = 10_000
+# Assumption: answers in the log are cut
 MOST_RESPONSE_CHARACTERS = 4096
 MOST_REQUEST_BYTES = 64 * 1024 * 1024
 

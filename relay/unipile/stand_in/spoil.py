@@ -10,6 +10,7 @@ from typing import Protocol
 import msgspec
 from aiohttp import web
 
+from relay.contract.printable import printable
 from relay.unipile.stand_in.answers import json_answer, refusal
 from relay.unipile.stand_in.endpoints import Said
 from relay.unipile.stand_in.faults import Fault, Faults
@@ -62,7 +63,7 @@ class Spoiler:
             if not isinstance(answer, web.Response) or answer.status != 200:
                 return answer  # there is nothing to spoil in a refusal
             body = bytes(answer.body) if isinstance(answer.body, bytes) else b""
-        self._say(f"fault for {request.method} {request.rel_url.path}: {fault}")
+        self._say(f"fault for {request.method} {printable(request.path)}: {fault}")
         return await self._ways[fault.kind](request, fault, body)
 
     async def _time_out(self, request: web.Request, fault: Fault, body: bytes) -> web.Response:

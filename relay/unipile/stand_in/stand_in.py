@@ -5,6 +5,7 @@ delivers, and the server that listens on the loopback.
 """
 
 import asyncio
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
@@ -43,6 +44,9 @@ class StandIn:
         retry_seconds: The pauses before retries of a delivery; as many retries as there are.
         rules: What may be otherwise.
         say: Is told in a line what happens, without a secret in it; nobody by default.
+
+    Raises:
+        ValueError: A pause is no number of seconds.
     """
 
     def __init__(
@@ -54,6 +58,8 @@ class StandIn:
         rules: Rules | None = None,
         say: Said | None = None,
     ) -> None:
+        if not all(0 <= seconds < math.inf for seconds in retry_seconds):
+            raise ValueError("retry_seconds are numbers of seconds, 0 or more")
         self.api_key = api_key
         self._port = port
         self._rules = rules or Rules()
@@ -82,11 +88,14 @@ class StandIn:
         await self.stop()
 
     async def start(self) -> None:
-        """Listen.
+        """Listen; after a stop again at the same address, with all that was there.
 
         Raises:
             OSError: The port is not free.
         """
+        if self._runner is not None:
+            return
+        self._closing.clear()
         # What waits for an answer that never comes ends as soon as the client has gone.
         runner = web.AppRunner(
             self._application(), handler_cancellation=True, access_log=None, shutdown_timeout=2.0
@@ -155,7 +164,7 @@ class StandIn:
         return self._books.conversations.of(endpoint_id)
 
     def state(self) -> dict[str, object]:
-        """Describe all of it in plain values, without a secret."""
+        """Describe all of it in plain values, without the endpoints' secrets."""
         return state_of(self._accounts, self._books, self._events, self._courier)
 
     async def settled(self) -> None:

@@ -1,4 +1,4 @@
-"""Describes a stand-in in plain values, without a secret."""
+"""Describes a stand-in in plain values, without the secrets of its endpoints."""
 
 import msgspec
 
