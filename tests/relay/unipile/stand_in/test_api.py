@@ -10,6 +10,7 @@ from relay.unipile.stand_in.rules import MOST_ENDPOINTS
 from tests.relay.unipile.stand_in.conftest import KEY
 
 ENDPOINTS = "/v2/webhooks/endpoints/"
+EVERY = sorted(KNOWN_TYPES)
 WISH: dict[str, Any] = {
     "url": "https://shop.example/webhooks/unipile",
     "trigger_events": ["message.new", "email.new"],
@@ -163,10 +164,10 @@ async def test_what_cannot_be_is_refused_with_words(
 
 
 async def test_what_just_fits_is_taken(api: ClientSession) -> None:
-    """255 characters of URL and description, all forty types, fields that nobody knows."""
+    """255 characters of URL and description, all forty types, fields that it does not have."""
     url = f"https://a.example/{'x' * 237}"
     made = await created(
-        api, url=url, description="é" * 255, trigger_events=sorted(KNOWN_TYPES), name="ours"
+        api, url=url, description="é" * 255, trigger_events=EVERY, name="ours", enabled=False
     )
 
     assert len(url) == 255
@@ -174,6 +175,7 @@ async def test_what_just_fits_is_taken(api: ClientSession) -> None:
     assert len(made["trigger_events"]) == 40
     assert len(WITHDRAWN_TYPES - KNOWN_TYPES) == 2
     assert "name" not in made
+    assert made["enabled"] is True
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"5", b'{"url": "\xff"}', b"[" * 100_000])

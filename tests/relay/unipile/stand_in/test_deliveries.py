@@ -206,6 +206,28 @@ async def test_an_endpoint_that_ends_gets_no_retry(receiver: Receiver, end: str)
         assert len(unipile.conversations(endpoint.id)) == (1 if end == "disabled" else 0)
 
 
+async def test_a_disabled_endpoint_takes_nothing(
+    unipile: StandIn, receiver: Receiver, api: ClientSession
+) -> None:
+    """Nor does a fault wait for it; enabled again, it takes what comes from then on."""
+    endpoint = unipile.add_endpoint(receiver.url, EVERY)
+    path = f"/v2/webhooks/endpoints/{endpoint.id}"
+    await api.patch(path, json={"enabled": False})
+    unipile.fail_next("DELIVERY", "*", "changed")
+    unipile.fail_next("DELIVERY", "*", "duplicate")
+    await unipile.emit("chat.update", account="acc_1")
+    assert unipile.waiting == 0
+    await unipile.settled()
+    assert unipile.faults_waiting == 2
+    unipile.clear_faults()
+
+    await api.patch(path, json={"enabled": True})
+    event_id = await unipile.emit("chat.update", account="acc_1")
+    await unipile.settled()
+
+    assert receiver.ids == [event_id]
+
+
 async def test_an_account_that_is_away_has_no_events_but_its_own(
     unipile: StandIn, receiver: Receiver
 ) -> None:

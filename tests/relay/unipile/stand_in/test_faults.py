@@ -49,7 +49,9 @@ async def test_a_connection_ends_without_an_answer(
 
 @pytest.mark.parametrize("done", [False, True])
 async def test_there_is_no_answer(unipile: StandIn, api: ClientSession, *, done: bool) -> None:
-    """Until the stand-in ends, where the client is so patient."""
+    """Until the stand-in ends, where the client is so patient; also after it has come back."""
+    await unipile.stop()
+    await unipile.start()
     unipile.fail_next("*", "*", "time-out", done=done)
 
     asking = asyncio.ensure_future(api.post(ENDPOINTS, json=WISH))
