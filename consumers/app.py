@@ -21,6 +21,7 @@ from consumers.entry import HeldEntry
 from consumers.farewell import Step, take_leave
 from consumers.handle import HandlerEnded
 from consumers.heartbeat import Heartbeat
+from consumers.here import set_here
 from consumers.metrics.families import PROCESSES, WORKER
 from consumers.metrics.gather import Gathering
 from consumers.metrics.lag import Lag
@@ -84,6 +85,7 @@ class WorkerProcess:
     def __init__(self, worker: Worker, settings: Settings) -> None:
         worker.check()
         url = settings.redis_url
+        self._settings = settings
         self._us = us = self._consumer_of(worker, settings)
         self._lifespan = Lifespan(worker)
         self._grace_seconds = settings.worker.grace_seconds
@@ -203,6 +205,7 @@ class WorkerProcess:
             StartFailed: A resource or a start-up hook failed; nothing was read.
         """
         started = False
+        set_here(self._settings)
         try:
             started = await self._lifespan.start(stop)
         finally:

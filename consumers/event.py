@@ -47,14 +47,15 @@ class Event:
         effects: Does what `once` and `commit` ask for; none where there is no store.
         first_seen: When the first run in this group began, seconds since the epoch.
         lease: Whether it is still this process's.
+        tag: The endpoint, or the partition of it, whose stream it stands in; none for the endpoint.
     """
 
     __slots__ = (
-        *("_effects", "_fields", "_identity", "_lease", "_stored"),
+        *("_effects", "_fields", "_identity", "_lease", "_stored", "_tag"),
         *("attempt", "entry_id", "first_seen"),
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is known of an entry by itself
         self,
         stored: contract.Event | Fields,
         *,
@@ -63,6 +64,7 @@ class Event:
         effects: Effects | None = None,
         first_seen: float = 0.0,
         lease: Lease = UNBOUNDED,
+        tag: str | None = None,
     ) -> None:
         self._stored: contract.Event | None = None
         self._fields: Fields | None = None
@@ -73,6 +75,7 @@ class Event:
         self._effects = effects
         self._identity: str | None = None
         self._lease = lease
+        self._tag = tag
         self.entry_id = entry_id
         self.attempt = attempt
         self.first_seen = first_seen
@@ -107,6 +110,11 @@ class Event:
     def endpoint(self) -> str:
         """The endpoint that received it."""
         return self.source.rpartition("/")[2]
+
+    @property
+    def tag(self) -> str:
+        """The endpoint, or ``<endpoint>#<n>`` where it has partitions; stands in keys' braces."""
+        return self._tag or self.endpoint
 
     @property
     def account(self) -> str | None:

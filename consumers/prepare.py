@@ -36,4 +36,5 @@ def prepare(
         effects=effects,
         first_seen=began,
         lease=entry.lease,
+        tag=entry.stream.tag,
     )

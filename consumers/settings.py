@@ -10,16 +10,24 @@ from pathlib import Path
 
 from pydantic_settings import SettingsConfigDict
 
-from relay.contract.config import ENV_PREFIX, FileSettings
+from relay.contract.config import ENV_PREFIX, Durability, FileSettings, replicas_of
 from relay.contract.surroundings import read_config_file
 
 
 class Settings(FileSettings):
     """Everything a worker can be told besides its handlers."""
 
+    # Of events that a handler of ours appends; those of senders are the gateway's.
+    durability: Durability = "local"
+
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="ignore", frozen=True
     )
+
+    @property
+    def replicas(self) -> int:
+        """How many replicas must have an event that is appended here."""
+        return replicas_of(self.durability)
 
 
 def load_settings(environ: Mapping[str, str], **options: object) -> Settings:

@@ -6,7 +6,6 @@ Source: docs/reference/configuration.md.
 """
 
 import ipaddress
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -14,10 +13,12 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from relay.contract.config import (
+    Durability,
     FileSettings,
     Name,
     Section,
     merge_sources,
+    replicas_of,
 )
 from relay.contract.credentials import put_into_url
 from relay.contract.errors import ConfigurationFault
@@ -44,12 +45,6 @@ def _check_host(host: str) -> str:
     return host
 
 
-def _check_durability(text: str) -> str:
-    if not re.fullmatch(r"local|replicated:[1-9]", text):
-        raise ValueError('"local", or "replicated:N" with N replicas, 1 to 9')
-    return text
-
-
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -61,14 +56,6 @@ def _check_directory(value: object) -> object:
 
 
 Host = Annotated[str, AfterValidator(_check_host)]
-Durability = Annotated[str, AfterValidator(_check_durability)]
-
-
-def replicas_of(durability: str) -> int:
-    """Say how many replicas a durability asks for."""
-    return int(durability.partition(":")[2] or 0)
-
-
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 

@@ -22,7 +22,7 @@ PERMANENT = (
     (r"\{[^}]+\}@lane:.+", "zset", "failed entries and those behind, which are still pending"),
     (r"\{[^}]+\}@effects:.+", "any", "what a group's own scripts keep; theirs to bound"),
     (r"\{[^}]+\}@owner:.+", "hash", "the fencing number, which must never begin again"),
-    (r"\{[^}]+\}@gaps", "stream", "intervals without an account, few"),
+    (r"\{[^}]+\}@gaps", "hash", "one field per account, of a week's changes and bounded"),
     (r"\{[^}]+\}@accounts", "hash", "one field per account"),
     (r"@tags", "set", "one member per configured endpoint or partition"),
     (r"@control", "stream", "capped"),

@@ -51,6 +51,7 @@ class Call(msgspec.Struct, frozen=True):
         attempt: Which run this is, from 1.
         first_seen: When the first run in this group began, seconds since the epoch.
         fence: Rises with each owner of an ordered stream; none where the stream has no order.
+        tag: The endpoint, or the partition of it.
     """
 
     stored: contract.Event
@@ -58,6 +59,7 @@ class Call(msgspec.Struct, frozen=True):
     attempt: int
     first_seen: float
     fence: int | None
+    tag: str
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -93,8 +95,8 @@ async def read_frame(reader: StreamReader) -> bytes:
 
 def written_call(event: Event) -> bytes:
     """Write down an event for the other process."""
-    call = Call(event.stored, event.entry_id, event.attempt, event.first_seen, event.fence)
-    return msgspec.msgpack.encode(call)
+    known = (event.entry_id, event.attempt, event.first_seen, event.fence, event.tag)
+    return msgspec.msgpack.encode(Call(event.stored, *known))
 
 
 def read_call(message: bytes) -> Event:
@@ -106,6 +108,7 @@ def read_call(message: bytes) -> Event:
         attempt=call.attempt,
         first_seen=call.first_seen,
         lease=Lease(fence=call.fence),
+        tag=call.tag,
     )
 
 

@@ -54,8 +54,20 @@ def _check_pattern(text: str) -> str:
     return text
 
 
+def _check_durability(text: str) -> str:
+    if not re.fullmatch(r"local|replicated:[1-9]", text):
+        raise ValueError('"local", or "replicated:N" with N replicas, 1 to 9')
+    return text
+
+
 Name = Annotated[str, AfterValidator(_check_name)]
 PatternText = Annotated[str, AfterValidator(_check_pattern)]
+Durability = Annotated[str, AfterValidator(_check_durability)]
+
+
+def replicas_of(durability: str) -> int:
+    """Say how many replicas a durability asks for."""
+    return int(durability.partition(":")[2] or 0)
 
 
 class Section(BaseModel):

@@ -145,11 +145,11 @@ class Keys:
         return f"{self.prefix}:{{{tag}}}@usage"
 
     def gaps(self, tag: str) -> str:
-        """Stream: intervals in which an account was disconnected."""
+        """Hash: account -> its changes of status, and the gaps in which it was away."""
         return f"{self.prefix}:{{{tag}}}@gaps"
 
     def accounts(self, tag: str) -> str:
-        """Hash: the status of each account."""
+        """Hash: account -> its status now."""
         return f"{self.prefix}:{{{tag}}}@accounts"
 
     def batch(self, tag: str, batch_id: str) -> str:

@@ -13,6 +13,7 @@ from relay.capacities import make_capacity
 from relay.commands.spool.settings import SpoolSettings
 from relay.commands.store import Store, opened
 from relay.contract.cluster import is_cluster
+from relay.contract.config import replicas_of
 from relay.contract.connect import UNKNOWN_OUTCOME
 from relay.contract.duties import Duties
 from relay.contract.explain import explain
@@ -20,7 +21,6 @@ from relay.contract.logs import configure_logs
 from relay.contract.printable import printable
 from relay.hold import Holder
 from relay.metrics import Metrics
-from relay.settings import replicas_of
 from relay.spool.asking import Asking
 from relay.spool.breaker import Breakers
 from relay.spool.directory import Directory

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from relay.commands.store import StoreSettings
+from relay.contract.config import Durability
 from relay.contract.errors import ConfigurationFault
 from relay.contract.surroundings import read_config_file
-from relay.settings import Durability, SpoolSection
+from relay.settings import SpoolSection
 from relay.spool.directory import Directory
 
 
