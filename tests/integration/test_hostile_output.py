@@ -102,6 +102,7 @@ ASKED: dict[str, list[list[str]]] = {
     "relay spool status": [["--spool-dir", HOSTILE]],
     "relay unipile endpoints list": [["--api-url", HOSTILE]],
     "relay unipile endpoints show": [[HOSTILE]],
+    "relay unipile accounts": [[], ["--gaps"], ["unipile", "--gaps"], [HOSTILE]],
 }
 ELSEWHERE = {
     "relay dev",
@@ -139,6 +140,12 @@ def filled(server: Server, tmp_path: Path) -> dict[str, str]:
             HOSTILE: HOSTILE,
         }
         client.hset(KEYS.usage("unipile"), mapping=book)
+        away = {"opened": HOSTILE, "product": HOSTILE}
+        status = {"status": HOSTILE, "since": HOSTILE, "product": HOSTILE, "open": [away]}
+        client.hset(KEYS.accounts("unipile"), HOSTILE, json.dumps(status))
+        client.hset(
+            KEYS.gaps("unipile"), HOSTILE, json.dumps({"gaps": [away | {"closed": HOSTILE}]})
+        )
         client.hset(KEYS.paused, "crm unipile:*", json.dumps({"by": HOSTILE, "reason": HOSTILE}))
         client.hset(KEYS.secrets_pending, f"unipile|{HOSTILE}", f"{now()}000 {HOSTILE}")
         client.xadd(KEYS.control, {"what": "reloading", "host": HOSTILE, "faults": HOSTILE})

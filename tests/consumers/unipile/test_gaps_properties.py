@@ -141,7 +141,7 @@ def test_any_order_repeats_and_deaths_come_to_the_model(
     server: Server,
     history: list[tuple[Told, str]],
     in_order: bool,
-    seed: int,  # noqa: FBT001 - drawn
+    seed: int,
 ) -> None:
     """The books equal it, and what was announced covers it, or equals it where all came in order.
 
