@@ -140,7 +140,7 @@ HISTORIES = st.lists(st.tuples(TOLD, st.sampled_from(PLACES)), min_size=1, max_s
 def test_any_order_repeats_and_deaths_come_to_the_model(
     server: Server,
     history: list[tuple[Told, str]],
-    in_order: bool,
+    in_order: bool,  # noqa: FBT001 - drawn, and given by name
     seed: int,
 ) -> None:
     """The books equal it, and what was announced covers it, or equals it where all came in order.
