@@ -140,7 +140,7 @@ class Place:
 
 def note_payload(event: Event, place: Place) -> None:
     """Write down, where the payload says, what is known of the run."""
-    known = f"{event.id} {event.attempt} {event.first_seen} {event.fence}"
+    known = f"{event.id} {event.attempt} {event.first_seen} {event.fence} {event.tag}"
     Path(place.path).write_text(known, "utf-8")
 
 

@@ -45,6 +45,14 @@ def test_every_attribute_is_what_the_entry_holds() -> None:
     assert (event.fence, event.lease_lost) == (4, True)
 
 
+def test_its_tag_is_that_of_its_stream() -> None:
+    """A partition's where it stands in one; the endpoint's where nobody says."""
+    event = Event(make_event(), entry_id="5-1", attempt=1)
+    parted = Event(make_event(), entry_id="5-1", attempt=1, tag="unipile#3")
+
+    assert (event.tag, parted.tag, parted.endpoint) == ("unipile", "unipile#3", "unipile")
+
+
 def test_its_text_names_it_and_shows_no_content() -> None:
     """A line of log with an event in it must not quote a body."""
     assert repr(make_seen(data=b"secret")) == "<Event message.new 'evt_1' attempt 1>"

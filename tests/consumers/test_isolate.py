@@ -192,12 +192,13 @@ async def test_a_payload_is_made_in_the_process_and_what_is_known_of_the_run_goe
     """Nothing but the event is sent; a body that does not fit is no danger."""
     body = json.dumps({"payload": {"path": str(book)}}).encode()
     known: dict[str, Any] = {"entry_id": "1-0", "first_seen": 5.0, "lease": Lease(fence=7)}
+    known["tag"] = "unipile#3"
     event = Event(make_event(data=body), attempt=2, **known)
     async with isolating(isolated.note_payload, payload_at="/payload") as runner:
         outcomes = [await runner.run(event), await runner.run(make_seen(data=b"{}"))]
 
     assert outcomes[0] == Done()
-    assert notes(book) == [["evt_1", "2", "5.0", "7"]]
+    assert notes(book) == [["evt_1", "2", "5.0", "7", "unipile#3"]]
     assert isinstance(outcomes[1], GaveUp)
     assert outcomes[1].reason == "invalid_payload"
 

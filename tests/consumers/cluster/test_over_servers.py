@@ -21,6 +21,7 @@ from consumers.retry import Acknowledge
 from consumers.rooms import House
 from consumers.settle import Settler
 from consumers.trim import Trimmer
+from consumers.unipile import gaps
 from relay.contract.cluster import ClusterMoving, address_of, at
 from relay.contract.connect import RedisError, connect, send_command
 from relay.contract.connect_sync import connect_sync
@@ -41,6 +42,9 @@ from tests.consumers.making import (
     read_as,
     us,
 )
+from tests.consumers.unipile.accounts_model import Told
+from tests.consumers.unipile.watching import store_statuses, until_announced
+from tests.consumers.working import running
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.redis, pytest.mark.alone]
@@ -343,6 +347,22 @@ async def test_only_what_lies_on_a_server_that_is_short_of_memory_is_trimmed_ear
     assert await six_store.xlen(make_stream(tag=short).key) < 300
     assert await six_store.xlen(make_stream(tag=other).key) == 300
     assert at(six_store, KEYS.streams(short)) is not at(six_store, KEYS.streams(other))
+
+
+async def test_gaps_of_accounts_are_announced_on_every_server(
+    six: SixNodes, six_store: Redis
+) -> None:
+    """Each beside the statuses that showed it, wherever these lie."""
+    here = tags_of(six)[0]
+    tags = (here, elsewhere(six, here))
+    for tag in tags:
+        down = Told("acc_1", 10, "disconnected").event("evt_1")
+        await store_statuses(six_store, tag, down, Told("acc_1", 20, "running").event("evt_2"))
+    async with running(gaps, six.url):
+        for tag in tags:
+            await until_announced(six_store, tag)
+
+    assert owner_of(six, tags[0]) is not owner_of(six, tags[1])
 
 
 async def ids(store: Redis, tag: str) -> list[bytes]:

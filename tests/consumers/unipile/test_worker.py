@@ -7,13 +7,17 @@ from structlog.testing import capture_logs
 
 from consumers.unipile import gaps
 from consumers.unipile.account_gaps.worker import GROUP
-from relay.append import Appender
 from relay.contract import event as contract
-from relay.contract.event import IdentifiedEvent
-from relay.contract.keys import endpoint_of
 from tests.consumers.making import dead_letters
 from tests.consumers.unipile.accounts_model import Told, moment
-from tests.consumers.unipile.watching import KEYS, announced, ids, intervals, status_in
+from tests.consumers.unipile.watching import (
+    KEYS,
+    announced,
+    intervals,
+    status_in,
+    store_statuses,
+    until_announced,
+)
 from tests.consumers.working import running
 from tests.servers import Server
 from tests.waiting import wait_until
@@ -27,36 +31,11 @@ def wrapped(told: Told, word: str) -> contract.Event:
     return replace(told.event(f"v1_{word}"), data=data % word.encode(), time=None)
 
 
-async def append(store: Redis, tag: str, *events: contract.Event) -> None:
-    """Store events of a tag as a gateway does."""
-    await store.sadd(KEYS.tags, tag)
-    appender = Appender(store, KEYS)
-    source = f"/webhooks/{endpoint_of(tag)}"
-    for event in events:
-        identified = IdentifiedEvent(
-            event=replace(event, source=source),
-            tag=tag,
-            identity=event.id.encode(),
-            window_seconds=3600,
-        )
-        await appender.append(identified)
-    await appender.stop()
-
-
-async def until_announced(store: Redis, tag: str, count: int = 1) -> None:
-    """Wait until so many gaps of a tag are."""
-
-    async def is_so() -> bool:
-        return len(await ids(store, tag)) >= count
-
-    await wait_until(is_so, description=f"{count} announced in {tag}")
-
-
 @pytest.mark.redis
 async def test_each_partition_keeps_its_own_accounts(server: Server, store: Redis) -> None:
     """Books and events lie beside the events that told of them."""
     for tag in ("mail#0", "mail#3", "unipile"):
-        await append(store, tag, DOWN.event("evt_1"), UP.event("evt_2"))
+        await store_statuses(store, tag, DOWN.event("evt_1"), UP.event("evt_2"))
     async with running(gaps, server.url):
         for tag in ("mail#0", "mail#3", "unipile"):
             await until_announced(store, tag)
@@ -77,7 +56,7 @@ async def test_version_1_unknown_statuses_and_removals_are_taken(
     gone = Told("acc_3", 15, "connecting").event("evt_4", type="account.remove")
     odd = Told("acc_4", 15, "something-new").event("evt_5", data=b"no JSON")
     first = [wrapped(DOWN, "CREDENTIALS"), nobody, unproved, gone, odd]
-    await append(store, "unipile", *first, wrapped(UP, "OK"))
+    await store_statuses(store, "unipile", *first, wrapped(UP, "OK"))
     with capture_logs() as said:
         async with running(gaps, server.url):
             await until_announced(store, "unipile")

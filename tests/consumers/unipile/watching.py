@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from consumers.event import Event
@@ -12,6 +13,7 @@ from consumers.here import Here
 from consumers.unipile.account_gaps.announcing import Announcing
 from consumers.unipile.account_gaps.books import Books
 from consumers.unipile.account_gaps.worker import AccountGaps
+from relay.append import Appender
 from relay.contract import event as contract
 from relay.contract.accounts import (
     GAP_TYPE,
@@ -21,10 +23,13 @@ from relay.contract.accounts import (
     read_status,
 )
 from relay.contract.caps import Caps
+from relay.contract.cluster import at
 from relay.contract.connect import text_of
 from relay.contract.entry import decode
-from relay.contract.keys import Keys
+from relay.contract.event import IdentifiedEvent
+from relay.contract.keys import Keys, endpoint_of
 from tests.consumers.unipile.accounts_model import Interval, Told
+from tests.waiting import wait_until
 
 KEYS = Keys()
 TAG = "unipile"
@@ -98,3 +103,28 @@ def intervals(events: Iterable[contract.Event]) -> dict[str, set[Interval]]:
 async def ids(store: Redis, tag: str = TAG) -> list[str]:
     """Give the ids of the events of gaps."""
     return [text_of(event.id) for event in await announced(store, tag)]
+
+
+async def store_statuses(store: Redis, tag: str, *events: contract.Event) -> None:
+    """Store events of a tag as a gateway does."""
+    await store.sadd(KEYS.tags, tag)
+    appender = Appender(at(store, KEYS.streams(tag)), KEYS)
+    source = f"/webhooks/{endpoint_of(tag)}"
+    for event in events:
+        identified = IdentifiedEvent(
+            event=replace(event, source=source),
+            tag=tag,
+            identity=event.id.encode(),
+            window_seconds=3600,
+        )
+        await appender.append(identified)
+    await appender.stop()
+
+
+async def until_announced(store: Redis, tag: str, count: int = 1) -> None:
+    """Wait until so many gaps of a tag are."""
+
+    async def is_so() -> bool:
+        return len(await ids(store, tag)) >= count
+
+    await wait_until(is_so, description=f"{count} announced in {tag}")
