@@ -132,7 +132,7 @@ async def run(server: Server, body: Callable[[Redis], Awaitable[None]]) -> None:
     await store.aclose()
 
 
-HISTORIES = st.lists(st.tuples(TOLD, st.sampled_from(PLACES)), min_size=1, max_size=15)
+HISTORIES = st.lists(st.tuples(TOLD, st.sampled_from(PLACES)), min_size=1, max_size=12)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
