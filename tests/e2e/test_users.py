@@ -54,6 +54,7 @@ COMMANDS = (
     "reload",
     "streams --json",
     "groups --json",
+    "unipile accounts --gaps --json",
     "secrets pending --json",
     "secrets status --json",
     "tail --from 0 --count 1 --json",
