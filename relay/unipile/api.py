@@ -8,7 +8,7 @@ Source: https://github.com/unipile/unipile-node.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -17,8 +17,9 @@ from aiohttp import ClientSession, DummyCookieJar
 from yarl import URL
 
 from relay.contract.printable import printable
-from relay.unipile.exchange import Busy, Request, exchange, too_many
-from relay.unipile.failures import Away, FailedItself, NotThere, UnipileFailed, Unreadable
+from relay.unipile.compare import differing, is_same_url
+from relay.unipile.exchange import KEY_HEADER, Busy, Request, exchange, too_many
+from relay.unipile.failures import Away, FailedItself, NotThere, Several, UnipileFailed, Unreadable
 from relay.unipile.patience import Patience
 from relay.unipile.shapes import Conversation, Deleted, Page, UnipileEndpoint
 
@@ -28,9 +29,12 @@ CONVERSATIONS = "/v2/webhooks/conversations/"
 PAGE = 100
 # While many attempts come in, a page can hold only what the one before it did.
 MAX_STALE_PAGES = 100
+# Nobody has so many; a list that goes on says there is more without end.
+MAX_ENDPOINTS = 100_000
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 AnswerT = TypeVar("AnswerT")
+FoundT = TypeVar("FoundT")
 
 
 @asynccontextmanager
@@ -44,12 +48,14 @@ async def open_api(
         key: The API key; it goes nowhere else.
         patience: How long it is waited for.
     """
+    url = URL(base)
     async with ClientSession(
         cookie_jar=DummyCookieJar(),
-        trust_env=True,
-        headers={"X-API-KEY": key, "User-Agent": "webhook-relay", "Accept": "application/json"},
+        # A proxy would read what is not encrypted; that goes to this machine only.
+        trust_env=url.scheme == "https",
+        headers={KEY_HEADER: key, "User-Agent": "webhook-relay", "Accept": "application/json"},
     ) as session:
-        yield UnipileApi(session, URL(base), patience or Patience())
+        yield UnipileApi(session, url, patience or Patience())
 
 
 class UnipileApi:
@@ -72,8 +78,7 @@ class UnipileApi:
         Raises:
             UnipileFailed: They could not be listed.
         """
-        pages = self._pages(Request("GET", ENDPOINTS, "list its endpoints"), UnipileEndpoint)
-        return [endpoint async for page in pages for endpoint in page]
+        return await self._endpoints()
 
     async def read_endpoint(self, endpoint_id: str) -> UnipileEndpoint:
         """Read one endpoint.
@@ -98,21 +103,24 @@ class UnipileApi:
             UnipileFailed: It was not created; or, where `may_be_done`, nobody knows.
         """
         request = Request("POST", ENDPOINTS, "create the endpoint", body=wanted)
-        before = {endpoint.id for endpoint in await self.list_endpoints()}
+        ends_at = self._ends_at()
+        before = {endpoint.id for endpoint in await self._endpoints(ends_at)}
         for attempt in range(1, self._patience.attempts + 1):
             try:
-                return _decoded(request, await self._ask(request), UnipileEndpoint)
+                answer = await self._ask(request, ends_at=ends_at)
+                return _decoded(request, answer, UnipileEndpoint)
             except UnipileFailed as failure:
                 if not failure.may_be_done:
                     raise
-                found = await self._created(wanted, before, failure)
-                if found is not None:
+                looking = self._created(wanted, before, failure, ends_at)
+                if (found := await _looked(failure, looking)) is not None:
                     return found
                 # What was cut off may still be done after we have looked.
-                has_answered = isinstance(failure, FailedItself)
-                if not has_answered or attempt == self._patience.attempts:
+                pause = self._patience.pause_seconds(attempt)
+                is_over = attempt == self._patience.attempts or _now() + pause >= ends_at
+                if is_over or not isinstance(failure, FailedItself):
                     raise
-                await asyncio.sleep(self._patience.pause_seconds(attempt))
+                await asyncio.sleep(pause)
         raise AssertionError
 
     async def update_endpoint(
@@ -135,8 +143,10 @@ class UnipileApi:
         )
         try:
             return _decoded(request, await self._ask(request), UnipileEndpoint)
-        except Unreadable:
-            return await self._read_changed(endpoint_id, changes)
+        except Unreadable as failure:
+            if not failure.may_be_done:
+                raise
+            return await _looked(failure, self._read_changed(endpoint_id, changes))
 
     async def delete_endpoint(self, endpoint_id: str) -> None:
         """Delete an endpoint.
@@ -148,15 +158,15 @@ class UnipileApi:
         request = Request("DELETE", _place(endpoint_id), f"delete {printable(endpoint_id, 80)}")
         tried = _Tried()
         try:
-            answer = await self._ask(request, tried)
+            deleted = _decoded(request, await self._ask(request, tried), Deleted).success
         except NotThere:
-            if tried.may_be_done:  # an attempt before has done it
-                return
-            raise
-        try:
-            deleted = _decoded(request, answer, Deleted).success
-        except Unreadable:
-            deleted = await self._is_gone(endpoint_id)
+            if not tried.may_be_done:
+                raise
+            deleted = True  # an attempt before has done it
+        except Unreadable as failure:
+            if not failure.may_be_done:
+                raise
+            deleted = await _looked(failure, self._is_gone(endpoint_id))
         if not deleted:
             raise Unreadable(f"Unipile could not {request.wish}: it says that it did not.")
 
@@ -187,14 +197,12 @@ class UnipileApi:
     ) -> UnipileEndpoint:
         """Read an endpoint after a change whose answer could not be read."""
         found = await self.read_endpoint(endpoint_id)
-        for name, value in changes.items():
-            there = getattr(found, name)
-            is_list = isinstance(value, list | tuple)
-            if (set(there or ()) != set(value)) if is_list else (there != value):  # type: ignore[call-overload]
-                raise Unreadable(
-                    f"Unipile could not change {printable(endpoint_id, 80)}: its answer could not "
-                    f"be read, and {name} is not what it should be. Try again."
-                )
+        if differ := differing(found, changes):
+            raise Unreadable(
+                f"Unipile could not change {printable(endpoint_id, 80)}: its answer could not be "
+                f"read, and {', '.join(differ)} is not what it should be. Try again.",
+                may_be_done=True,
+            )
         return found
 
     async def _is_gone(self, endpoint_id: str) -> bool:
@@ -205,31 +213,43 @@ class UnipileApi:
         return False
 
     async def _created(
-        self, wanted: Mapping[str, object], before: set[str], failure: UnipileFailed
+        self, wanted: Mapping[str, object], before: set[str], failure: UnipileFailed, ends_at: float
     ) -> UnipileEndpoint | None:
         """Look for what a request has made whose answer got lost."""
         new = [
             endpoint
-            for endpoint in await self.list_endpoints()
-            if endpoint.id not in before and endpoint.url == wanted["url"]
+            for endpoint in await self._endpoints(ends_at)
+            if endpoint.id not in before and is_same_url(endpoint.url, str(wanted["url"]))
         ]
         if len(new) > 1:
             ids = ", ".join(printable(endpoint.id, 80) for endpoint in new)
-            raise Unreadable(
+            raise Several(
                 f"{failure} There are several new endpoints with this URL now: {ids}. Delete those "
                 "that are too many.",
                 may_be_done=True,
             )
         return new[0] if new else None
 
-    async def _pages(self, request: Request, kind: type[AnswerT]) -> AsyncIterator[list[AnswerT]]:
+    async def _endpoints(self, ends_at: float | None = None) -> list[UnipileEndpoint]:
+        request = Request("GET", ENDPOINTS, "list its endpoints")
+        found: list[UnipileEndpoint] = []
+        async for page in self._pages(request, UnipileEndpoint, ends_at):
+            found += page
+            if len(found) > MAX_ENDPOINTS:
+                raise Unreadable(f"Unipile could not {request.wish}: the list has no end.")
+        return found
+
+    async def _pages(
+        self, request: Request, kind: type[AnswerT], ends_at: float | None = None
+    ) -> AsyncIterator[list[AnswerT]]:
         """Give a list page by page; what moves on to the next page meanwhile is given once."""
         seen: set[str] = set()
         offset = stale = 0
         while True:
             query = {**(request.query or {}), "offset": str(offset), "limit": str(PAGE)}
             asked = Request(request.method, request.path, request.wish, query)
-            page: Page[Any] = _decoded(asked, await self._ask(asked), Page[kind])  # type: ignore[valid-type]
+            answer = await self._ask(asked, ends_at=ends_at)
+            page: Page[Any] = _decoded(asked, answer, Page[kind])  # type: ignore[valid-type]
             new = [item for item in page.data if item.id not in seen]
             seen.update(item.id for item in new)
             if new:
@@ -244,28 +264,31 @@ class UnipileApi:
                 )
             offset += len(page.data)
 
-    async def _ask(self, request: Request, tried: "_Tried | None" = None) -> bytes:
+    def _ends_at(self) -> float:
+        return _now() + self._patience.total_seconds
+
+    async def _ask(
+        self, request: Request, tried: "_Tried | None" = None, *, ends_at: float | None = None
+    ) -> bytes:
         """Ask until there is an answer, as often as that harms nothing."""
-        clock = asyncio.get_running_loop().time
-        patience = self._patience
-        ends_at = clock() + patience.total_seconds
+        patience, tried = self._patience, tried or _Tried()
+        ends_at = self._ends_at() if ends_at is None else ends_at
         for attempt in range(1, patience.attempts + 1):
             asked_for = None
-            left = ends_at - clock()
-            seconds = max(0.1, min(patience.request_seconds, left))
+            seconds = max(0.1, min(patience.request_seconds, ends_at - _now()))
             try:
                 return await exchange(self._session, self._base, request, seconds=seconds)
             except Busy as busy:
-                failure: UnipileFailed = too_many(request, attempt)
                 asked_for = busy.retry_after
+                failure: UnipileFailed = too_many(request, attempt, asked_for)
             except Away as away:
                 failure = away
-                if tried is not None:
-                    tried.may_be_done = tried.may_be_done or away.may_be_done
-                if request.method == "POST":  # done twice it makes two
+                tried.may_be_done |= away.may_be_done
+                if request.method == "POST" and away.may_be_done:  # done twice it makes two
                     raise
             pause = patience.pause_seconds(attempt, asked_for)
-            if attempt == patience.attempts or clock() + pause >= ends_at:
+            if attempt == patience.attempts or _now() + pause >= ends_at:
+                failure.may_be_done = tried.may_be_done
                 raise failure
             await asyncio.sleep(pause)
         raise AssertionError
@@ -275,6 +298,22 @@ class _Tried:
     """What attempts have come to that failed."""
 
     may_be_done = False
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def _looked(failure: UnipileFailed, looking: Awaitable[FoundT]) -> FoundT:
+    """Give what a look after an answer that got lost has found."""
+    try:
+        return await looking
+    except (NotThere, Several):
+        raise
+    except UnipileFailed as second:
+        raise Away(
+            f"{failure} Whether it is done is not known: {second}", may_be_done=True
+        ) from None
 
 
 def _place(endpoint_id: str) -> str:

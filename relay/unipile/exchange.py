@@ -4,11 +4,19 @@ It goes out once: whether it may go out again is for whoever asked to say. A red
 only where the key stays with the same server and nothing was done yet.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
-from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, InvalidURL
+from aiohttp import (
+    ClientConnectorError,
+    ClientError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    InvalidURL,
+)
 from yarl import URL
 
 from relay.contract.printable import printable
@@ -28,6 +36,9 @@ from relay.unipile.failures import (
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 MAX_REDIRECTS = 3
 SHOWN_CHARACTERS = 300
+KEY_HEADER = "X-API-KEY"
+# Whoever stands between gave up on Unipile, which may still be at it.
+_GAVE_UP = frozenset({502, 504})
 # Keys under which an error says in words what is wrong, the plainest first.
 _WORDS = ("detail", "message", "error_description", "title", "error", "type")
 
@@ -88,29 +99,29 @@ async def exchange(session: ClientSession, base: URL, request: Request, *, secon
     if request.path.endswith("/") and not url.path.endswith("/"):
         url = url.with_path(url.path + "/", encoded=True, keep_query=True)
     body = None if request.body is None else msgspec.json.encode(request.body)
-    timeout = ClientTimeout(total=seconds)
-    for _ in range(MAX_REDIRECTS):
-        try:
-            async with session.request(
-                request.method,
-                url,
-                data=body,
-                headers={"Content-Type": "application/json"} if body is not None else None,
-                allow_redirects=False,
-                timeout=timeout,
-            ) as response:
-                if response.status in {301, 302, 303, 307, 308}:
-                    url = _next(request, url, response)
-                    continue
-                answer = await _read(request, response)
-                return _judged(request, response, answer)
-        except TimeoutError:
-            raise Away(
-                f"Unipile could not {request.wish}: no answer within {seconds:g} seconds.",
-                may_be_done=request.changes,
-            ) from None
-        except (ClientError, OSError, ValueError) as error:
-            raise _cut(request, base, error) from None
+    try:
+        async with asyncio.timeout(seconds):
+            for _ in range(MAX_REDIRECTS):
+                async with session.request(
+                    request.method,
+                    url,
+                    data=body,
+                    headers={"Content-Type": "application/json"} if body is not None else None,
+                    allow_redirects=False,
+                    timeout=ClientTimeout(),
+                ) as response:
+                    if response.status in {301, 302, 303, 307, 308}:
+                        url = _next(request, url, response)
+                        continue
+                    answer = await _read(request, response)
+                    return _judged(request, response, answer, session.headers.get(KEY_HEADER, ""))
+    except TimeoutError:
+        raise Away(
+            f"Unipile could not {request.wish}: no answer within {seconds:.3g} seconds.",
+            may_be_done=request.changes,
+        ) from None
+    except (ClientError, OSError, ValueError) as error:
+        raise _cut(request, base, error) from None
     raise Unreadable(f"Unipile could not {request.wish}: it redirects without end.")
 
 
@@ -120,15 +131,21 @@ def _next(request: Request, url: URL, response: ClientResponse) -> URL:
         target = url.join(URL(response.headers.get("Location", ""), encoded=True))
     except ValueError:
         target = URL()
-    is_same_server = target.origin() == url.origin() if target.absolute else False
-    is_same_path = target.path.rstrip("/") == url.path.rstrip("/")
-    # 301 and 302 let a client make a GET of it, so they are taken only for a slash more or less.
-    keeps_method = response.status in {307, 308} or not request.changes or is_same_path
-    if not is_same_server or not keeps_method:
+    start = f"Unipile could not {request.wish}: {printable(url.origin())} answers with a redirect"
+    if not target.absolute or target.origin() != url.origin():
         raise Unreadable(
-            f"Unipile could not {request.wish}: {printable(url.origin())} answers with a redirect "
-            f"to {printable(target, 200)}, which is not followed, since the key would go there. "
-            "Is UNIPILE_API_URL right?"
+            f"{start} to {printable(target, 200)}, which is not followed, since the key would go "
+            "there. Is UNIPILE_API_URL right?"
+        )
+    # These let a client make a GET of it; 303 means just that, since what was asked is done. The
+    # other two are taken only for a slash more or less.
+    is_same_path = target.path.rstrip("/") == url.path.rstrip("/")
+    keeps_method = response.status in {307, 308} or (response.status != 303 and is_same_path)
+    if request.changes and not keeps_method:
+        raise Unreadable(
+            f"{start} ({response.status}) to {printable(target.path, 200)}, and not with what was "
+            "done. Is UNIPILE_API_URL right?",
+            may_be_done=True,
         )
     return target if target.query_string else target.with_query(url.query)
 
@@ -145,12 +162,12 @@ async def _read(request: Request, response: ClientResponse) -> bytes:
     return bytes(answer)
 
 
-def _judged(request: Request, response: ClientResponse, answer: bytes) -> bytes:
+def _judged(request: Request, response: ClientResponse, answer: bytes, key: str) -> bytes:
     """Give the answer, if it says yes."""
     status = response.status
     if 200 <= status <= 299:
         return answer
-    said = _words_of(answer)
+    said = _words_of(answer, key)
     quoted = f' It says: "{said}"' if said else ""
     start = f"Unipile could not {request.wish}"
     if status == 401:
@@ -168,7 +185,8 @@ def _judged(request: Request, response: ClientResponse, answer: bytes) -> bytes:
     if status == 429:
         raise Busy(_retry_after(response))
     if status >= 500:
-        raise FailedItself(
+        failed = Away if status in _GAVE_UP else FailedItself
+        raise failed(
             f"{start}: it failed itself ({status}). Try again later.{quoted}",
             may_be_done=request.changes,
         )
@@ -177,8 +195,8 @@ def _judged(request: Request, response: ClientResponse, answer: bytes) -> bytes:
     raise Unreadable(f"{start}: it answered {status}.", may_be_done=request.changes)
 
 
-def _words_of(answer: bytes) -> str:
-    """Find what an error says in words."""
+def _words_of(answer: bytes, key: str) -> str:
+    """Find what an error says in words, which may repeat the key that it does not like."""
     try:
         said = msgspec.json.decode(answer)
     except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -189,7 +207,9 @@ def _words_of(answer: bytes) -> str:
         if not isinstance(said, dict):
             break
         said = next((said[key] for key in _WORDS if said.get(key)), None)
-    return printable(said, SHOWN_CHARACTERS) if isinstance(said, str) else ""
+    if not isinstance(said, str):
+        return ""
+    return printable(said.replace(key, "***") if key else said, SHOWN_CHARACTERS)
 
 
 def _retry_after(response: ClientResponse) -> float | None:
@@ -204,13 +224,22 @@ def _cut(request: Request, base: URL, error: BaseException) -> UnipileFailed:
     return Away(
         f"Unipile could not {request.wish}: the connection to {printable(base)} failed or was cut "
         f"({said}).",
-        may_be_done=request.changes,
+        # Without a connection nothing was sent.
+        may_be_done=request.changes and not isinstance(error, ClientConnectorError),
     )
 
 
-def too_many(request: Request, attempts: int) -> TooMany:
-    """Say that waiting did not help."""
+def too_many(request: Request, attempts: int, retry_after: float | None) -> TooMany:
+    """Say that waiting did not help, or would take too long.
+
+    Args:
+        request: What was asked.
+        attempts: How often.
+        retry_after: Seconds until the next, if it said so.
+    """
+    still = f", still after {attempts} attempts" if attempts > 1 else ""
+    when = "in a few minutes" if retry_after is None else f"after {retry_after:g} seconds"
     return TooMany(
-        f"Unipile could not {request.wish}: it has had too many requests (429), still after "
-        f"{attempts} attempts. Try again in a few minutes."
+        f"Unipile could not {request.wish}: it has had too many requests (429){still}. Try again "
+        f"{when}."
     )
