@@ -1,6 +1,6 @@
 """``relay endpoints add``: an endpoint for `relay.toml`, asked for or given by options."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -153,24 +153,27 @@ def _table(
     return {key: known[key] for key in EndpointSection.model_fields if key in known}
 
 
-def with_default_endpoint(draft: Draft, name: str, environ: Mapping[str, str]) -> Draft:
+def with_default_endpoint(
+    draft: Draft, name: str, environ: Mapping[str, str], say: Callable[[str], None] = tell
+) -> Draft:
     """Keep the endpoint that there is without any in the file.
 
     Args:
         draft: The file, to which an endpoint is about to be added.
         name: The name of that.
         environ: Environment variables.
+        say: Is told what that means.
     """
     if "endpoints" in draft.toml or name == UNIPILE:
         return draft
     if not environ.get(DEFAULT_SECRET_VARIABLE):
-        tell(
+        say(
             f"Without endpoints in the file, {DEFAULT_SECRET_VARIABLE} alone gives one called "
             f"{UNIPILE}. From now on there are those that the file names: if the gateway has that "
             "variable, add it too (`relay endpoints add unipile`)."
         )
         return draft
-    tell(
+    say(
         f"{DEFAULT_SECRET_VARIABLE} alone gave the endpoint {UNIPILE} until now. With endpoints in "
         "the file it would be gone, so it is written too."
     )

@@ -66,6 +66,11 @@ def asking(environ: Mapping[str, str], api_url: str | None, seconds: float) -> A
 def _base(environ: Mapping[str, str], api_url: str | None) -> str:
     base = api_url or environ.get(URL_VARIABLE, "").strip() or USUAL_URL
     where = "--api-url" if api_url else URL_VARIABLE
+    if "@" in base:
+        raise CommandFailed(
+            f"{where} must have no user and no password: {KEY_VARIABLE} is all that Unipile takes.",
+            exit_code=WRONG_USAGE,
+        )
     try:
         url = urlsplit(base)
         host = url.hostname if url.port != 0 else None

@@ -5,7 +5,7 @@ it is named, so whoever is killed in between runs the command again.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,13 +14,30 @@ from relay.commands.endpoints.add_one import with_default_endpoint
 from relay.commands.secrets.change import Place, find_place, judge, put_first
 from relay.commands.secrets.keep import Kept, keep_secret
 from relay.commands.secrets.known import EndpointSettings, Known, endpoint_settings, read_known
-from relay.contract.explain import WRONG_USAGE, CommandFailed
+from relay.contract.display import warn
+from relay.contract.errors import RelayError
+from relay.contract.explain import FAILED, WRONG_USAGE, CommandFailed, explain
 from relay.contract.keys import is_name
 from relay.contract.printable import printable
 from relay.endpoint import Secret
 from relay.settings import DEFAULT_SECRET_VARIABLE
 
 PROVIDER = "unipile"
+
+
+class NotKept(CommandFailed):
+    """A secret is in a file that nothing names.
+
+    Args:
+        why: What stopped it, in sentences that can be printed.
+        path: The file.
+        exit_code: `FAILED`, or `WRONG_USAGE`.
+    """
+
+    def __init__(self, why: str, path: Path, *, exit_code: int = FAILED) -> None:
+        super().__init__(f"The secret is in {printable(path)}.\n{why}", exit_code=exit_code)
+        self.why = why
+        self.path = path
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +63,12 @@ class Keeping:
             for known in self.knowns
         )
 
-    def draft(self, path: Path) -> Draft:
+    def draft(self, path: Path, say: Callable[[str], None] | None = None) -> Draft:
         """Give ``relay.toml`` as it would be with the secret in a file, judged whole.
+
+        Args:
+            path: The file.
+            say: Is told what else changes by it.
 
         Raises:
             CommandFailed: It could not be used so, or not be changed.
@@ -58,7 +79,9 @@ class Keeping:
             draft = put_first(place, path)
             judge(place, draft)
             return draft
-        draft = with_default_endpoint(read_draft(self.environ, Path()), self.name, self.environ)
+        draft = with_default_endpoint(
+            read_draft(self.environ, Path()), self.name, self.environ, say or _say_nothing
+        )
         table = {"provider": PROVIDER, "secrets": [{"file": str(path)}]}
         draft = add_endpoint(draft, self.name, table)
         check_draft(draft, self.environ)
@@ -74,17 +97,19 @@ class Keeping:
             The file with the secret, and ``relay.toml`` as it is now.
 
         Raises:
-            CommandFailed: It was not written; the secret's file is named, if there is one.
+            NotKept: The secret is in a file, and ``relay.toml`` is as it was.
+            CommandFailed: Nothing was written.
         """
         directory = read_draft(self.environ, Path()).path.absolute().parent
         kept = keep_secret(self.name, Secret(text, "Unipile"), self.knowns, directory)
         try:
-            draft = self.draft(kept.path)
+            # Not among what a program reads from standard output.
+            draft = self.draft(kept.path, warn)
             write_draft(draft, self.environ)
-        except CommandFailed as fault:
-            raise CommandFailed(
-                f"The secret is in {printable(kept.path)}.\n{fault}", exit_code=fault.exit_code
-            ) from None
+        except RelayError as fault:
+            said = explain(fault)
+            why, code = (said.message, said.exit_code) if said else (str(fault), FAILED)
+            raise NotKept(why, kept.path, exit_code=code) from None
         return kept, draft
 
 
@@ -113,6 +138,10 @@ def keeping(name: str, environ: Mapping[str, str], redis_url: str | None = None)
     if not os.access(directory, os.W_OK):
         raise CommandFailed(f"{printable(directory)} cannot be written to by this user.")
     return found
+
+
+def _say_nothing(text: str) -> None:
+    del text
 
 
 def _keeping(name: str, environ: Mapping[str, str], settings: EndpointSettings) -> Keeping:

@@ -2,7 +2,14 @@
 
 import typer
 
+from relay.commands.unipile.endpoints.create import create_endpoint
+from relay.commands.unipile.endpoints.delete import delete_endpoint
 from relay.commands.unipile.endpoints.look import list_endpoints, show_endpoint
+from relay.commands.unipile.endpoints.update import (
+    disable_endpoint,
+    enable_endpoint,
+    update_endpoint,
+)
 
 
 def add_to(group: typer.Typer) -> None:
@@ -12,4 +19,9 @@ def add_to(group: typer.Typer) -> None:
     )
     endpoints.command("list")(list_endpoints)
     endpoints.command("show")(show_endpoint)
+    endpoints.command("create")(create_endpoint)
+    endpoints.command("update")(update_endpoint)
+    endpoints.command("enable")(enable_endpoint)
+    endpoints.command("disable")(disable_endpoint)
+    endpoints.command("delete")(delete_endpoint)
     group.add_typer(endpoints)
