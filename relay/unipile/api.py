@@ -18,8 +18,8 @@ from yarl import URL
 
 from relay.contract.printable import printable
 from relay.unipile.compare import differing, is_same_url
-from relay.unipile.exchange import KEY_HEADER, Busy, Request, exchange, too_many
-from relay.unipile.failures import Away, FailedItself, NotThere, Several, UnipileFailed, Unreadable
+from relay.unipile.exchange import KEY_HEADER, Busy, Request, exchange, send_once, too_many
+from relay.unipile.failures import Away, FailedItself, NotThere, UnipileFailed, Unreadable
 from relay.unipile.patience import Patience
 from relay.unipile.shapes import Conversation, Deleted, Page, UnipileEndpoint
 
@@ -51,6 +51,7 @@ async def open_api(
     url = URL(base)
     async with ClientSession(
         cookie_jar=DummyCookieJar(),
+        middlewares=(send_once,),
         # A proxy would read what is not encrypted; that goes to this machine only.
         trust_env=url.scheme == "https",
         headers={KEY_HEADER: key, "User-Agent": "webhook-relay", "Accept": "application/json"},
@@ -112,8 +113,8 @@ class UnipileApi:
             except UnipileFailed as failure:
                 if not failure.may_be_done:
                     raise
-                looking = self._created(wanted, before, failure, ends_at)
-                if (found := await _looked(failure, looking)) is not None:
+                there = await _looked(failure, self._endpoints(ends_at))
+                if (found := _new(there, before, wanted, failure)) is not None:
                     return found
                 # What was cut off may still be done after we have looked.
                 pause = self._patience.pause_seconds(attempt)
@@ -146,7 +147,14 @@ class UnipileApi:
         except Unreadable as failure:
             if not failure.may_be_done:
                 raise
-            return await _looked(failure, self._read_changed(endpoint_id, changes))
+            found = await _looked(failure, self.read_endpoint(endpoint_id))
+            if not (differ := differing(found, changes)):
+                return found
+            raise Unreadable(
+                f"Unipile could not {request.wish}: its answer could not be read, and "
+                f"{', '.join(differ)} is not what it should be. Try again.",
+                may_be_done=True,
+            ) from None
 
     async def delete_endpoint(self, endpoint_id: str) -> None:
         """Delete an endpoint.
@@ -192,43 +200,12 @@ class UnipileApi:
         async for page in self._pages(Request("GET", CONVERSATIONS, wish, query), Conversation):
             yield page
 
-    async def _read_changed(
-        self, endpoint_id: str, changes: Mapping[str, object]
-    ) -> UnipileEndpoint:
-        """Read an endpoint after a change whose answer could not be read."""
-        found = await self.read_endpoint(endpoint_id)
-        if differ := differing(found, changes):
-            raise Unreadable(
-                f"Unipile could not change {printable(endpoint_id, 80)}: its answer could not be "
-                f"read, and {', '.join(differ)} is not what it should be. Try again.",
-                may_be_done=True,
-            )
-        return found
-
     async def _is_gone(self, endpoint_id: str) -> bool:
         try:
             await self.read_endpoint(endpoint_id)
         except NotThere:
             return True
         return False
-
-    async def _created(
-        self, wanted: Mapping[str, object], before: set[str], failure: UnipileFailed, ends_at: float
-    ) -> UnipileEndpoint | None:
-        """Look for what a request has made whose answer got lost."""
-        new = [
-            endpoint
-            for endpoint in await self._endpoints(ends_at)
-            if endpoint.id not in before and is_same_url(endpoint.url, str(wanted["url"]))
-        ]
-        if len(new) > 1:
-            ids = ", ".join(printable(endpoint.id, 80) for endpoint in new)
-            raise Several(
-                f"{failure} There are several new endpoints with this URL now: {ids}. Delete those "
-                "that are too many.",
-                may_be_done=True,
-            )
-        return new[0] if new else None
 
     async def _endpoints(self, ends_at: float | None = None) -> list[UnipileEndpoint]:
         request = Request("GET", ENDPOINTS, "list its endpoints")
@@ -308,12 +285,32 @@ async def _looked(failure: UnipileFailed, looking: Awaitable[FoundT]) -> FoundT:
     """Give what a look after an answer that got lost has found."""
     try:
         return await looking
-    except (NotThere, Several):
-        raise
     except UnipileFailed as second:
         raise Away(
             f"{failure} Whether it is done is not known: {second}", may_be_done=True
         ) from None
+
+
+def _new(
+    there: list[UnipileEndpoint],
+    before: set[str],
+    wanted: Mapping[str, object],
+    failure: UnipileFailed,
+) -> UnipileEndpoint | None:
+    """Find what a request has made whose answer got lost."""
+    new = [
+        endpoint
+        for endpoint in there
+        if endpoint.id not in before and is_same_url(endpoint.url, str(wanted["url"]))
+    ]
+    if len(new) > 1:
+        ids = ", ".join(printable(endpoint.id, 80) for endpoint in new)
+        raise Unreadable(
+            f"{failure} There are several new endpoints with this URL now: {ids}. Delete those "
+            "that are too many.",
+            may_be_done=True,
+        )
+    return new[0] if new else None
 
 
 def _place(endpoint_id: str) -> str:

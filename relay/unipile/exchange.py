@@ -12,10 +12,14 @@ import msgspec
 from aiohttp import (
     ClientConnectorError,
     ClientError,
+    ClientHandlerType,
+    ClientOSError,
+    ClientRequest,
     ClientResponse,
     ClientSession,
     ClientTimeout,
     InvalidURL,
+    ServerDisconnectedError,
 )
 from yarl import URL
 
@@ -77,6 +81,26 @@ class Busy(Exception):
     def __init__(self, retry_after: float | None) -> None:
         super().__init__()
         self.retry_after = retry_after
+
+
+class Cut(ClientError):
+    """The connection was there, and was cut."""
+
+
+async def send_once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """Have a request that was cut off fail, a middleware for aiohttp.
+
+    It would send some of them again by itself, and nobody knew that the first may have been done.
+
+    Raises:
+        Cut: The connection was there, and was cut.
+    """
+    try:
+        return await handler(request)
+    except ClientConnectorError:
+        raise
+    except (ClientOSError, ServerDisconnectedError) as error:
+        raise Cut(str(error)) from None
 
 
 async def exchange(session: ClientSession, base: URL, request: Request, *, seconds: float) -> bytes:

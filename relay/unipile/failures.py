@@ -49,7 +49,3 @@ class FailedItself(Away):
 
 class Unreadable(UnipileFailed):
     """It has answered, and the answer is not what it should be."""
-
-
-class Several(Unreadable):
-    """There are more of it than there should be."""
