@@ -101,8 +101,14 @@ ASKED: dict[str, list[list[str]]] = {
     "relay reload": [["--wait", "1"]],
     "relay spool status": [["--spool-dir", HOSTILE]],
     "relay unipile endpoints list": [["--api-url", HOSTILE]],
+    # What Unipile says itself is tested by itself.
     "relay unipile endpoints show": [[HOSTILE]],
     "relay unipile accounts": [[], ["--gaps"], ["unipile", "--gaps"], [HOSTILE]],
+    "relay unipile endpoints create": [["--url", HOSTILE], ["--url", HOSTILE, "--name", HOSTILE]],
+    "relay unipile endpoints update": [[HOSTILE, "--description", HOSTILE], [HOSTILE]],
+    "relay unipile endpoints enable": [[HOSTILE]],
+    "relay unipile endpoints disable": [[HOSTILE]],
+    "relay unipile endpoints delete": [[HOSTILE], [HOSTILE, "--yes"]],
 }
 ELSEWHERE = {
     "relay dev",
