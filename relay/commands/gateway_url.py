@@ -5,13 +5,14 @@ from urllib.parse import urlsplit
 from relay.contract.explain import WRONG_USAGE, CommandFailed
 
 
-def endpoint_url(base: str, endpoint: str) -> str:
+def endpoint_url(base: str, endpoint: str, option: str = "--url") -> str:
     """Give an endpoint's whole URL.
 
     Args:
         base: Where the gateway is, or the whole URL already, also a public one through a proxy,
             which may give it any path that ends with the endpoint's name.
         endpoint: The endpoint's name.
+        option: What said the base.
 
     Raises:
         CommandFailed: It is no URL that can be sent to.
@@ -19,7 +20,7 @@ def endpoint_url(base: str, endpoint: str) -> str:
     parts = urlsplit(base)
     if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
         raise CommandFailed(
-            "--url must begin with http:// or https://, for example http://127.0.0.1:8080, and "
+            f"{option} must begin with http:// or https://, for example http://127.0.0.1:8080, and "
             "have no ? or #",
             exit_code=WRONG_USAGE,
         )

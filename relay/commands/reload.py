@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -59,12 +60,12 @@ def reload(wait: Wait = 60.0, redis_url: RedisUrl = None, as_json: AsJson = Fals
     or begun where it took too long) and faults.
     """
     settings = store_settings(environment(), redis_url)
-    answers = run(_reload(settings, wait))
+    answers = run(reload_all(settings, wait))
     if as_json:
         show_json([_row(answer) for answer in answers])
     else:
-        for answer in answers:
-            _show(answer)
+        for line in lines_of(answers):
+            tell(line)
     if not answers:
         raise CommandFailed(NOBODY)
     if any(answer.outcome != "taken_over" for answer in answers):
@@ -80,10 +81,12 @@ def _row(answer: ReloadAnswer) -> dict[str, object]:
     }
 
 
-def _show(answer: ReloadAnswer) -> None:
-    tell(f"{printable(answer.host)} (process {answer.pid}) {SAID[answer.outcome]}")
-    for fault in answer.faults:
-        tell(f"  {printable(fault, 1000)}")
+def lines_of(answers: Iterable[ReloadAnswer]) -> Iterator[str]:
+    """Say of each gateway what became of it, with each fault of a configuration it refused."""
+    for answer in answers:
+        yield f"{printable(answer.host)} (process {answer.pid}) {SAID[answer.outcome]}"
+        for fault in answer.faults:
+            yield f"  {printable(fault, 1000)}"
 
 
 @dataclass
@@ -118,7 +121,19 @@ class _Hearing:
         return done and passed_seconds >= OTHERS_SECONDS
 
 
-async def _reload(settings: FileSettings, wait_seconds: float) -> list[ReloadAnswer]:
+async def reload_all(settings: FileSettings, wait_seconds: float) -> list[ReloadAnswer]:
+    """Ask all gateways of a store to read their configuration anew.
+
+    Args:
+        settings: Where the store is.
+        wait_seconds: How long they may take until all is done.
+
+    Returns:
+        The last that each has said, by host and process; empty where nobody has answered.
+
+    Raises:
+        RedisError, OSError: The store refuses it, or is away.
+    """
     async with opened(settings, block_seconds=BLOCK_SECONDS) as store:
         hearing = _Hearing(secrets.token_hex(8), wait_seconds)
         read_to = await last_news(store.redis, store.keys)

@@ -1,4 +1,4 @@
-"""Reads how long ago something was, as ``90s``, ``30m``, ``1h`` or ``1d``."""
+"""Reads a span of time, mostly how long ago something was: ``90s``, ``30m``, ``1h`` or ``1d``."""
 
 import re
 
@@ -9,8 +9,12 @@ _UNIT_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _AGO = re.compile(r"([0-9]{1,6})([smhd])", re.ASCII)
 
 
-def ago_ms(text: str) -> int:
-    """Give a time that has passed, in ms.
+def ago_ms(text: str, option: str = "--since") -> int:
+    """Give a span of time, in ms.
+
+    Args:
+        text: As it was typed.
+        option: To which.
 
     Raises:
         CommandFailed: It is not written so.
@@ -18,6 +22,6 @@ def ago_ms(text: str) -> int:
     found = _AGO.fullmatch(text)
     if found is None:
         raise CommandFailed(
-            f"--since {printable(text)}: write it as 90s, 30m, 1h or 1d.", exit_code=WRONG_USAGE
+            f"{option} {printable(text)}: write it as 90s, 30m, 1h or 1d.", exit_code=WRONG_USAGE
         )
     return int(found[1]) * _UNIT_MS[found[2]]

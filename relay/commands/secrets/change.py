@@ -117,8 +117,19 @@ def take_out(place: Place, numbers: Sequence[int]) -> Draft:
 
 def end_at(place: Place, until: datetime) -> Draft:
     """Have all but the newest count until a time only."""
-    draft = place.draft
-    for name in dict.fromkeys(map(_name, place.references[1:])):
+    return end_some(place, range(1, len(place.references)), until)
+
+
+def end_some(place: Place, numbers: Sequence[int], until: datetime | None) -> Draft:
+    """Have some secrets count until a time only, whatever was said of that.
+
+    Args:
+        place: Where they are written down.
+        numbers: Which, counted from 0.
+        until: The last moment, with its zone; none for no end.
+    """
+    references, draft = place.references, place.draft
+    for name in dict.fromkeys(_name(references[number]) for number in numbers):
         draft = end_secret(draft, place.endpoint, name, until)
     return _in_one(draft)
 

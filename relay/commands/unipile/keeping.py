@@ -20,7 +20,9 @@ from relay.contract.explain import FAILED, WRONG_USAGE, CommandFailed, explain
 from relay.contract.keys import is_name
 from relay.contract.printable import printable
 from relay.endpoint import Secret
+from relay.providers import PROVIDERS
 from relay.settings import DEFAULT_SECRET_VARIABLE
+from relay.verify import check_secret
 
 PROVIDER = "unipile"
 
@@ -58,10 +60,14 @@ class Keeping:
 
     def holds(self, text: str) -> bool:
         """Tell whether a secret counts here already, as far as this terminal can read them."""
-        return any(
-            known.secret is not None and known.secret.reveal() == text.encode("utf-8")
-            for known in self.knowns
-        )
+        return self.number(text) is not None
+
+    def number(self, text: str) -> int | None:
+        """Say which of its secrets one is, counted from 0; none where it is not to be read here."""
+        for number, known in enumerate(self.knowns):
+            if known.secret is not None and known.secret.reveal() == text.encode("utf-8"):
+                return number
+        return None
 
     def draft(self, path: Path, say: Callable[[str], None] | None = None) -> Draft:
         """Give ``relay.toml`` as it would be with the secret in a file, judged whole.
@@ -100,6 +106,7 @@ class Keeping:
             NotKept: The secret is in a file, and ``relay.toml`` is as it was.
             CommandFailed: Nothing was written.
         """
+        _judge_secret(text)
         directory = read_draft(self.environ, Path()).path.absolute().parent
         kept = keep_secret(self.name, Secret(text, "Unipile"), self.knowns, directory)
         try:
@@ -142,6 +149,16 @@ def keeping(name: str, environ: Mapping[str, str], redis_url: str | None = None)
 
 def _say_nothing(text: str) -> None:
     del text
+
+
+def _judge_secret(text: str) -> None:
+    """Refuse what can be no secret of Unipile's, before it counts."""
+    try:
+        if text != text.strip():
+            raise ValueError("it begins or ends with white space")  # noqa: TRY301
+        check_secret(PROVIDERS[PROVIDER].scheme, Secret(text, "Unipile"))
+    except ValueError as fault:
+        raise CommandFailed(f"The secret that Unipile gives cannot be used: {fault}.") from None
 
 
 def _keeping(name: str, environ: Mapping[str, str], settings: EndpointSettings) -> Keeping:
