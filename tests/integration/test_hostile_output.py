@@ -100,6 +100,11 @@ ASKED: dict[str, list[list[str]]] = {
     "relay send": [["unipile", "--type", HOSTILE], [HOSTILE]],
     "relay reload": [["--wait", "1"]],
     "relay spool status": [["--spool-dir", HOSTILE]],
+    "relay unipile connect": [
+        ["--public-url", HOSTILE],
+        ["--public-url", "https://hooks.example.com", "--name", HOSTILE, "--event", HOSTILE],
+    ],
+    "relay unipile rotate": [[HOSTILE], ["--overlap", HOSTILE]],
     "relay unipile endpoints list": [["--api-url", HOSTILE]],
     # What Unipile says itself is tested by itself.
     "relay unipile endpoints show": [[HOSTILE]],

@@ -1,0 +1,164 @@
+"""The ways of ``relay unipile rotate``: on, to the end, or back, from wherever it stands."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from relay.commands.secrets.known import EndpointSettings
+from relay.commands.store import opened
+from relay.commands.unipile.rotate.begin import begin, clear, is_ready, switch_on
+from relay.commands.unipile.rotate.retire import doubts, retire
+from relay.commands.unipile.rotate.rotation import Rotation
+from relay.commands.unipile.rotate.stand import stand
+from relay.commands.unipile.rotate.standing import Half, Standing
+from relay.commands.unipile.taking import Say, take_over
+from relay.contract.display import time_text
+from relay.contract.explain import CommandFailed
+from relay.contract.printable import printable
+
+if TYPE_CHECKING:
+    from relay.commands.unipile.asking import Asking
+
+Did = Literal["begun", "standing", "finished", "taken_back", "cleared", "nothing"]
+
+# Gateways write within two seconds what has proved a delivery, and a retry may be under way.
+GRACE_SECONDS = 5.0
+LOOK_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How it is to go on.
+
+    Args:
+        name: Of the endpoint here.
+        environ: Environment variables.
+        settings: Where the store is.
+        redis_url: What ``--redis-url`` said, if anything.
+        overlap_seconds: For how long both are to sign before it is finished; none for no finish.
+        finish: Delete the first.
+        back: Delete the second.
+        yes: Also where there are doubts.
+        reload_seconds: How long gateways may take.
+        retry_seconds: For how long Unipile may try again what it has signed.
+        out: Takes a line.
+    """
+
+    name: str
+    environ: dict[str, str]
+    settings: EndpointSettings
+    redis_url: str | None
+    overlap_seconds: float | None
+    finish: bool
+    back: bool
+    yes: bool
+    reload_seconds: float
+    retry_seconds: int
+    out: Say
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What has come of it.
+
+    Args:
+        did: In a word, for programs.
+        says: In sentences.
+    """
+
+    did: Did
+    says: list[str]
+
+
+async def go(way: Way, asking: "Asking") -> Done:
+    """Go on with a rotation, or begin one.
+
+    Args:
+        way: How.
+        asking: Opens Unipile's interface.
+
+    Raises:
+        CommandFailed: It cannot go on so; what is there works as before.
+        UnipileFailed: Unipile did not do what was asked; running it again goes on.
+    """
+    async with opened(way.settings) as store, asking as api:
+        await store.redis.ping()  # before anything is done elsewhere
+        rotation = Rotation(
+            name=way.name,
+            api=api,
+            store=store,
+            environ=way.environ,
+            redis_url=way.redis_url,
+            reload_seconds=way.reload_seconds,
+            retry_seconds=way.retry_seconds,
+            out=way.out,
+        )
+        return Done(await _go(rotation, way), rotation.says)
+
+
+async def _go(rotation: Rotation, way: Way) -> Did:
+    standing = await rotation.standing()
+    if way.finish or way.back:
+        if standing.second is None:
+            return await _without_second(rotation, standing, is_back=way.back)
+        leaving, staying = standing.both if way.finish else reversed(standing.both)
+        await _end(rotation, way, leaving, staying)
+        return "finished" if way.finish else "taken_back"
+    did: Did = "standing"
+    if standing.second is None:
+        await begin(rotation, standing)
+        did, standing = "begun", await rotation.standing()
+    if not is_ready(standing):
+        await switch_on(rotation, standing)
+        did, standing = "begun", await rotation.standing()
+    if way.overlap_seconds is None:
+        await stand(rotation, standing)
+        return did
+    rotation.say(f"Both sign for {way.overlap_seconds:g} seconds from now on.")
+    await asyncio.sleep(way.overlap_seconds)
+    first, second = (await rotation.standing()).both
+    await _end(rotation, way, first, second, grace_seconds=GRACE_SECONDS)
+    return "finished"
+
+
+async def _end(
+    rotation: Rotation, way: Way, leaving: Half, staying: Half, *, grace_seconds: float = 0.0
+) -> None:
+    loop = asyncio.get_running_loop()
+    ends_at = loop.time() + grace_seconds
+    while found := await doubts(rotation, leaving, staying):
+        if way.yes:
+            break
+        if loop.time() >= ends_at:
+            raise CommandFailed(
+                "\n".join([*found, "Nothing was deleted, and both sign on; --yes does it."])
+            )
+        await asyncio.sleep(LOOK_SECONDS)
+    await retire(rotation, leaving, staying)
+
+
+async def _without_second(rotation: Rotation, standing: Standing, *, is_back: bool) -> Did:
+    """End what has no second endpoint here: what was left over, or has ended by itself."""
+    left = standing.left_over
+    if left is not None:
+        name = printable(left.id, 80)
+        if not is_back:
+            raise CommandFailed(
+                f"The second endpoint, {name}, was made, and its secret is not here yet: "
+                f"{rotation.command()} goes on with it."
+            )
+        await rotation.api.delete_endpoint(left.id)
+        rotation.say(f"{name} was deleted at Unipile; its secret never was here.")
+        return "taken_back"
+    if clear(rotation):
+        await take_over(rotation.store, rotation.reload_seconds, rotation.say)
+        return "cleared"
+    ends = [
+        (printable(known.name), end)
+        for known in standing.keeping.knowns
+        if (end := known.reference.not_after_ms) is not None
+    ]
+    for name, end in ends:
+        rotation.say(f"{name} still counts until {time_text(end)}.")
+    rotation.say(f"No rotation is under way: {standing.first.name} signs alone.")
+    return "nothing"

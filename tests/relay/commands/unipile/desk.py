@@ -1,0 +1,132 @@
+"""A terminal beside a stand-in Unipile, with gateways that answer and count as real ones do."""
+
+import asyncio
+import json
+import threading
+import time
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from typer.testing import Result
+
+from relay.contract.keys import Keys
+from relay.endpoint import Secret
+from relay.unipile.stand_in import Endpoint, StandIn
+from tests.relay.commands.conftest import Relay
+from tests.servers import Server
+
+KEY = "key-of-the-test"
+URL = "https://hooks.example.com/webhooks/unipile"
+KEYS = Keys()
+
+
+@dataclass
+class Desk:
+    """Runs commands, and looks at what they have left.
+
+    Args:
+        relay: Runs a command.
+        unipile: The stand-in.
+        server: The store.
+        directory: Where ``relay.toml`` is, and where commands are run.
+        outcome: What gateways say to a reload; nothing where it is empty.
+    """
+
+    relay: Relay
+    unipile: StandIn
+    server: Server
+    directory: Path
+    outcome: str = "taken_over"
+
+    async def run(self, *arguments: str) -> Result:
+        """Run ``relay unipile``, which shows no secret whatever happens."""
+        done = await asyncio.to_thread(
+            self.relay,
+            "unipile",
+            *arguments,
+            "--redis-url",
+            self.server.url,
+            "--api-seconds",
+            "1",
+            UNIPILE_API_KEY=KEY,
+            UNIPILE_API_URL=self.unipile.url,
+        )
+        for secret in (KEY, *self.secrets(), *(each.secret for each in self.there)):
+            assert secret not in done.output
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done
+
+    async def connect(self, *options: str) -> Result:
+        """Connect without a look at the URL, and without waiting."""
+        return await self.run(
+            "connect", "--public-url", URL, "--unchecked", "--wait", "0", *options
+        )
+
+    async def rotate(self, *options: str) -> Result:
+        """Go on with a rotation, or begin one."""
+        return await self.run("rotate", *options)
+
+    @property
+    def there(self) -> list[Endpoint]:
+        """Unipile's endpoints, the oldest first."""
+        return list(self.unipile.endpoints.values())
+
+    def references(self) -> list[dict[str, Any]]:
+        """What ``relay.toml`` says of the endpoint's secrets."""
+        path = self.directory / "relay.toml"
+        toml = tomllib.loads(path.read_text()) if path.exists() else {}
+        found: list[dict[str, Any]] = (
+            toml.get("endpoints", {}).get("unipile", {}).get("secrets", [])
+        )
+        return found
+
+    def secrets(self) -> list[str]:
+        """The secrets that ``relay.toml`` names, the newest first."""
+        return [Path(each["file"]).read_text().strip() for each in self.references()]
+
+    def files(self) -> list[str]:
+        """The secrets that lie in files, named or not."""
+        return sorted(path.read_text().strip() for path in self.directory.glob("*.secret"))
+
+    def have_proved(self, endpoint: Endpoint) -> None:
+        """Count a delivery as a gateway does that has the endpoint's secret."""
+        number = self.secrets().index(endpoint.secret)
+        name = f"file:{self.references()[number]['file']}"
+        fingerprint = Secret(endpoint.secret, name).fingerprint
+        at = time.time_ns() // 1_000_000
+        with self.server.client() as client:
+            client.hset(KEYS.usage("unipile"), f"secret:{name}#{fingerprint}", f"1 {at} {at}")
+            client.expire(KEYS.usage("unipile"), 600)
+
+    @contextmanager
+    def gateways(self) -> Iterator[None]:
+        """Have a gateway that answers every request to reload with `outcome`, within the block."""
+
+        def answer() -> None:
+            read_to: Any = "0"
+            with self.server.client() as client:
+                while not over.is_set():
+                    batch: Any = client.xread({KEYS.control: read_to}, block=50)
+                    for entry_id, fields in batch[0][1] if batch else ():
+                        read_to = entry_id
+                        if fields.get(b"what") == b"reload" and self.outcome:
+                            said: dict[Any, Any] = {"request": fields[b"request"]}
+                            said |= {"what": "reload-answer", "gateway": "one"}
+                            said |= {"host": "web-1", "pid": 7, "outcome": self.outcome}
+                            faults = [] if self.outcome == "taken_over" else ["a fault"]
+                            said |= {"faults": json.dumps(faults)}
+                            client.xadd(KEYS.control, said)
+
+        over = threading.Event()
+        thread = threading.Thread(target=answer)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()

@@ -1,0 +1,229 @@
+"""``relay unipile rotate``: the first delivers until the second does, and no secret goes early."""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from relay.commands.unipile.rotate import go
+from relay.endpoint import Secret
+from relay.unipile.stand_in import Endpoint
+from tests.relay.commands.unipile.desk import KEYS, URL, Desk
+
+pytestmark = pytest.mark.redis
+
+ITEM = "*/endpoints/we_*"
+# What is asked first, the fault, and whether it was done all the same.
+FAULTS: list[tuple[str, str, str | int, bool]] = [
+    ("GET", "*/endpoints/", 401, False),
+    ("POST", "*/endpoints/", 403, False),
+    ("POST", "*/endpoints/", "time-out", False),
+    ("POST", "*/endpoints/", "half-page", True),
+    ("PATCH", ITEM, 404, False),
+    ("PATCH", ITEM, 429, False),
+    ("PATCH", ITEM, 500, True),
+    ("PATCH", ITEM, "broken-json", False),
+]
+
+
+async def begun(desk: Desk) -> tuple[Endpoint, Endpoint]:
+    """Connect and begin to rotate, and give both endpoints."""
+    await desk.connect("--account", "acc_1", "--description", "Relay")
+    done = await desk.rotate()
+    assert done.exit_code == 0, done.output
+    first, second = desk.there
+    return first, second
+
+
+async def test_the_second_is_like_the_first(desk: Desk) -> None:
+    """Both sign, and both secrets count, the new one first; again it says where it stands."""
+    first, second = await begun(desk)
+    again = await desk.rotate("--json")
+
+    assert (second.url, second.account_ids, second.description) == (URL, ("acc_1",), "Relay")
+    assert set(second.trigger_events) == set(first.trigger_events)
+    assert first.enabled
+    assert second.enabled
+    assert desk.secrets() == [second.secret, first.secret]
+    assert json.loads(again.stdout)["did"] == "standing"
+    assert desk.there == [first, second]
+
+
+async def test_the_second_signs_nothing_before_gateways_have_its_secret(desk: Desk) -> None:
+    """Where one refuses the new configuration, it stays switched off, and is gone on with."""
+    await desk.connect()
+    desk.outcome = "refused"
+    done = await desk.rotate()
+    (first, second) = desk.there
+    assert (done.exit_code, first.enabled, second.enabled) == (1, True, False)
+
+    desk.outcome = ""
+    done = await desk.rotate("--reload-seconds", "1")
+    assert (done.exit_code, desk.there[1].enabled) == (1, False)
+    assert "goes on from here" in done.stderr
+
+    desk.outcome = "taken_over"
+    assert (await desk.rotate()).exit_code == 0
+    assert [each.enabled for each in desk.there] == [True, True]
+
+
+async def test_where_no_gateway_answers_its_book_is_asked(desk: Desk) -> None:
+    """A program that embeds the relay says only there which secrets it holds."""
+    await desk.connect()
+    desk.outcome = ""
+    await desk.rotate("--reload-seconds", "1")
+    held = ",".join(sorted(Secret(each, "").fingerprint for each in desk.secrets()))
+    at = round(datetime.now(UTC).timestamp() * 1000)
+    with desk.server.client() as client:
+        client.hset(KEYS.usage("unipile"), f"holds:{held}", f"1 {at} {at}")
+        client.expire(KEYS.usage("unipile"), 600)
+
+    assert (await desk.rotate("--reload-seconds", "1")).exit_code == 0
+    assert desk.there[1].enabled
+
+
+async def test_the_first_stays_until_the_second_has_proved_a_delivery(desk: Desk) -> None:
+    """Then it is deleted, and its secret counts for as long as it may be tried again."""
+    first, second = await begun(desk)
+    early = await desk.rotate("--finish")
+    assert (early.exit_code, desk.there) == (1, [first, second])
+    assert "has not proved a delivery yet" in early.stderr
+
+    desk.have_proved(second)
+    done = await desk.rotate("--finish", "--retry-seconds", "7200")
+    assert (done.exit_code, desk.there) == (0, [second])
+    new, old = desk.references()
+    assert "not_after" not in new
+    assert timedelta(0) < old["not_after"] - datetime.now(UTC) <= timedelta(seconds=7200)
+
+    again = await desk.rotate("--finish", "--json")
+    assert json.loads(again.stdout)["did"] == "nothing"
+
+
+async def test_yes_finishes_all_the_same(desk: Desk) -> None:
+    """And without anything that is tried again, the old secret is out at once."""
+    _, second = await begun(desk)
+    done = await desk.rotate("--finish", "--yes", "--retry-seconds", "0")
+
+    assert done.exit_code == 0
+    assert desk.there == [second]
+    assert desk.secrets() == [second.secret]
+
+
+async def test_back_leaves_the_first_as_it_was(desk: Desk) -> None:
+    """Also after a finish that could not delete: the old one has no end then."""
+    first, second = await begun(desk)
+    desk.have_proved(second)
+    desk.unipile.fail_next("DELETE", "*", 403, times=10)
+    assert (await desk.rotate("--finish")).exit_code == 1
+    assert desk.there == [first, second]
+    assert "not_after" in desk.references()[1]
+    desk.unipile.clear_faults()
+
+    done = await desk.rotate("--back")
+    assert done.exit_code == 0, done.output
+    assert desk.there == [first]
+    assert ["not_after" in each for each in desk.references()] == [True, False]
+
+
+async def test_what_only_the_first_still_tries_keeps_it(desk: Desk) -> None:
+    """Unipile tries no more once it is deleted; what the second has brought is no reason."""
+    first, second = await begun(desk)
+    desk.have_proved(second)
+    lost, brought = "evt_lost", "evt_brought"
+    desk.unipile.plant(
+        first.id, [{"event_id": each, "http_status": 503} for each in (lost, brought)]
+    )
+    desk.unipile.plant(second.id, [{"event_id": brought, "http_status": 200}])
+    done = await desk.rotate("--finish")
+
+    assert (done.exit_code, desk.there) == (1, [first, second])
+    assert f"1 events have not got through from {first.id}" in done.stderr
+    assert lost in done.stderr
+    assert brought not in done.stderr
+
+    desk.unipile.plant(first.id, [{"event_id": lost, "http_status": 200}])
+    assert (await desk.rotate("--finish")).exit_code == 0
+
+
+async def test_one_that_has_less_never_takes_its_place(desk: Desk) -> None:
+    """Whatever is said: types or accounts would be lost."""
+    _, second = await begun(desk)
+    desk.have_proved(second)
+    books = desk.unipile._books.endpoints
+    books.update(second.id, b'{"account_ids": ["acc_2"]}')
+    done = await desk.rotate("--finish", "--yes")
+    assert (done.exit_code, len(desk.there)) == (1, 2)
+    assert "has not all types of event and accounts" in done.stderr
+
+    books.update(second.id, b'{"account_ids": [], "enabled": false}')
+    done = await desk.rotate("--finish", "--yes")
+    assert (done.exit_code, len(desk.there)) == (1, 2)
+    assert "is switched off" in done.stderr
+
+
+async def test_all_of_it_in_one_go(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits for the second to prove a delivery, and finishes; without one it does not."""
+    monkeypatch.setattr(go, "GRACE_SECONDS", 0.1)
+    await desk.connect()
+    done = await desk.rotate("--overlap", "0s")
+    assert (done.exit_code, len(desk.there)) == (1, 2)
+    assert "has not proved a delivery yet" in done.stderr
+
+    monkeypatch.setattr(go, "GRACE_SECONDS", 30.0)
+    monkeypatch.setattr(go, "LOOK_SECONDS", 0.05)
+    first, second = desk.there
+    running = asyncio.create_task(desk.rotate("--overlap", "0s"))
+    desk.have_proved(second)
+    done = await running
+    assert (done.exit_code, desk.there) == (0, [second])
+    assert first.secret in desk.secrets()
+
+
+async def test_what_has_ended_goes_with_the_next(desk: Desk) -> None:
+    """A secret whose time is over leaves relay.toml when it is looked at again."""
+    _, second = await begun(desk)
+    desk.have_proved(second)
+    await desk.rotate("--finish")
+    path = desk.directory / "relay.toml"
+    ends = desk.references()[1]["not_after"]
+    over = (datetime.now(UTC) - timedelta(hours=1)).replace(microsecond=0)
+    before, after = (at.isoformat().replace("+00:00", "Z") for at in (ends, over))
+    path.write_text(path.read_text().replace(before, after))
+    done = await desk.rotate("--finish", "--json")
+
+    assert json.loads(done.stdout)["did"] == "cleared"
+    assert desk.secrets() == [second.secret]
+
+
+@pytest.mark.parametrize(("method", "path", "fault", "is_done"), FAULTS)
+async def test_a_fault_of_unipile_can_be_gone_on_from(
+    desk: Desk, method: str, path: str, fault: str | int, is_done: bool
+) -> None:
+    """One line, or none where it could be mended; the first signs, and the same command goes on."""
+    await desk.connect()
+    (first,) = desk.there
+    times = 1 if fault in {"time-out", "half-page", "cut", "broken-json"} else 10
+    desk.unipile.fail_next(method, path, fault, times=times, done=is_done)
+    done = await desk.rotate()
+    assert len(done.stderr.splitlines()) == done.exit_code
+    assert first in desk.there
+    assert desk.secrets()[-1] == first.secret
+    desk.unipile.clear_faults()
+
+    done = await desk.rotate()
+    assert done.exit_code == 0, done.output
+    assert [each.enabled for each in desk.there] == [True, True]
+    assert desk.secrets() == [desk.there[1].secret, first.secret]
+    assert desk.files() == sorted(desk.secrets())
+
+
+async def test_nothing_here_is_nothing_to_rotate(desk: Desk) -> None:
+    """It says what to do instead."""
+    desk.unipile.add_endpoint(URL, ["message.new"])
+    done = await desk.rotate()
+
+    assert done.exit_code == 1
+    assert "relay unipile connect" in done.stderr
+    assert len(desk.there) == 1
