@@ -43,6 +43,7 @@ from relay.receive.drain import CUT_SECONDS, DRAIN_IDLE_SECONDS, run_out
 from relay.receive.notes import Notes
 from relay.receive.refusals import RefusalLog
 from relay.receive.routes import Ingress, add_routes
+from relay.reconcile.book import ReconciledWatch
 from relay.rejections import RejectionLog
 from relay.rejections.judged import facts_of
 from relay.reports import Reports
@@ -109,6 +110,8 @@ class Gateway:
             body_seconds=settings.body_seconds,
         )
         self._usage = Usage(self._watcher, keys, endpoints)
+        compared = [name for name, one in endpoints.items() if one.provider.name == "unipile"]
+        self._reconciled = ReconciledWatch(self._watcher, keys, compared, self.metrics)
         self._rejections = RejectionLog(
             self._watcher,
             keys,
@@ -142,6 +145,7 @@ class Gateway:
         self._duties.start("warn", self._warnings.run)
         self._duties.start("usage", self._usage.run)
         self._duties.start("rejections", self._rejections.run)
+        self._duties.start("reconciled", self._reconciled.run)
         try:
             if self._spooling is not None:
                 await self._spooling.start()

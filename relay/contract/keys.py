@@ -144,6 +144,10 @@ class Keys:
         """Hash with TTL: what an endpoint's deliveries came to, and which secrets proved them."""
         return f"{self.prefix}:{{{tag}}}@usage"
 
+    def reconciled(self, tag: str) -> str:
+        """Hash with TTL: what the last comparison with the sender's own log came to."""
+        return f"{self.prefix}:{{{tag}}}@reconciled"
+
     def gaps(self, tag: str) -> str:
         """Hash: account -> its changes of status, and the gaps in which it was away."""
         return f"{self.prefix}:{{{tag}}}@gaps"

@@ -10,7 +10,8 @@ Source: docs/reference/metrics.md.
 import time
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
 
 from relay.contract.keys import endpoint_of
 from relay.contract.tally import Family, Labels, Spread, Tally, text
@@ -57,6 +58,22 @@ class _Histogram:
         return spread
 
 
+class Reconciled(Protocol):
+    """What a comparison with a sender's own log came to."""
+
+    @property
+    def at(self) -> int:
+        """When it ended, ms since the epoch."""
+
+    @property
+    def lost(self) -> int:
+        """How many events are nowhere."""
+
+    @property
+    def refused(self) -> int:
+        """How many were refused."""
+
+
 class Metrics:
     """The counters of one gateway process."""
 
@@ -71,6 +88,7 @@ class Metrics:
         self._gauges: dict[str, Callable[[], float]] = {}
         # Endpoint and secret -> how often it has proved a delivery, and when last, in Unix seconds.
         self._verified: dict[tuple[str, str], list[float]] = {}
+        self._reconciled: dict[str, Reconciled] = {}
 
     def delivery(self, endpoint: str, outcome: str) -> None:
         """Count an answer; ``endpoint`` is empty where none has the name."""
@@ -147,6 +165,13 @@ class Metrics:
         """Count a connection that had to make room for a new one."""
         self._others[families.CLOSED_CONNECTIONS.name, state] += 1
 
+    def reconciled(self, endpoint: str, result: Reconciled | None) -> None:
+        """Note what the last comparison with an endpoint's sender came to, if there is one."""
+        if result is None:
+            self._reconciled.pop(endpoint, None)
+        else:
+            self._reconciled[endpoint] = result
+
     def store_memory(self, ratio: float) -> None:
         """Note how full the store is."""
         self.watch(families.STORE_MEMORY, lambda: ratio)
@@ -183,8 +208,18 @@ class Metrics:
         return Tally(
             counters=[*deliveries, *others],
             histograms=[row for histogram in histograms for row in histogram.rows()],
-            gauges=[*((name, (), value()) for name, value in self._gauges.items()), *last],
+            gauges=[
+                *((name, (), value()) for name, value in self._gauges.items()),
+                *last,
+                *self._comparisons(),
+            ],
         )
+
+    def _comparisons(self) -> Iterator[tuple[str, Labels, float]]:
+        for endpoint, result in self._reconciled.items():
+            yield families.RECONCILED_LOST.name, (endpoint,), result.lost
+            yield families.RECONCILED_REFUSED.name, (endpoint,), result.refused
+            yield families.RECONCILED_AT.name, (endpoint,), result.at / 1000
 
     def text(self) -> bytes:
         """Give all of it in the Prometheus text form."""

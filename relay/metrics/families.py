@@ -127,6 +127,24 @@ LAST_VERIFIED = Family(
     ("endpoint", "secret"),
     together="greatest",
 )
+RECONCILED_LOST = Family(
+    "relay_reconciled_lost_events",
+    "Events that the last comparison with the sender's own log found nowhere",
+    ("endpoint",),
+    together="greatest",
+)
+RECONCILED_REFUSED = Family(
+    "relay_reconciled_refused_events",
+    "Events that the last comparison with the sender's own log found in the refusal log only",
+    ("endpoint",),
+    together="greatest",
+)
+RECONCILED_AT = Family(
+    "relay_reconciled_timestamp_seconds",
+    "When the last comparison with the sender's own log ended, in Unix seconds",
+    ("endpoint",),
+    together="greatest",
+)
 PROCESSES = Family("relay_processes", "Gateway processes that take deliveries")
 
 GATEWAY = Families(
@@ -149,6 +167,9 @@ GATEWAY = Families(
         SPOOL_BYTES,
         SPOOL_AGE,
         LAST_VERIFIED,
+        RECONCILED_LOST,
+        RECONCILED_REFUSED,
+        RECONCILED_AT,
         PROCESSES,
     ),
 )

@@ -40,9 +40,9 @@ class _Looked:
 
 
 async def newest_rows(
-    redis: Redis, keys: Keys, endpoint: str, *, request_id: str = ""
+    redis: Redis, keys: Keys, endpoint: str, *, request_id: str = "", with_bodies: bool = False
 ) -> AsyncIterator[Rejection]:
-    """Give the rows of an endpoint's log, the newest first and without their bodies.
+    """Give the rows of an endpoint's log, the newest first.
 
     What is older than a day is not given, and neither is what is not of our form.
 
@@ -51,13 +51,15 @@ async def newest_rows(
         keys: Makes the keys.
         endpoint: Whose log.
         request_id: Only those that were answered with this id; empty for all.
+        with_bodies: Each with its body, where it was kept.
 
     Raises:
         RedisError, OSError: The store refuses it, or is away.
     """
     newest = "+"
     while newest:
-        looked = await _look(redis, keys, endpoint, _Look(newest=newest, request_id=request_id))
+        look = _Look(newest=newest, request_id=request_id, whole=with_bodies)
+        looked = await _look(redis, keys, endpoint, look)
         for row in looked.rows:
             yield row
         newest = f"({looked.last}" if looked.last else ""

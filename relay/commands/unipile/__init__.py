@@ -5,7 +5,14 @@ Each command is a file; ``asking`` reaches Unipile, and ``keeping`` has a secret
 
 import typer
 
-from relay.commands.unipile import accounts, connect, endpoints, rotate, stand_in
+from relay.commands.unipile import (
+    accounts,
+    connect,
+    endpoints,
+    reconcile,
+    rotate,
+    stand_in,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -15,6 +22,6 @@ def register(app: typer.Typer) -> None:
         no_args_is_help=True,
         help="Unipile's own side: webhook endpoints, secrets, accounts, and what was lost.",
     )
-    for command in (connect, endpoints, rotate, accounts, stand_in):
+    for command in (connect, endpoints, rotate, reconcile, accounts, stand_in):
         command.add_to(group)
     app.add_typer(group)

@@ -1,0 +1,152 @@
+"""Compares each endpoint with Unipile's log, all of them before anything is said of one."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from relay.commands.rejections.judging import Configured, configured
+from relay.commands.rejections.since import ago_ms
+from relay.commands.store import Store, environment, opened
+from relay.commands.unipile.asking import asking
+from relay.commands.unipile.reconcile.choosing import endpoints_meant, endpoints_there
+from relay.contract.connect import ResponseError, word_of
+from relay.contract.explain import WRONG_USAGE, CommandFailed
+from relay.contract.printable import printable
+from relay.endpoint import Endpoint
+from relay.reconcile.book import Result, write_result
+from relay.reconcile.compare import compare
+from relay.reconcile.fold import Fold
+from relay.reconcile.log import read_log
+from relay.reconcile.search import Here
+from relay.reconcile.verdict import Verdict
+from relay.spool.directory import Directory
+from relay.unipile.shapes import UnipileEndpoint
+
+NO_SPOOL = "No spool is configured here, so none was looked through."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What was asked for.
+
+    Args:
+        endpoint: Of relay.toml; none for all of Unipile's.
+        ids: What Unipile calls it.
+        since: How far back, as it was typed.
+        settled_after_seconds: What was tried less long ago may come yet.
+        spool_dir: Where the spool is, if that was said.
+        redis_url: Where the store is, likewise.
+        api_url: Where Unipile is, likewise.
+        api_seconds: How long it may take for one wish.
+    """
+
+    endpoint: str | None = None
+    ids: tuple[str, ...] = ()
+    since: str | None = None
+    settled_after_seconds: int = 300
+    spool_dir: Path | None = None
+    redis_url: str | None = None
+    api_url: str | None = None
+    api_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """The log of one endpoint, read whole."""
+
+    endpoint: Endpoint
+    theirs: list[UnipileEndpoint]
+    fold: Fold
+    settled_before_ms: int
+
+
+async def compare_all(wanted: Wanted) -> list[Verdict]:
+    """Compare all endpoints that are meant, and keep what each comparison came to.
+
+    Raises:
+        CommandFailed: Something was typed or configured so that nothing can be compared.
+        UnipileFailed: A log could not be read whole; then nothing is said of any endpoint.
+        RedisError, OSError: The store is away, or refuses to be asked.
+    """
+    environ = environment()
+    api = asking(environ, wanted.api_url, wanted.api_seconds)
+    known = configured(wanted.redis_url)
+    endpoints = endpoints_meant(known, wanted.endpoint, wanted.ids)
+    spans = [_span_ms(endpoint, wanted.since) for endpoint in endpoints]
+    spool = _spool(known, wanted.spool_dir)
+    logs = []
+    async with api as unipile:
+        found = await endpoints_there(unipile, endpoints, wanted.ids)
+        for endpoint, theirs, span_ms in zip(endpoints, found, spans, strict=True):
+            begun_ms = _now_ms()
+            ids = [one.id for one in theirs]
+            fold = await read_log(unipile, ids, begun_ms - span_ms)
+            settled_before_ms = begun_ms - 1000 * wanted.settled_after_seconds
+            logs.append(_Read(endpoint, theirs, fold, settled_before_ms))
+    async with opened(known.settings) as store:
+        verdicts = [await _compare(store, each, spool) for each in logs]
+        for verdict in verdicts:
+            await _keep(store, verdict)
+    return verdicts
+
+
+async def _compare(store: Store, log: _Read, spool: Directory | None) -> Verdict:
+    here = Here(store.redis, store.keys, log.endpoint, spool, _now_ms())
+    accounts = {one.id: _only(one.accounts) for one in log.theirs}
+    verdict = await compare(here, log.fold, accounts, log.settled_before_ms)
+    if spool is None:
+        verdict.doubts.append(NO_SPOOL)
+    return verdict
+
+
+async def _keep(store: Store, verdict: Verdict) -> None:
+    """Write the result down; where that is refused the verdict stands all the same."""
+    result = Result(
+        at=_now_ms(),
+        lost=len(verdict.lost),
+        refused=len(verdict.refused),
+        pending=len(verdict.pending),
+        since=verdict.since_ms,
+    )
+    try:
+        await write_result(store.redis, store.keys, verdict.endpoint, result)
+    except ResponseError as refusal:
+        verdict.doubts.append(
+            f"The result could not be kept for the metrics ({word_of(refusal)}): "
+            f"{store.keys.reconciled(verdict.endpoint)}."
+        )
+
+
+def _span_ms(endpoint: Endpoint, since: str | None) -> int:
+    window_ms = 1000 * endpoint.window_seconds
+    if since is None:
+        return window_ms
+    span_ms = ago_ms(since)
+    if span_ms > window_ms:
+        raise CommandFailed(
+            f"--since {printable(since)} is longer than ids are remembered at {endpoint.name} "
+            f"({endpoint.window_seconds} s): what is older cannot be told from what was lost.",
+            exit_code=WRONG_USAGE,
+        )
+    return span_ms
+
+
+def _spool(known: Configured, said: Path | None) -> Directory | None:
+    path = known.settings.spool.directory if said is None else said
+    if path is None:
+        return None
+    if path.is_dir():
+        return Directory(path)
+    if said is None:  # a gateway makes it, and none has run here
+        return None
+    raise CommandFailed(
+        f"--spool-dir {printable(said, 200)} is no directory.", exit_code=WRONG_USAGE
+    )
+
+
+def _only(accounts: tuple[str, ...]) -> str | None:
+    return accounts[0] if len(accounts) == 1 else None
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

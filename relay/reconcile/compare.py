@@ -1,0 +1,102 @@
+"""Compares what a sender could not deliver with what is here: a fold in, a verdict out.
+
+The log is read before anything is looked for here, so what arrives meanwhile counts as here.
+"""
+
+from collections.abc import Mapping
+from operator import attrgetter
+
+from relay.reconcile.fold import Fold, Undelivered
+from relay.reconcile.refusals import RefusedRow, find_refused
+from relay.reconcile.search import Here, Search, type_of
+from relay.reconcile.unwanted import fate_of
+from relay.reconcile.verdict import Missed, Verdict
+
+# Of whatever is written down only in minutes or by two clocks.
+MARGIN_MS = 60_000
+
+MAY_BE_FILTERED = "may be filtered"
+BEGAN_EARLIER = "began earlier"
+MAY_BE_FORGOTTEN = "older than the dedupe window"
+
+
+async def compare(
+    here: Here, fold: Fold, accounts: Mapping[str, str | None], settled_before_ms: int
+) -> Verdict:
+    """Say which events of a sender's log are nowhere here.
+
+    Args:
+        here: This side.
+        fold: The log.
+        accounts: The sender's endpoints, each with the one account that it is restricted to, if
+            it is.
+        settled_before_ms: Events that were tried after this may come yet, ms since the epoch.
+
+    Raises:
+        RedisError, OSError: The store is away, or refuses to be asked.
+    """
+    verdict = Verdict(
+        endpoint=here.endpoint.name,
+        unipile_ids=tuple(accounts),
+        since_ms=fold.since_ms,
+        oldest_ms=fold.oldest_ms,
+        attempts=fold.attempts,
+        events=fold.events,
+    )
+    settled = {}
+    for event in fold.undelivered():
+        if event.last_ms > settled_before_ms:
+            verdict.pending.append(Missed(event, "pending", _account(event, accounts)))
+        else:
+            settled[event.event_id] = event
+    search = Search(here, settled)
+    await search.run()
+    verdict.doubts = search.doubts
+    await _sort_out(here, search, accounts, verdict)
+    for missed in (verdict.lost, verdict.refused, verdict.pending):
+        missed.sort(key=attrgetter("event.first_ms", "event.event_id"))
+    return verdict
+
+
+async def _sort_out(
+    here: Here, search: Search, accounts: Mapping[str, str | None], verdict: Verdict
+) -> None:
+    left = {name: one for name, one in search.events.items() if not search.found.get(name)}
+    rows = await find_refused(here.redis, here.keys, here.endpoint, left) if left else {}
+    for event_id, event in left.items():
+        row = rows.get(event_id)
+        acceptance = None if row is None else row.acceptance
+        if acceptance is not None and acceptance.assurance != "none":
+            continue
+        if acceptance is not None or event_id in search.found:
+            verdict.unproved += 1
+            continue
+        missed = _missed(here, event, row, _account(event, accounts))
+        if missed is None:
+            verdict.filtered += 1
+        else:
+            (verdict.lost if row is None else verdict.refused).append(missed)
+
+
+def _missed(
+    here: Here, event: Undelivered, row: RefusedRow | None, account: str | None
+) -> Missed | None:
+    """Give what is said of an event that is not here; none where it was not wanted."""
+    fate = fate_of(here.endpoint, type_of(event), account)
+    if fate == "dropped":
+        return None
+    notes = []
+    if fate == "unclear":
+        notes.append(MAY_BE_FILTERED)
+    if not event.is_whole:
+        notes.append(BEGAN_EARLIER)
+    if here.now_ms - event.first_ms > 1000 * here.endpoint.window_seconds - MARGIN_MS:
+        notes.append(MAY_BE_FORGOTTEN)
+    if row is not None:
+        # Not sure: whoever was refused could write what he liked.
+        return Missed(event, "refused", account or row.account, row, ", ".join(notes))
+    return Missed(event, "lost", account, note=", ".join(notes))
+
+
+def _account(event: Undelivered, accounts: Mapping[str, str | None]) -> str | None:
+    return next((one for each in event.endpoint_ids if (one := accounts.get(each))), None)

@@ -1,0 +1,56 @@
+"""Says whether an endpoint's own configuration would have dropped an event, by its type alone.
+
+Of an event that never came nothing but its type is known, at times its account. Pure.
+"""
+
+from typing import Literal
+
+from relay.endpoint import Endpoint
+from relay.rule import Rule
+
+# Dropped for sure; kept for sure; or it hangs on what is not known.
+Fate = Literal["dropped", "kept", "unclear"]
+
+
+def fate_of(endpoint: Endpoint, event_type: str, account: str | None = None) -> Fate:
+    """Say what would have become of an event.
+
+    Args:
+        endpoint: Whose it is.
+        event_type: Under which it would have been stored.
+        account: Whose event it is, where that is sure.
+    """
+    if account is not None and endpoint.accounts and account not in endpoint.accounts:
+        return "dropped"
+    if endpoint.event_types and not any(
+        pattern.matches(endpoint.name, event_type) for pattern in endpoint.event_types
+    ):
+        return "dropped"
+    fates = _fates(endpoint, event_type, account)
+    if account is None and endpoint.accounts:
+        fates.add("dropped")
+    return fates.pop() if len(fates) == 1 else "unclear"
+
+
+def _fates(endpoint: Endpoint, event_type: str, account: str | None) -> set[Fate]:
+    """Give all that may become of it by the rules, of which the first that fits decides."""
+    fates: set[Fate] = set()
+    for rule in endpoint.filters:
+        fits = _fits(rule, endpoint.name, event_type, account)
+        if fits is False:
+            continue
+        fates.add("dropped" if rule.to is None else "kept")
+        if fits:
+            return fates
+    fates.add("kept")
+    return fates
+
+
+def _fits(rule: Rule, endpoint: str, event_type: str, account: str | None) -> bool | None:
+    """Tell whether a rule fits; none where that cannot be told."""
+    if rule.types and not any(pattern.matches(endpoint, event_type) for pattern in rule.types):
+        return False
+    if rule.accounts and account is not None and account not in rule.accounts:
+        return False
+    is_sure = rule.pointer is None and (not rule.accounts or account is not None)
+    return True if is_sure else None
