@@ -105,6 +105,7 @@ ASKED: dict[str, list[list[str]]] = {
         ["--public-url", "https://hooks.example.com", "--name", HOSTILE, "--event", HOSTILE],
     ],
     "relay unipile rotate": [[HOSTILE], ["--overlap", HOSTILE]],
+    "relay unipile reconcile": [[HOSTILE], ["--since", HOSTILE], ["--api-url", HOSTILE]],
     "relay unipile endpoints list": [["--api-url", HOSTILE]],
     # What Unipile says itself is tested by itself.
     "relay unipile endpoints show": [[HOSTILE]],

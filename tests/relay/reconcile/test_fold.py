@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.reconcile import log
@@ -71,6 +71,8 @@ class Log:
             yield own[begin : begin + self._size]
 
 
+# Each runs an event loop of its own.
+@settings(max_examples=25)
 @given(attempts=ATTEMPTS, size=st.integers(1, 7))
 def test_the_fold_of_any_log_is_what_a_simple_model_says(attempts: list[Made], size: int) -> None:
     """An event is undelivered when each of its attempts since then failed, at every endpoint."""

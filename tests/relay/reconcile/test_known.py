@@ -150,7 +150,7 @@ def _asked_at_its_time(store: InMemory, asked: Asked) -> Known:
         KEYS.seen_none(TAG, "ids"),
     )
     with mock.patch("time.time", return_value=(store.now_ms + 0.5) / 1000):
-        (reply,) = store.client.eval(SCRIPT.text, len(keys), *keys, *arguments)  # type: ignore[misc]
+        (reply,) = store.client.eval(SCRIPT.text, len(keys), *keys, *arguments)
     return known._read(reply)
 
 

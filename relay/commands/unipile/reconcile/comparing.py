@@ -94,7 +94,8 @@ async def _compare(store: Store, log: _Read, spool: Directory | None) -> Verdict
     here = Here(store.redis, store.keys, log.endpoint, spool, _now_ms())
     accounts = {one.id: _only(one.accounts) for one in log.theirs}
     verdict = await compare(here, log.fold, accounts, log.settled_before_ms)
-    if spool is None:
+    # Where nothing is lost it does not matter, and a schedule should be silent.
+    if spool is None and verdict.lost:
         verdict.doubts.append(NO_SPOOL)
     return verdict
 

@@ -15,6 +15,7 @@ from typer.testing import Result
 from relay.reconcile.book import KEEP_MS, read_result
 from relay.reconcile.fold import Fold
 from relay.unipile.stand_in import StandIn
+from tests.integration.test_hostile_output import HOSTILE, acting
 from tests.making import make_identified
 from tests.relay.appending import KEYS
 from tests.relay.commands.conftest import Relay
@@ -189,6 +190,8 @@ async def test_nothing_lost_is_fine_and_says_what_was_compared(
         await field.unipile.settled()
 
         done = await reconcile(relay, field.unipile)
+        # What is older than was asked for is no part of it.
+        field.plant(*failures("evt_old", ago_ms=2 * HOUR))
         whole = await document(relay, field, "--since", "1h")
 
     assert (done.exit_code, done.stderr) == (0, "")
@@ -273,6 +276,27 @@ async def test_endpoints_are_named_where_secrets_cannot_be_read(
     assert len(one["lost"]) == len(both["lost"]) == 1
 
 
+@pytest.mark.redis
+async def test_nothing_that_comes_from_outside_does_anything(
+    relay: Relay, server: Server, tmp_path: Path
+) -> None:
+    """Ids, types and accounts of the log, and of whoever was refused, are written out."""
+    async with planted(server, tmp_path, more="") as field:
+        field.plant(*failures(HOSTILE, HOSTILE), *failures("evt_1", statuses=(401,)))
+        account = json.dumps(HOSTILE)[1:-1]
+        await field.refuse("evt_1", account=account)
+
+        people = await reconcile(relay, field.unipile)
+        programs = await reconcile(relay, field.unipile, "--json")
+        wrong = await reconcile(relay, field.unipile, HOSTILE)
+
+    assert acting(people.output + programs.output + wrong.output) == []
+    assert "\nfake: row" not in people.output + wrong.output
+    assert people.stdout.count("\\x1b[31mred") == 3
+    found = json.loads(programs.stdout)
+    assert found["lost"][0]["event"] == found["refused"][0]["account"] == HOSTILE
+
+
 ON_PAGE: dict[str, int | str] = {
     "401": 401,
     "403": 403,
@@ -290,7 +314,8 @@ ON_PAGE: dict[str, int | str] = {
 @contextmanager
 def after_the_first(monkeypatch: pytest.MonkeyPatch, what: Callable[[], None]) -> Iterator[None]:
     """Have something happen when the first page of a log was read."""
-    add, done = Fold.add, []
+    add = Fold.add
+    done: list[bool] = []
 
     def then(self: Fold, *arguments: Any) -> int:
         if not done:
