@@ -1,4 +1,4 @@
-"""What the tutorial of Unipile tells to type does what it says."""
+"""What the tutorial of Unipile tells to type does what it says, and `relay dev` reloads."""
 
 import shutil
 import subprocess
@@ -65,7 +65,10 @@ def typed(snippet: str, program: Dev, port: int) -> tuple[int, str]:
 
 
 def test_every_step_of_the_page_works(tmp_path: Path) -> None:
-    """From a handler to a rotated secret, with the stand-in in the place of Unipile."""
+    """From a handler to a rotated secret, with the stand-in in the place of Unipile.
+
+    After that a file that cannot be used is refused, and changes nothing.
+    """
     (tmp_path / "handlers.py").write_text(python_blocks(PAGE)[0])
     (tmp_path / ".venv").mkdir()
     (tmp_path / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
@@ -83,6 +86,11 @@ def test_every_step_of_the_page_works(tmp_path: Path) -> None:
             description="the old endpoint is deleted",
         )
         left = run(blocks[3], program, port)
+        with (tmp_path / "relay.toml").open("a") as file:
+            file.write('[endpoints.other]\nprovider = "nobody"\n')
+        refused_whole = typed(".venv/bin/relay reload", program, port)
+        run(blocks[4], program, port)
+        wait_for_words(program, " received ", count=3)
         ended = program.stop()
 
     connected, listed, _, streams, status, refused, rows, compared, _, rotated = said
@@ -97,4 +105,6 @@ def test_every_step_of_the_page_works(tmp_path: Path) -> None:
     assert "lost: 0, refused: 0" in compared
     assert "each event comes twice" in rotated
     assert (listed.count("we_"), left.count("we_")) == (1, 1)
+    assert refused_whole[0] == 1
+    assert "has refused the configuration whole" in refused_whole[1]
     assert ended == 0
