@@ -1,5 +1,6 @@
 """Where an event says what it is: a provider's `Places` in, the event's own values out."""
 
+import codecs
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -282,10 +283,12 @@ def _is_in_form(place: str) -> bool:
 
 
 def _form_of(data: bytes) -> Mapping[str, str]:
+    # A BOM or a line's end is of no field: the first or the last one would not be found.
+    plain = data.removeprefix(codecs.BOM_UTF8).strip()
     # Told by the body: a header is not signed.
-    if data.lstrip()[:1] in {b"{", b"["}:
+    if plain[:1] in {b"{", b"["}:
         return _NO_FORM
-    return _fields(data.decode("utf-8", "replace"))
+    return _fields(plain.decode("utf-8", "replace"))
 
 
 def _surrounding(source: str) -> Callable[[str], _Get]:

@@ -3,7 +3,7 @@
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -163,6 +163,20 @@ def test_an_older_mail_is_known_by_its_own_id() -> None:
     said = {"event": "mail_received", "account_id": "a", "id": "i", "message_id": "<m@example.org>"}
 
     assert found(json.dumps(said).encode()).event.id == "mail_received:a:i"
+
+
+@pytest.mark.parametrize("write", [lambda said: json.dumps(said).encode(), in_fields])
+@pytest.mark.parametrize("frame", [b"\xef\xbb\xbf%b", b"%b\r\n", b"\xef\xbb\xbf \n%b"])
+def test_what_stands_around_a_body_costs_it_nothing(
+    write: Callable[[Any], bytes], frame: bytes
+) -> None:
+    """A BOM before it, or a line's end behind it, in JSON and in a form."""
+    body = write({"event": "message_received", "account_id": "acc_1", "message_id": "m"})
+
+    event = found(frame % body).event
+
+    assert (event.type, event.id) == ("message_received", "message_received:acc_1:m")
+    assert (event.account, event.data) == ("acc_1", frame % body)
 
 
 def test_one_mail_in_two_accounts_is_two_events() -> None:
