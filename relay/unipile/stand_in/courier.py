@@ -58,6 +58,7 @@ class Courier:
         self._slots = asyncio.Semaphore(rules.concurrency)
         self._room = asyncio.Semaphore(MOST_WAITING)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closed = False
         # What lets the late deliveries of an endpoint go.
         self._passed: dict[str, asyncio.Event] = {}
 
@@ -66,10 +67,20 @@ class Courier:
         """Say how many deliveries are under way, or wait for a retry."""
         return len(self._tasks)
 
+    def open(self) -> None:
+        """Deliver again what is taken from now on."""
+        self._is_closed = False
+
     async def take(self, event: Event) -> None:
-        """Begin to deliver an event; waits while too many are under way."""
+        """Begin to deliver an event; waits while too many are under way.
+
+        What is taken after a close goes nowhere, so that nothing is left under way.
+        """
         for endpoint in self._books.endpoints.taking(event.type, event.account):
             await self._room.acquire()
+            if self._is_closed:
+                self._room.release()
+                return
             name = f"deliver {event.id} to {endpoint.id}"
             task = asyncio.create_task(self._deliver(event, endpoint.id), name=name)
             self._tasks.add(task)
@@ -81,7 +92,8 @@ class Courier:
             await asyncio.wait(self._tasks)
 
     async def close(self) -> None:
-        """Give up what is under way."""
+        """Give up what is under way, and what waits to be taken."""
+        self._is_closed = True
         for task in self._tasks:
             task.cancel()
         await self.settled()

@@ -96,6 +96,7 @@ class StandIn:
         if self._runner is not None:
             return
         self._closing.clear()
+        self._courier.open()
         # What waits for an answer that never comes ends as soon as the client has gone.
         runner = web.AppRunner(
             self._application(), handler_cancellation=True, access_log=None, shutdown_timeout=2.0
@@ -110,7 +111,10 @@ class StandIn:
         self._runner = runner
 
     async def stop(self) -> None:
-        """Give up what is under way, and listen no more; may be called twice, and before start."""
+        """Give up what is under way, and listen no more; may be called twice, and before start.
+
+        What is emitted afterwards is delivered to nobody.
+        """
         self._closing.set()
         await self._courier.close()
         if self._runner is not None:

@@ -356,3 +356,22 @@ async def test_it_goes_away_and_comes_back(unipile: StandIn, receiver: Receiver)
     await unipile.emit("chat.update", account="acc_1")
     await asyncio.wait_for(unipile.settled(), 30)
     assert [row.http_status for row in unipile.conversations(endpoint.id)] == [200]
+
+
+async def test_a_stop_leaves_nothing_under_way(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither what waits until it may be under way, nor what is emitted afterwards."""
+    monkeypatch.setattr("relay.unipile.stand_in.courier.MOST_WAITING", 2)
+    receiver.answers = [0] * 10
+    unipile = StandIn()
+    await unipile.start()
+    unipile.add_endpoint(receiver.url, EVERY)
+    emitting = [asyncio.create_task(unipile.emit("chat.update", account="acc_1")) for _ in range(6)]
+    await wait_until(lambda: len(receiver.came) == 2, description="two are under way")
+
+    await asyncio.wait_for(unipile.stop(), 5)  # an attempt lasts for ten
+    await asyncio.gather(*emitting)
+    await unipile.emit("chat.update", account="acc_1")
+
+    assert (unipile.waiting, len(receiver.came)) == (0, 2)
