@@ -25,6 +25,9 @@ MAX_PRODUCT_CHARACTERS = 64
 # that has happened, and would keep a gap open until then.
 MAX_AHEAD = timedelta(days=1)
 KEPT = timedelta(seconds=KEPT_SECONDS)
+# No account is older. What lies before is a clock that was never set, as 1970 or the year 1, and
+# would count as too old to be told.
+FIRST = datetime(2000, 1, 1, tzinfo=UTC)
 EARLIEST, LATEST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 
 
@@ -95,7 +98,7 @@ def _time_of(event: Event, payload: dict[str, Any]) -> datetime:
     received = _received(event)
     for text in (payload.get("timestamp"), event.time):
         at = _read(text)
-        if at is not None and at <= min(received, LATEST - MAX_AHEAD) + MAX_AHEAD:
+        if at is not None and FIRST <= at <= min(received, LATEST - MAX_AHEAD) + MAX_AHEAD:
             return at
     return received
 

@@ -58,6 +58,8 @@ def test_a_removal_is_a_status() -> None:
         b'{"payload": {"timestamp": 17, "product": ["a"]}}',
         b'{"payload": {"timestamp": "yesterday", "product": ""}}',
         b'{"payload": {"timestamp": "0001-01-01T00:00:00+14:00"}}',
+        b'{"payload": {"timestamp": "0001-01-01T00:00:00Z"}}',
+        b'{"payload": {"timestamp": "1970-01-01T00:00:00.000Z"}}',
         b'{"payload": {"timestamp": "9999-01-01T00:00:00Z"}}',
         b'{"AccountStatus": {"account_id": "a", "account_type": "LINKEDIN", "message": "ERROR"}}',
     ],
