@@ -194,7 +194,8 @@ class EndpointSection(Section):
     def _its_secret_is_not_kept(self) -> Self:
         """Events are there for more people than secrets are."""
         provider = self.kind
-        check_unkept(provider.scheme, provider.event, (*KEPT_HEADERS, *provider.headers))
+        kept = (*KEPT_HEADERS, "traceparent", *provider.headers)
+        check_unkept(provider.scheme, provider.event, kept)
         return self
 
     @model_validator(mode="after")

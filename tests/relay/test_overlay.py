@@ -44,6 +44,7 @@ def fault_of(provider: str = "unipile-v1", **table: Any) -> str:
         ("unipile-v1", {"token": {"place": "query.a b"}}, "name of a parameter"),
         ("unipile-v1", {"token": {"place": "query.a%62"}}, "name of a parameter"),
         ("unipile-v1", {"token": {"place": "header.user-agent"}}, "kept with every event"),
+        ("unipile-v1", {"token": {"place": "header.traceparent"}}, "kept with every event"),
         (
             "unipile-v1",
             {"token": {"place": "header.x-own"}, "headers": ["x-own"]},
