@@ -86,6 +86,14 @@ class EndpointUsage:
     secrets: tuple[SecretUsage, ...] = ()
     held: tuple[Held, ...] = ()
 
+    def proved_by(self, fingerprint: str | None) -> Outcome | None:
+        """Say how often and when a secret proved something, wherever gateways have read it from.
+
+        Args:
+            fingerprint: Of its content; none for one that cannot be read here.
+        """
+        return together([one.used for one in self.secrets if one.fingerprint == fingerprint])
+
     def of(self, secret: Secret) -> Outcome | None:
         """Say how often and when a secret with this name and content proved something."""
         wanted = secret.name, secret.fingerprint

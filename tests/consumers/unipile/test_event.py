@@ -25,7 +25,6 @@ from consumers.unipile import (
 from tests.consumers.making import make_seen
 from tests.making import gzipped
 
-FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 JSON = st.recursive(
     st.none()
     | st.booleans()

@@ -25,7 +25,7 @@ from relay.contract.patterns import Pattern
 from relay.contract.printable import printable
 from relay.rejections.read import newest_rows, read_row
 from relay.rejections.rejection import Rejection
-from relay.usage import EndpointUsage, Outcome, together
+from relay.usage import Outcome
 
 LOOK_SECONDS = 0.5
 # A gateway writes the book two seconds after the stream, so the entry is there by then.
@@ -89,7 +89,7 @@ async def first_delivery(
     ends_at = loop.time() + wait_seconds
     async with _seen(store, awaited) as seen:
         while True:
-            used = proved(await read_book(store, awaited.endpoint), awaited.fingerprint)
+            used = (await read_book(store, awaited.endpoint)).proved_by(awaited.fingerprint)
             if used is not None:
                 return await _arrival(used, awaited, seen)
             for line in await refusals.news():
@@ -97,11 +97,6 @@ async def first_delivery(
             if loop.time() >= ends_at:
                 return None
             await asyncio.sleep(LOOK_SECONDS)
-
-
-def proved(usage: EndpointUsage, fingerprint: str) -> Outcome | None:
-    """Say how often and when a secret proved something, wherever gateways have read it from."""
-    return together([each.used for each in usage.secrets if each.fingerprint == fingerprint])
 
 
 @dataclass

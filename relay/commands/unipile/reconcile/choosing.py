@@ -7,13 +7,12 @@ import hmac
 from collections.abc import Sequence
 
 from relay.commands.rejections.judging import Configured
+from relay.commands.unipile.keeping import PROVIDER
 from relay.contract.explain import WRONG_USAGE, CommandFailed
 from relay.contract.printable import printable
 from relay.endpoint import Endpoint
 from relay.unipile.api import UnipileApi
 from relay.unipile.shapes import UnipileEndpoint
-
-PROVIDER = "unipile"
 
 
 def endpoints_meant(known: Configured, name: str | None, ids: Sequence[str]) -> list[Endpoint]:

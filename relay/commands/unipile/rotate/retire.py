@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from relay.commands.secrets.change import end_some, take_out, write
 from relay.commands.secrets.words import loaded
 from relay.commands.unipile.keeping import Keeping
-from relay.commands.unipile.rotate.rotation import Rotation, now_ms, proved
+from relay.commands.unipile.rotate.rotation import Rotation, now_ms
 from relay.commands.unipile.rotate.standing import Half, covers
 from relay.commands.unipile.rotate.undelivered import undelivered
 from relay.commands.unipile.taking import START_AGAIN, take_over
@@ -75,7 +75,7 @@ async def doubts(rotation: Rotation, leaving: Half, staying: Half) -> list[str]:
     usage = await rotation.usage()
     found = []
     is_back = staying.number > leaving.number
-    if not is_back and proved(staying.known, usage) is None:
+    if not is_back and usage.proved_by(staying.known.fingerprint) is None:
         found.append(f"{staying.name} has not proved a delivery yet.")
     if loaded(staying.known, usage, now_ms()) == "none":
         found.append(f"No gateway has said that it has the secret of {staying.name}.")

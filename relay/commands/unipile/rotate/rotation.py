@@ -4,12 +4,12 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from relay.commands.secrets.known import Known, read_book
+from relay.commands.secrets.known import read_book
 from relay.commands.store import Store
 from relay.commands.unipile.keeping import Keeping, keeping
 from relay.commands.unipile.rotate.standing import Standing, read_standing
 from relay.commands.unipile.taking import Say
-from relay.usage import EndpointUsage, Outcome, together
+from relay.usage import EndpointUsage
 
 if TYPE_CHECKING:
     from relay.unipile.api import UnipileApi
@@ -61,12 +61,6 @@ class Rotation:
     async def usage(self) -> EndpointUsage:
         """Read the endpoint's book."""
         return await read_book(self.store, self.name)
-
-
-def proved(known: Known, usage: EndpointUsage) -> Outcome | None:
-    """Say how often a secret proved something, wherever gateways have read it from."""
-    fitting = [each.used for each in usage.secrets if each.fingerprint == known.fingerprint]
-    return together(fitting)
 
 
 def now_ms() -> int:

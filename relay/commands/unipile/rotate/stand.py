@@ -1,7 +1,7 @@
 """Says where a rotation at Unipile stands, and what is to be done next."""
 
 from relay.commands.secrets.words import loaded, say_loaded, say_often
-from relay.commands.unipile.rotate.rotation import Rotation, now_ms, proved
+from relay.commands.unipile.rotate.rotation import Rotation, now_ms
 from relay.commands.unipile.rotate.standing import Half, Standing, covers
 
 
@@ -14,13 +14,13 @@ async def stand(rotation: Rotation, standing: Standing) -> None:
     """
     first, second = standing.both
     usage, at_ms = await rotation.usage(), now_ms()
-    used = proved(second.known, usage)
+    used = usage.proved_by(second.known.fingerprint)
     rotation.say(f"The second, {_words(second)}: its secret was {say_often(used, at_ms)}.")
     if loaded(second.known, usage, at_ms) == "none":
         rotation.say(say_loaded(second.known, usage, at_ms))
     rotation.say(
         f"The first, {_words(first)}: its secret was "
-        f"{say_often(proved(first.known, usage), at_ms)}."
+        f"{say_often(usage.proved_by(first.known.fingerprint), at_ms)}."
     )
     back = f"{rotation.command('--back')} goes back to the first."
     if not covers(second.endpoint, first.endpoint):
