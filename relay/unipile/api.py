@@ -10,6 +10,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
+from itertools import islice
 from typing import Any, TypeVar
 
 import msgspec
@@ -29,6 +30,8 @@ CONVERSATIONS = "/v2/webhooks/conversations/"
 PAGE = 100
 # While many attempts come in, a page can hold only what the one before it did.
 MAX_STALE_PAGES = 100
+# What moves on while a list is read is near: of a log of millions not all ids are kept.
+REMEMBERED = 20_000
 # Nobody has so many; a list that goes on says there is more without end.
 MAX_ENDPOINTS = 100_000
 
@@ -220,7 +223,7 @@ class UnipileApi:
         self, request: Request, kind: type[AnswerT], ends_at: float | None = None
     ) -> AsyncIterator[list[AnswerT]]:
         """Give a list page by page; what moves on to the next page meanwhile is given once."""
-        seen: set[str] = set()
+        seen: dict[str, None] = {}
         offset = stale = 0
         while True:
             query = {**(request.query or {}), "offset": str(offset), "limit": str(PAGE)}
@@ -228,7 +231,9 @@ class UnipileApi:
             answer = await self._ask(asked, ends_at=ends_at)
             page: Page[Any] = _decoded(asked, answer, Page[kind])  # type: ignore[valid-type]
             new = [item for item in page.data if item.id not in seen]
-            seen.update(item.id for item in new)
+            seen.update(dict.fromkeys(item.id for item in new))
+            for old in list(islice(seen, max(0, len(seen) - REMEMBERED))):
+                del seen[old]
             if new:
                 yield new
             if not page.has_more:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+from aiohttp import web
 
 from relay.unipile import (
     Away,
@@ -15,9 +16,10 @@ from relay.unipile import (
     TooMany,
     UnipileFailed,
     Unreadable,
+    api,
 )
 from relay.unipile.stand_in import Fault, Rules, StandIn
-from tests.relay.unipile.answering import KEY, hasty_api, patience_for
+from tests.relay.unipile.answering import KEY, answering, hasty_api, patience_for
 
 COLLECTION, ONE = "/v2/webhooks/endpoints/", "/v2/webhooks/endpoints/*"
 HOOK = "https://hooks.example.com/webhooks/unipile"
@@ -99,6 +101,24 @@ async def test_rows_that_come_in_meanwhile_repeat_none(unipile: StandIn) -> None
     ids = [each.id for each in given]
     assert len(ids) == len(set(ids))
     assert before <= set(ids)
+
+
+async def test_of_a_long_list_not_every_id_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What moves on is near; a log of millions must not fill the memory."""
+    monkeypatch.setattr(api, "REMEMBERED", 4)
+    pages = iter([["1", "2"], ["2", "3"], ["4", "5"], ["5", "6", "1"]])
+
+    async def answer(_: web.Request) -> web.Response:
+        page = next(pages)
+        fields = {"event_id": "evt_1", "event_type": "chat.update", "created_at": ""}
+        return web.json_response(
+            {"data": [{"id": each, **fields} for each in page], "has_more": "1" not in page[1:]}
+        )
+
+    async with answering(answer) as running, hasty_api(running.url) as client:
+        given = [each.id async for page in client.conversation_pages("we_1") for each in page]
+
+    assert given == ["1", "2", "3", "4", "5", "6", "1"]
 
 
 async def test_attempts_of_one_event_are_given(unipile: StandIn) -> None:
