@@ -107,6 +107,9 @@ class Keeping:
             CommandFailed: Nothing was written.
         """
         _judge_secret(text)
+        number = self.number(text)
+        if number is not None and (file := self.knowns[number].reference.file) is not None:
+            return Kept(file), read_draft(self.environ, Path())
         directory = read_draft(self.environ, Path()).path.absolute().parent
         kept = keep_secret(self.name, Secret(text, "Unipile"), self.knowns, directory)
         try:
@@ -114,10 +117,22 @@ class Keeping:
             draft = self.draft(kept.path, warn)
             write_draft(draft, self.environ)
         except RelayError as fault:
+            # A command in another terminal found the file, and has named it meanwhile.
+            if (named := self._naming(kept.path)) is not None:
+                return kept, named
             said = explain(fault)
             why, code = (said.message, said.exit_code) if said else (str(fault), FAILED)
             raise NotKept(why, kept.path, exit_code=code) from None
         return kept, draft
+
+    def _naming(self, path: Path) -> Draft | None:
+        """Give ``relay.toml`` as it is, if it names a file as a secret of the endpoint."""
+        try:
+            draft = read_draft(self.environ, Path())
+        except RelayError:
+            return None
+        references = Place(self.name, draft, self.environ).references
+        return draft if any(each.get("file") == str(path) for each in references) else None
 
 
 def keeping(name: str, environ: Mapping[str, str], redis_url: str | None = None) -> Keeping:
@@ -156,6 +171,9 @@ def _judge_secret(text: str) -> None:
     try:
         if text != text.strip():
             raise ValueError("it begins or ends with white space")  # noqa: TRY301
+        if not text.isprintable():
+            # A file of some of them reads as one in which nothing is.
+            raise ValueError("it has control characters")  # noqa: TRY301
         check_secret(PROVIDERS[PROVIDER].scheme, Secret(text, "Unipile"))
     except ValueError as fault:
         raise CommandFailed(f"The secret that Unipile gives cannot be used: {fault}.") from None

@@ -12,7 +12,7 @@ from relay.commands.unipile.connect import arrival, go
 from relay.contract.explain import CommandFailed
 from relay.rejections import read as rejected
 from relay.unipile.event_names import KNOWN
-from tests.relay.commands.unipile.desk import KEYS, URL, Desk
+from tests.relay.commands.unipile.desk import KEY, KEYS, URL, Desk
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.redis
@@ -128,6 +128,25 @@ async def test_a_secret_that_cannot_be_kept_takes_the_endpoint_back(
     assert "No space left on device." in done.stderr
     assert "deleted again" in done.stderr
     assert (desk.there, desk.references(), desk.files()) == ([], [], [])
+
+
+@pytest.mark.parametrize("secret", ["\0\0", "wes_1\nwes_2", " wes_1", ""])
+async def test_a_secret_that_no_file_can_hold_takes_the_endpoint_back(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    """A gateway would not start with what it reads there."""
+    monkeypatch.setattr("relay.unipile.stand_in.endpoints.new_secret", lambda: secret)
+    done = await asyncio.to_thread(
+        desk.relay,
+        *("unipile", "connect", "--public-url", URL, "--unchecked", "--wait", "0"),
+        *("--redis-url", desk.server.url),
+        UNIPILE_API_KEY=KEY,
+        UNIPILE_API_URL=desk.unipile.url,
+    )
+
+    assert done.exit_code == 1
+    assert "The secret that Unipile gives cannot be used" in done.stderr
+    assert (desk.there, list(desk.directory.iterdir())) == ([], [])
 
 
 async def test_a_gateway_that_refuses_is_said(desk: Desk) -> None:
