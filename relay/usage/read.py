@@ -63,10 +63,12 @@ class Held:
 
     Args:
         fingerprints: Of their content; also of those that do not count yet, or no more.
-        last_ms: When one last said so, ms since the epoch.
+        first_ms: When one first said so, ms since the epoch.
+        last_ms: When one last did, likewise.
     """
 
     fingerprints: frozenset[str]
+    first_ms: int
     last_ms: int
 
 
@@ -125,7 +127,7 @@ async def read_usage(redis: Redis, keys: Keys, endpoint: str) -> EndpointUsage:
             secrets.append(SecretUsage(whose, fingerprint, used))
         elif name.startswith(HOLDS):
             fingerprints = filter(None, name.removeprefix(HOLDS).split(","))
-            held.append(Held(frozenset(fingerprints), used.last_ms))
+            held.append(Held(frozenset(fingerprints), used.first_ms, used.last_ms))
         elif name == LOADED:
             loaded_ms = used.last_ms
     return EndpointUsage(

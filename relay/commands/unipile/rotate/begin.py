@@ -6,7 +6,11 @@ off in the same call; and it is switched on as the last thing. So nothing that i
 and whatever happens in between is delivered by the first one.
 """
 
+from collections.abc import Callable
+
+from relay.commands.edit import Draft
 from relay.commands.secrets.change import take_out, write
+from relay.commands.secrets.keep import Kept
 from relay.commands.unipile.connect.register import IN_DOUBT
 from relay.commands.unipile.creating import create_kept
 from relay.commands.unipile.endpoints.doubt import hinting
@@ -35,11 +39,11 @@ async def begin(rotation: Rotation, standing: Standing) -> None:
             f"{standing.first.name} is switched off at Unipile, or has no type of event, so "
             "nothing is delivered that a rotation could keep up: `relay unipile connect` mends it."
         )
-    clear(rotation)
-    keep = rotation.keeping().keep
+    clear(rotation, standing)
+    keep = _keeper(rotation, standing)
     if made is None:
         verb = "made"
-        with hinting(IN_DOUBT):
+        with hinting(IN_DOUBT, endpoint=first):
             made, (kept, draft) = await create_kept(rotation.api, _wanted(first), keep)
     else:
         verb = "taken over, which a command that was killed has left"
@@ -87,8 +91,12 @@ def is_ready(standing: Standing) -> bool:
     return second.endpoint.enabled and not is_narrow(second.endpoint, first.endpoint)
 
 
-def clear(rotation: Rotation) -> list[str]:
+def clear(rotation: Rotation, standing: Standing) -> list[str]:
     """Take secrets out of ``relay.toml`` whose end is over; gateways pass them over already.
+
+    Args:
+        rotation: What is rotated.
+        standing: With one endpoint; its secret stays, which alone says that it is ours.
 
     Returns:
         Their names.
@@ -97,14 +105,31 @@ def clear(rotation: Rotation) -> list[str]:
     over = [
         number
         for number, known in enumerate(keeping.knowns)
-        if (end := known.reference.not_after_ms) is not None and end < at_ms
+        if (end := known.reference.not_after_ms) is not None
+        and end < at_ms
+        and known.fingerprint != standing.first.known.fingerprint
     ]
-    if not over or keeping.place is None or len(over) == len(keeping.knowns):
+    if not over or keeping.place is None:
         return []
     write(keeping.place, lambda place: take_out(place, over))
     names = [printable(keeping.knowns[number].name) for number in over]
     rotation.say(f"Out of relay.toml, since it counts no more: {', '.join(names)}.")
     return names
+
+
+def _keeper(rotation: Rotation, standing: Standing) -> Callable[[str], tuple[Kept, Draft]]:
+    """Have a new secret kept, and not the old one once more."""
+    keeping, first = rotation.keeping(), standing.first
+
+    def keep(text: str) -> tuple[Kept, Draft]:
+        if text == first.endpoint.secret:
+            raise CommandFailed(
+                f"Unipile has given the second endpoint the secret that {first.name} has, so "
+                "nothing would be replaced."
+            )
+        return keeping.keep(text)
+
+    return keep
 
 
 async def _wait_for(rotation: Rotation, second: Half) -> None:

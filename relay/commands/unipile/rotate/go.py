@@ -150,7 +150,7 @@ async def _without_second(rotation: Rotation, standing: Standing, *, is_back: bo
         await rotation.api.delete_endpoint(left.id)
         rotation.say(f"{name} was deleted at Unipile; its secret never was here.")
         return "taken_back"
-    if clear(rotation):
+    if clear(rotation, standing):
         await take_over(rotation.store, rotation.reload_seconds, rotation.say)
         return "cleared"
     ends = [

@@ -9,9 +9,9 @@ the file says what was meant. No secret is taken out while something may come th
 from datetime import UTC, datetime, timedelta
 
 from relay.commands.secrets.change import end_some, take_out, write
-from relay.commands.secrets.words import loaded
+from relay.commands.secrets.words import HELD_MS, loaded
 from relay.commands.unipile.keeping import Keeping
-from relay.commands.unipile.rotate.rotation import Rotation, now_ms
+from relay.commands.unipile.rotate.rotation import Rotation, is_lacking, now_ms
 from relay.commands.unipile.rotate.standing import Half, covers
 from relay.commands.unipile.rotate.undelivered import undelivered
 from relay.commands.unipile.taking import START_AGAIN, take_over
@@ -79,6 +79,8 @@ async def doubts(rotation: Rotation, leaving: Half, staying: Half) -> list[str]:
         found.append(f"{staying.name} has not proved a delivery yet.")
     if loaded(staying.known, usage, now_ms()) == "none":
         found.append(f"No gateway has said that it has the secret of {staying.name}.")
+    if is_lacking(staying.known, usage, now_ms()):
+        found.append(lacking(staying))
     left = await undelivered(
         rotation.api, leaving.endpoint.id, staying.endpoint.id, rotation.retry_seconds
     )
@@ -90,6 +92,15 @@ async def doubts(rotation: Rotation, leaving: Half, staying: Half) -> list[str]:
             "Unipile tries no more once it is deleted."
         )
     return found
+
+
+def lacking(half: Half) -> str:
+    """Say that some gateway has not the secret of an endpoint."""
+    return (
+        f"A gateway has said within the last {HELD_MS // 1000} seconds that it does not have the "
+        f"secret of {half.name}, so what reaches that one is refused: it reads a relay.toml of its "
+        "own, or was not reloaded."
+    )
 
 
 def _judge_staying(leaving: Half, staying: Half) -> None:

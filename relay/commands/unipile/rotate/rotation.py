@@ -4,7 +4,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from relay.commands.secrets.known import read_book
+from relay.commands.secrets.known import Known, read_book
+from relay.commands.secrets.words import HELD_MS
 from relay.commands.store import Store
 from relay.commands.unipile.keeping import Keeping, keeping
 from relay.commands.unipile.rotate.standing import Standing, read_standing
@@ -13,6 +14,9 @@ from relay.usage import EndpointUsage
 
 if TYPE_CHECKING:
     from relay.unipile.api import UnipileApi
+
+# For so long after the first has it another one may say what it had before.
+DRAIN_MS = 15_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +65,21 @@ class Rotation:
     async def usage(self) -> EndpointUsage:
         """Read the endpoint's book."""
         return await read_book(self.store, self.name)
+
+
+def is_lacking(known: Known, usage: EndpointUsage, at_ms: int) -> bool:
+    """Tell whether a gateway has no such secret, although others have had it for a while.
+
+    Each gateway reads its own file: one that has taken its configuration over may still lack it.
+    """
+    having = [each.first_ms for each in usage.held if known.fingerprint in each.fingerprints]
+    if not having:
+        return False
+    since_ms = max(min(having) + DRAIN_MS, at_ms - HELD_MS)
+    return any(
+        known.fingerprint not in each.fingerprints and each.last_ms > since_ms
+        for each in usage.held
+    )
 
 
 def now_ms() -> int:

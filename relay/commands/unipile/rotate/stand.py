@@ -1,7 +1,8 @@
 """Says where a rotation at Unipile stands, and what is to be done next."""
 
 from relay.commands.secrets.words import loaded, say_loaded, say_often
-from relay.commands.unipile.rotate.rotation import Rotation, now_ms
+from relay.commands.unipile.rotate.retire import lacking
+from relay.commands.unipile.rotate.rotation import Rotation, is_lacking, now_ms
 from relay.commands.unipile.rotate.standing import Half, Standing, covers
 
 
@@ -18,6 +19,8 @@ async def stand(rotation: Rotation, standing: Standing) -> None:
     rotation.say(f"The second, {_words(second)}: its secret was {say_often(used, at_ms)}.")
     if loaded(second.known, usage, at_ms) == "none":
         rotation.say(say_loaded(second.known, usage, at_ms))
+    if is_lacking(second.known, usage, at_ms):
+        rotation.say(lacking(second))
     rotation.say(
         f"The first, {_words(first)}: its secret was "
         f"{say_often(usage.proved_by(first.known.fingerprint), at_ms)}."

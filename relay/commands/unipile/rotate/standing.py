@@ -29,6 +29,8 @@ SELDOM = (
     "email.folder.delete",
     "account.status.errored",
 )
+# Seldom too, and known to every version of the interface: for one that has a single type.
+BESIDE = ("calendar.delete", "calendar.create")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,16 @@ class Standing:
 
     @property
     def both(self) -> tuple[Half, Half]:
-        """The first and the second; only where a rotation is under way."""
-        assert self.second is not None  # noqa: S101 - asked for by whoever has looked
+        """The first and the second.
+
+        Raises:
+            CommandFailed: There is no second one any more.
+        """
+        if self.second is None:
+            raise CommandFailed(
+                f"{self.first.name} signs alone: the second endpoint has gone while this command "
+                "ran, by another one or at Unipile. Run it again to see where it stands."
+            )
         return self.first, self.second
 
 
@@ -111,11 +121,22 @@ async def read_standing(api: "UnipileApi", keeping: Keeping) -> Standing:
         )
     first = halves[-1]
     second = halves[0] if len(halves) > 1 else None
+    if second is not None and second.number == first.number:
+        raise CommandFailed(
+            f"{second.name} and {first.name} sign with the same secret, so neither replaces the "
+            "other. Delete one of them: `relay unipile endpoints delete ID`."
+        )
     return Standing(keeping, first, second, None if second else _left_over(first, there))
 
 
 def seldom(events: Sequence[str]) -> str:
-    """Give the type of event that happens least often."""
+    """Give the type of event that happens least often.
+
+    Where there is one type only it is another one: an endpoint for that one would be whole already,
+    and sign before gateways have its secret.
+    """
+    if len(set(events)) == 1:
+        return next(each for each in BESIDE if each not in events)
     return next((each for each in SELDOM if each in events), events[-1])
 
 

@@ -2,12 +2,18 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from relay.commands.edit import Draft
+from relay.commands.secrets.keep import Kept
+from relay.commands.unipile.keeping import Keeping
 from relay.commands.unipile.rotate import go
 from relay.endpoint import Secret
+from relay.unipile import UnipileEndpoint
+from relay.unipile.api import UnipileApi
 from relay.unipile.stand_in import Endpoint
 from tests.relay.commands.unipile.desk import KEYS, URL, Desk
 
@@ -227,3 +233,128 @@ async def test_nothing_here_is_nothing_to_rotate(desk: Desk) -> None:
     assert done.exit_code == 1
     assert "relay unipile connect" in done.stderr
     assert len(desk.there) == 1
+
+
+async def test_one_of_a_single_type_signs_nothing_early_either(desk: Desk) -> None:
+    """It is made for another type, or it would be whole, and on, from the start."""
+    await desk.connect("--event", "message.new")
+    desk.outcome = "refused"
+    assert (await desk.rotate()).exit_code == 1
+    assert not desk.there[1].enabled
+
+    desk.outcome = "taken_over"
+    assert (await desk.rotate()).exit_code == 0
+    assert [each.trigger_events for each in desk.there] == [("message.new",)] * 2
+    assert [each.enabled for each in desk.there] == [True, True]
+
+
+async def test_a_second_that_has_gone_meanwhile_is_said(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has deleted it, also while both sign: the first signs on."""
+    await desk.connect()
+    (first,) = desk.there
+    keep = Keeping.keep
+
+    def keep_and_delete(keeping: Keeping, text: str) -> tuple[Kept, Draft]:
+        kept = keep(keeping, text)
+        books = desk.unipile._books.endpoints
+        (second,) = (each for each in desk.there if each != first)
+        books.delete(second.id)
+        return kept
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Keeping, "keep", keep_and_delete)
+        done = await desk.rotate()
+    assert (done.exit_code, desk.there) == (1, [first])
+    assert "has gone while this command ran" in done.stderr
+
+    assert (await desk.rotate()).exit_code == 0
+
+
+async def test_the_same_secret_again_replaces_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second is deleted again; two that have one secret are no rotation, or both would end."""
+    await desk.connect()
+    (first,) = desk.there
+    monkeypatch.setattr("relay.unipile.stand_in.endpoints.new_secret", lambda: first.secret)
+    done = await desk.rotate()
+    assert (done.exit_code, desk.there) == (1, [first])
+    assert "nothing would be replaced" in done.stderr
+    assert desk.secrets() == [first.secret] == desk.files()
+
+    desk.unipile.add_endpoint(URL, list(first.trigger_events))
+    done = await desk.rotate("--finish", "--yes")
+    assert (done.exit_code, len(desk.there)) == (1, 2)
+    assert "sign with the same secret" in done.stderr
+    assert "not_after" not in desk.references()[0]
+
+
+async def test_a_secret_that_is_over_stays_while_its_endpoint_does(desk: Desk) -> None:
+    """Nothing else says which endpoint is ours."""
+    await desk.connect()
+    path = desk.directory / "relay.toml"
+    other = desk.directory / "other"
+    other.write_text("whs_of-nobody")
+    ended = f'.secret", not_after = 2026-01-01T00:00:00Z }}, {{ file = "{other}" }}'
+    path.write_text(path.read_text().replace('.secret" }', ended))
+    done = await desk.rotate()
+
+    assert done.exit_code == 0, done.output
+    first, second = desk.there
+    assert second.enabled
+    assert desk.secrets() == [second.secret, first.secret, "whs_of-nobody"]
+
+
+async def test_two_terminals_come_to_one_second(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one has named meanwhile the other takes for kept, and takes nothing back."""
+    await desk.connect()
+    real, others = UnipileApi.create_endpoint, []
+
+    async def create(api: UnipileApi, wanted: Mapping[str, object]) -> UnipileEndpoint:
+        made = await real(api, wanted)
+        monkeypatch.setattr(UnipileApi, "create_endpoint", real)
+        others.append(await desk.rotate())
+        return made
+
+    monkeypatch.setattr(UnipileApi, "create_endpoint", create)
+    done = await desk.rotate()
+
+    assert [done.exit_code, others[0].exit_code] == [0, 0], done.output
+    first, second = desk.there
+    assert second.enabled
+    assert desk.secrets() == [second.secret, first.secret]
+    assert desk.files() == sorted(desk.secrets())
+
+
+async def test_deleted_accounts_of_the_first_are_named(desk: Desk) -> None:
+    """Unipile takes no list in which they are, and they are not left out unasked."""
+    await desk.connect("--account", "acc_1", "--account", "acc_2")
+    desk.unipile.remove_account("acc_2")
+    done = await desk.rotate()
+
+    assert (done.exit_code, len(desk.there)) == (1, 1)
+    assert "--remove-account acc_2" in done.stderr
+
+
+async def test_a_gateway_without_the_new_secret_keeps_the_first(desk: Desk) -> None:
+    """It reads a file of its own, and has taken that over; what it said before does not count."""
+    first, second = await begun(desk)
+    desk.have_proved(second)
+    at = round(datetime.now(UTC).timestamp() * 1000)
+    old, new = (Secret(each.secret, "").fingerprint for each in (first, second))
+    both = f"holds:{','.join(sorted([old, new]))}"
+    with desk.server.client() as client:
+        name = KEYS.usage("unipile")
+        client.hset(name, both, f"9 {at - 70_000} {at}")
+        client.hset(name, f"holds:{old}", f"9 {at - 90_000} {at - 20_000}")
+        done = await desk.rotate("--finish")
+        assert (done.exit_code, desk.there) == (1, [first, second])
+        assert f"does not have the secret of {second.id}" in done.stderr
+        assert f"does not have the secret of {second.id}" in (await desk.rotate()).stdout
+
+        client.hset(name, f"holds:{old}", f"9 {at - 90_000} {at - 69_000}")
+    assert (await desk.rotate("--finish")).exit_code == 0
