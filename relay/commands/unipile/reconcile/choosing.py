@@ -94,6 +94,25 @@ async def endpoints_there(
     return found
 
 
+def secrets_without(endpoint: Endpoint, theirs: Sequence[UnipileEndpoint]) -> list[str]:
+    """Name the secrets here that none of some endpoints at Unipile has.
+
+    Args:
+        endpoint: From `endpoints_meant`.
+        theirs: What Unipile has for it.
+    """
+    there = {each.secret.encode("utf-8", "surrogatepass") for each in theirs}
+    return [secret.name for secret in endpoint.secrets if secret.reveal() not in there]
+
+
+def gone(secret: str) -> str:
+    """Say that what was tried by an endpoint that had a secret cannot be compared."""
+    return (
+        f"No endpoint of Unipile's has {printable(secret, 200)} now: where one was deleted, what "
+        "it alone has tried is in no log any more."
+    )
+
+
 def _has_secret(endpoint: Endpoint, theirs: UnipileEndpoint) -> bool:
     secret = theirs.secret.encode("utf-8", "surrogatepass")
     # All of them are compared, whichever fits.

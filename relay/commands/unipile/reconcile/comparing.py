@@ -1,6 +1,7 @@
 """Compares each endpoint with Unipile's log, all of them before anything is said of one."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,12 @@ from relay.commands.rejections.judging import Configured, configured
 from relay.commands.rejections.since import ago_ms
 from relay.commands.store import Store, environment, opened
 from relay.commands.unipile.asking import asking
-from relay.commands.unipile.reconcile.choosing import endpoints_meant, endpoints_there
+from relay.commands.unipile.reconcile.choosing import (
+    endpoints_meant,
+    endpoints_there,
+    gone,
+    secrets_without,
+)
 from relay.contract.connect import ResponseError, word_of
 from relay.contract.explain import WRONG_USAGE, CommandFailed
 from relay.contract.printable import printable
@@ -52,12 +58,13 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """The log of one endpoint, read whole."""
+    """The log of one endpoint, read whole, and its secrets that no endpoint of Unipile's has."""
 
     endpoint: Endpoint
     theirs: list[UnipileEndpoint]
     fold: Fold
     settled_before_ms: int
+    without: Sequence[str] = ()
 
 
 async def compare_all(wanted: Wanted) -> list[Verdict]:
@@ -82,7 +89,8 @@ async def compare_all(wanted: Wanted) -> list[Verdict]:
             ids = [one.id for one in theirs]
             fold = await read_log(unipile, ids, begun_ms - span_ms)
             settled_before_ms = begun_ms - 1000 * wanted.settled_after_seconds
-            logs.append(_Read(endpoint, theirs, fold, settled_before_ms))
+            without = () if wanted.ids else secrets_without(endpoint, theirs)
+            logs.append(_Read(endpoint, theirs, fold, settled_before_ms, without))
     async with opened(known.settings) as store:
         verdicts = [await _compare(store, each, spool) for each in logs]
         for verdict in verdicts:
@@ -97,6 +105,7 @@ async def _compare(store: Store, log: _Read, spool: Directory | None) -> Verdict
     # Where nothing is lost it does not matter, and a schedule should be silent.
     if spool is None and verdict.lost:
         verdict.doubts.append(NO_SPOOL)
+    verdict.doubts += [gone(secret) for secret in log.without]
     return verdict
 
 

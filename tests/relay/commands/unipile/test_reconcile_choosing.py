@@ -1,0 +1,27 @@
+"""Which of Unipile's endpoints ``reconcile`` finds, and what it says of those that have gone."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.relay.commands.conftest import Relay
+from tests.relay.commands.unipile.planting import planted
+from tests.relay.commands.unipile.test_reconcile import reconcile
+from tests.servers import Server
+
+
+@pytest.mark.redis
+async def test_a_secret_whose_endpoint_has_gone_is_named(
+    relay: Relay, one_server: Server, tmp_path: Path
+) -> None:
+    """What it alone has tried is in no log any more, so nothing lost is not all of the truth."""
+    async with planted(one_server, tmp_path) as field:
+        whole = await reconcile(relay, field.unipile)
+        field.unipile._books.endpoints.delete(field.second)
+        half = await reconcile(relay, field.unipile)
+        named = await reconcile(relay, field.unipile, "unipile", "--id", field.first)
+
+    assert (whole.exit_code, whole.stderr) == (0, "")
+    assert (half.exit_code, half.stderr.count("\n")) == (0, 1)
+    assert "No endpoint of Unipile's has file:second now" in half.stderr
+    assert named.stderr == ""
