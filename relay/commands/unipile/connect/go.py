@@ -15,6 +15,7 @@ from relay.commands.unipile.connect.arrival import (
 )
 from relay.commands.unipile.connect.reach import reach
 from relay.commands.unipile.connect.register import Registered, Wish, register
+from relay.commands.unipile.endpoints.registering import not_as_asked
 from relay.commands.unipile.keeping import Keeping
 from relay.commands.unipile.taking import START_AGAIN, Say, take_over
 from relay.contract.display import time_text
@@ -179,6 +180,8 @@ def _say_registered(task: Task, registered: Registered) -> None:
         f"{DID[registered.did]}: {printable(endpoint.id, 80)}, with {len(endpoint.events)} types "
         f"of event, of {accounts} accounts."
     )
+    for sentence in not_as_asked(registered.differ):
+        task.say(sentence)
     for other in registered.others:
         task.say(
             f"Unipile has {printable(other.id, 80)} with the same URL too, and its secret is not "

@@ -80,12 +80,14 @@ class Registered:
         did: What became of it.
         kept: Its secret's file, and ``relay.toml``; none where the secret was here already.
         others: Further ones with its URL, whose secrets are not here.
+        differ: What Unipile has otherwise than it was asked.
     """
 
     endpoint: UnipileEndpoint
     did: Did
     kept: tuple[Kept, Draft] | None = None
     others: tuple[UnipileEndpoint, ...] = ()
+    differ: Sequence[str] = ()
 
 
 async def register(api: "UnipileApi", wish: Wish, keeping: Keeping) -> Registered:
@@ -107,14 +109,15 @@ async def register(api: "UnipileApi", wish: Wish, keeping: Keeping) -> Registere
     with hinting(IN_DOUBT, events if isinstance(events, list) else (), found):
         if found is None:
             made, kept = await create_kept(api, wish.body, keeping.keep)
-            return Registered(made, "created", kept)
+            return Registered(made, "created", kept, differ=differing(made, wish.body))
         others = tuple(each for each in there if each.id != found.id)
         # Kept first: what it delivers from now on is to be refused for as short as can be.
         held = None if keeping.holds(found.secret) else keeping.keep(found.secret)
         changes = wish.changes(found)
         if not changes:
             return Registered(found, "found", held, others)
-        return Registered(await api.update_endpoint(found.id, changes), "changed", held, others)
+        changed = await api.update_endpoint(found.id, changes)
+        return Registered(changed, "changed", held, others, differing(changed, changes))
 
 
 def _meant(there: Sequence[UnipileEndpoint], keeping: Keeping) -> UnipileEndpoint | None:

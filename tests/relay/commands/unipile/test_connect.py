@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from relay.commands.unipile import keeping
 from relay.commands.unipile.connect import arrival, go
 from relay.contract.explain import CommandFailed
 from relay.rejections import read as rejected
+from relay.unipile import UnipileEndpoint
+from relay.unipile.api import UnipileApi
 from relay.unipile.event_names import KNOWN
 from tests.relay.commands.unipile.desk import KEY, KEYS, URL, Desk
 from tests.waiting import wait_until
@@ -89,6 +92,26 @@ async def test_accounts_and_events_are_as_wanted(desk: Desk) -> None:
     assert done.exit_code == 0
     assert desk.there[0].account_ids == ("acc_2",)
     assert desk.there[0].trigger_events == ("message.new",)
+    assert "than it was asked for" not in done.stdout
+
+
+async def test_what_unipile_makes_otherwise_is_said(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it is new, or was changed."""
+    for name in ("create_endpoint", "update_endpoint"):
+        real = getattr(UnipileApi, name)
+
+        async def all_accounts(
+            api: UnipileApi, *given: Any, real: Callable[..., Any] = real
+        ) -> UnipileEndpoint:
+            *where, wanted = given
+            made: UnipileEndpoint = await real(api, *where, {**wanted, "account_ids": []})
+            return made
+
+        monkeypatch.setattr(UnipileApi, name, all_accounts)
+        done = await desk.connect("--account", "acc_1")
+        assert "Unipile has other accounts than it was asked for." in done.stdout
 
 
 @pytest.mark.parametrize(("method", "fault", "is_done", "says"), FAULTS)
