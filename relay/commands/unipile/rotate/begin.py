@@ -72,12 +72,12 @@ async def switch_on(rotation: Rotation, standing: Standing) -> None:
         "trigger_events": list(first.endpoint.events),
         "account_ids": list(first.endpoint.accounts),
     }
-    with hinting(IN_DOUBT):
+    with hinting(IN_DOUBT, endpoint=first.endpoint):
         await rotation.api.update_endpoint(second.endpoint.id, {**whole, "enabled": False})
     if not await take_over(rotation.store, rotation.reload_seconds, rotation.say):
         rotation.say(START_AGAIN)
         await _wait_for(rotation, second)
-    with hinting(IN_DOUBT):
+    with hinting(IN_DOUBT, endpoint=first.endpoint):
         await rotation.api.update_endpoint(second.endpoint.id, {**whole, "enabled": True})
     rotation.say(
         f"{second.name} signs from now on, and {first.name} still does: each event comes twice, "

@@ -12,7 +12,7 @@ from relay.commands.secrets.change import end_some, take_out, write
 from relay.commands.secrets.words import HELD_MS, loaded
 from relay.commands.unipile.keeping import Keeping
 from relay.commands.unipile.rotate.rotation import Rotation, is_lacking, now_ms
-from relay.commands.unipile.rotate.standing import Half, covers
+from relay.commands.unipile.rotate.standing import Half, covers, is_narrow
 from relay.commands.unipile.rotate.undelivered import undelivered
 from relay.commands.unipile.taking import START_AGAIN, take_over
 from relay.contract.display import time_text
@@ -99,7 +99,7 @@ def lacking(half: Half) -> str:
     return (
         f"A gateway has said within the last {HELD_MS // 1000} seconds that it does not have the "
         f"secret of {half.name}, so what reaches that one is refused: it reads a relay.toml of its "
-        "own, or was not reloaded."
+        "own, or was not reloaded. Mend that, and look again after as long."
     )
 
 
@@ -109,7 +109,9 @@ def _judge_staying(leaving: Half, staying: Half) -> None:
             f"{staying.name} is switched off, so {leaving.name} is not deleted: nothing would be "
             f"delivered any more. `relay unipile endpoints enable {staying.name}` switches it on."
         )
-    if not covers(staying.endpoint, leaving.endpoint):
+    # As it was made it may have a type that the first has not, and nobody has asked for.
+    is_as_made = staying.number > leaving.number and is_narrow(leaving.endpoint, staying.endpoint)
+    if not is_as_made and not covers(staying.endpoint, leaving.endpoint):
         raise CommandFailed(
             f"{staying.name} has not all types of event and accounts that {leaving.name} has, so "
             "that one is not deleted: `relay unipile endpoints show` and `update`."

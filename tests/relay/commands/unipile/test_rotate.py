@@ -248,6 +248,20 @@ async def test_one_of_a_single_type_signs_nothing_early_either(desk: Desk) -> No
     assert [each.enabled for each in desk.there] == [True, True]
 
 
+async def test_back_from_a_second_that_is_as_it_was_made(desk: Desk) -> None:
+    """It has a type that the first has not; that is no reason to keep it."""
+    await desk.connect("--event", "calendar.create")
+    (first,) = desk.there
+    desk.unipile.fail_next("PATCH", ITEM, 403, times=10)
+    assert (await desk.rotate()).exit_code == 1
+    assert desk.there[1].trigger_events == ("calendar.delete",)
+    done = await desk.rotate("--finish", "--yes")
+    assert (done.exit_code, len(desk.there)) == (1, 2)
+
+    done = await desk.rotate("--back")
+    assert (done.exit_code, desk.there) == (0, [first])
+
+
 async def test_a_second_that_has_gone_meanwhile_is_said(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
