@@ -79,7 +79,7 @@ async def compare_all(wanted: Wanted) -> list[Verdict]:
     api = asking(environ, wanted.api_url, wanted.api_seconds)
     known = configured(wanted.redis_url)
     endpoints = endpoints_meant(known, wanted.endpoint, wanted.ids)
-    spans = [_span_ms(endpoint, wanted.since) for endpoint in endpoints]
+    spans = [_span_ms(endpoint, wanted) for endpoint in endpoints]
     spool = _spool(known, wanted.spool_dir)
     logs = []
     async with api as unipile:
@@ -127,15 +127,21 @@ async def _keep(store: Store, verdict: Verdict) -> None:
         )
 
 
-def _span_ms(endpoint: Endpoint, since: str | None) -> int:
+def _span_ms(endpoint: Endpoint, wanted: Wanted) -> int:
     window_ms = 1000 * endpoint.window_seconds
-    if since is None:
-        return window_ms
-    span_ms = ago_ms(since)
+    span_ms = window_ms if wanted.since is None else ago_ms(wanted.since)
+    if span_ms <= 1000 * wanted.settled_after_seconds:
+        raise CommandFailed(
+            f"What is looked at of {endpoint.name} is the last {span_ms // 1000} seconds, and all "
+            f"of that may still come (--settled-after {wanted.settled_after_seconds}), so nothing "
+            "could be lost: make the one longer or the other shorter.",
+            exit_code=WRONG_USAGE,
+        )
     if span_ms > window_ms:
         raise CommandFailed(
-            f"--since {printable(since)} is longer than ids are remembered at {endpoint.name} "
-            f"({endpoint.window_seconds} s): what is older cannot be told from what was lost.",
+            f"--since {printable(wanted.since)} is longer than ids are remembered at "
+            f"{endpoint.name} ({endpoint.window_seconds} s): what is older cannot be told from "
+            "what was lost.",
             exit_code=WRONG_USAGE,
         )
     return span_ms

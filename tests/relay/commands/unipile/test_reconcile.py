@@ -361,6 +361,7 @@ async def test_a_log_that_was_read_half_gives_no_verdict(
         (["--id", "we_1"], "say which of other, unipile"),
         (["unipile", "--since", "4d"], "longer than ids are remembered"),
         (["unipile", "--since", "lately"], "write it as 90s"),
+        (["unipile", "--since", "5m"], "nothing could be lost"),
         (["unipile", "--spool-dir", "nowhere"], "is no directory"),
         (["other"], "from elsewhere"),
     ],
@@ -383,19 +384,3 @@ def test_wrong_usage_is_said_before_anything_is_asked(
 
     assert (done.exit_code, done.stdout) == (2, "")
     assert said in done.stderr
-
-
-async def test_an_endpoint_that_unipile_does_not_have_cannot_be_compared(
-    relay: Relay, tmp_path: Path
-) -> None:
-    """It must not pass for one that has lost nothing."""
-    (tmp_path / "first").write_text("wes_of-nobody")
-    (tmp_path / "relay.toml").write_text(
-        '[endpoints.unipile]\nprovider = "unipile"\nsecrets = [{ file = "first" }]\n'
-    )
-    async with StandIn(KEY) as unipile:
-        unipile.add_endpoint(NOWHERE, TYPES)
-        done = await reconcile(relay, unipile)
-
-    assert (done.exit_code, done.stdout) == (1, "")
-    assert "None of Unipile's endpoints has a secret of unipile" in done.stderr

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from relay.unipile.stand_in import StandIn
 from tests.relay.commands.conftest import Relay
-from tests.relay.commands.unipile.planting import planted
+from tests.relay.commands.unipile.planting import KEY, NOWHERE, TYPES, planted
 from tests.relay.commands.unipile.test_reconcile import reconcile
 from tests.servers import Server
 
@@ -25,3 +26,19 @@ async def test_a_secret_whose_endpoint_has_gone_is_named(
     assert (half.exit_code, half.stderr.count("\n")) == (0, 1)
     assert "No endpoint of Unipile's has file:second now" in half.stderr
     assert named.stderr == ""
+
+
+async def test_an_endpoint_that_unipile_does_not_have_cannot_be_compared(
+    relay: Relay, tmp_path: Path
+) -> None:
+    """It must not pass for one that has lost nothing."""
+    (tmp_path / "first").write_text("wes_of-nobody")
+    (tmp_path / "relay.toml").write_text(
+        '[endpoints.unipile]\nprovider = "unipile"\nsecrets = [{ file = "first" }]\n'
+    )
+    async with StandIn(KEY) as unipile:
+        unipile.add_endpoint(NOWHERE, TYPES)
+        done = await reconcile(relay, unipile)
+
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "None of Unipile's endpoints has a secret of unipile" in done.stderr
