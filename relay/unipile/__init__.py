@@ -11,6 +11,7 @@ https://github.com/unipile/unipile-node.
 from relay.unipile.failures import (
     Away,
     KeyRefused,
+    NoId,
     NotPermitted,
     NotThere,
     Refused,
@@ -26,6 +27,7 @@ __all__ = [
     "Away",
     "Conversation",
     "KeyRefused",
+    "NoId",
     "NotPermitted",
     "NotThere",
     "Patience",

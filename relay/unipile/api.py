@@ -20,7 +20,7 @@ from yarl import URL
 from relay.contract.printable import printable
 from relay.unipile.compare import differing, is_same_url
 from relay.unipile.exchange import KEY_HEADER, Busy, Request, exchange, send_once, too_many
-from relay.unipile.failures import Away, FailedItself, NotThere, UnipileFailed, Unreadable
+from relay.unipile.failures import Away, FailedItself, NoId, NotThere, UnipileFailed, Unreadable
 from relay.unipile.patience import Patience
 from relay.unipile.shapes import Conversation, Deleted, Page, UnipileEndpoint
 
@@ -321,9 +321,7 @@ def _new(
 def _place(endpoint_id: str) -> str:
     # Whatever was typed, it must not become another path.
     if not _ID.fullmatch(endpoint_id):
-        raise NotThere(
-            f"{printable(endpoint_id, 80)} is no id of an endpoint: one begins with we_."
-        )
+        raise NoId(f"{printable(endpoint_id, 80)} is no id of an endpoint: one begins with we_.")
     return f"{ENDPOINTS}{endpoint_id}"
 
 

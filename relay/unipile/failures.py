@@ -31,6 +31,10 @@ class NotThere(UnipileFailed):
     """What is meant does not exist."""
 
 
+class NoId(UnipileFailed):
+    """What is meant has a name that no id has, so it was not asked: it may be there."""
+
+
 class Refused(UnipileFailed):
     """It does not take what it was given, for the reason that it gives."""
 

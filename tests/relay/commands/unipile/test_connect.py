@@ -153,6 +153,22 @@ async def test_a_secret_that_cannot_be_kept_takes_the_endpoint_back(
     assert (desk.there, desk.references(), desk.files()) == ([], [], [])
 
 
+async def test_an_endpoint_with_an_id_of_another_form_is_not_called_deleted(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said that it is there still."""
+
+    def full(*_: object) -> None:
+        raise CommandFailed("No space left on device.")
+
+    monkeypatch.setattr(keeping, "write_draft", full)
+    monkeypatch.setattr("relay.unipile.stand_in.endpoints.new_id", lambda _: "we.1")
+    done = await desk.connect()
+
+    assert (done.exit_code, len(desk.there)) == (1, 1)
+    assert "The endpoint we.1 was created at Unipile, and could not be deleted" in done.stderr
+
+
 @pytest.mark.parametrize("secret", ["\0\0", "wes_1\nwes_2", " wes_1", ""])
 async def test_a_secret_that_no_file_can_hold_takes_the_endpoint_back(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, secret: str
