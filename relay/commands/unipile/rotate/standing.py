@@ -171,8 +171,11 @@ def _left_over(first: Half, there: Sequence[UnipileEndpoint]) -> UnipileEndpoint
 
 
 def _is_copy(one: UnipileEndpoint, wanted: UnipileEndpoint) -> bool:
-    """Tell whether an endpoint can be of ours: it sends next to nothing, or is switched off."""
-    is_quiet = not one.enabled or list(one.events) == [seldom(wanted.events)]
+    """Tell whether an endpoint can be of ours, which is for the seldom type until it is here.
+
+    One that is merely switched off is somebody's, perhaps since its secret is known to others.
+    """
+    is_quiet = list(one.events) == [seldom(wanted.events)]
     is_alike = set(one.accounts) == set(wanted.accounts)
     return is_quiet and is_alike and (one.description or "") == (wanted.description or "")
 

@@ -286,6 +286,19 @@ async def test_a_second_that_has_gone_meanwhile_is_said(
     assert (await desk.rotate()).exit_code == 0
 
 
+async def test_one_that_somebody_has_switched_off_is_not_taken_over(desk: Desk) -> None:
+    """Its secret may be the one that others know."""
+    await desk.connect()
+    (first,) = desk.there
+    old = desk.unipile.add_endpoint(URL, list(first.trigger_events))
+    desk.unipile._books.endpoints.update(old.id, b'{"account_ids": [], "enabled": false}')
+    done = await desk.rotate()
+
+    assert done.exit_code == 0
+    assert [each.enabled for each in desk.there] == [True, False, True]
+    assert desk.secrets() == [desk.there[2].secret, first.secret]
+
+
 async def test_the_same_secret_again_replaces_nothing(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
