@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import structlog
 from redis.asyncio import Redis
 
 from relay.contract.display import time_text
@@ -159,6 +160,8 @@ class Field:
 async def planted(server: Server, directory: Path, more: str = FILTERS) -> AsyncIterator[Field]:
     """Have all of it within the block, and ``relay.toml`` with the secrets in a directory."""
     (directory / "spool").mkdir()
+    # The gateway runs in this process, where a command's output is caught: it must not log into it.
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     async with StandIn(KEY, retry_seconds=(0.01,)) as unipile:
         made = [unipile.add_endpoint(NOWHERE, TYPES, accounts) for accounts in ((), ())]
         for name, one in zip(("first", "second"), made, strict=True):
