@@ -90,9 +90,15 @@ def redriving(directory: Path, server: Server, name: str, *options: str) -> Prog
 
 
 def until_left(client: Redis, letters: int, program: Program) -> None:
-    """Wait until no more than so many letters are left."""
+    """Wait until no more than so many letters are left, and the command has said how to go on.
+
+    The one before it may have been killed so late that no more are left from the start.
+    """
     wait_until_sync(
-        lambda: length(client, DEAD) <= letters or program.process.poll() is not None,
+        lambda: (
+            (length(client, DEAD) <= letters and "--until" in program.output())
+            or program.process.poll() is not None
+        ),
         deadline_seconds=60.0,
         description=f"{letters} letters are left: {program.output()}",
     )
