@@ -1,6 +1,7 @@
 """What the tutorial of Unipile tells to type does what it says, and `relay dev` reloads."""
 
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,17 +28,21 @@ pytestmark = [
 
 @contextmanager
 def stand_in(directory: Path, port: int) -> Iterator[None]:
-    """Have the stand-in as the page starts it."""
+    """Have the stand-in as the page starts it, until Ctrl-C ends it."""
     program = start(
         ["-m", "relay", "unipile", "stand-in", "--port", str(port)], directory, "unipile"
     )
     try:
         wait_until_sync(
-            lambda: str(port) in program.output(),
+            lambda: "UNIPILE_API_KEY=" in program.output(),
             deadline_seconds=60,
             description=f"the stand-in is up; it said {program.output()}",
         )
+        assert "UNIPILE_API_KEY=stand-in\n" in program.output()
         yield
+        program.process.send_signal(signal.SIGINT)
+        assert program.process.wait(60) == 0
+        assert "Traceback" not in program.output()
     finally:
         end(program)
 
