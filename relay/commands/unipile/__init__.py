@@ -1,6 +1,13 @@
 """``relay unipile``: Unipile's side of it, from an empty account to a flow that is compared.
 
-Each command is a file; ``asking`` reaches Unipile, and ``keeping`` has a secret count here.
+A command is a file, or a room where it takes several: ``connect``, ``endpoints``, ``rotate``,
+``reconcile``, ``accounts`` with ``account_books``, and ``stand_in``. What they share:
+
+- ``opening`` opens Unipile's interface for the time of a command;
+- ``wishes`` judges what options say of an endpoint, and ``registering`` has Unipile have it;
+- ``secret_here`` has a secret count here, ``secret_file`` writes one for a relay elsewhere;
+- ``reloading`` has the gateways take it over;
+- ``confirming`` asks a person, ``hinting`` says what to do about what Unipile refused.
 """
 
 import typer

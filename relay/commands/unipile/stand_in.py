@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from relay.commands.unipile.asking import KEY_VARIABLE, URL_VARIABLE
+from relay.commands.unipile.opening import KEY_VARIABLE, URL_VARIABLE
 from relay.contract.display import tell
 from relay.contract.explain import WRONG_USAGE, CommandFailed
 from relay.contract.loop import run

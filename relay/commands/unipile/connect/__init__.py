@@ -15,16 +15,11 @@ from relay.commands.gateway_url import endpoint_url
 from relay.commands.options import AsJson, RedisUrl
 from relay.commands.secrets.known import endpoint_settings
 from relay.commands.store import environment
-from relay.commands.unipile.asking import URL_VARIABLE, ApiSeconds, ApiUrl, asking
-from relay.commands.unipile.keeping import keeping
-from relay.commands.unipile.wishes import (
-    Accounts,
-    Description,
-    Events,
-    checked_description,
-    checked_url,
-    event_names,
-)
+from relay.commands.unipile.opening import URL_VARIABLE, ApiSeconds, ApiUrl, opening
+from relay.commands.unipile.registering.wanted import WantedEndpoint
+from relay.commands.unipile.reloading import ReloadSeconds
+from relay.commands.unipile.secret_here import keeping
+from relay.commands.unipile.wishes import Accounts, Description, Events, checked_url
 from relay.contract.display import show_json, tell, warn
 from relay.contract.explain import FAILED, WRONG_USAGE, CommandFailed
 from relay.contract.loop import run
@@ -46,9 +41,6 @@ Wait = Annotated[
 Unchecked = Annotated[
     bool,
     typer.Option("--unchecked", help="Do not try the URL: only the outside reaches it."),
-]
-ReloadSeconds = Annotated[
-    float, typer.Option(min=1, help="How many seconds gateways may take to reload.")
 ]
 
 
@@ -83,24 +75,22 @@ def connect(
     """
     # Only what asks Unipile needs what does.
     from relay.commands.unipile.connect.go import Task, go  # noqa: PLC0415
-    from relay.commands.unipile.connect.register import Wish  # noqa: PLC0415
 
     environ = environment()
-    opened = asking(environ, api_url, api_seconds)
-    url = checked_url(endpoint_url(checked_url(public_url), name, "--public-url"))
-    event_names(event or ())
-    _judge_url(url, is_stand_in=is_stand_in(api_url, environ), unchecked=unchecked)
-    say = warn if as_json else tell
-    settings = endpoint_settings(redis_url)
-    wish = Wish(
-        url=url,
+    opened = opening(environ, api_url, api_seconds)
+    wanted = WantedEndpoint.said(
+        endpoint_url(checked_url(public_url), name, "--public-url"),
         events=event,
         accounts=account,
-        description=None if description is None else checked_description(description),
+        description=description,
+        sends=True,
     )
+    _judge_url(wanted.url, is_stand_in=is_stand_in(api_url, environ), unchecked=unchecked)
+    say = warn if as_json else tell
+    settings = endpoint_settings(redis_url)
     task = Task(
         keeping=keeping(name, environ, redis_url),
-        wish=wish,
+        wanted=wanted,
         settings=settings,
         redis_url=redis_url,
         unchecked=unchecked,

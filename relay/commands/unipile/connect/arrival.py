@@ -16,7 +16,7 @@ from relay.commands.follow import follow
 from relay.commands.rejections.judging import Configured, configured, explained
 from relay.commands.secrets.known import read_book
 from relay.commands.store import Store
-from relay.commands.unipile.taking import Say
+from relay.commands.unipile.reloading import Say
 from relay.contract.duties import cancel
 from relay.contract.entry import decode
 from relay.contract.errors import UnreadableEntry

@@ -13,17 +13,19 @@ from relay.commands.unipile.connect.arrival import (
     Awaited,
     first_delivery,
 )
+from relay.commands.unipile.connect.meant import one_meant
 from relay.commands.unipile.connect.reach import reach
-from relay.commands.unipile.connect.register import Registered, Wish, register
-from relay.commands.unipile.endpoints.registering import not_as_asked
-from relay.commands.unipile.keeping import Keeping
-from relay.commands.unipile.taking import START_AGAIN, Say, take_over
+from relay.commands.unipile.registering.keepers import KeptHere
+from relay.commands.unipile.registering.register import Registered, register
+from relay.commands.unipile.registering.wanted import WantedEndpoint
+from relay.commands.unipile.reloading import START_AGAIN, Say, take_over
+from relay.commands.unipile.secret_here import Keeping
 from relay.contract.display import time_text
 from relay.contract.printable import printable
 from relay.endpoint import Secret
 
 if TYPE_CHECKING:
-    from relay.commands.unipile.asking import Asking
+    from relay.commands.unipile.opening import Opening
 
 DID = {
     "created": "Unipile has a new endpoint",
@@ -38,7 +40,7 @@ class Task:
 
     Args:
         keeping: Keeps the secret.
-        wish: What Unipile's endpoint is to be like.
+        wanted: What Unipile's endpoint is to be like.
         settings: Where the store is.
         redis_url: What ``--redis-url`` said, if anything.
         unchecked: The URL is not tried.
@@ -48,7 +50,7 @@ class Task:
     """
 
     keeping: Keeping
-    wish: Wish
+    wanted: WantedEndpoint
     settings: EndpointSettings
     redis_url: str | None
     unchecked: bool
@@ -70,26 +72,30 @@ class Done:
     is_fine: bool = True
 
 
-async def go(task: Task, asking: "Asking") -> Done:
+async def go(task: Task, opening: "Opening") -> Done:
     """Take every step.
 
     Args:
         task: What is to be done.
-        asking: Opens Unipile's interface.
+        opening: Opens Unipile's interface.
 
     Raises:
         CommandFailed: A step could not be taken; nothing is left that running it again would not
             mend.
         UnipileFailed: Unipile did not do what was asked.
     """
-    async with opened(task.settings, block_seconds=BLOCK_SECONDS) as store, asking as api:
+    async with opened(task.settings, block_seconds=BLOCK_SECONDS) as store, opening as api:
         since_ms = await _now_ms(store)
         if not task.unchecked:
-            await reach(task.wish.url)
-            task.say(f"{printable(task.wish.url, 300)} leads to a gateway of the relay.")
-        registered = await register(api, task.wish, task.keeping)
+            await reach(task.wanted.url)
+            task.say(f"{printable(task.wanted.url, 300)} leads to a gateway of the relay.")
+        registered = await register(
+            api,
+            task.wanted,
+            KeptHere(task.keeping),
+            lambda there: one_meant(there, task.keeping),
+        )
         _say_registered(task, registered)
-        kept = _say_kept(task, registered)
         are_told = await take_over(store, task.reload_seconds, task.say)
         if not are_told:
             task.say(START_AGAIN)
@@ -98,7 +104,7 @@ async def go(task: Task, asking: "Asking") -> Done:
             "url": registered.endpoint.url,
             "id": registered.endpoint.id,
             "did": registered.did,
-            "secret": kept,
+            "secret": None if registered.stored.file is None else str(registered.stored.file),
             "taken_over": are_told,
             "first": None,
         }
@@ -112,18 +118,6 @@ async def go(task: Task, asking: "Asking") -> Done:
             redis_url=task.redis_url,
         )
         return await _wait(task, store, awaited, row)
-
-
-def _say_kept(task: Task, registered: Registered) -> str | None:
-    """Say where the secret is, and give its new file, if there is one."""
-    if registered.kept is None:
-        task.say("Its secret is here already.")
-        return None
-    kept, draft = registered.kept
-    task.say(f"Its secret is in {printable(kept.path)}, and named in {printable(draft.path)}.")
-    if kept.advice:
-        task.say(kept.advice)
-    return str(kept.path)
 
 
 async def _wait(task: Task, store: Store, awaited: Awaited, row: dict[str, object]) -> Done:
@@ -180,7 +174,7 @@ def _say_registered(task: Task, registered: Registered) -> None:
         f"{DID[registered.did]}: {printable(endpoint.id, 80)}, with {len(endpoint.events)} types "
         f"of event, of {accounts} accounts."
     )
-    for sentence in not_as_asked(registered.differ):
+    for sentence in registered.doubts:
         task.say(sentence)
     for other in registered.others:
         task.say(
@@ -188,6 +182,8 @@ def _say_registered(task: Task, registered: Registered) -> None:
             "here, so what it sends is refused: `relay unipile endpoints delete "
             f"{printable(other.id, 80)}` removes it."
         )
+    for sentence in registered.stored.says:
+        task.say(sentence)
 
 
 async def _now_ms(store: Store) -> int:

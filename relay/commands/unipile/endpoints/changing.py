@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from relay.commands.unipile.asking import Asking
 from relay.commands.unipile.endpoints.changes import Changes, body_of
-from relay.commands.unipile.endpoints.doubt import hinting
-from relay.commands.unipile.endpoints.registering import NAMES
 from relay.commands.unipile.endpoints.shown import Holders, tell_done, whole_row
+from relay.commands.unipile.hinting import hinting
+from relay.commands.unipile.opening import Opening
+from relay.commands.unipile.registering.register import NAMES
 from relay.contract.explain import CommandFailed
 from relay.contract.loop import run
 from relay.contract.printable import printable
@@ -47,7 +47,7 @@ class Words:
 
 
 def change(
-    opened: Asking,
+    opened: Opening,
     endpoint_id: str,
     changes: Changes,
     words: Words,
@@ -77,17 +77,17 @@ def change(
         )
 
 
-async def _changed(opened: Asking, endpoint_id: str, changes: Changes) -> Changed:
+async def _changed(opened: Opening, endpoint_id: str, changes: Changes) -> Changed:
     async with opened as api:
         there = await api.read_endpoint(endpoint_id)
         body = body_of(there, changes)
         if not body:
             return Changed(there, sent=False, differ=[])
-        added = [*changes.events.whole, *changes.events.add]
+        events = body.get("trigger_events")
         shown = printable(there.id, 80)
         with hinting(
             f"It may be changed all the same: `relay unipile endpoints show {shown}` says.",
-            added,
+            events if isinstance(events, list) else (),
             there,
         ):
             changed = await api.update_endpoint(there.id, body)

@@ -6,6 +6,8 @@ taken over. That is said and not done by itself: two endpoints with one URL may 
 the other one that of another relay.
 """
 
+from asyncio import CancelledError
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,26 +15,22 @@ import typer
 
 from relay.commands.options import AsJson
 from relay.commands.store import environment
-from relay.commands.unipile.asking import ApiSeconds, ApiUrl, asking
-from relay.commands.unipile.endpoints.keepers import Elsewhere, Here, Keeper, Wanted
-from relay.commands.unipile.endpoints.registering import register_endpoint
-from relay.commands.unipile.endpoints.shown import holders, tell_done, whole_row
-from relay.commands.unipile.handing import secret_file
-from relay.commands.unipile.keeping import PROVIDER, keeping
-from relay.commands.unipile.sure import make_sure
-from relay.commands.unipile.wishes import (
-    Accounts,
-    Description,
-    Events,
-    checked_description,
-    checked_url,
-    event_names,
-)
+from relay.commands.unipile.confirming import Yes, make_sure
+from relay.commands.unipile.endpoints.shown import RESTRICTED, holders, tell_done, whole_row
+from relay.commands.unipile.hinting import IN_DOUBT
+from relay.commands.unipile.opening import ApiSeconds, ApiUrl, Opening, opening
+from relay.commands.unipile.registering.keepers import Keeper, KeptElsewhere, KeptHere
+from relay.commands.unipile.registering.register import Registered, register
+from relay.commands.unipile.registering.wanted import WantedEndpoint
+from relay.commands.unipile.secret_file import secret_file
+from relay.commands.unipile.secret_here import PROVIDER, keeping
+from relay.commands.unipile.wishes import Accounts, Description, Events
 from relay.contract.display import warn
 from relay.contract.explain import WRONG_USAGE, CommandFailed
 from relay.contract.keys import is_name
 from relay.contract.loop import run
 from relay.contract.printable import printable
+from relay.unipile import UnipileEndpoint
 
 Url = Annotated[
     str,
@@ -62,7 +60,6 @@ Adopt = Annotated[
     bool,
     typer.Option("--adopt", help="Take over an endpoint with this URL, if Unipile has one."),
 ]
-Yes = Annotated[bool, typer.Option("--yes", help="Without asking.")]
 
 
 def create_endpoint(
@@ -89,25 +86,76 @@ def create_endpoint(
     --no-keep).
     """
     environ = environment()
-    wanted = Wanted(
-        url=checked_url(url),
-        events=event_names(event) if event else None,
-        accounts=list(dict.fromkeys(account)) if account else None,
-        description=None if description is None else checked_description(description),
-    )
+    wanted = WantedEndpoint.said(url, events=event, accounts=account, description=description)
     keeper = _keeper(name, secret_path, no_keep=no_keep)
     held = holders()
-    opened = asking(environ, api_url, api_seconds)
+    opened = opening(environ, api_url, api_seconds)
     for doubt in keeper.doubts(wanted):
         warn(doubt)
     make_sure(_lines(wanted, keeper), "Create this at Unipile?", yes=yes, must=False)
-    done = run(register_endpoint(opened, wanted, keeper, adopt=adopt))
+    done = run(_registered(opened, wanted, keeper, adopt=adopt))
     row = whole_row(done.endpoint, held)
-    if isinstance(keeper, Here):
+    if isinstance(keeper, KeptHere):
         row["endpoint"] = name
-    file = None if done.file is None else str(done.file)
-    extra = {"secret_file": file, "toml": done.toml}
-    tell_done(done.did, done.says, {**row, **extra} if as_json else row, as_json=as_json)
+    if as_json:
+        file = done.stored.file
+        row |= {"secret_file": file and str(file), "toml": list(done.stored.toml)}
+    did = "created" if done.did == "created" else "adopted"
+    tell_done(did, _says(done), row, as_json=as_json)
+
+
+async def _registered(
+    opened: Opening, wanted: WantedEndpoint, keeper: Keeper, *, adopt: bool
+) -> Registered:
+    async with opened as api:
+        try:
+            return await register(
+                api, wanted, keeper, lambda there: _adopted(there, keeper, adopt=adopt)
+            )
+        except CancelledError:  # Ctrl-C
+            warn(f"relay: Broken off while Unipile was asked. {IN_DOUBT}")
+            raise
+
+
+def _adopted(
+    there: Sequence[UnipileEndpoint], keeper: Keeper, *, adopt: bool
+) -> UnipileEndpoint | None:
+    """Give the endpoint that is taken over; it has to be the only one, and that was said."""
+    if len(there) > 1 or (there and not adopt):
+        raise _there_already(there, keeper)
+    return next(iter(there), None)
+
+
+def _there_already(there: Sequence[UnipileEndpoint], keeper: Keeper) -> CommandFailed:
+    ids = ", ".join(printable(each.id, 80) for each in there[:10])
+    if len(there) > 1:
+        return CommandFailed(
+            f"Unipile has {len(there)} endpoints with this URL already: {ids}. Delete those that "
+            "are too many with `relay unipile endpoints delete`; --adopt takes over the one that "
+            "is left. Nothing was done."
+        )
+    if keeper.holds(there[0].secret):
+        said = "its secret counts here already, so nothing is missing"
+    else:
+        said = "--adopt takes it over with its secret"
+    return CommandFailed(
+        f"Unipile has an endpoint with this URL already: {ids}; {said}. A second one would bring "
+        "each event twice. Nothing was done."
+    )
+
+
+def _says(done: Registered) -> list[str]:
+    shown = printable(done.endpoint.id, 80)
+    first = "Created" if done.did == "created" else "Took over"
+    says = [f"{first} {shown} at Unipile.", *done.stored.says]
+    if done.stored.step:
+        says.append(done.stored.step)
+    says += done.doubts
+    if not done.endpoint.enabled:
+        says.append(f"It is disabled: `relay unipile endpoints enable {shown}`.")
+    if done.endpoint.accounts:
+        says.append(RESTRICTED.format(id=shown))
+    return says
 
 
 def _keeper(name: str, path: Path | None, *, no_keep: bool) -> Keeper:
@@ -118,20 +166,20 @@ def _keeper(name: str, path: Path | None, *, no_keep: bool) -> Keeper:
             exit_code=WRONG_USAGE,
         )
     if path is None:
-        return Here(keeping(name, environment()))
+        return KeptHere(keeping(name, environment()))
     if not is_name(name):
         raise CommandFailed(
             f"{printable(name, 80)}: a name is 1 to 63 lower-case letters, digits and hyphens.",
             exit_code=WRONG_USAGE,
         )
-    return Elsewhere(name, secret_file(path))
+    return KeptElsewhere(name, secret_file(path))
 
 
-def _lines(wanted: Wanted, keeper: Keeper) -> list[str]:
+def _lines(wanted: WantedEndpoint, keeper: Keeper) -> list[str]:
     accounts = wanted.accounts or ["all, also those to come"]
     return [
         f"url: {printable(wanted.url, 300)}",
-        f"events: {', '.join(printable(each, 80) for each in wanted.body['trigger_events'])}",
+        f"events: {', '.join(printable(each, 80) for each in wanted.new_events)}",
         f"accounts: {', '.join(printable(each, 80) for each in accounts)}",
         f"description: {printable(wanted.description or '-', 300)}",
         f"secret: {keeper.place}",

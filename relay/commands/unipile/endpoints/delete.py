@@ -4,14 +4,9 @@ Its secret stays where it counts here: what was signed with it may still come. W
 about that is said.
 """
 
-from typing import Annotated
-
-import typer
-
 from relay.commands.options import AsJson
 from relay.commands.store import environment
-from relay.commands.unipile.asking import ApiSeconds, ApiUrl, Asking, asking
-from relay.commands.unipile.endpoints.doubt import hinting
+from relay.commands.unipile.confirming import Yes, make_sure
 from relay.commands.unipile.endpoints.look import EndpointId
 from relay.commands.unipile.endpoints.shown import (
     Holder,
@@ -21,12 +16,11 @@ from relay.commands.unipile.endpoints.shown import (
     tell_done,
     whole_row,
 )
-from relay.commands.unipile.sure import make_sure
+from relay.commands.unipile.hinting import hinting
+from relay.commands.unipile.opening import ApiSeconds, ApiUrl, Opening, opening
 from relay.contract.loop import run
 from relay.contract.printable import printable
 from relay.unipile import UnipileEndpoint
-
-Yes = Annotated[bool, typer.Option("--yes", help="Without asking.")]
 
 
 def delete_endpoint(
@@ -43,10 +37,10 @@ def delete_endpoint(
     """
     held = holders()
     environ = environment()
-    found = run(_read(asking(environ, api_url, api_seconds), endpoint_id))
+    found = run(_read(opening(environ, api_url, api_seconds), endpoint_id))
     row = whole_row(found, held)
     make_sure(lines_of(row), "Delete this at Unipile?", yes=yes, must=True)
-    run(_delete(asking(environ, api_url, api_seconds), found.id))
+    run(_delete(opening(environ, api_url, api_seconds), found.id))
     says = [f"Deleted {printable(found.id, 80)} at Unipile; it was as follows."]
     holder = held.get(fingerprint_of(found))
     if holder is not None:
@@ -54,12 +48,12 @@ def delete_endpoint(
     tell_done("deleted", says, row, as_json=as_json)
 
 
-async def _read(opened: Asking, endpoint_id: str) -> UnipileEndpoint:
+async def _read(opened: Opening, endpoint_id: str) -> UnipileEndpoint:
     async with opened as api:
         return await api.read_endpoint(endpoint_id)
 
 
-async def _delete(opened: Asking, endpoint_id: str) -> None:
+async def _delete(opened: Opening, endpoint_id: str) -> None:
     with hinting(
         "It may be deleted all the same: `relay unipile endpoints list` says what is there."
     ):

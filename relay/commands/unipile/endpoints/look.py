@@ -6,8 +6,8 @@ import typer
 
 from relay.commands.options import AsJson
 from relay.commands.store import environment
-from relay.commands.unipile.asking import ApiSeconds, ApiUrl, Asking, asking
 from relay.commands.unipile.endpoints.shown import NOWHERE, holders, lines_of, row_of, whole_row
+from relay.commands.unipile.opening import ApiSeconds, ApiUrl, Opening, opening
 from relay.contract.display import show, show_json, tell
 from relay.contract.loop import run
 from relay.unipile import UnipileEndpoint
@@ -29,7 +29,7 @@ def list_endpoints(
     fingerprint (of the secret) and endpoint.
     """
     held = holders()
-    found = run(_list(asking(environment(), api_url, api_seconds)))
+    found = run(_list(opening(environment(), api_url, api_seconds)))
     rows = [row_of(endpoint, held) for endpoint in found]
     if as_json:
         show_json(rows)
@@ -53,7 +53,7 @@ def show_endpoint(
     With --json an object with the keys of `list`, and account_targets.
     """
     held = holders()
-    found = run(_show(asking(environment(), api_url, api_seconds), endpoint_id))
+    found = run(_show(opening(environment(), api_url, api_seconds), endpoint_id))
     row = whole_row(found, held)
     if as_json:
         show_json(row)
@@ -73,11 +73,11 @@ def _short(row: dict[str, object]) -> dict[str, object]:
     }
 
 
-async def _list(opened: Asking) -> list[UnipileEndpoint]:
+async def _list(opened: Opening) -> list[UnipileEndpoint]:
     async with opened as api:
         return await api.list_endpoints()
 
 
-async def _show(opened: Asking, endpoint_id: str) -> UnipileEndpoint:
+async def _show(opened: Opening, endpoint_id: str) -> UnipileEndpoint:
     async with opened as api:
         return await api.read_endpoint(endpoint_id)

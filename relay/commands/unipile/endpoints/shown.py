@@ -15,6 +15,11 @@ from relay.unipile import UnipileEndpoint
 
 # Unipile has it, and no endpoint here has its secret.
 NOWHERE = "-"
+# Said of one that has a list of accounts.
+RESTRICTED = (
+    "Accounts that are linked later are not covered by its list: `relay unipile endpoints update "
+    "{id} --add-account …` adds one."
+)
 _CHARACTERS = 300
 
 

@@ -6,12 +6,11 @@ import typer
 
 from relay.commands.options import AsJson
 from relay.commands.store import environment
-from relay.commands.unipile.asking import ApiSeconds, ApiUrl, asking
 from relay.commands.unipile.endpoints.changes import Changes, ListChange
 from relay.commands.unipile.endpoints.changing import Words, change
 from relay.commands.unipile.endpoints.look import EndpointId
-from relay.commands.unipile.endpoints.registering import RESTRICTED
-from relay.commands.unipile.endpoints.shown import holders
+from relay.commands.unipile.endpoints.shown import RESTRICTED, holders
+from relay.commands.unipile.opening import ApiSeconds, ApiUrl, opening
 from relay.commands.unipile.wishes import checked_description, checked_url
 from relay.contract.explain import WRONG_USAGE, CommandFailed
 
@@ -83,7 +82,7 @@ def update_endpoint(
     if changes == Changes():
         raise CommandFailed("Say what is to be changed; see --help.", exit_code=WRONG_USAGE)
     held = holders()
-    opened = asking(environment(), api_url, api_seconds)
+    opened = opening(environment(), api_url, api_seconds)
     change(opened, endpoint_id, changes, UPDATE, held, as_json=as_json)
 
 
@@ -98,7 +97,7 @@ def enable_endpoint(
     With --json an object with the keys of `show`, did (enabled or nothing) and says.
     """
     held = holders()
-    opened = asking(environment(), api_url, api_seconds)
+    opened = opening(environment(), api_url, api_seconds)
     change(opened, endpoint_id, Changes(enabled=True), ENABLE, held, as_json=as_json)
 
 
@@ -113,5 +112,5 @@ def disable_endpoint(
     With --json an object with the keys of `show`, did (disabled or nothing) and says.
     """
     held = holders()
-    opened = asking(environment(), api_url, api_seconds)
+    opened = opening(environment(), api_url, api_seconds)
     change(opened, endpoint_id, Changes(enabled=False), DISABLE, held, as_json=as_json)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from relay.commands.options import AsJsonLines, RedisUrl
-from relay.commands.unipile.asking import ApiSeconds, ApiUrl
+from relay.commands.unipile.opening import ApiSeconds, ApiUrl
 from relay.contract.explain import FAILED
 from relay.contract.loop import run
 

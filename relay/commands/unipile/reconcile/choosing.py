@@ -7,7 +7,7 @@ import hmac
 from collections.abc import Sequence
 
 from relay.commands.rejections.judging import Configured
-from relay.commands.unipile.keeping import PROVIDER
+from relay.commands.unipile.secret_here import PROVIDER
 from relay.contract.explain import WRONG_USAGE, CommandFailed
 from relay.contract.printable import printable
 from relay.endpoint import Endpoint

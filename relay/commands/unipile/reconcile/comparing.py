@@ -8,7 +8,7 @@ from pathlib import Path
 from relay.commands.rejections.judging import Configured, configured
 from relay.commands.rejections.since import ago_ms
 from relay.commands.store import Store, environment, opened
-from relay.commands.unipile.asking import asking
+from relay.commands.unipile.opening import opening
 from relay.commands.unipile.reconcile.choosing import (
     endpoints_meant,
     endpoints_there,
@@ -76,7 +76,7 @@ async def compare_all(wanted: Wanted) -> list[Verdict]:
         RedisError, OSError: The store is away, or refuses to be asked.
     """
     environ = environment()
-    api = asking(environ, wanted.api_url, wanted.api_seconds)
+    api = opening(environ, wanted.api_url, wanted.api_seconds)
     known = configured(wanted.redis_url)
     endpoints = endpoints_meant(known, wanted.endpoint, wanted.ids)
     spans = [_span_ms(endpoint, wanted) for endpoint in endpoints]

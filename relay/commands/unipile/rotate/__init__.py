@@ -17,8 +17,9 @@ from relay.commands.options import AsJson, RedisUrl
 from relay.commands.rejections.since import ago_ms
 from relay.commands.secrets.known import endpoint_settings
 from relay.commands.store import environment
-from relay.commands.unipile.asking import ApiSeconds, ApiUrl, asking
-from relay.commands.unipile.keeping import keeping
+from relay.commands.unipile.opening import ApiSeconds, ApiUrl, opening
+from relay.commands.unipile.reloading import ReloadSeconds
+from relay.commands.unipile.secret_here import keeping
 from relay.contract.display import show_json, tell, warn
 from relay.contract.explain import WRONG_USAGE, CommandFailed
 from relay.contract.loop import run
@@ -44,9 +45,6 @@ RetrySeconds = Annotated[
         max=31 * 24 * 3600,
         help="For how long the secret of a deleted endpoint counts on, for what is tried again.",
     ),
-]
-ReloadSeconds = Annotated[
-    float, typer.Option(min=1, help="How many seconds gateways may take to reload.")
 ]
 
 
@@ -84,7 +82,7 @@ def rotate(
     if sum([overlap is not None, finish, back]) > 1:
         raise CommandFailed("One at a time: --overlap, --finish or --back.", exit_code=WRONG_USAGE)
     environ = environment()
-    opened = asking(environ, api_url, api_seconds)
+    opened = opening(environ, api_url, api_seconds)
     way = Way(
         name=endpoint,
         environ=environ,

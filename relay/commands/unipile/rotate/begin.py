@@ -11,12 +11,11 @@ from collections.abc import Callable
 from relay.commands.edit import Draft
 from relay.commands.secrets.change import take_out, write
 from relay.commands.secrets.keep import Kept
-from relay.commands.unipile.connect.register import IN_DOUBT
-from relay.commands.unipile.creating import create_kept
-from relay.commands.unipile.endpoints.doubt import hinting
+from relay.commands.unipile.hinting import IN_DOUBT, hinting
+from relay.commands.unipile.registering.creating import create_kept
+from relay.commands.unipile.reloading import START_AGAIN, is_held, take_over
 from relay.commands.unipile.rotate.rotation import Rotation, now_ms
 from relay.commands.unipile.rotate.standing import Half, Standing, is_narrow, seldom
-from relay.commands.unipile.taking import START_AGAIN, is_held, take_over
 from relay.contract.explain import CommandFailed
 from relay.contract.printable import printable
 from relay.unipile import UnipileEndpoint
@@ -43,8 +42,10 @@ async def begin(rotation: Rotation, standing: Standing) -> None:
     keep = _keeper(rotation, standing)
     if made is None:
         verb = "made"
-        with hinting(IN_DOUBT, endpoint=first):
-            made, (kept, draft) = await create_kept(rotation.api, _wanted(first), keep)
+        # For one seldom type only.
+        events = [seldom(first.events)]
+        with hinting(IN_DOUBT, events, first):
+            made, (kept, draft) = await create_kept(rotation.api, _fields(first, events), keep)
     else:
         verb = "taken over, which a command that was killed has left"
         kept, draft = keep(made.secret)
@@ -72,12 +73,12 @@ async def switch_on(rotation: Rotation, standing: Standing) -> None:
         "trigger_events": list(first.endpoint.events),
         "account_ids": list(first.endpoint.accounts),
     }
-    with hinting(IN_DOUBT, endpoint=first.endpoint):
+    with hinting(IN_DOUBT, whole["trigger_events"], first.endpoint):
         await rotation.api.update_endpoint(second.endpoint.id, {**whole, "enabled": False})
     if not await take_over(rotation.store, rotation.reload_seconds, rotation.say):
         rotation.say(START_AGAIN)
         await _wait_for(rotation, second)
-    with hinting(IN_DOUBT, endpoint=first.endpoint):
+    with hinting(IN_DOUBT, whole["trigger_events"], first.endpoint):
         await rotation.api.update_endpoint(second.endpoint.id, {**whole, "enabled": True})
     rotation.say(
         f"{second.name} signs from now on, and {first.name} still does: each event comes twice, "
@@ -142,11 +143,11 @@ async def _wait_for(rotation: Rotation, second: Half) -> None:
     )
 
 
-def _wanted(first: UnipileEndpoint) -> dict[str, object]:
-    """Give what the second one is made of: like the first, but for one seldom type only."""
-    wanted: dict[str, object] = {"url": first.url, "trigger_events": [seldom(first.events)]}
+def _fields(first: UnipileEndpoint, events: list[str]) -> dict[str, object]:
+    """Give what the second one is made of: like the first, but for its types."""
+    fields: dict[str, object] = {"url": first.url, "trigger_events": events}
     if first.accounts:
-        wanted["account_ids"] = list(first.accounts)
+        fields["account_ids"] = list(first.accounts)
     if first.description:
-        wanted["description"] = first.description
-    return wanted
+        fields["description"] = first.description
+    return fields

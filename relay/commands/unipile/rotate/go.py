@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Literal
 
 from relay.commands.secrets.known import EndpointSettings
 from relay.commands.store import opened
+from relay.commands.unipile.reloading import Say, take_over
 from relay.commands.unipile.rotate.begin import begin, clear, is_ready, switch_on
 from relay.commands.unipile.rotate.retire import doubts, retire
 from relay.commands.unipile.rotate.rotation import Rotation
-from relay.commands.unipile.rotate.stand import stand
+from relay.commands.unipile.rotate.say_standing import stand
 from relay.commands.unipile.rotate.standing import Half, Standing
-from relay.commands.unipile.taking import Say, take_over
 from relay.contract.display import time_text
 from relay.contract.explain import CommandFailed
 from relay.contract.printable import printable
 
 if TYPE_CHECKING:
-    from relay.commands.unipile.asking import Asking
+    from relay.commands.unipile.opening import Opening
 
 Did = Literal["begun", "standing", "finished", "taken_back", "cleared", "nothing"]
 
@@ -70,18 +70,18 @@ class Done:
     says: list[str]
 
 
-async def go(way: Way, asking: "Asking") -> Done:
+async def go(way: Way, opening: "Opening") -> Done:
     """Go on with a rotation, or begin one.
 
     Args:
         way: How.
-        asking: Opens Unipile's interface.
+        opening: Opens Unipile's interface.
 
     Raises:
         CommandFailed: It cannot go on so; what is there works as before.
         UnipileFailed: Unipile did not do what was asked; running it again goes on.
     """
-    async with opened(way.settings) as store, asking as api:
+    async with opened(way.settings) as store, opening as api:
         await store.redis.ping()  # before anything is done elsewhere
         rotation = Rotation(
             name=way.name,

@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 
 from relay.commands.secrets.change import end_some, take_out, write
 from relay.commands.secrets.words import HELD_MS, loaded
-from relay.commands.unipile.keeping import Keeping
+from relay.commands.unipile.reloading import START_AGAIN, take_over
 from relay.commands.unipile.rotate.rotation import Rotation, is_lacking, now_ms
 from relay.commands.unipile.rotate.standing import Half, covers, is_narrow
 from relay.commands.unipile.rotate.undelivered import undelivered
-from relay.commands.unipile.taking import START_AGAIN, take_over
+from relay.commands.unipile.secret_here import Keeping
 from relay.contract.display import time_text
 from relay.contract.explain import CommandFailed
 from relay.contract.printable import printable

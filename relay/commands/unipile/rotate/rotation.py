@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from relay.commands.secrets.known import Known, read_book
 from relay.commands.secrets.words import HELD_MS
 from relay.commands.store import Store
-from relay.commands.unipile.keeping import Keeping, keeping
+from relay.commands.unipile.reloading import Say
 from relay.commands.unipile.rotate.standing import Standing, read_standing
-from relay.commands.unipile.taking import Say
+from relay.commands.unipile.secret_here import Keeping, keeping
 from relay.usage import EndpointUsage
 
 if TYPE_CHECKING:

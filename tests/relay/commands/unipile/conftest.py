@@ -7,7 +7,7 @@ import pytest
 import typer
 
 from relay.commands import app, reload
-from relay.commands.unipile import taking
+from relay.commands.unipile import reloading
 from relay.unipile.stand_in import StandIn
 from tests.conftest import empty_server
 from tests.relay.commands.conftest import Relay
@@ -15,6 +15,12 @@ from tests.relay.commands.unipile.desk import KEY, Desk
 from tests.servers import Server
 
 COMMAND = typer.main.get_command(app)
+
+
+@pytest.fixture(autouse=True)
+def built_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the command line built once: that takes as long as a command does."""
+    monkeypatch.setattr("typer.testing._get_command", lambda _: COMMAND)
 
 
 @pytest.fixture
@@ -31,9 +37,7 @@ async def desk(
     monkeypatch.setattr(reload, "HEAR_SECONDS", 0.3)
     monkeypatch.setattr(reload, "OTHERS_SECONDS", 0.05)
     monkeypatch.setattr(reload, "BLOCK_SECONDS", 0.02)
-    # Built once: that takes as long as a command does.
-    monkeypatch.setattr("typer.testing._get_command", lambda _: COMMAND)
-    monkeypatch.setattr(taking, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(reloading, "LOOK_SECONDS", 0.05)
     async with StandIn(KEY, retry_seconds=()) as unipile:
         unipile.add_account("acc_1")
         unipile.add_account("acc_2")

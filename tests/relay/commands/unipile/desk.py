@@ -130,3 +130,12 @@ class Desk:
         finally:
             over.set()
             thread.join()
+
+
+async def begun(desk: Desk) -> tuple[Endpoint, Endpoint]:
+    """Connect and begin to rotate, and give both endpoints."""
+    await desk.connect("--account", "acc_1", "--description", "Relay")
+    done = await desk.rotate()
+    assert done.exit_code == 0, done.output
+    first, second = desk.there
+    return first, second

@@ -16,7 +16,7 @@ import typer
 
 from relay.commands import app, reload
 from relay.commands.secrets import change
-from relay.commands.unipile import keeping, taking
+from relay.commands.unipile import reloading, secret_here
 from relay.commands.unipile.connect import go as connecting
 from relay.commands.unipile.rotate import go as rotating
 from relay.providers import PROVIDERS
@@ -86,12 +86,12 @@ def _run(after: int, arguments: list[str]) -> int:
         (UnipileApi, "create_endpoint"),
         (UnipileApi, "update_endpoint"),
         (UnipileApi, "delete_endpoint"),
-        (taking, "reload_all"),
+        (reloading, "reload_all"),
     ):
         setattr(owner, name, effects.awaited(getattr(owner, name)))
     for module, name in (
-        (keeping, "keep_secret"),
-        (keeping, "write_draft"),
+        (secret_here, "keep_secret"),
+        (secret_here, "write_draft"),
         (change, "write_draft"),
     ):
         setattr(module, name, effects.plain(getattr(module, name)))

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.commands.unipile import keeping as kept
-from relay.commands.unipile import sure
+from relay.commands.unipile import confirming, secret_here
 from relay.contract.explain import CommandFailed
 from relay.unipile.event_names import KNOWN
 from relay.unipile.stand_in import StandIn
@@ -147,8 +146,8 @@ def test_a_person_is_asked(
         asked.append((text, err))
         return False
 
-    monkeypatch.setattr(sure, "sys", System)
-    monkeypatch.setattr("relay.commands.unipile.sure.typer.confirm", confirm)
+    monkeypatch.setattr(confirming, "sys", System)
+    monkeypatch.setattr("relay.commands.unipile.confirming.typer.confirm", confirm)
     done = ask(*CREATE, "--account", "acc_1")
 
     assert done.exit_code == 1
@@ -239,7 +238,7 @@ def test_an_endpoint_whose_secret_is_not_kept_is_deleted_again(
 ) -> None:
     """Nothing is left there, and nothing here."""
     before = state_of(unipile, tmp_path)
-    monkeypatch.setattr(kept, "write_draft", refuse)
+    monkeypatch.setattr(secret_here, "write_draft", refuse)
     done = ask(*CREATE)
 
     assert done.exit_code == 1
@@ -256,7 +255,7 @@ def test_a_file_that_cannot_be_written_takes_the_endpoint_back(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("relay.commands.unipile.handing.os.fsync", full)
+    monkeypatch.setattr("relay.commands.unipile.secret_file.os.fsync", full)
     done = ask(*CREATE, "--no-keep", "--secret-file", "to-go")
 
     assert done.exit_code == 1
@@ -268,7 +267,7 @@ def test_an_endpoint_that_cannot_be_deleted_again_is_said(
     ask: Ask, unipile: StandIn, configured: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both facts, and the command that mends it; that command does."""
-    monkeypatch.setattr(kept, "write_draft", refuse)
+    monkeypatch.setattr(secret_here, "write_draft", refuse)
     unipile.fail_next("DELETE", "*", 403)
     done = ask(*CREATE)
     (made,) = unipile.endpoints.values()

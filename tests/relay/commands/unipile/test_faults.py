@@ -37,6 +37,7 @@ LOST = [
     Fault("half-page"),
     Fault("broken-json"),
     Fault("wrong-shape"),
+    Fault("time-out", done=True),
 ]
 
 

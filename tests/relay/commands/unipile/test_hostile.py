@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from relay.commands.unipile import sure
+from relay.commands.unipile import confirming
 from tests.integration.test_hostile_output import HOSTILE, acting
 from tests.relay.commands.conftest import Relay
 from tests.relay.commands.unipile.asked import HOOK, KEY
@@ -92,8 +92,8 @@ def test_no_output_does_anything(
     every: list[list[str]],
 ) -> None:
     """Escapes, bidi marks and ends of lines are written out; neither key nor secret is said."""
-    monkeypatch.setattr(sure, "sys", System)
-    monkeypatch.setattr("relay.commands.unipile.sure.typer.confirm", lambda text, err: True)
+    monkeypatch.setattr(confirming, "sys", System)
+    monkeypatch.setattr("relay.commands.unipile.confirming.typer.confirm", lambda text, err: True)
 
     async def answered(request: web.Request) -> web.Response:
         made: web.Response = answer(request)

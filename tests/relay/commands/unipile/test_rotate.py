@@ -9,13 +9,12 @@ import pytest
 
 from relay.commands.edit import Draft
 from relay.commands.secrets.keep import Kept
-from relay.commands.unipile.keeping import Keeping
 from relay.commands.unipile.rotate import go
+from relay.commands.unipile.secret_here import Keeping
 from relay.endpoint import Secret
 from relay.unipile import UnipileEndpoint
 from relay.unipile.api import UnipileApi
-from relay.unipile.stand_in import Endpoint
-from tests.relay.commands.unipile.desk import KEYS, URL, Desk
+from tests.relay.commands.unipile.desk import KEYS, URL, Desk, begun
 
 pytestmark = pytest.mark.redis
 
@@ -31,15 +30,6 @@ FAULTS: list[tuple[str, str, str | int, bool]] = [
     ("PATCH", ITEM, 500, True),
     ("PATCH", ITEM, "broken-json", False),
 ]
-
-
-async def begun(desk: Desk) -> tuple[Endpoint, Endpoint]:
-    """Connect and begin to rotate, and give both endpoints."""
-    await desk.connect("--account", "acc_1", "--description", "Relay")
-    done = await desk.rotate()
-    assert done.exit_code == 0, done.output
-    first, second = desk.there
-    return first, second
 
 
 async def test_the_second_is_like_the_first(desk: Desk) -> None:
@@ -133,42 +123,6 @@ async def test_back_leaves_the_first_as_it_was(desk: Desk) -> None:
     assert ["not_after" in each for each in desk.references()] == [True, False]
 
 
-async def test_what_only_the_first_still_tries_keeps_it(desk: Desk) -> None:
-    """Unipile tries no more once it is deleted; what the second has brought is no reason."""
-    first, second = await begun(desk)
-    desk.have_proved(second)
-    lost, brought = "evt_lost", "evt_brought"
-    desk.unipile.plant(
-        first.id, [{"event_id": each, "http_status": 503} for each in (lost, brought)]
-    )
-    desk.unipile.plant(second.id, [{"event_id": brought, "http_status": 200}])
-    done = await desk.rotate("--finish")
-
-    assert (done.exit_code, desk.there) == (1, [first, second])
-    assert f"1 events have not got through from {first.id}" in done.stderr
-    assert lost in done.stderr
-    assert brought not in done.stderr
-
-    desk.unipile.plant(first.id, [{"event_id": lost, "http_status": 200}])
-    assert (await desk.rotate("--finish")).exit_code == 0
-
-
-async def test_one_that_has_less_never_takes_its_place(desk: Desk) -> None:
-    """Whatever is said: types or accounts would be lost."""
-    _, second = await begun(desk)
-    desk.have_proved(second)
-    books = desk.unipile._books.endpoints
-    books.update(second.id, b'{"account_ids": ["acc_2"]}')
-    done = await desk.rotate("--finish", "--yes")
-    assert (done.exit_code, len(desk.there)) == (1, 2)
-    assert "has not all types of event and accounts" in done.stderr
-
-    books.update(second.id, b'{"account_ids": [], "enabled": false}')
-    done = await desk.rotate("--finish", "--yes")
-    assert (done.exit_code, len(desk.there)) == (1, 2)
-    assert "is switched off" in done.stderr
-
-
 async def test_all_of_it_in_one_go(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """It waits for the second to prove a delivery, and finishes; without one it does not."""
     monkeypatch.setattr(go, "GRACE_SECONDS", 0.1)
@@ -185,22 +139,6 @@ async def test_all_of_it_in_one_go(desk: Desk, monkeypatch: pytest.MonkeyPatch) 
     done = await running
     assert (done.exit_code, desk.there) == (0, [second])
     assert first.secret in desk.secrets()
-
-
-async def test_what_has_ended_goes_with_the_next(desk: Desk) -> None:
-    """A secret whose time is over leaves relay.toml when it is looked at again."""
-    _, second = await begun(desk)
-    desk.have_proved(second)
-    await desk.rotate("--finish")
-    path = desk.directory / "relay.toml"
-    ends = desk.references()[1]["not_after"]
-    over = (datetime.now(UTC) - timedelta(hours=1)).replace(microsecond=0)
-    before, after = (at.isoformat().replace("+00:00", "Z") for at in (ends, over))
-    path.write_text(path.read_text().replace(before, after))
-    done = await desk.rotate("--finish", "--json")
-
-    assert json.loads(done.stdout)["did"] == "cleared"
-    assert desk.secrets() == [second.secret]
 
 
 @pytest.mark.parametrize(("method", "path", "fault", "is_done"), FAULTS)
@@ -355,33 +293,3 @@ async def test_two_terminals_come_to_one_second(
     assert second.enabled
     assert desk.secrets() == [second.secret, first.secret]
     assert desk.files() == sorted(desk.secrets())
-
-
-async def test_deleted_accounts_of_the_first_are_named(desk: Desk) -> None:
-    """Unipile takes no list in which they are, and they are not left out unasked."""
-    await desk.connect("--account", "acc_1", "--account", "acc_2")
-    desk.unipile.remove_account("acc_2")
-    done = await desk.rotate()
-
-    assert (done.exit_code, len(desk.there)) == (1, 1)
-    assert "--remove-account acc_2" in done.stderr
-
-
-async def test_a_gateway_without_the_new_secret_keeps_the_first(desk: Desk) -> None:
-    """It reads a file of its own, and has taken that over; what it said before does not count."""
-    first, second = await begun(desk)
-    desk.have_proved(second)
-    at = round(datetime.now(UTC).timestamp() * 1000)
-    old, new = (Secret(each.secret, "").fingerprint for each in (first, second))
-    both = f"holds:{','.join(sorted([old, new]))}"
-    with desk.server.client() as client:
-        name = KEYS.usage("unipile")
-        client.hset(name, both, f"9 {at - 70_000} {at}")
-        client.hset(name, f"holds:{old}", f"9 {at - 90_000} {at - 20_000}")
-        done = await desk.rotate("--finish")
-        assert (done.exit_code, desk.there) == (1, [first, second])
-        assert f"does not have the secret of {second.id}" in done.stderr
-        assert f"does not have the secret of {second.id}" in (await desk.rotate()).stdout
-
-        client.hset(name, f"holds:{old}", f"9 {at - 90_000} {at - 69_000}")
-    assert (await desk.rotate("--finish")).exit_code == 0

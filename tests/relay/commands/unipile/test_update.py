@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from relay.commands.unipile import sure
+from relay.commands.unipile import confirming
 from relay.unipile.stand_in import Rules, StandIn
 from tests.relay.commands.unipile.asked import (
     HOOK,
@@ -214,13 +214,13 @@ def test_deleting_needs_a_yes(ask: Ask, unipile: StandIn, monkeypatch: pytest.Mo
     assert (nobody.exit_code, list(unipile.endpoints)) == (2, [there])
     assert "--yes" in nobody.stderr
 
-    monkeypatch.setattr(sure, "sys", System)
-    monkeypatch.setattr("relay.commands.unipile.sure.typer.confirm", lambda text, err: False)
+    monkeypatch.setattr(confirming, "sys", System)
+    monkeypatch.setattr("relay.commands.unipile.confirming.typer.confirm", lambda text, err: False)
     no = ask("delete", there)
     assert (no.exit_code, list(unipile.endpoints)) == (1, [there])
     assert f"url: {HOOK}" in no.stderr
 
-    monkeypatch.setattr("relay.commands.unipile.sure.typer.confirm", lambda text, err: True)
+    monkeypatch.setattr("relay.commands.unipile.confirming.typer.confirm", lambda text, err: True)
     assert ask("delete", there).exit_code == 0
     assert unipile.endpoints == {}
 

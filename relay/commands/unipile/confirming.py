@@ -1,11 +1,14 @@
 """Asks a person before something is done at Unipile."""
 
 import sys
+from typing import Annotated
 
 import typer
 
 from relay.contract.display import warn
 from relay.contract.explain import WRONG_USAGE, CommandFailed
+
+Yes = Annotated[bool, typer.Option("--yes", help="Without asking.")]
 
 
 def make_sure(lines: list[str], question: str, *, yes: bool, must: bool) -> None:

@@ -1,4 +1,7 @@
-"""What an endpoint is to be like, and who keeps its secret: this relay, or one elsewhere."""
+"""Who keeps the secret of an endpoint at Unipile: this relay, or one elsewhere.
+
+A secret comes in, what became of it goes out, in sentences without it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,43 +9,10 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from relay.commands.unipile.handing import SecretFile
-from relay.commands.unipile.keeping import PROVIDER, Keeping
-from relay.commands.unipile.wishes import event_names
+from relay.commands.unipile.registering.wanted import WantedEndpoint
+from relay.commands.unipile.secret_file import SecretFile
+from relay.commands.unipile.secret_here import PROVIDER, Keeping
 from relay.contract.printable import printable
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What was asked for; none where nothing was said.
-
-    Args:
-        url: Where deliveries go.
-        events: Names of events, at least one.
-        accounts: The accounts it is restricted to, at least one.
-        description: The operator's words.
-    """
-
-    url: str
-    events: list[str] | None = None
-    accounts: list[str] | None = None
-    description: str | None = None
-
-    @property
-    def body(self) -> dict[str, list[str] | str]:
-        """What is sent for a new one: all events that are known, where none was named."""
-        events = event_names(()) if self.events is None else self.events
-        body: dict[str, list[str] | str] = {"url": self.url, "trigger_events": events}
-        return body | self.rest
-
-    @property
-    def rest(self) -> dict[str, list[str] | str]:
-        """What was said of accounts and description."""
-        said: dict[str, list[str] | str | None] = {
-            "account_ids": self.accounts,
-            "description": self.description,
-        }
-        return {key: value for key, value in said.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +23,13 @@ class Stored:
         says: In sentences.
         file: Where it is; none where it counted already.
         toml: What is to be added to ``relay.toml``; empty where that is done.
+        step: What is to be done here before it counts, as a sentence; empty for nothing.
     """
 
     says: Sequence[str]
     file: Path | None = None
     toml: Sequence[str] = ()
+    step: str = ""
 
 
 class Keeper(Protocol):
@@ -77,13 +49,17 @@ class Keeper(Protocol):
             CommandFailed: It was not kept.
         """
 
-    def doubts(self, wanted: Wanted) -> list[str]:
+    def doubts(self, wanted: WantedEndpoint) -> list[str]:
         """Say what looks wrong, and may be right."""
 
 
 @dataclass(frozen=True, slots=True)
-class Here:
-    """Keeps it in a file that ``relay.toml`` names."""
+class KeptHere:
+    """Keeps it in a file that ``relay.toml`` names.
+
+    Args:
+        keeping: The endpoint here.
+    """
 
     keeping: Keeping
 
@@ -111,15 +87,15 @@ class Here:
             f"the endpoint {self.keeping.name} of {printable(draft.path)}."
         )
         says = [said, kept.advice] if kept.advice else [said]
-        return Stored([*says, "`relay reload` has the gateways take it."], file=kept.path)
+        return Stored(says, file=kept.path, step="`relay reload` has the gateways take it.")
 
-    def doubts(self, wanted: Wanted) -> list[str]:
+    def doubts(self, wanted: WantedEndpoint) -> list[str]:
         """Say what looks wrong, and may be right."""
         return _doubts(wanted, self.keeping.name)
 
 
 @dataclass(frozen=True, slots=True)
-class Elsewhere:
+class KeptElsewhere:
     """Writes it to a file for another machine.
 
     Args:
@@ -156,12 +132,12 @@ class Elsewhere:
         shown = [f"  {printable(line, 1000)}" for line in lines]
         return Stored([said, *shown], file=self.file.path, toml=lines)
 
-    def doubts(self, wanted: Wanted) -> list[str]:
+    def doubts(self, wanted: WantedEndpoint) -> list[str]:
         """Say what looks wrong, and may be right."""
         return _doubts(wanted, self.name)
 
 
-def _doubts(wanted: Wanted, name: str) -> list[str]:
+def _doubts(wanted: WantedEndpoint, name: str) -> list[str]:
     found, url = [], urlsplit(wanted.url)
     if url.path.rstrip("/").rpartition("/")[2] != name:
         found.append(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 KEY_VARIABLE, URL_VARIABLE = "UNIPILE_API_KEY", "UNIPILE_API_URL"
 USUAL_URL = "https://api.unipile.com"
 
-Asking: TypeAlias = "AbstractAsyncContextManager[UnipileApi]"
+Opening: TypeAlias = "AbstractAsyncContextManager[UnipileApi]"
 
 ApiUrl = Annotated[
     str | None,
@@ -34,7 +34,7 @@ ApiSeconds = Annotated[
 ]
 
 
-def asking(environ: Mapping[str, str], api_url: str | None, seconds: float) -> Asking:
+def opening(environ: Mapping[str, str], api_url: str | None, seconds: float) -> Opening:
     """Have a client for the time of a block.
 
     Args:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from relay.commands.unipile.keeping import NotKept
+from relay.commands.unipile.secret_here import NotKept
 from relay.contract.explain import CommandFailed, explain
 from relay.contract.printable import printable
 from relay.unipile import NotThere, UnipileEndpoint, UnipileFailed

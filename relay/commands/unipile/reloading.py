@@ -8,6 +8,9 @@ gateway says once a minute what it holds.
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Annotated
+
+import typer
 
 from relay.commands.reload import lines_of, reload_all
 from relay.commands.secrets.known import Known, read_book
@@ -16,6 +19,9 @@ from relay.commands.store import Store
 from relay.contract.explain import CommandFailed
 
 Say = Callable[[str], None]
+ReloadSeconds = Annotated[
+    float, typer.Option(min=1, help="How many seconds gateways may take to reload.")
+]
 
 LOOK_SECONDS = 1.0
 START_AGAIN = (

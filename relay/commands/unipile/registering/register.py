@@ -1,0 +1,113 @@
+"""Registers an endpoint: made with its secret kept, or the one that is there taken over.
+
+At every moment what is at Unipile has its secret kept, or is said; and nothing is named here that
+Unipile does not have.
+
+Source: https://developer.unipile.com/v2.0/docs/configure-a-webhook.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from relay.commands.unipile.hinting import IN_DOUBT, hinting
+from relay.commands.unipile.registering.creating import create_kept
+from relay.commands.unipile.registering.keepers import Keeper, Stored
+from relay.commands.unipile.registering.wanted import WantedEndpoint
+from relay.contract.explain import CommandFailed
+from relay.contract.printable import printable
+from relay.unipile import UnipileEndpoint, UnipileFailed
+from relay.unipile.compare import differing, is_same_url
+
+if TYPE_CHECKING:
+    from relay.unipile.api import UnipileApi
+
+Did = Literal["created", "changed", "found"]
+
+# Which of those with the URL is meant: none where there is none. What it raises ends the command.
+Choose: TypeAlias = Callable[[Sequence[UnipileEndpoint]], UnipileEndpoint | None]
+
+# As options call what Unipile calls otherwise.
+NAMES = {"trigger_events": "events", "account_ids": "accounts"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """An endpoint that Unipile has.
+
+    Args:
+        endpoint: As it is now.
+        did: What became of it.
+        stored: What became of its secret.
+        others: Further ones with its URL.
+        differ: What Unipile has otherwise than it was asked.
+    """
+
+    endpoint: UnipileEndpoint
+    did: Did
+    stored: Stored
+    others: Sequence[UnipileEndpoint] = ()
+    differ: Sequence[str] = ()
+
+    @property
+    def doubts(self) -> list[str]:
+        """What Unipile has made otherwise than it was asked, in sentences."""
+        return [
+            f"Unipile has other {NAMES.get(name, name)} than it was asked for."
+            for name in self.differ
+        ]
+
+
+async def register(
+    api: "UnipileApi", wanted: WantedEndpoint, keeper: Keeper, choose: Choose
+) -> Registered:
+    """Register an endpoint, and have its secret kept.
+
+    Args:
+        api: Of Unipile.
+        wanted: What it is to be like.
+        keeper: Keeps its secret.
+        choose: Says which is taken over of those that have the URL already, or that none may be.
+
+    Raises:
+        CommandFailed: It was not registered; or it was taken over, and not changed. Its words say
+            what was done.
+        UnipileFailed: Nothing was done.
+    """
+    there = [each for each in await api.list_endpoints() if is_same_url(each.url, wanted.url)]
+    found = choose(there)
+    if found is None:
+        with hinting(IN_DOUBT, wanted.new_events):
+            made, stored = await create_kept(api, wanted.new_fields, keeper.keep)
+        differ = differing(made, wanted.new_fields)
+        return Registered(endpoint=made, did="created", stored=stored, differ=differ)
+    others = [each for each in there if each.id != found.id]
+    # Kept first: what it delivers from now on is to be refused for as short as can be.
+    stored = keeper.keep(found.secret)
+    changes = wanted.changes(found)
+    if not changes:
+        return Registered(endpoint=found, did="found", stored=stored, others=others)
+    changed = await _changed(api, found, changes, stored)
+    return Registered(
+        endpoint=changed,
+        did="changed",
+        stored=stored,
+        others=others,
+        differ=differing(changed, changes),
+    )
+
+
+async def _changed(
+    api: "UnipileApi", found: UnipileEndpoint, changes: dict[str, object], stored: Stored
+) -> UnipileEndpoint:
+    """Change an endpoint whose secret is kept; where that fails, both are said."""
+    shown, events = printable(found.id, 80), changes.get("trigger_events")
+    try:
+        with hinting(IN_DOUBT, events if isinstance(events, list) else (), found):
+            return await api.update_endpoint(found.id, changes)
+    except (CommandFailed, UnipileFailed) as failure:
+        said = [*stored.says, stored.step] if stored.step else stored.says
+        raise CommandFailed(
+            f"{' '.join(said)}\n{failure}\nThe endpoint {shown} was taken over as it was; "
+            f"`relay unipile endpoints update {shown}` changes it."
+        ) from None
