@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from relay.commands.secrets.known import Known
-from relay.commands.unipile.keeping import Keeping
+from relay.commands.unipile.secret_here import Keeping
 from relay.contract.explain import WRONG_USAGE, CommandFailed
 from relay.contract.printable import printable
 from relay.unipile import UnipileEndpoint
 from relay.unipile.compare import is_same_url
+from relay.unipile.event_names import WITHDRAWN
 
 if TYPE_CHECKING:
     from relay.unipile.api import UnipileApi
@@ -130,14 +131,16 @@ async def read_standing(api: "UnipileApi", keeping: Keeping) -> Standing:
 
 
 def seldom(events: Sequence[str]) -> str:
-    """Give the type of event that happens least often.
+    """Give the type of event that happens least often, and that Unipile takes.
 
     Where there is one type only it is another one: an endpoint for that one would be whole already,
-    and sign before gateways have its secret.
+    and sign before gateways have its secret. Withdrawn types count for nothing, so it is the same
+    once they were taken out of the list.
     """
-    if len(set(events)) == 1:
-        return next(each for each in BESIDE if each not in events)
-    return next((each for each in SELDOM if each in events), events[-1])
+    taken = [each for each in events if each not in WITHDRAWN]
+    if len(set(taken)) <= 1:
+        return next(each for each in BESIDE if each not in taken)
+    return next((each for each in SELDOM if each in taken), taken[-1])
 
 
 def is_narrow(one: UnipileEndpoint, other: UnipileEndpoint) -> bool:
