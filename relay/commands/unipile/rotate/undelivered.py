@@ -16,8 +16,6 @@ from relay.unipile import Conversation
 if TYPE_CHECKING:
     from relay.unipile.api import UnipileApi
 
-# Newest first: what is further back than this was given up, or has got through.
-MOST_ATTEMPTS = 10_000
 SHORTEST_SECONDS = 3600
 
 
@@ -60,12 +58,11 @@ async def _sorted(
 async def _attempts(
     api: "UnipileApi", endpoint_id: str, since: datetime
 ) -> AsyncIterator[Conversation]:
-    seen = 0
+    # Newest first, and by time alone: after however many others an event may still be tried.
     async for page in api.conversation_pages(endpoint_id):
         for attempt in page:
-            if _is_before(attempt.created_at, since) or seen == MOST_ATTEMPTS:
+            if _is_before(attempt.created_at, since):
                 return
-            seen += 1
             yield attempt
 
 
