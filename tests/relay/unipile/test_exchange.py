@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from relay.unipile import Away, KeyRefused, NotThere, Refused, UnipileFailed, Unreadable
+from relay.unipile import Away, KeyRefused, NoId, Refused, UnipileFailed, Unreadable
 from relay.unipile import api as calls
 from relay.unipile import exchange as sent
 from relay.unipile.stand_in import StandIn
@@ -346,5 +346,5 @@ async def test_where_nothing_listens_nothing_is_done() -> None:
     async with hasty_api(url) as api:
         with pytest.raises(Away, match="failed or was cut"):
             await api.create_endpoint(WANTED)
-        with pytest.raises(NotThere):
+        with pytest.raises(NoId):
             await api.read_endpoint("no id")

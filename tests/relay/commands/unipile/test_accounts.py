@@ -24,7 +24,7 @@ DROPPED, BACK, AGAIN = ago(hours=3), ago(hours=2), ago(hours=1)
 
 
 @pytest.fixture
-def filled(server: Server) -> Server:
+def filled(one_server: Server) -> Server:
     """A store with two endpoints, one of them with partitions."""
     gaps = [
         {"opened": ago(days=30), "closed": ago(days=29), "announced": True},
@@ -33,12 +33,12 @@ def filled(server: Server) -> Server:
     ]
     away = {"status": "errored", "since": AGAIN, "open": [{"opened": AGAIN}]}
     removed = {"status": "removed", "since": BACK, "open": [{"opened": DROPPED}]}
-    with server.client() as client:
+    with one_server.client() as client:
         client.sadd(KEYS.tags, "mail#0", "mail#1", "unipile")
         client.hset(KEYS.accounts("mail#1"), "acc_1", json.dumps(away))
         client.hset(KEYS.gaps("mail#1"), "acc_1", json.dumps({"gaps": gaps, "changes": []}))
         client.hset(KEYS.accounts("unipile"), "acc_2", json.dumps(removed))
-    return server
+    return one_server
 
 
 def test_every_account_is_shown_as_it_is(relay: Relay, filled: Server) -> None:
@@ -83,10 +83,10 @@ def test_the_gaps_of_one_endpoint_are_shown(relay: Relay, filled: Server) -> Non
     ],
 )
 def test_where_nothing_is_known_it_says_who_makes_it_known(
-    relay: Relay, server: Server, asked: list[str], said: str
+    relay: Relay, one_server: Server, asked: list[str], said: str
 ) -> None:
     """A table without rows would look as if all were well."""
-    done = relay("unipile", "accounts", *asked, REDIS_URL=server.url)
+    done = relay("unipile", "accounts", *asked, REDIS_URL=one_server.url)
 
     assert done.exit_code == 0
     assert said in done.stdout
@@ -119,23 +119,25 @@ def test_what_cannot_be_read_is_said_and_the_rest_is_shown(relay: Relay, filled:
     assert "relay:{unipile}@gaps is a string" in done.stderr
 
 
-def test_more_accounts_than_fit_a_page_are_each_shown_once(relay: Relay, server: Server) -> None:
+def test_more_accounts_than_fit_a_page_are_each_shown_once(
+    relay: Relay, one_server: Server
+) -> None:
     """A hash of thousands is read in pages."""
     status = '{"status":"running","since":"2026-10-12T09:00:00.000Z"}'
-    with server.client() as client:
+    with one_server.client() as client:
         client.sadd(KEYS.tags, "unipile")
         client.hset(
             KEYS.accounts("unipile"), mapping={f"acc_{number}": status for number in range(3000)}
         )
-    done = relay("unipile", "accounts", "--json", REDIS_URL=server.url)
+    done = relay("unipile", "accounts", "--json", REDIS_URL=one_server.url)
     names = [row["account"] for row in json.loads(done.stdout)]
 
     assert sorted(names) == sorted(f"acc_{number}" for number in range(3000))
 
 
-def test_a_name_that_is_none_is_wrong_usage(relay: Relay, server: Server) -> None:
+def test_a_name_that_is_none_is_wrong_usage(relay: Relay, one_server: Server) -> None:
     """Named as it was written."""
-    done = relay("unipile", "accounts", "No Name", REDIS_URL=server.url)
+    done = relay("unipile", "accounts", "No Name", REDIS_URL=one_server.url)
 
     assert done.exit_code == 2
     assert "No Name" in done.stderr

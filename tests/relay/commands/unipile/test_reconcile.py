@@ -98,10 +98,10 @@ async def plant_everywhere(field: Field) -> dict[str, set[str]]:
 
 @pytest.mark.redis
 async def test_exactly_the_planted_losses_are_found_while_deliveries_go_on(
-    relay: Relay, server: Server, tmp_path: Path
+    relay: Relay, one_server: Server, tmp_path: Path
 ) -> None:
     """In a log of 10,000 attempts, over more than a hundred pages that move while they are read."""
-    async with planted(server, tmp_path) as field:
+    async with planted(one_server, tmp_path) as field:
         fates = await plant_everywhere(field)
         field.plant(*delivered(3800))
         planted_ones = len(field.unipile.conversations(field.first))
@@ -130,9 +130,11 @@ async def test_exactly_the_planted_losses_are_found_while_deliveries_go_on(
 
 
 @pytest.mark.redis
-async def test_what_is_said_of_a_lost_event(relay: Relay, server: Server, tmp_path: Path) -> None:
+async def test_what_is_said_of_a_lost_event(
+    relay: Relay, one_server: Server, tmp_path: Path
+) -> None:
     """When, of which type and account, how each attempt ended, and what is not sure of it."""
-    async with planted(server, tmp_path) as field:
+    async with planted(one_server, tmp_path) as field:
         field.unipile.add_account("acc_only")
         only = field.unipile.add_endpoint(NOWHERE, TYPES, ["acc_only"])
         (tmp_path / "second").write_text(only.secret)
@@ -162,10 +164,10 @@ async def test_what_is_said_of_a_lost_event(relay: Relay, server: Server, tmp_pa
 
 @pytest.mark.redis
 async def test_many_losses_are_counted_and_few_listed(
-    relay: Relay, server: Server, tmp_path: Path
+    relay: Relay, one_server: Server, tmp_path: Path
 ) -> None:
     """By type and account; ``--all`` lists each."""
-    async with planted(server, tmp_path, more="") as field:
+    async with planted(one_server, tmp_path, more="") as field:
         for number in range(70):
             field.plant(*failures(f"evt_{number}", statuses=(500,)))
 
@@ -181,10 +183,10 @@ async def test_many_losses_are_counted_and_few_listed(
 
 @pytest.mark.redis
 async def test_nothing_lost_is_fine_and_says_what_was_compared(
-    relay: Relay, server: Server, tmp_path: Path
+    relay: Relay, one_server: Server, tmp_path: Path
 ) -> None:
     """Real deliveries, all of which succeed."""
-    async with planted(server, tmp_path, more="") as field:
+    async with planted(one_server, tmp_path, more="") as field:
         for _ in range(3):
             await field.unipile.emit("message.new", "acc_1")
         await field.unipile.settled()
@@ -202,10 +204,10 @@ async def test_nothing_lost_is_fine_and_says_what_was_compared(
 
 @pytest.mark.redis
 async def test_an_id_that_counts_with_its_body_is_found_in_streams_only(
-    relay: Relay, server: Server, tmp_path: Path
+    relay: Relay, one_server: Server, tmp_path: Path
 ) -> None:
     """However long after its attempts it came, as out of a spool."""
-    async with planted(server, tmp_path, more='changed_body = "store"') as field:
+    async with planted(one_server, tmp_path, more='changed_body = "store"') as field:
         field.plant(*failures("evt_late", ago_ms=9 * HOUR), *failures("evt_lost"))
         event = make_identified("evt_late")
         await field.append(structs.replace(event, identity=b"evt_late\xff0123456789abcdef"))
@@ -217,10 +219,10 @@ async def test_an_id_that_counts_with_its_body_is_found_in_streams_only(
 
 @pytest.mark.redis
 async def test_partitions_are_looked_through_all(
-    relay: Relay, server: Server, tmp_path: Path
+    relay: Relay, one_server: Server, tmp_path: Path
 ) -> None:
     """Also those of a number of partitions that the endpoint had before."""
-    async with planted(server, tmp_path, more="partitions = 4") as field:
+    async with planted(one_server, tmp_path, more="partitions = 4") as field:
         events = [make_identified(f"evt_{n}", tag=f"unipile#{n}") for n in (0, 3, 7)]
         await field.append(*events, make_identified("evt_before"))
         await field.store.sadd(KEYS.tags, "unipile#7", "unipile")
@@ -234,10 +236,10 @@ async def test_partitions_are_looked_through_all(
 
 @pytest.mark.redis
 async def test_what_cannot_be_looked_at_is_said_and_counts_as_not_here(
-    relay: Relay, server: Server, tmp_path: Path
+    relay: Relay, one_server: Server, tmp_path: Path
 ) -> None:
     """Whatever something else has written in the place of our keys."""
-    async with planted(server, tmp_path, more="") as field:
+    async with planted(one_server, tmp_path, more="") as field:
         await field.append(make_identified("evt_1"))
         wrong = [KEYS.stream("unipile", "message.new"), KEYS.streams("unipile")]
         wrong += [KEYS.rejected("unipile"), KEYS.reconciled("unipile")]
@@ -259,10 +261,10 @@ async def test_what_cannot_be_looked_at_is_said_and_counts_as_not_here(
 
 @pytest.mark.redis
 async def test_endpoints_are_named_where_secrets_cannot_be_read(
-    relay: Relay, server: Server, tmp_path: Path
+    relay: Relay, one_server: Server, tmp_path: Path
 ) -> None:
     """Each by its id; without that nothing is compared, for one could be left out."""
-    async with planted(server, tmp_path, more="") as field:
+    async with planted(one_server, tmp_path, more="") as field:
         (tmp_path / "second").unlink()
         field.plant(*failures("evt_1"))
         without = await reconcile(relay, field.unipile)
@@ -278,10 +280,10 @@ async def test_endpoints_are_named_where_secrets_cannot_be_read(
 
 @pytest.mark.redis
 async def test_nothing_that_comes_from_outside_does_anything(
-    relay: Relay, server: Server, tmp_path: Path
+    relay: Relay, one_server: Server, tmp_path: Path
 ) -> None:
     """Ids, types and accounts of the log, and of whoever was refused, are written out."""
-    async with planted(server, tmp_path, more="") as field:
+    async with planted(one_server, tmp_path, more="") as field:
         field.plant(*failures(HOSTILE, HOSTILE), *failures("evt_1", statuses=(401,)))
         account = json.dumps(HOSTILE)[1:-1]
         await field.refuse("evt_1", account=account)
