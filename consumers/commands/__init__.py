@@ -2,7 +2,7 @@
 
 import typer
 
-from consumers.commands.later import add_later
+from relay.later import add_later
 
 # What stands in the list of commands; the rest of a command's help stands with it.
 COMMANDS = {

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from consumers.commands.later import add_later
 from consumers.commands.options import AsJson, RedisUrl, opened
 from consumers.operations.groups.look import Seen, look
 from consumers.operations.groups.state import GroupState
@@ -16,6 +15,7 @@ from relay.contract.explain import CommandFailed
 from relay.contract.loop import run
 from relay.contract.paused import EVERYTHING, Pause
 from relay.contract.printable import printable
+from relay.later import add_later
 
 COLUMNS = (
     "group",

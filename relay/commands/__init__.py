@@ -24,12 +24,20 @@ from relay.commands import (
     spool,
     streams,
     tail,
-    unipile,
 )
 from relay.commands.edge import Edge
 from relay.commands.plugins import add_plugins
+from relay.later import add_later
 
-__all__ = ["app", "make_app"]
+__all__ = ["LATER", "app", "make_app"]
+
+# Many files, which only those who ask for it need.
+LATER = {
+    "unipile": (
+        "relay.commands.unipile:app",
+        "Unipile's own side: webhook endpoints, secrets, accounts, and what was lost.",
+    ),
+}
 
 EPILOG = (
     "Every command that talks to Redis finds it by, in this order: --redis-url, RELAY_REDIS__URL, "
@@ -66,9 +74,9 @@ def make_app() -> typer.Typer:
         spool,
         check,
         conformance,
-        unipile,
     ):
         module.register(made)
+    add_later(made, LATER)
     add_plugins(made)
     return made
 

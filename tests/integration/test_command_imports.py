@@ -9,11 +9,13 @@ from consumers.commands import COMMANDS
 from consumers.commands.dead import app as dead
 from consumers.commands.groups import OTHERS
 from consumers.commands.groups import app as groups
+from relay.commands import LATER
+from relay.commands.unipile import app as unipile
 from tests.commanding import every_command
 
 # Each takes about as long to import as everything that a command needs.
 HEAVY = {"aiohttp", "structlog", "rich.table", "prometheus_client", "relay.app"}
-HEAVY |= {"consumers.app", "consumers.worker"}
+HEAVY |= {"consumers.app", "consumers.worker", "relay.commands.unipile"}
 NOWHERE = ["--redis-url", "redis://127.0.0.1:1/0"]
 PROGRAM = """
 import gc, sys
@@ -124,12 +126,13 @@ def test_what_a_process_imports_is_not_looked_through_for_garbage(
 
 def test_the_list_of_commands_says_what_each_says_itself() -> None:
     """What is written down beside a command that is not imported yet is its own first sentence."""
-    listed = {f"relay {name}": summary for name, (_, summary) in COMMANDS.items()}
+    listed = {f"relay {name}": summary for name, (_, summary) in (COMMANDS | LATER).items()}
     listed |= {f"relay groups {name}": summary for name, (_, summary) in OTHERS.items()}
     own = {words: command.get_short_help_str(200) for words, command in every_command().items()}
     # What has commands says what they do together.
     own |= {
-        f"relay {name}": str(app.info.help) for name, app in (("groups", groups), ("dead", dead))
+        f"relay {name}": str(app.info.help)
+        for name, app in (("groups", groups), ("dead", dead), ("unipile", unipile))
     }
 
     assert listed == {words: own[words] for words in listed}

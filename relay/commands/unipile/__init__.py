@@ -21,14 +21,9 @@ from relay.commands.unipile import (
     stand_in,
 )
 
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    group = typer.Typer(
-        name="unipile",
-        no_args_is_help=True,
-        help="Unipile's own side: webhook endpoints, secrets, accounts, and what was lost.",
-    )
-    for command in (connect, endpoints, rotate, reconcile, accounts, stand_in):
-        command.add_to(group)
-    app.add_typer(group)
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Unipile's own side: webhook endpoints, secrets, accounts, and what was lost.",
+)
+for command in (connect, endpoints, rotate, reconcile, accounts, stand_in):
+    command.add_to(app)

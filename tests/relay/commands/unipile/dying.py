@@ -23,8 +23,8 @@ from relay.providers import PROVIDERS
 from relay.unipile.api import UnipileApi
 
 # What commands import and build when they are run, once for all of them.
-LOADED = connecting, rotating, tomlkit, PROVIDERS["unipile"]
-COMMAND = typer.main.get_command(app)
+COMMAND: Any = typer.main.get_command(app)
+LOADED = COMMAND.commands["unipile"].real, connecting, rotating, tomlkit, PROVIDERS["unipile"]
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """Commands that are imported when they are asked for, so that each costs only its own imports."""
 
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -49,6 +50,8 @@ def _nothing() -> None:
     """Stand where typer wants a function of a command; it is never called."""
 
 
+# Building a group of many commands takes as long as running one of them.
+@cache
 def _real(target: str, name: str) -> Any:  # noqa: ANN401 - as above
     module, _, attribute = target.partition(":")
     with importing():
