@@ -181,7 +181,7 @@ async def test_an_endpoint_with_an_id_of_another_form_is_not_called_deleted(
     assert "The endpoint we.1 was created at Unipile, and could not be deleted" in done.stderr
 
 
-@pytest.mark.parametrize("secret", ["\0\0", "wes_1\nwes_2", " wes_1", ""])
+@pytest.mark.parametrize("secret", ["\0\0", " wes_1", ""])
 async def test_a_secret_that_no_file_can_hold_takes_the_endpoint_back(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, secret: str
 ) -> None:
@@ -293,19 +293,12 @@ async def test_ctrl_c_ends_the_waiting_only(desk: Desk, monkeypatch: pytest.Monk
     assert_one(desk)
 
 
-@pytest.mark.parametrize(
-    ("url", "says"),
-    [
-        ("http://127.0.0.1:1", "is not reached from here"),
-        ("http://nowhere.invalid", "is not reached from here"),
-    ],
-)
-async def test_a_url_that_leads_nowhere_stops_it_first(desk: Desk, url: str, says: str) -> None:
+async def test_a_url_that_leads_nowhere_stops_it_first(desk: Desk) -> None:
     """Before anything is made."""
-    done = await desk.run("connect", "--public-url", url)
+    done = await desk.run("connect", "--public-url", "http://127.0.0.1:1")
 
     assert done.exit_code == 1
-    assert says in done.stderr
+    assert "is not reached from here" in done.stderr
     assert (desk.there, desk.files(), desk.references()) == ([], [], [])
 
 

@@ -1,5 +1,6 @@
 """The stand-in as a program."""
 
+import asyncio
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
+from relay.commands.unipile import stand_in
+from relay.unipile.stand_in import StandIn
 from tests.programs import Program, end, start
 from tests.relay.commands.conftest import Relay, relay
 from tests.relay.unipile.stand_in.receiving import Receiver
@@ -82,25 +85,32 @@ async def test_events_happen_and_are_told_of(tmp_path: Path) -> None:
         assert hidden not in said
 
 
-@pytest.mark.e2e
-async def test_it_says_what_its_key_is_where_nobody_has_said_it(tmp_path: Path) -> None:
-    """And which accounts it has; Ctrl-C ends it with 0."""
-    with standing_in(tmp_path, UNIPILE_API_KEY=" ") as program:
-        headers = {"X-API-KEY": "stand-in"}
-        async with (
-            ClientSession(await url_of(program), headers=headers) as api,
-            api.get("/v2/webhooks/endpoints/") as answer,
-        ):
-            assert answer.status == 200
-        await wait_until(
-            lambda: program.output().count("\naccount acc_standin") == 3,
-            description="its accounts are said",
-        )
+@pytest.mark.parametrize(
+    ("said", "key"), [(" ", "stand-in"), ("my-own-key", "the UNIPILE_API_KEY of this shell")]
+)
+def test_it_says_how_it_is_reached(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch, said: str, key: str
+) -> None:
+    """With which key where nobody has said one, and which accounts it has; Ctrl-C ends it."""
+    before = [signal.getsignal(number) for number in stand_in.SIGNALS]
 
-        program.process.send_signal(signal.SIGINT)
-        assert program.process.wait(60) == 0
-        assert "UNIPILE_API_KEY=stand-in\n" in program.output()
-        assert "Traceback" not in program.output()
+    async def press_ctrl_c(unipile: StandIn, every: float, ended: asyncio.Event) -> None:
+        del unipile, every
+        signal.raise_signal(signal.SIGINT)
+        await ended.wait()
+
+    monkeypatch.setattr(stand_in, "_emit", press_ctrl_c)
+    try:
+        done = relay("unipile", "stand-in", "--port", "0", "--every", "1", UNIPILE_API_KEY=said)
+    finally:
+        for number, handler in zip(stand_in.SIGNALS, before, strict=True):
+            signal.signal(number, handler)
+
+    assert done.exit_code == 0, done.output
+    assert "UNIPILE_API_URL=http://127.0.0.1:" in done.stdout
+    assert done.stdout.count("\naccount acc_standin") == 3
+    assert key in done.stdout
+    assert "my-own-key" not in done.stdout
 
 
 @pytest.mark.parametrize("options", [["--retry", "nan"], ["--every", "inf"], ["--retry", "-1"]])

@@ -144,7 +144,6 @@ def test_nothing_to_change_sends_nothing(ask: Ask, unipile: StandIn, words: list
         ((), ["--remove-event", "*"], "No event would be left"),
         ((), ["--remove-event", "email.new"], "not among its events"),
         ((), ["--url", "ftp://hooks.example.com"], "is no URL"),
-        ((), ["--description", "x" * 256], "255 at most"),
     ],
 )
 def test_what_nobody_can_have_meant_changes_nothing(
