@@ -15,6 +15,7 @@ from relay.rejections import read as rejected
 from relay.unipile import UnipileEndpoint
 from relay.unipile.api import UnipileApi
 from relay.unipile.event_names import KNOWN
+from relay.unipile.stand_in import Rules
 from tests.relay.commands.unipile.desk import KEY, KEYS, URL, Desk
 from tests.waiting import wait_until
 
@@ -68,9 +69,14 @@ async def test_again_it_comes_to_the_same(desk: Desk) -> None:
     assert (said["did"], said["secret"], said["taken_over"]) == ("found", None, True)
 
 
-async def test_one_that_is_there_is_taken_over_and_changed(desk: Desk) -> None:
+async def test_one_that_is_there_is_taken_over_and_changed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As far as something was said of it; it is switched on, and keeps its accounts."""
     made = desk.unipile.add_endpoint(URL, ["message.new"], ["acc_1"])
+    books = desk.unipile._books.endpoints
+    books.update(made.id, b'{"enabled": false}')
+    monkeypatch.setattr(books, "_rules", Rules(omitted_accounts_reset=True))
     done = await desk.connect("--event", "chat.*", "--description", "Relay")
     (there,) = desk.there
 
