@@ -95,6 +95,8 @@ class OpenStruct(msgspec.Struct, kw_only=True, omit_defaults=True, eq=False):
     def __ne__(self, other: object) -> bool:
         return not self == other  # msgspec's own asks whether it is the same object
 
+    # It can be changed, and equals what holds the same; Python says so by this, and mypy does not
+    # know it.
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:

@@ -229,6 +229,7 @@ class UnipileApi:
             query = {**(request.query or {}), "offset": str(offset), "limit": str(PAGE)}
             asked = Request(request.method, request.path, request.wish, query)
             answer = await self._ask(asked, ends_at=ends_at)
+            # A type that is known when it runs only.
             page: Page[Any] = _decoded(asked, answer, Page[kind])  # type: ignore[valid-type]
             new = [item for item in page.data if item.id not in seen]
             seen.update(dict.fromkeys(item.id for item in new))

@@ -185,6 +185,7 @@ class _Refusals:
         """Give the rows that are new, the oldest first, without what is no delivery."""
         found: list[Rejection] = []
         redis, keys = self.store.redis, self.store.keys
+        # An iterator made by yield can be closed; its annotation does not say so.
         async with aclosing(newest_rows(redis, keys, self.awaited.endpoint)) as rows:  # type: ignore[type-var]
             async for row in rows:
                 is_old = row.received_at_ms < self.awaited.since_ms or row.id in self.seen

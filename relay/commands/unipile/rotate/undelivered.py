@@ -47,6 +47,7 @@ async def _sorted(
     """Give the events that no attempt has brought, and those that one has."""
     tried: dict[str, None] = {}
     delivered: set[str] = set()
+    # An iterator made by yield can be closed; its annotation does not say so.
     async with aclosing(_attempts(api, endpoint_id, since)) as attempts:  # type: ignore[type-var]
         async for attempt in attempts:
             tried[attempt.event_id] = None
