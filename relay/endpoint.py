@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar, cast
 
@@ -127,6 +127,7 @@ class Endpoint:
         roots: PEM of what fetched certificates must lead to, instead of what the system trusts.
         verify_token: What the sender shows when it tries the endpoint, if it does.
         origins: Who may be told that it may send here, where senders ask; ``*`` is anyone.
+        renamed: What whoever made the webhook called its outermost keys or fields instead.
         dry_run: What proves nothing is taken too, and marked, instead of being refused.
     """
 
@@ -151,6 +152,7 @@ class Endpoint:
     roots: bytes | None = None
     verify_token: Secret | None = field(default=None, repr=False)
     origins: frozenset[str] = frozenset()
+    renamed: Mapping[str, str] = field(default_factory=dict)
     dry_run: bool = False
     _has_bounded: bool = field(init=False, repr=False, compare=False, default=False)
 

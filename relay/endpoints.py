@@ -389,5 +389,6 @@ def build_endpoint(name: str, section: EndpointSection, secrets: Secrets) -> End
         roots=secrets.text(f"endpoints.{name}.roots_file", section.roots_file),
         verify_token=secrets.read_any(f"endpoints.{name}.verify_token", token) if token else None,
         origins=frozenset(section.origins),
+        renamed=section.renamed,
         dry_run=section.dry_run,
     )

@@ -59,7 +59,9 @@ class Sender:
         Raises:
             CannotSign: There is no key for it.
         """
-        example = make_example(self.endpoint.provider.name, self.event_type)
+        example = make_example(
+            self.endpoint.provider.name, self.event_type, renamed=self.endpoint.renamed
+        )
         return sign(
             Unsent(
                 endpoint=self.endpoint,

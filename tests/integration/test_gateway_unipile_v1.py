@@ -123,6 +123,20 @@ async def test_the_commands_sign_as_the_endpoint_says(server: Server) -> None:
             ]
 
 
+async def test_an_example_has_the_names_that_its_endpoint_looks_for(server: Server) -> None:
+    """Else it would be stored without an account, as nothing that its sender sends is."""
+    endpoint = build_endpoints(Settings.load(ENVIRON, {"endpoints": ENDPOINTS}), ENVIRON)["old"]
+    async with of_version_1(server) as gateway:
+        url = f"http://127.0.0.1:{gateway.port}/webhooks/old"
+        await post_all(Sender(endpoint=endpoint, event_type="message_received"), 1, url=url)
+        (event,) = (await gateway.events("message_received", "old")).values()
+
+    sent = json.loads(event.data)
+    assert event.account == sent["acc"]
+    assert event.id == f"message_received:{sent['acc']}:{sent['mid']}"
+    assert not {"account_id", "message_id"} & sent.keys()
+
+
 async def test_a_secret_in_the_query_is_in_no_entry_and_no_log(
     server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -133,7 +133,9 @@ def _too_old(endpoint: Endpoint, secret: Secret, now_seconds: int) -> Probe | No
 
 def _unsent(endpoint: Endpoint, at: int) -> Unsent:
     provider = endpoint.provider.name
-    example = make_example(provider, usual_type(provider), datetime.fromtimestamp(at, UTC))
+    example = make_example(
+        provider, usual_type(provider), datetime.fromtimestamp(at, UTC), renamed=endpoint.renamed
+    )
     return Unsent(
         endpoint=endpoint,
         body=example.body,

@@ -12,6 +12,7 @@ names.
 
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -64,22 +65,35 @@ def example(provider: str, event_type: str, at: datetime | None = None) -> bytes
     return make_example(provider, event_type, at).body
 
 
-def make_example(provider: str, event_type: str, at: datetime | None = None) -> Example:
+def make_example(
+    provider: str,
+    event_type: str,
+    at: datetime | None = None,
+    *,
+    renamed: Mapping[str, str] | None = None,
+) -> Example:
     """Make a delivery of an event that nobody has seen yet.
 
     Args:
         provider: A kind of sender, for example ``unipile``.
         event_type: The type it says; one without an example gets a small JSON body all the same.
         at: When it happened; now by default.
+        renamed: What its outermost keys, or fields of a form, are called instead; by the names
+            that its sender would use.
     """
+    names = renamed or {}
     values = _values(at or datetime.now(UTC))
     if event_type not in example_types(provider):
-        body = _compact(_generic(event_type, values))
+        body = _compact(_named(_generic(event_type, values), names))
         return Example(values["id"], body, {"content-type": CONTENT_TYPES[JSON]})
     is_form = _template(provider, event_type, JSON) is None
     suffix = FORM if is_form else JSON
     text = _filled(provider, event_type, suffix, values)
-    body = urlencode(_fields(text)).encode() if is_form else _compact(json.loads(text))
+    body = (
+        urlencode([(_field_name(name, names), value) for name, value in _fields(text)]).encode()
+        if is_form
+        else _compact(_named(json.loads(text), names))
+    )
     said = _headers(_filled(provider, event_type, HEADERS, values))
     return Example(values["id"], body, {"content-type": CONTENT_TYPES[suffix], **said})
 
@@ -105,6 +119,17 @@ def _fields(text: str) -> list[tuple[str, str]]:
             name, _, value = line.partition("=")
             fields.append((name, value))
     return fields
+
+
+def _named(event: object, names: Mapping[str, str]) -> object:
+    if not isinstance(event, dict):
+        return event
+    return {names.get(key, key): value for key, value in event.items()}
+
+
+def _field_name(name: str, names: Mapping[str, str]) -> str:
+    key, bracket, rest = name.partition("[")
+    return names.get(key, key) + bracket + rest
 
 
 def _headers(text: str) -> dict[str, str]:
