@@ -37,7 +37,7 @@ class NotKept(CommandFailed):
     """
 
     def __init__(self, why: str, path: Path, *, exit_code: int = FAILED) -> None:
-        super().__init__(f"The secret is in {printable(path)}.\n{why}", exit_code=exit_code)
+        super().__init__(f"The secret is in {printable(path)}. {why}", exit_code=exit_code)
         self.why = why
         self.path = path
 

@@ -59,8 +59,8 @@ async def _take_back(api: "UnipileApi", made: UnipileEndpoint, fault: Exception)
     except UnipileFailed as second:
         why = type(fault).__name__ if said is None else said.message
         raise CommandFailed(
-            f"{why}\nThe endpoint {shown} was created at Unipile, and could not be deleted again: "
-            f"{second}\n`relay unipile endpoints delete {shown}` deletes it.",
+            f"{why} The endpoint {shown} was created at Unipile, and could not be deleted again: "
+            f"{second} `relay unipile endpoints delete {shown}` deletes it.",
             exit_code=code,
         ) from None
     if said is None:
@@ -72,5 +72,5 @@ async def _take_back(api: "UnipileApi", made: UnipileEndpoint, fault: Exception)
             fault.path.unlink(missing_ok=True)
         why = fault.why
     raise CommandFailed(
-        f"{why}\nThe endpoint {shown} was deleted again at Unipile.", exit_code=code
+        f"{why} The endpoint {shown} was deleted again at Unipile.", exit_code=code
     ) from None

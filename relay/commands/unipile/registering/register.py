@@ -108,6 +108,6 @@ async def _changed(
     except (CommandFailed, UnipileFailed) as failure:
         said = [*stored.says, stored.step] if stored.step else stored.says
         raise CommandFailed(
-            f"{' '.join(said)}\n{failure}\nThe endpoint {shown} was taken over as it was; "
-            f"`relay unipile endpoints update {shown}` changes it."
+            f"{failure} The endpoint {shown} was taken over as it was; "
+            f"`relay unipile endpoints update {shown}` changes it. {' '.join(said)}"
         ) from None

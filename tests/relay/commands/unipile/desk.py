@@ -44,12 +44,13 @@ class Desk:
 
     async def run(self, *arguments: str) -> Result:
         """Run ``relay unipile``, which shows no secret whatever happens."""
+        # What is only at Unipile needs no store.
+        store = () if arguments[0] == "endpoints" else ("--redis-url", self.server.url)
         done = await asyncio.to_thread(
             self.relay,
             "unipile",
             *arguments,
-            "--redis-url",
-            self.server.url,
+            *store,
             "--api-seconds",
             "1",
             UNIPILE_API_KEY=KEY,
@@ -130,6 +131,30 @@ class Desk:
         finally:
             over.set()
             thread.join()
+
+
+class Before:
+    """How everything was, to begin there again.
+
+    Args:
+        desk: Whose endpoints and files.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._endpoints = desk.unipile.endpoints
+        self._files = {path: path.read_bytes() for path in self._paths()}
+
+    def restore(self) -> None:
+        """Have it so again."""
+        self._desk.unipile._books.endpoints._all = dict(self._endpoints)
+        for path in self._paths():
+            path.unlink()
+        for path, content in self._files.items():
+            path.write_bytes(content)
+
+    def _paths(self) -> list[Path]:
+        return [*self._desk.directory.glob("*.secret"), *self._desk.directory.glob("relay.toml")]
 
 
 async def begun(desk: Desk) -> tuple[Endpoint, Endpoint]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from relay.unipile.stand_in import Endpoint
-from tests.relay.commands.unipile.desk import KEY, URL, Desk
+from tests.relay.commands.unipile.desk import KEY, URL, Before, Desk
 
 pytestmark = pytest.mark.redis
 
@@ -61,30 +61,6 @@ async def mortal(desk: Desk) -> AsyncIterator[Mortal]:
         assert process.stdin is not None
         process.stdin.close()
         await process.wait()
-
-
-class Before:
-    """How everything was, to begin there again.
-
-    Args:
-        desk: Whose endpoints and files.
-    """
-
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._endpoints = desk.unipile.endpoints
-        self._files = {path: path.read_bytes() for path in self._paths()}
-
-    def restore(self) -> None:
-        """Have it so again."""
-        self._desk.unipile._books.endpoints._all = dict(self._endpoints)
-        for path in self._paths():
-            path.unlink()
-        for path, content in self._files.items():
-            path.write_bytes(content)
-
-    def _paths(self) -> list[Path]:
-        return [*self._desk.directory.glob("*.secret"), *self._desk.directory.glob("relay.toml")]
 
 
 async def killed_everywhere(desk: Desk, program: Mortal, *arguments: str) -> AsyncIterator[int]:
