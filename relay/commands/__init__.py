@@ -1,4 +1,4 @@
-"""The command line, one file per command.
+"""The command line, one file per command, each imported when it is asked for.
 
 Arguments come in, text and an exit code go out: 0 fine, 1 a problem or a failure, 2 wrong usage
 or configuration. Other packages add their commands through the entry-point group
@@ -10,32 +10,69 @@ from typing import Annotated
 import typer
 
 from relay import __version__
-from relay.commands import (
-    check,
-    conformance,
-    dev,
-    endpoints,
-    providers,
-    rejections,
-    reload,
-    secrets,
-    send,
-    serve,
-    spool,
-    streams,
-    tail,
-)
 from relay.commands.edge import Edge
 from relay.commands.plugins import add_plugins
 from relay.later import add_later
 
-__all__ = ["LATER", "app", "make_app"]
+__all__ = ["COMMANDS", "app", "make_app"]
 
-# Many files, which only those who ask for it need.
-LATER = {
+# Where each is, and what stands in the list of commands; the rest of its help stands with it.
+COMMANDS = {
+    "dev": (
+        "relay.commands.dev:dev",
+        "Run an embedded Valkey, the gateway, and a worker.",
+    ),
+    "serve": (
+        "relay.commands.serve:serve",
+        "Run the gateway: deliveries in, events into Redis Streams.",
+    ),
+    "reload": (
+        "relay.commands.reload:reload",
+        "Have every gateway of this store read its configuration anew.",
+    ),
+    "send": (
+        "relay.commands.send:send",
+        "Send signed example events to a running gateway.",
+    ),
+    "providers": (
+        "relay.commands.providers:app",
+        "List the kinds of senders that have a preset.",
+    ),
+    "endpoints": (
+        "relay.commands.endpoints:app",
+        "Look at endpoints, add some to relay.toml, and try them.",
+    ),
     "unipile": (
         "relay.commands.unipile:app",
-        "Unipile's own side: webhook endpoints, secrets, accounts, and what was lost.",
+        "Unipile's own side: endpoints, secrets, accounts, losses.",
+    ),
+    "tail": (
+        "relay.commands.tail:tail",
+        "Follow streams and print a line per event.",
+    ),
+    "streams": (
+        "relay.commands.streams:streams",
+        "Show each stream: entries, times, memory, cap and groups.",
+    ),
+    "rejections": (
+        "relay.commands.rejections:app",
+        "Explain refused deliveries, and accept them once mended.",
+    ),
+    "secrets": (
+        "relay.commands.secrets:app",
+        "Look at secrets, and replace one without refusing a delivery.",
+    ),
+    "spool": (
+        "relay.commands.spool:app",
+        "Look at the gateways' spool on this machine, and drain it.",
+    ),
+    "check": (
+        "relay.commands.check:check",
+        "Check configuration, Redis, clocks and disk.",
+    ),
+    "conformance": (
+        "relay.commands.conformance:conformance",
+        "Fire at any receiver of webhooks, and say what it gets wrong.",
     ),
 }
 
@@ -60,23 +97,7 @@ def make_app() -> typer.Typer:
         epilog=EPILOG,
     )
     made.callback()(_relay)
-    for module in (
-        dev,
-        serve,
-        reload,
-        send,
-        providers,
-        endpoints,
-        tail,
-        streams,
-        rejections,
-        secrets,
-        spool,
-        check,
-        conformance,
-    ):
-        module.register(made)
-    add_later(made, LATER)
+    add_later(made, COMMANDS)
     add_plugins(made)
     return made
 

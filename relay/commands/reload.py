@@ -46,18 +46,13 @@ Wait = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("reload")(reload)
-
-
 def reload(wait: Wait = 60.0, redis_url: RedisUrl = None, as_json: AsJson = False) -> None:
-    """Have every gateway of this store read its configuration anew; no delivery is dropped.
+    """Have every gateway of this store read its configuration anew.
 
-    Each reads its own file, on its own machine. A line per gateway says what became of it, with
-    each fault of a configuration that was refused. The exit code is 0 if all have taken it over.
-    With --json an array of objects with the keys host, pid, outcome (taken_over, refused, failed,
-    or begun where it took too long) and faults.
+    No delivery is dropped. Each reads its own file, on its own machine. A line per gateway says
+    what became of it, with each fault of a configuration that was refused. The exit code is 0 if
+    all have taken it over. With --json an array of objects with the keys host, pid, outcome
+    (taken_over, refused, failed, or begun where it took too long) and faults.
     """
     settings = store_settings(environment(), redis_url)
     answers = run(reload_all(settings, wait))

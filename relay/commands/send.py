@@ -29,11 +29,6 @@ SHOWN_ROWS = 20
 UNIPILE, USUAL_TYPE = "unipile", "message.new"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("send")(send)
-
-
 def send(
     endpoint: Annotated[
         str, typer.Argument(metavar="ENDPOINT", help="Its name, for example unipile.")
@@ -56,12 +51,11 @@ def send(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send signed example events to a running gateway, each with an id and times of its own.
+    """Send signed example events to a running gateway.
 
-    Secret and public URL are the endpoint's, from the configuration. Ends with 1 if one was not
-    answered 200.
-    With --json an object: sent, statuses (status: how many) and events (objects with the keys
-    status, result, event_id, entry_id).
+    Each has an id and times of its own. Secret and public URL are the endpoint's, from the
+    configuration. Ends with 1 if one was not answered 200. With --json an object: sent, statuses
+    (status: how many) and events (objects with the keys status, result, event_id, entry_id).
     """
     # Only this command posts; importing what does would double the time of the others.
     from relay.commands.post import Sender, post_all  # noqa: PLC0415

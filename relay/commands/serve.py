@@ -9,11 +9,6 @@ from relay.commands.options import AdminPort, Port, RedisUrl
 from relay.contract.loop import run
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("serve")(serve)
-
-
 def serve(
     host: Annotated[
         str | None,
@@ -35,7 +30,7 @@ def serve(
         typer.Option(min=1, max=256, help="How many processes take deliveries. [1]"),
     ] = None,
 ) -> None:
-    """Run the gateway: deliveries in over HTTP, events into Redis Streams.
+    """Run the gateway: deliveries in, events into Redis Streams.
 
     SIGTERM or Ctrl-C finishes what is in flight and ends it with 0. SIGHUP, or `relay reload`,
     reads the configuration anew without dropping a delivery. It starts, and answers 503, while

@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import typer
-
 from relay.commands import catalog
 from relay.commands.options import AsJson, RedisUrl
 from relay.commands.sizes import StreamSize, measure
@@ -22,13 +20,8 @@ COLUMNS = ("tag", "type", "entries", "first", "last", "bytes", "cap", "full", "g
 EMPTY = "No stream yet. The first event of a type makes its stream; try `relay send unipile`."
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("streams")(streams)
-
-
 def streams(redis_url: RedisUrl = None, as_json: AsJson = False) -> None:
-    """Show each stream: entries, time of the first and last, memory, cap, consumer groups.
+    """Show each stream: entries, times, memory, cap and groups.
 
     The cap is the one of this directory's configuration, else the default; full is how much of it
     is used. With --json an array of objects with the keys endpoint, tag, type, stream, entries,

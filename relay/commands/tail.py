@@ -23,11 +23,6 @@ BLOCK_SECONDS = 2.0
 START = re.compile(r"now|\d{1,20}(-\d{1,20})?", re.ASCII)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("tail")(tail)
-
-
 def _pattern(text: str) -> Pattern:
     try:
         return parse_pattern(text)
@@ -60,12 +55,12 @@ def tail(
     redis_url: RedisUrl = None,
     as_json: AsJsonLines = False,
 ) -> None:
-    """Follow streams and print a line per event: time, endpoint, type, id, account, size.
+    """Follow streams and print a line per event.
 
-    Ctrl-C ends it. With --json each line is an object with the keys stream, entry_id, time,
-    endpoint, tag, type, id, account, bytes, assurance, content_type, content_encoding, headers
-    and the body: data where it is UTF-8 text, else data_base64. An entry that is not in our form
-    has stream, entry_id and unreadable.
+    In it are time, endpoint, type, id, account and size. Ctrl-C ends it. With --json each line is
+    an object with the keys stream, entry_id, time, endpoint, tag, type, id, account, bytes,
+    assurance, content_type, content_encoding, headers and the body: data where it is UTF-8 text,
+    else data_base64. An entry that is not in our form has stream, entry_id and unreadable.
     """
     settings = store_settings(environment(), redis_url)
     try:

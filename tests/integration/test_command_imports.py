@@ -2,15 +2,15 @@
 
 import subprocess
 import sys
+from importlib import import_module
+from typing import Any
 
 import pytest
+import typer
 
-from consumers.commands import COMMANDS
-from consumers.commands.dead import app as dead
+import consumers.commands
+import relay.commands
 from consumers.commands.groups import OTHERS
-from consumers.commands.groups import app as groups
-from relay.commands import LATER
-from relay.commands.unipile import app as unipile
 from tests.commanding import every_command
 
 # Each takes about as long to import as everything that a command needs.
@@ -126,13 +126,19 @@ def test_what_a_process_imports_is_not_looked_through_for_garbage(
 
 def test_the_list_of_commands_says_what_each_says_itself() -> None:
     """What is written down beside a command that is not imported yet is its own first sentence."""
-    listed = {f"relay {name}": summary for name, (_, summary) in (COMMANDS | LATER).items()}
-    listed |= {f"relay groups {name}": summary for name, (_, summary) in OTHERS.items()}
-    own = {words: command.get_short_help_str(200) for words, command in every_command().items()}
-    # What has commands says what they do together.
-    own |= {
-        f"relay {name}": str(app.info.help)
-        for name, app in (("groups", groups), ("dead", dead), ("unipile", unipile))
+    tables = {
+        "relay": relay.commands.COMMANDS | consumers.commands.COMMANDS,
+        "relay groups": OTHERS,
     }
+    own = {words: command.get_short_help_str(200) for words, command in every_command().items()}
+    for before, table in tables.items():
+        for name, (target, summary) in table.items():
+            assert summary == (said_of(target) or own[f"{before} {name}"])
 
-    assert listed == {words: own[words] for words in listed}
+
+def said_of(target: str) -> str | None:
+    """Give what commands with one name in common say that they do together."""
+    module, _, attribute = target.partition(":")
+    found: Any = getattr(import_module(module), attribute)
+    is_group = isinstance(found, typer.Typer) and isinstance(found.info.help, str)
+    return found.info.help if is_group else None

@@ -12,11 +12,6 @@ from relay.contract.explain import FAILED
 COLUMNS = ("state", "what", "found", "advice")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("check")(check)
-
-
 def check(
     repair: Annotated[
         bool,
@@ -28,9 +23,10 @@ def check(
     redis_url: RedisUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check configuration, Redis (version, persistence, memory, role), clocks and disk.
+    """Check configuration, Redis, clocks and disk.
 
-    Says too what the dedupe index will need at the expected rate.
+    Of Redis: version, persistence, memory and role. Says too what the dedupe index will need at the
+    expected rate.
 
     Ends with 1 if anything fails; a warning does not. With --json an array of objects with the
     keys state (ok, warn, fail or mended), what, found and advice.

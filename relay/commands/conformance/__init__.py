@@ -58,11 +58,6 @@ Insecure = Annotated[bool, typer.Option("--insecure", help="Take any certificate
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("conformance")(conformance)
-
-
 def conformance(
     *,
     url: Url = None,
@@ -89,12 +84,13 @@ def conformance(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Fire at any receiver of webhooks, and say what it accepts or refuses wrongly.
+    """Fire at any receiver of webhooks, and say what it gets wrong.
 
-    The events are signed and so are real to whoever handles them: their ids begin with
-    conformance-, and a run sends at most 4,000. Ends with 1 if a check failed or could not be
-    judged. With --json an object: url, run, sent, verdicts (verdict: how many) and checks
-    (objects with the keys check, verdict, holds, why, reason, findings).
+    It may take what it should refuse, or the other way round. The events are signed and so are real
+    to whoever handles them: their ids begin with conformance-, and a run sends at most 4,000. Ends
+    with 1 if a check failed or could not be judged. With --json an object: url, run, sent, verdicts
+    (verdict: how many) and checks (objects with the keys check, verdict, holds, why, reason,
+    findings).
     """
     # Only this command needs the kit; importing it would slow the others down.
     from relay.commands.conformance import aim, firing  # noqa: PLC0415

@@ -13,11 +13,6 @@ from relay.contract.surroundings import DEV_DIRECTORY
 REDIS_PORT = 6399
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("dev")(dev)
-
-
 def dev(
     port: Port = None,
     admin_port: AdminPort = None,
@@ -36,11 +31,12 @@ def dev(
         ),
     ] = None,
 ) -> None:
-    """Run an embedded durable Valkey, the gateway, and a worker that prints events.
+    """Run an embedded Valkey, the gateway, and a worker.
 
-    Where no relay.toml names endpoints, there is one, unipile; its secret comes from
-    UNIPILE_WEBHOOK_SECRET, else one is made once and kept in the data directory. A relay.toml in
-    this directory counts, but for the store. Ctrl-C stops everything; the events stay.
+    The store is durable, and the worker prints events. Where no relay.toml names endpoints, there
+    is one, unipile; its secret comes from UNIPILE_WEBHOOK_SECRET, else one is made once and kept in
+    the data directory. A relay.toml in this directory counts, but for the store. Ctrl-C stops
+    everything; the events stay.
     """
     # Only this command needs the gateway; importing it would double the time of the others.
     from relay.commands.dev.parts import Wanted, run_all  # noqa: PLC0415

@@ -35,22 +35,13 @@ class _ByName(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    group = typer.Typer(cls=_ByName)
-    group.callback(invoke_without_command=True)(providers)
-    group.command("show")(show_one)
-    group.command("test")(try_presets)
-    app.add_typer(group, name="providers")
-
-
 def providers(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the kinds of senders that have a preset, and what a delivery of each proves.
+    """List the kinds of senders that have a preset.
 
-    `relay providers NAME` shows one with the lines of relay.toml that it needs; `relay providers
-    test` tries them here. With --json an array of objects with the keys name, title, proves,
-    id_signed (null: has no id), type_signed, time_signed, tolerance_seconds, handshakes, needs,
-    extra and proved_by.
+    What a delivery of each proves stands beside it. `relay providers NAME` shows one with the lines
+    of relay.toml that it needs; `relay providers test` tries them here. With --json an array of
+    objects with the keys name, title, proves, id_signed (null: has no id), type_signed,
+    time_signed, tolerance_seconds, handshakes, needs, extra and proved_by.
     """
     if context.invoked_subcommand is not None:
         return
@@ -149,3 +140,9 @@ def _proof_row(provider: Provider, proof: "Proof", *, as_json: bool) -> dict[str
         "vectors": proof.vectors,
         "faults": faults if as_json else "; ".join(faults) or None,
     }
+
+
+app = typer.Typer(cls=_ByName)
+app.callback(invoke_without_command=True)(providers)
+app.command("show")(show_one)
+app.command("test")(try_presets)

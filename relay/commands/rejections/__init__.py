@@ -32,19 +32,6 @@ Several = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    group = typer.Typer(
-        no_args_is_help=True,
-        help="Look at refused deliveries, have it explained why, and accept them once mended.",
-    )
-    group.command("list")(list_)
-    group.command("show")(show)
-    group.command("explain")(explain)
-    group.command("accept")(accept)
-    app.add_typer(group, name="rejections")
-
-
 def list_(
     endpoint: Annotated[
         str | None, typer.Argument(metavar="[ENDPOINT]", help="Only of this one.")
@@ -162,3 +149,13 @@ def _force(by: str | None, why: str | None) -> "Force":
 def _check_name(endpoint: str) -> None:
     if not is_name(endpoint):
         raise CommandFailed(f"No endpoint can be called {endpoint!r}.", exit_code=WRONG_USAGE)
+
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Explain refused deliveries, and accept them once mended.",
+)
+app.command("list")(list_)
+app.command("show")(show)
+app.command("explain")(explain)
+app.command("accept")(accept)

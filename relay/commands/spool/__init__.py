@@ -23,16 +23,6 @@ SpoolDir = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    group = typer.Typer(
-        no_args_is_help=True, help="Look at the gateways' spool on this machine, and drain it."
-    )
-    group.command("status")(status)
-    group.command("drain")(drain)
-    app.add_typer(group, name="spool")
-
-
 def status(spool_dir: SpoolDir = None, as_json: AsJson = False) -> None:
     """Show what each file of the spool holds, by stream.
 
@@ -63,3 +53,10 @@ def drain(spool_dir: SpoolDir = None, redis_url: RedisUrl = None) -> None:
     directory, settings = spool_of(environment(), spool_dir, redis_url)
     if not run(drain_orphans(directory, settings, tell)):
         raise typer.Exit(FAILED)
+
+
+app = typer.Typer(
+    no_args_is_help=True, help="Look at the gateways' spool on this machine, and drain it."
+)
+app.command("status")(status)
+app.command("drain")(drain)

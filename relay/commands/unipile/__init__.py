@@ -23,7 +23,7 @@ from relay.commands.unipile import (
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Unipile's own side: webhook endpoints, secrets, accounts, and what was lost.",
+    help="Unipile's own side: endpoints, secrets, accounts, losses.",
 )
 for command in (connect, endpoints, rotate, reconcile, accounts, stand_in):
     command.add_to(app)
