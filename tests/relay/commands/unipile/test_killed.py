@@ -107,7 +107,12 @@ async def test_it_comes_to_the_same_wherever_it_was_killed(desk: Desk) -> None:
             assert desk.secrets() == [second.secret, first.secret]
             assert desk.files() == sorted(desk.secrets())
 
-        (first, second) = desk.there
+        begun, (first, second) = Before(desk), desk.there
+        async for _ in killed_everywhere(desk, program, "rotate", "--back"):
+            assert desk.there == [first]
+            assert ["not_after" in each for each in desk.references()] == [True, False]
+
+        begun.restore()
         desk.have_proved(second)
         async for _ in killed_everywhere(desk, program, "rotate", "--finish"):
             assert desk.there == [second]

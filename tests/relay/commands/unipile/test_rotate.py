@@ -19,17 +19,6 @@ from tests.relay.commands.unipile.desk import KEYS, URL, Desk, begun
 pytestmark = pytest.mark.redis
 
 ITEM = "*/endpoints/we_*"
-# What is asked first, the fault, and whether it was done all the same.
-FAULTS: list[tuple[str, str, str | int, bool]] = [
-    ("GET", "*/endpoints/", 401, False),
-    ("POST", "*/endpoints/", 403, False),
-    ("POST", "*/endpoints/", "time-out", False),
-    ("POST", "*/endpoints/", "half-page", True),
-    ("PATCH", ITEM, 404, False),
-    ("PATCH", ITEM, 429, False),
-    ("PATCH", ITEM, 500, True),
-    ("PATCH", ITEM, "broken-json", False),
-]
 
 
 async def test_the_second_is_like_the_first(desk: Desk) -> None:
@@ -139,28 +128,6 @@ async def test_all_of_it_in_one_go(desk: Desk, monkeypatch: pytest.MonkeyPatch) 
     done = await running
     assert (done.exit_code, desk.there) == (0, [second])
     assert first.secret in desk.secrets()
-
-
-@pytest.mark.parametrize(("method", "path", "fault", "is_done"), FAULTS)
-async def test_a_fault_of_unipile_can_be_gone_on_from(
-    desk: Desk, method: str, path: str, fault: str | int, is_done: bool
-) -> None:
-    """One line, or none where it could be mended; the first signs, and the same command goes on."""
-    await desk.connect()
-    (first,) = desk.there
-    times = 1 if fault in {"time-out", "half-page", "cut", "broken-json"} else 10
-    desk.unipile.fail_next(method, path, fault, times=times, done=is_done)
-    done = await desk.rotate()
-    assert len(done.stderr.splitlines()) == done.exit_code
-    assert first in desk.there
-    assert desk.secrets()[-1] == first.secret
-    desk.unipile.clear_faults()
-
-    done = await desk.rotate()
-    assert done.exit_code == 0, done.output
-    assert [each.enabled for each in desk.there] == [True, True]
-    assert desk.secrets() == [desk.there[1].secret, first.secret]
-    assert desk.files() == sorted(desk.secrets())
 
 
 async def test_nothing_here_is_nothing_to_rotate(desk: Desk) -> None:
