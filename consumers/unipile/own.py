@@ -3,6 +3,7 @@
 Unipile tells of what was sent as well as of what was received.
 """
 
+import re
 from typing import Any
 
 from consumers.event import Event
@@ -10,6 +11,8 @@ from consumers.unipile.event import UnipileEvent
 
 # Version 1 says it by the name.
 _MAILS = {"mail_sent": True, "mail_received": False}
+# Alone, or in angle brackets behind a name.
+_ADDRESS = re.compile(r"(?:[^<>@]*(<))?(?P<address>[^\s<>@,;]+@[^\s<>@,;]+)(?(1)>)")
 
 
 def is_own_message(event: Event | UnipileEvent) -> bool | None:
@@ -84,9 +87,9 @@ def _flag(value: object) -> bool | None:
 def _is_same(address: object, name: object) -> bool | None:
     if not isinstance(address, str) or not isinstance(name, str):
         return None
-    ours, theirs = (text.strip().casefold() for text in (name, address))
+    ours, theirs = (_ADDRESS.fullmatch(text.strip().casefold()) for text in (name, address))
     # An account may be called by its owner's name instead.
-    return ours == theirs if "@" in ours and "@" in theirs else None
+    return None if ours is None or theirs is None else ours["address"] == theirs["address"]
 
 
 def _at(value: Any, *path: str | int | None) -> Any:  # noqa: ANN401 - any JSON

@@ -21,9 +21,9 @@ UP = "running"
 DOWN = frozenset({"disconnected", "errored", "paused", "degraded", "partial"})
 # A product's name is a word; what is longer is cut, so that it cannot fill a book.
 MAX_PRODUCT_CHARACTERS = 64
-# A sender's clock may be ahead of ours. What lies further ahead than this is no time of anything
-# that has happened, and would keep a gap open until then.
-MAX_AHEAD = timedelta(days=1)
+# A sender's clock may be ahead of ours by as much as its signatures may. What lies further ahead is
+# no time of anything that has happened: it would end a gap that has just begun, or keep one open.
+MAX_AHEAD = timedelta(minutes=5)
 KEPT = timedelta(seconds=KEPT_SECONDS)
 # No account is older. What lies before is a clock that was never set, as 1970 or the year 1, and
 # would count as too old to be told.
@@ -104,8 +104,10 @@ def _time_of(event: Event, payload: dict[str, Any]) -> datetime:
 
 
 def _received(event: Event) -> datetime:
+    """Say when it came, and no later than it was stored: a gateway's clock may be ahead, too."""
+    stored_at = int(event.entry_id.partition("-")[0]) / 1000
     try:
-        return datetime.fromtimestamp(max(0.0, event.received_at), UTC)
+        return datetime.fromtimestamp(max(0.0, min(event.received_at, stored_at)), UTC)
     except (OverflowError, ValueError, OSError):
         return LATEST
 

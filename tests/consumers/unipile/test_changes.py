@@ -84,8 +84,9 @@ def test_without_a_time_it_was_when_it_came(time: str | None) -> None:
         ("2026-10-12T11:01:00+02:00", moment(60)),
         ("2026-10-12t09:01:00.123456z", moment(60.123)),
         ("2026-10-12T09:01:00", moment(60)),
-        # A clock that is a little ahead.
-        ("2026-10-12T20:00:00Z", moment(11 * 3600)),
+        # A clock that is a little ahead, and one that is too much so.
+        ("2026-10-12T09:06:00Z", moment(6 * 60)),
+        ("2026-10-12T09:06:01Z", SENT),
     ],
 )
 def test_times_are_compared_in_one_form(text: str, at: str) -> None:
@@ -100,6 +101,17 @@ def test_a_product_is_bounded_and_can_be_written() -> None:
     assert change(data=b'{"payload": {"product": "a\\ud800"}}').product == "a?"
     long = b'{"payload": {"product": "%s"}}' % (b"p" * 1000)
     assert len(change(data=long).product or "") == 64
+
+
+def test_nothing_came_after_it_was_stored() -> None:
+    """The clock of a gateway that is ahead would end a gap before it has ended."""
+    ahead = TOLD.event(
+        data=b"{}", time=None, received_at_ms=TOLD.event().received_at_ms + 3_600_000
+    )
+    found = change_of(given(ahead, stored_at_ms=TOLD.event().received_at_ms))
+
+    assert found is not None
+    assert found.at == RECEIVED
 
 
 def test_an_entry_whose_time_is_none_is_of_the_latest() -> None:

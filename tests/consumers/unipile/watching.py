@@ -50,9 +50,10 @@ async def watching(store: Redis, **about: Any) -> AsyncIterator[AccountGaps]:
         await announcing.stop()
 
 
-def given(stored: contract.Event, tag: str = TAG) -> Event:
-    """Make of an event what a handler is given."""
-    return Event(stored, entry_id="1-0", attempt=1, tag=tag)
+def given(stored: contract.Event, tag: str = TAG, *, stored_at_ms: int | None = None) -> Event:
+    """Make of an event what a handler is given; it was stored when it was received."""
+    at_ms = stored.received_at_ms if stored_at_ms is None else stored_at_ms
+    return Event(stored, entry_id=f"{at_ms}-0", attempt=1, tag=tag)
 
 
 async def take_all(gaps: AccountGaps, told: Iterable[Told], tag: str = TAG) -> None:
