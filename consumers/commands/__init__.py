@@ -12,11 +12,11 @@ COMMANDS = {
     ),
     "replay": (
         "consumers.commands.replay:replay",
-        "Give events of the past to one group again; no other group sees them.",
+        "Give events of the past to one group again.",
     ),
     "groups": (
         "consumers.commands.groups:app",
-        "See how far consumer groups have come; pause, resume and remove them.",
+        "See how far groups have come; pause, resume and remove them.",
     ),
     "dead": (
         "consumers.commands.dead:app",

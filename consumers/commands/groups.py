@@ -38,7 +38,7 @@ NAMED = 3
 
 OnlyGroup = Annotated[str | None, typer.Option("--group", help="Only this group.")]
 
-app = typer.Typer(help="See how far consumer groups have come; pause, resume and remove them.")
+app = typer.Typer(help="See how far groups have come; pause, resume and remove them.")
 # Only these need what pausing and removing take.
 OTHERS = {
     "pause": (

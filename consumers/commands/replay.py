@@ -73,10 +73,10 @@ def replay(
     redis_url: RedisUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give events of the past to one group again; no other group sees them.
+    """Give events of the past to one group again.
 
-    It says first what it would do. Interrupted at any moment, it goes on with --resume, and each
-    event is given to the group once.
+    No other group sees them. It says first what it would do. Interrupted at any moment, it goes on
+    with --resume, and each event is given to the group once.
     """
     said = {"--since": since, "--until": until, "--account": account, "--endpoint": endpoint}
     asked = Asked(

@@ -120,7 +120,13 @@ def _wanted(target: str, settings: Settings, said: dict[str, str], *, reload: bo
 def main() -> int:
     """Run one worker without the rest of the command line; for ``python -m consumers``."""
     open_standard_streams()
-    app = typer.Typer(add_completion=False)
+    app = typer.Typer(
+        add_completion=False,
+        rich_markup_mode=None,
+        # Local variables in a traceback could hold a secret.
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
     app.command()(worker)
     try:
         app()

@@ -1,6 +1,6 @@
 """``relay unipile accounts``: how the accounts are, and when nothing came of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from relay.commands import catalog
 from relay.commands.options import AsJson, RedisUrl
 from relay.commands.store import Store, environment, opened, store_settings
 from relay.commands.unipile.account_books import Account, Found, read_accounts
-from relay.contract.accounts import KEPT_SECONDS
+from relay.contract.accounts import KEPT_SECONDS, AccountStatus, Away
 from relay.contract.config import FileSettings
 from relay.contract.display import show
 from relay.contract.explain import WRONG_USAGE, CommandFailed
@@ -91,15 +91,18 @@ def _rows(account: Account, *, gaps: bool) -> Iterator[dict[str, object]]:
             yield whose | row
         return
     status = account.status
-    # Nobody waits for what a removed account has missed.
-    open_gaps = [] if status.status == REMOVED else [gap.opened for gap in status.open]
     yield whose | {
         "status": status.status,
         "product": status.product,
         "since": status.since,
-        "away_since": min(open_gaps, default=None),
+        "away_since": min((gap.opened for gap in _open_gaps(status)), default=None),
         "gaps": sum(_is_of_this_week(gap.closed) for gap in account.gaps),
     }
+
+
+def _open_gaps(status: AccountStatus) -> Sequence[Away]:
+    """Give the gaps that last; nobody waits for what a removed account has missed."""
+    return () if status.status == REMOVED else status.open
 
 
 def _gap_rows(account: Account) -> list[dict[str, object]]:
@@ -113,7 +116,7 @@ def _gap_rows(account: Account) -> list[dict[str, object]]:
         }
         for gap in account.gaps
     ]
-    for away in account.status.open:
+    for away in _open_gaps(account.status):
         row = {"product": away.product, "opened": away.opened, "closed": None}
         rows.append(row | {"seconds": None, "announced": False})
     return sorted(rows, key=lambda row: str(row["opened"]))

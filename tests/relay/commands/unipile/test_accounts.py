@@ -92,10 +92,14 @@ def test_where_nothing_is_known_it_says_who_makes_it_known(
     assert said in done.stdout
 
 
-def test_accounts_that_were_never_away_have_no_gaps(relay: Relay, filled: Server) -> None:
+@pytest.mark.parametrize("is_removed", [True, False])
+def test_accounts_that_are_not_away_have_no_gaps(
+    relay: Relay, filled: Server, is_removed: bool
+) -> None:
     """That is said otherwise than that nothing is known."""
-    with filled.client() as client:
-        client.hset(KEYS.accounts("unipile"), "acc_2", '{"status":"running","since":"x"}')
+    if not is_removed:
+        with filled.client() as client:
+            client.hset(KEYS.accounts("unipile"), "acc_2", '{"status":"running","since":"x"}')
     done = relay("unipile", "accounts", "unipile", "--gaps", REDIS_URL=filled.url)
 
     assert "No account of unipile was away" in done.stdout
