@@ -6,6 +6,7 @@ it is named, so whoever is killed in between runs the command again.
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,22 +118,26 @@ class Keeping:
             draft = self.draft(kept.path, warn)
             write_draft(draft, self.environ)
         except RelayError as fault:
-            # A command in another terminal found the file, and has named it meanwhile.
-            if (named := self._naming(kept.path)) is not None:
-                return kept, named
+            # A command in another terminal has had it count meanwhile, in this file or its own.
+            if (theirs := self._kept_meanwhile(text)) is not None:
+                if os.path.realpath(theirs) != os.path.realpath(kept.path):
+                    with suppress(OSError):
+                        kept.path.unlink()
+                    kept = Kept(theirs)
+                return kept, read_draft(self.environ, Path())
             said = explain(fault)
             why, code = (said.message, said.exit_code) if said else (str(fault), FAILED)
             raise NotKept(why, kept.path, exit_code=code) from None
         return kept, draft
 
-    def _naming(self, path: Path) -> Draft | None:
-        """Give ``relay.toml`` as it is, if it names a file as a secret of the endpoint."""
+    def _kept_meanwhile(self, text: str) -> Path | None:
+        """Find the file of a secret that counts by now."""
         try:
-            draft = read_draft(self.environ, Path())
+            now = _keeping(self.name, self.environ, endpoint_settings(None))
         except RelayError:
             return None
-        references = Place(self.name, draft, self.environ).references
-        return draft if any(each.get("file") == str(path) for each in references) else None
+        number = now.number(text)
+        return None if number is None else now.knowns[number].reference.file
 
 
 def keeping(name: str, environ: Mapping[str, str], redis_url: str | None = None) -> Keeping:
