@@ -35,6 +35,7 @@ class NotEdited(CommandFailed):
             f"{why}\nNothing was written. Change {printable(path)} yourself:\n{shown}",
             exit_code=exit_code,
         )
+        self.why = why
         self.path = path
         self.lines = lines
 

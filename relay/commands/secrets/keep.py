@@ -54,7 +54,7 @@ def keep_secret(endpoint: str, secret: Secret, olds: Sequence[Known], directory:
     failures = []
     for place in dict.fromkeys([*(file.absolute().parent for file in files), directory.absolute()]):
         found = _left_over(endpoint, text, place, files)
-        path = found or place / _new_name(endpoint)
+        path = found or place / new_name(endpoint)
         try:
             put_secret(text, [path], replace=False)
         except OSError as error:
@@ -68,8 +68,8 @@ def keep_secret(endpoint: str, secret: Secret, olds: Sequence[Known], directory:
     )
 
 
-def _new_name(endpoint: str) -> str:
-    # Two commands at the same time must not write the same file.
+def new_name(endpoint: str) -> str:
+    """Give a file for a new secret a name that none has, not even one of another command's."""
     day = datetime.now(UTC).date().isoformat()
     return f"{endpoint}-{day}-{secrets.token_hex(2)}{SUFFIX}"
 

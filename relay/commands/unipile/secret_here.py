@@ -10,10 +10,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from relay.commands.edit import Draft, add_endpoint, check_draft, read_draft, write_draft
+from relay.commands.edit import (
+    Draft,
+    NotEdited,
+    add_endpoint,
+    check_draft,
+    read_draft,
+    write_draft,
+)
 from relay.commands.endpoints.add_one import with_default_endpoint
 from relay.commands.secrets.change import Place, find_place, judge, put_first
-from relay.commands.secrets.keep import Kept, keep_secret
+from relay.commands.secrets.keep import Kept, keep_secret, new_name
 from relay.commands.secrets.known import EndpointSettings, Known, endpoint_settings, read_known
 from relay.contract.display import warn
 from relay.contract.errors import RelayError
@@ -32,14 +39,18 @@ class NotKept(CommandFailed):
     """A secret is in a file that nothing names.
 
     Args:
-        why: What stopped it, in sentences that can be printed.
+        fault: What stopped it.
         path: The file.
-        exit_code: `FAILED`, or `WRONG_USAGE`.
     """
 
-    def __init__(self, why: str, path: Path, *, exit_code: int = FAILED) -> None:
-        super().__init__(f"The secret is in {printable(path)}. {why}", exit_code=exit_code)
-        self.why = why
+    def __init__(self, fault: RelayError, path: Path) -> None:
+        said = explain(fault)
+        message, code = (said.message, said.exit_code) if said else (str(fault), FAILED)
+        super().__init__(f"The secret is in {printable(path)}. {message}", exit_code=code)
+        # An operator could write what the program could not.
+        self.by_hand = isinstance(fault, NotEdited)
+        # Without the lines for that, which name the file.
+        self.why = fault.why if isinstance(fault, NotEdited) else message
         self.path = path
 
 
@@ -107,7 +118,7 @@ class Keeping:
             NotKept: The secret is in a file, and ``relay.toml`` is as it was.
             CommandFailed: Nothing was written.
         """
-        _judge_secret(text)
+        judge_secret(text)
         number = self.number(text)
         if number is not None and (file := self.knowns[number].reference.file) is not None:
             return Kept(file), read_draft(self.environ, Path())
@@ -125,9 +136,7 @@ class Keeping:
                         kept.path.unlink()
                     kept = Kept(theirs)
                 return kept, read_draft(self.environ, Path())
-            said = explain(fault)
-            why, code = (said.message, said.exit_code) if said else (str(fault), FAILED)
-            raise NotKept(why, kept.path, exit_code=code) from None
+            raise NotKept(fault, kept.path) from None
         return kept, draft
 
     def _kept_meanwhile(self, text: str) -> Path | None:
@@ -160,10 +169,20 @@ def keeping(name: str, environ: Mapping[str, str], redis_url: str | None = None)
     settings = endpoint_settings(redis_url)
     found = _keeping(name, environ, settings)
     # Before anything is done that would have to be undone: where no edit would do, none is begun.
-    directory = read_draft(environ, Path()).path.absolute().parent
-    found.draft(directory / "new.secret")
-    if not os.access(directory, os.W_OK):
-        raise CommandFailed(f"{printable(directory)} cannot be written to by this user.")
+    path = read_draft(environ, Path()).path.absolute()
+    try:
+        found.draft(path.parent / new_name(name))
+    except NotEdited as fault:
+        # Its lines name a file that is not there.
+        raise CommandFailed(
+            f"{printable(path)}: {fault.why} Write each endpoint in a table of its own, "
+            "[endpoints.NAME], with its secrets in one list, and run this again.",
+            exit_code=WRONG_USAGE,
+        ) from None
+    # The secret goes beside it; and where it is a link, the file that it leads to is replaced.
+    for directory in (path.parent, Path(os.path.realpath(path)).parent):
+        if not os.access(directory, os.W_OK):
+            raise CommandFailed(f"{printable(directory)} cannot be written to by this user.")
     return found
 
 
@@ -171,8 +190,12 @@ def _say_nothing(text: str) -> None:
     del text
 
 
-def _judge_secret(text: str) -> None:
-    """Refuse what can be no secret of Unipile's, before it counts."""
+def judge_secret(text: str) -> None:
+    """Refuse what can be no secret of Unipile's, before it counts.
+
+    Raises:
+        CommandFailed: A gateway could not use it as it is, or would read another one.
+    """
     try:
         if text != text.strip():
             raise ValueError("it begins or ends with white space")  # noqa: TRY301

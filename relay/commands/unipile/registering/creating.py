@@ -20,7 +20,10 @@ KeptT = TypeVar("KeptT")
 
 
 async def create_kept(
-    api: "UnipileApi", wanted: Mapping[str, object], keep: Callable[[str], KeptT]
+    api: "UnipileApi",
+    wanted: Mapping[str, object],
+    keep: Callable[[str], KeptT],
+    by_hand: str = "",
 ) -> tuple[UnipileEndpoint, KeptT]:
     """Create an endpoint and keep its secret.
 
@@ -28,6 +31,7 @@ async def create_kept(
         api: Where.
         wanted: See `UnipileApi.create_endpoint`.
         keep: Takes the secret; what it raises takes the endpoint back.
+        by_hand: What is to be done where only a person can write ``relay.toml``, as a sentence.
 
     Returns:
         The endpoint, and what was kept.
@@ -40,11 +44,13 @@ async def create_kept(
     try:
         return made, keep(made.secret)
     except Exception as fault:
-        await _take_back(api, made, fault)
+        await _take_back(api, made, fault, by_hand)
         raise
 
 
-async def _take_back(api: "UnipileApi", made: UnipileEndpoint, fault: Exception) -> None:
+async def _take_back(
+    api: "UnipileApi", made: UnipileEndpoint, fault: Exception, by_hand: str
+) -> None:
     """Delete an endpoint whose secret nobody has.
 
     Raises:
@@ -65,12 +71,12 @@ async def _take_back(api: "UnipileApi", made: UnipileEndpoint, fault: Exception)
         ) from None
     if said is None:
         return
-    why = said.message
+    why, step = said.message, ""
     if isinstance(fault, NotKept):
         # Nothing is signed with it any more.
         with suppress(OSError):
             fault.path.unlink(missing_ok=True)
-        why = fault.why
+        why, step = fault.why, f" {by_hand}" if fault.by_hand and by_hand else ""
     raise CommandFailed(
-        f"{why} The endpoint {shown} was deleted again at Unipile.", exit_code=code
+        f"{why} The endpoint {shown} was deleted again at Unipile.{step}", exit_code=code
     ) from None

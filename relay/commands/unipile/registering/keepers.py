@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from relay.commands.unipile.registering.wanted import WantedEndpoint
 from relay.commands.unipile.secret_file import SecretFile
-from relay.commands.unipile.secret_here import PROVIDER, Keeping
+from relay.commands.unipile.secret_here import PROVIDER, Keeping, judge_secret
 from relay.contract.printable import printable
 
 
@@ -122,6 +122,7 @@ class KeptElsewhere:
         Raises:
             CommandFailed: It was not kept.
         """
+        judge_secret(text)
         self.file.keep(text)
         lines = self.file.lines(self.name, PROVIDER)
         said = (

@@ -27,6 +27,11 @@ Did = Literal["created", "changed", "found"]
 # Which of those with the URL is meant: none where there is none. What it raises ends the command.
 Choose: TypeAlias = Callable[[Sequence[UnipileEndpoint]], UnipileEndpoint | None]
 
+BY_HAND = (
+    "`relay unipile endpoints create --no-keep --secret-file PATH` makes one and leaves relay.toml "
+    "to you."
+)
+
 # As options call what Unipile calls otherwise.
 NAMES = {"trigger_events": "events", "account_ids": "accounts"}
 
@@ -78,7 +83,7 @@ async def register(
     found = choose(there)
     if found is None:
         with hinting(IN_DOUBT, wanted.new_events):
-            made, stored = await create_kept(api, wanted.new_fields, keeper.keep)
+            made, stored = await create_kept(api, wanted.new_fields, keeper.keep, BY_HAND)
         differ = differing(made, wanted.new_fields)
         return Registered(endpoint=made, did="created", stored=stored, differ=differ)
     others = [each for each in there if each.id != found.id]
