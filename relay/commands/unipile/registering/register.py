@@ -45,6 +45,7 @@ class Registered:
         did: What became of it.
         stored: What became of its secret.
         others: Further ones with its URL.
+        elsewhere: Further ones with another URL whose secrets counted here before.
         differ: What Unipile has otherwise than it was asked.
     """
 
@@ -52,15 +53,17 @@ class Registered:
     did: Did
     stored: Stored
     others: Sequence[UnipileEndpoint] = ()
+    elsewhere: Sequence[UnipileEndpoint] = ()
     differ: Sequence[str] = ()
 
     @property
     def doubts(self) -> list[str]:
-        """What Unipile has made otherwise than it was asked, in sentences."""
-        return [
+        """What is perhaps not as it is to be, in sentences."""
+        differ = [
             f"Unipile has other {NAMES.get(name, name)} than it was asked for."
             for name in self.differ
         ]
+        return [*differ, *map(_said_elsewhere, self.elsewhere)]
 
 
 async def register(
@@ -79,26 +82,43 @@ async def register(
             what was done.
         UnipileFailed: Nothing was done.
     """
-    there = [each for each in await api.list_endpoints() if is_same_url(each.url, wanted.url)]
+    listed = await api.list_endpoints()
+    there = [each for each in listed if is_same_url(each.url, wanted.url)]
+    elsewhere = [each for each in listed if each not in there and keeper.holds(each.secret)]
     found = choose(there)
     if found is None:
         with hinting(IN_DOUBT, wanted.new_events):
             made, stored = await create_kept(api, wanted.new_fields, keeper.keep, BY_HAND)
         differ = differing(made, wanted.new_fields)
-        return Registered(endpoint=made, did="created", stored=stored, differ=differ)
+        return Registered(
+            endpoint=made, did="created", stored=stored, elsewhere=elsewhere, differ=differ
+        )
     others = [each for each in there if each.id != found.id]
     # Kept first: what it delivers from now on is to be refused for as short as can be.
     stored = keeper.keep(found.secret)
     changes = wanted.changes(found)
     if not changes:
-        return Registered(endpoint=found, did="found", stored=stored, others=others)
+        return Registered(
+            endpoint=found, did="found", stored=stored, others=others, elsewhere=elsewhere
+        )
     changed = await _changed(api, found, changes, stored)
     return Registered(
         endpoint=changed,
         did="changed",
         stored=stored,
         others=others,
+        elsewhere=elsewhere,
         differ=differing(changed, changes),
+    )
+
+
+def _said_elsewhere(other: UnipileEndpoint) -> str:
+    shown = printable(other.id, 80)
+    return (
+        f"Unipile has {shown} too, which delivers to {printable(other.url, 300)}, and its secret is "
+        f"here: each event may come twice, and no rotation can begin. `relay unipile endpoints "
+        f"delete {shown}` removes it. To move an endpoint instead of making another, say `relay "
+        f"unipile endpoints update {shown} --url …`."
     )
 
 

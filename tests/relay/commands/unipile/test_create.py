@@ -330,6 +330,21 @@ def test_what_is_taken_over_and_not_changed_is_kept_all_the_same(
     assert secrets_of(tmp_path) == [made.secret]
 
 
+def test_one_of_ours_under_another_url_is_said(ask: Ask, unipile: StandIn) -> None:
+    """A tunnel has another URL each time; what is somebody else's is not spoken of."""
+    other = unipile.add_endpoint("https://other.example.com/webhooks/unipile", ["message.new"])
+    ask(*CREATE)
+    _, first = unipile.endpoints
+    says = said_of(ask("create", "--url", "https://new.example.com/unipile", "--json"))["says"]
+    (said,) = [each for each in says if first in each]
+
+    assert HOOK in said
+    assert f"`relay unipile endpoints delete {first}`" in said
+    assert f"`relay unipile endpoints update {first} --url …`" in said
+    assert not any(other.id in each for each in says)
+    assert "which delivers to https://new.example.com/unipile," in ask(*CREATE, "--adopt").stdout
+
+
 def test_several_with_one_url_are_for_an_operator(
     ask: Ask, unipile: StandIn, tmp_path: Path
 ) -> None:
