@@ -151,14 +151,15 @@ async def exchange(session: ClientSession, base: URL, request: Request, *, secon
 
 def _next(request: Request, url: URL, response: ClientResponse) -> URL:
     """Give where a redirect leads."""
+    location = response.headers.get("Location", "")
     try:
-        target = url.join(URL(response.headers.get("Location", ""), encoded=True))
+        target = url.join(URL(location, encoded=True))
     except ValueError:
         target = URL()
     start = f"Unipile could not {request.wish}: {printable(url.origin())} answers with a redirect"
     if not target.absolute or target.origin() != url.origin():
         raise Unreadable(
-            f"{start} to {printable(target, 200)}, which is not followed, since the key would go "
+            f"{start} to {printable(location, 200)}, which is not followed, since the key would go "
             "there. Is UNIPILE_API_URL right?"
         )
     # These let a client make a GET of it; 303 means just that, since what was asked is done. The
@@ -230,7 +231,7 @@ def _words_of(answer: bytes, key: str) -> str:
             said = said[0]
         if not isinstance(said, dict):
             break
-        said = next((said[key] for key in _WORDS if said.get(key)), None)
+        said = next((said[word] for word in _WORDS if said.get(word)), None)
     if not isinstance(said, str):
         return ""
     return printable(said.replace(key, "***") if key else said, SHOWN_CHARACTERS)

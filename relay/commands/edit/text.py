@@ -52,11 +52,15 @@ def take(array: "Array", numbers: list[int]) -> str:
 
 def with_end(array: "Array", numbers: list[int], until: datetime | None) -> str:
     """Write an array in which the secrets of these numbers count until a time only, or for good."""
+    from tomlkit import value  # noqa: PLC0415 - takes longer to import than commands run
+
     for number in numbers:
-        if until is None:
-            array[number].pop("not_after", None)
-        else:
-            array[number]["not_after"] = until
+        said = array[number].unwrap()
+        if until is None and "not_after" not in said:
+            continue
+        said.pop("not_after", None)
+        # Written anew: what is added to a table on one line is put after its last space.
+        array[number] = value(value_text(said if until is None else {**said, "not_after": until}))
     return array.as_string()
 
 

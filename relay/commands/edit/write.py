@@ -35,7 +35,7 @@ def write_draft(draft: Draft, environ: Mapping[str, str]) -> None:
         else:
             _replace(path, draft, draft.found)
     except FileExistsError:
-        raise _changed(draft) from None
+        raise changed_meanwhile(draft) from None
     except OSError as error:
         said = error.strerror or type(error).__name__
         why = f"{printable(draft.path)} cannot be written: {said}."
@@ -61,7 +61,7 @@ def _replace(path: Path, draft: Draft, found: bytes) -> None:
                 os.chown(beside, status.st_uid, status.st_gid)
                 beside.chmod(status.st_mode & 0o7777)  # a change of owner may take bits away
             if path.read_bytes() != found:
-                raise _changed(draft)
+                raise changed_meanwhile(draft)
             beside.replace(path)
 
 
@@ -81,7 +81,8 @@ def _beside(path: Path, draft: Draft, mode: int) -> Iterator[Path]:
         beside.unlink(missing_ok=True)
 
 
-def _changed(draft: Draft) -> CommandFailed:
+def changed_meanwhile(draft: Draft) -> CommandFailed:
+    """Say that the file is no longer the one that was read."""
     return CommandFailed(
         f"{printable(draft.path)} was changed while this command ran, so nothing was written. "
         "Run it again."

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, TypeAlias
-from urllib.parse import urlsplit
 
 import typer
 
@@ -64,6 +63,9 @@ def opening(environ: Mapping[str, str], api_url: str | None, seconds: float) -> 
 
 
 def _base(environ: Mapping[str, str], api_url: str | None) -> str:
+    # See `opening`.
+    from yarl import URL  # noqa: PLC0415
+
     base = api_url or environ.get(URL_VARIABLE, "").strip() or USUAL_URL
     where = "--api-url" if api_url else URL_VARIABLE
     if "@" in base:
@@ -72,8 +74,9 @@ def _base(environ: Mapping[str, str], api_url: str | None) -> str:
             exit_code=WRONG_USAGE,
         )
     try:
-        url = urlsplit(base)
-        host = url.hostname if url.port != 0 else None
+        # By that which the client takes: not every URL of others is one of its.
+        url = URL(base)
+        host = url.host if url.port != 0 else None
     except ValueError:
         host = None
     if not host or url.scheme not in {"http", "https"} or url.query or url.fragment:

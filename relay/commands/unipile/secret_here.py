@@ -14,6 +14,7 @@ from relay.commands.edit import (
     Draft,
     NotEdited,
     add_endpoint,
+    changed_meanwhile,
     check_draft,
     read_draft,
     write_draft,
@@ -93,7 +94,12 @@ class Keeping:
         """
         if self.place is not None:
             # Read anew: somebody may have changed it meanwhile.
-            place = find_place(self.name, self.environ, len(self.knowns))
+            try:
+                place = find_place(self.name, self.environ, len(self.knowns))
+            except CommandFailed:
+                if read_draft(self.environ, Path()).found != self.place.draft.found:
+                    raise changed_meanwhile(self.place.draft) from None
+                raise
             draft = put_first(place, path)
             judge(place, draft)
             return draft

@@ -1,4 +1,4 @@
-"""What an endpoint at Unipile is to be like: options in, values that Unipile takes out.
+"""Judges what options say of an endpoint at Unipile, each by itself: values that it takes go out.
 
 Only what is sure to be wrong is refused here. Which names of events there are, and which accounts,
 is for Unipile to say.
@@ -19,6 +19,8 @@ from relay.contract.printable import printable
 from relay.unipile.event_names import KNOWN
 
 MOST_CHARACTERS = 255
+# As options call what Unipile calls otherwise.
+NAMES = {"trigger_events": "events", "account_ids": "accounts"}
 
 Events = Annotated[
     list[str] | None,
@@ -53,6 +55,18 @@ def event_names(given: Sequence[str]) -> list[str]:
     for each in given or KNOWN:
         found.update(dict.fromkeys(_meant(each.strip())))
     return list(found)
+
+
+def account_ids(given: Sequence[str]) -> tuple[str, ...]:
+    """Give the accounts that are meant, each once.
+
+    Raises:
+        CommandFailed: One is empty: it may be a variable that is not set, and to Unipile no
+            account is all accounts.
+    """
+    if not all(each.strip() for each in given):
+        raise _wrong("The id of an account must not be empty.")
+    return tuple(dict.fromkeys(given))
 
 
 def checked_url(text: str) -> str:

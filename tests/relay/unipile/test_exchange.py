@@ -128,6 +128,14 @@ async def test_what_was_done_is_not_done_again(status: int, location: str) -> No
     assert [method for method, _, _ in server.asked].count("POST") == 1
 
 
+async def test_a_redirect_that_is_no_url_is_quoted() -> None:
+    """As it came."""
+    answer = redirected(307, lambda _: "http://[x", {})
+    async with answering(answer) as server, hasty_api(server.url) as api:
+        with pytest.raises(Unreadable, match=r"a redirect to http://\[x, which is not followed"):
+            await api.list_endpoints()
+
+
 async def test_redirects_without_end_have_one() -> None:
     """Each to itself."""
     steps = count()

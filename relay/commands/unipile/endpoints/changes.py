@@ -114,12 +114,10 @@ def _fitting(pattern: str, names: Sequence[str]) -> list[str]:
 def _accounts(there: UnipileEndpoint, changes: Changes) -> list[str]:
     change = changes.accounts
     _only_whole(change, "--account")
-    if changes.all_accounts:
-        if change.whole or change.add:
-            raise _wrong("--all-accounts leaves no list to which one could be added.")
-        return []
+    if changes.all_accounts and (change.whole or change.add):
+        raise _wrong("--all-accounts leaves no list to which one could be added.")
     if change.whole:
-        return list(dict.fromkeys(change.whole))
+        return list(change.whole)
     if (change.add or change.remove) and not there.accounts:
         raise _wrong(
             "It takes all accounts, and has no list. --account ACCOUNT, for each that it is to "
@@ -128,6 +126,8 @@ def _accounts(there: UnipileEndpoint, changes: Changes) -> list[str]:
     for each in change.remove:
         if each not in there.accounts:
             raise _wrong(f"--remove-account: {printable(each, 80)} is not among its accounts.")
+    if changes.all_accounts:
+        return []
     left = dict.fromkeys([*there.accounts, *change.add])
     kept = [each for each in left if each not in change.remove]
     if change.remove and not kept:

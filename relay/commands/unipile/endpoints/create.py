@@ -7,7 +7,7 @@ the other one that of another relay.
 """
 
 from asyncio import CancelledError
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -87,13 +87,13 @@ def create_endpoint(
     """
     environ = environment()
     wanted = WantedEndpoint.said(url, events=event, accounts=account, description=description)
-    keeper = _keeper(name, secret_path, no_keep=no_keep)
+    keeper = _keeper(environ, name, secret_path, no_keep=no_keep)
     held = holders()
-    opened = opening(environ, api_url, api_seconds)
+    unipile = opening(environ, api_url, api_seconds)
     for doubt in keeper.doubts(wanted):
         warn(doubt)
     make_sure(_lines(wanted, keeper), "Create this at Unipile?", yes=yes, must=False)
-    done = run(_registered(opened, wanted, keeper, adopt=adopt))
+    done = run(_registered(unipile, wanted, keeper, adopt=adopt))
     row = whole_row(done.endpoint, held)
     if isinstance(keeper, KeptHere):
         row["endpoint"] = name
@@ -105,9 +105,9 @@ def create_endpoint(
 
 
 async def _registered(
-    opened: Opening, wanted: WantedEndpoint, keeper: Keeper, *, adopt: bool
+    unipile: Opening, wanted: WantedEndpoint, keeper: Keeper, *, adopt: bool
 ) -> Registered:
-    async with opened as api:
+    async with unipile as api:
         try:
             return await register(
                 api, wanted, keeper, lambda there: _adopted(there, keeper, adopt=adopt)
@@ -158,7 +158,7 @@ def _says(done: Registered) -> list[str]:
     return says
 
 
-def _keeper(name: str, path: Path | None, *, no_keep: bool) -> Keeper:
+def _keeper(environ: Mapping[str, str], name: str, path: Path | None, *, no_keep: bool) -> Keeper:
     if no_keep != (path is not None):
         raise CommandFailed(
             "--no-keep and --secret-file go together: the secret of a relay on another machine "
@@ -166,7 +166,7 @@ def _keeper(name: str, path: Path | None, *, no_keep: bool) -> Keeper:
             exit_code=WRONG_USAGE,
         )
     if path is None:
-        return KeptHere(keeping(name, environment()))
+        return KeptHere(keeping(name, environ))
     if not is_name(name):
         raise CommandFailed(
             f"{printable(name, 80)}: a name is 1 to 63 lower-case letters, digits and hyphens.",
@@ -182,5 +182,5 @@ def _lines(wanted: WantedEndpoint, keeper: Keeper) -> list[str]:
         f"events: {', '.join(printable(each, 80) for each in wanted.new_events)}",
         f"accounts: {', '.join(printable(each, 80) for each in accounts)}",
         f"description: {printable(wanted.description or '-', 300)}",
-        f"secret: {keeper.place}",
+        f"secret: {keeper.says_where}",
     ]

@@ -7,7 +7,7 @@ about that is said.
 from relay.commands.options import AsJson
 from relay.commands.store import environment
 from relay.commands.unipile.confirming import Yes, make_sure
-from relay.commands.unipile.endpoints.look import EndpointId
+from relay.commands.unipile.endpoints.look import EndpointId, read
 from relay.commands.unipile.endpoints.shown import (
     Holder,
     fingerprint_of,
@@ -48,16 +48,16 @@ def delete_endpoint(
     tell_done("deleted", says, row, as_json=as_json)
 
 
-async def _read(opened: Opening, endpoint_id: str) -> UnipileEndpoint:
-    async with opened as api:
-        return await api.read_endpoint(endpoint_id)
+async def _read(unipile: Opening, endpoint_id: str) -> UnipileEndpoint:
+    async with unipile as api:
+        return await read(api, endpoint_id)
 
 
-async def _delete(opened: Opening, endpoint_id: str) -> None:
+async def _delete(unipile: Opening, endpoint_id: str) -> None:
     with hinting(
         "It may be deleted all the same: `relay unipile endpoints list` says what is there."
     ):
-        async with opened as api:
+        async with unipile as api:
             await api.delete_endpoint(endpoint_id)
 
 

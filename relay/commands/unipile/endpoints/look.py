@@ -1,6 +1,6 @@
 """``relay unipile endpoints list`` and ``show``: endpoints as Unipile has them, without secrets."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,8 +9,12 @@ from relay.commands.store import environment
 from relay.commands.unipile.endpoints.shown import NOWHERE, holders, lines_of, row_of, whole_row
 from relay.commands.unipile.opening import ApiSeconds, ApiUrl, Opening, opening
 from relay.contract.display import show, show_json, tell
+from relay.contract.explain import WRONG_USAGE, CommandFailed
 from relay.contract.loop import run
-from relay.unipile import UnipileEndpoint
+from relay.unipile import NoId, UnipileEndpoint
+
+if TYPE_CHECKING:
+    from relay.unipile.api import UnipileApi
 
 COLUMNS = ("id", "enabled", "url", "events", "accounts", "endpoint")
 
@@ -73,11 +77,24 @@ def _short(row: dict[str, object]) -> dict[str, object]:
     }
 
 
-async def _list(opened: Opening) -> list[UnipileEndpoint]:
-    async with opened as api:
+async def _list(unipile: Opening) -> list[UnipileEndpoint]:
+    async with unipile as api:
         return await api.list_endpoints()
 
 
-async def _show(opened: Opening, endpoint_id: str) -> UnipileEndpoint:
-    async with opened as api:
+async def _show(unipile: Opening, endpoint_id: str) -> UnipileEndpoint:
+    async with unipile as api:
+        return await read(api, endpoint_id)
+
+
+async def read(api: "UnipileApi", endpoint_id: str) -> UnipileEndpoint:
+    """Read the endpoint that was typed.
+
+    Raises:
+        CommandFailed: What was typed can be no id.
+        UnipileFailed: It could not be read.
+    """
+    try:
         return await api.read_endpoint(endpoint_id)
+    except NoId as fault:
+        raise CommandFailed(str(fault), exit_code=WRONG_USAGE) from None

@@ -6,12 +6,12 @@ import typer
 
 from relay.commands.options import AsJson
 from relay.commands.store import environment
+from relay.commands.unipile.endpoints.apply import Words, change
 from relay.commands.unipile.endpoints.changes import Changes, ListChange
-from relay.commands.unipile.endpoints.changing import Words, change
 from relay.commands.unipile.endpoints.look import EndpointId
 from relay.commands.unipile.endpoints.shown import RESTRICTED, holders
 from relay.commands.unipile.opening import ApiSeconds, ApiUrl, opening
-from relay.commands.unipile.wishes import checked_description, checked_url
+from relay.commands.unipile.wishes import account_ids, checked_description, checked_url
 from relay.contract.explain import WRONG_USAGE, CommandFailed
 
 UPDATE = Words("updated", "Updated {id}.", "{id} is so already; nothing was sent.", RESTRICTED)
@@ -75,15 +75,17 @@ def update_endpoint(
         description=None if description is None else checked_description(description),
         events=ListChange(whole=event or (), add=add_event or (), remove=remove_event or ()),
         accounts=ListChange(
-            whole=account or (), add=add_account or (), remove=remove_account or ()
+            whole=account_ids(account or ()),
+            add=account_ids(add_account or ()),
+            remove=remove_account or (),
         ),
         all_accounts=all_accounts,
     )
     if changes == Changes():
         raise CommandFailed("Say what is to be changed; see --help.", exit_code=WRONG_USAGE)
     held = holders()
-    opened = opening(environment(), api_url, api_seconds)
-    change(opened, endpoint_id, changes, UPDATE, held, as_json=as_json)
+    unipile = opening(environment(), api_url, api_seconds)
+    change(unipile, endpoint_id, changes, UPDATE, held, as_json=as_json)
 
 
 def enable_endpoint(
@@ -97,8 +99,8 @@ def enable_endpoint(
     With --json an object with the keys of `show`, did (enabled or nothing) and says.
     """
     held = holders()
-    opened = opening(environment(), api_url, api_seconds)
-    change(opened, endpoint_id, Changes(enabled=True), ENABLE, held, as_json=as_json)
+    unipile = opening(environment(), api_url, api_seconds)
+    change(unipile, endpoint_id, Changes(enabled=True), ENABLE, held, as_json=as_json)
 
 
 def disable_endpoint(
@@ -112,5 +114,5 @@ def disable_endpoint(
     With --json an object with the keys of `show`, did (disabled or nothing) and says.
     """
     held = holders()
-    opened = opening(environment(), api_url, api_seconds)
-    change(opened, endpoint_id, Changes(enabled=False), DISABLE, held, as_json=as_json)
+    unipile = opening(environment(), api_url, api_seconds)
+    change(unipile, endpoint_id, Changes(enabled=False), DISABLE, held, as_json=as_json)

@@ -36,7 +36,7 @@ class Keeper(Protocol):
     """Keeps the secret of a new endpoint."""
 
     @property
-    def place(self) -> str:
+    def says_where(self) -> str:
         """Say where the secret will be."""
 
     def holds(self, text: str) -> bool:
@@ -64,7 +64,7 @@ class KeptHere:
     keeping: Keeping
 
     @property
-    def place(self) -> str:
+    def says_where(self) -> str:
         """Say where the secret will be."""
         return f"a new file, for the endpoint {self.keeping.name} of relay.toml"
 
@@ -107,7 +107,7 @@ class KeptElsewhere:
     file: SecretFile
 
     @property
-    def place(self) -> str:
+    def says_where(self) -> str:
         """Say where the secret will be."""
         return f"{printable(self.file.path)}, and nothing is written to relay.toml"
 

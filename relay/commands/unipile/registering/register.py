@@ -14,6 +14,7 @@ from relay.commands.unipile.hinting import IN_DOUBT, hinting
 from relay.commands.unipile.registering.creating import create_kept
 from relay.commands.unipile.registering.keepers import Keeper, Stored
 from relay.commands.unipile.registering.wanted import WantedEndpoint
+from relay.commands.unipile.wishes import NAMES
 from relay.contract.explain import CommandFailed
 from relay.contract.printable import printable
 from relay.unipile import UnipileEndpoint, UnipileFailed
@@ -31,9 +32,6 @@ BY_HAND = (
     "`relay unipile endpoints create --no-keep --secret-file PATH` makes one and leaves relay.toml "
     "to you."
 )
-
-# As options call what Unipile calls otherwise.
-NAMES = {"trigger_events": "events", "account_ids": "accounts"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +113,8 @@ async def register(
 def _said_elsewhere(other: UnipileEndpoint) -> str:
     shown = printable(other.id, 80)
     return (
-        f"Unipile has {shown} too, which delivers to {printable(other.url, 300)}, and its secret is "
-        f"here: each event may come twice, and no rotation can begin. `relay unipile endpoints "
+        f"Unipile has {shown} too, which delivers to {printable(other.url, 300)}, and its secret "
+        "is here: each event may come twice, and no rotation can begin. `relay unipile endpoints "
         f"delete {shown}` removes it. To move an endpoint instead of making another, say `relay "
         f"unipile endpoints update {shown} --url …`."
     )

@@ -6,7 +6,12 @@ Pure: options that were judged come in, fields that Unipile takes go out.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from relay.commands.unipile.wishes import checked_description, checked_url, event_names
+from relay.commands.unipile.wishes import (
+    account_ids,
+    checked_description,
+    checked_url,
+    event_names,
+)
 from relay.unipile import UnipileEndpoint
 from relay.unipile.compare import differing
 
@@ -54,7 +59,7 @@ class WantedEndpoint:
         return cls(
             url=checked_url(url),
             events=event_names(events) if events else None,
-            accounts=list(dict.fromkeys(accounts)) if accounts else None,
+            accounts=account_ids(accounts) if accounts else None,
             description=None if description is None else checked_description(description),
             sends=sends,
         )

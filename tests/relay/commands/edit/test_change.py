@@ -140,6 +140,16 @@ def test_an_end_is_taken_away(form: str) -> None:
     assert end_secret(before, "x", "env:OLD", None).toml == before.toml
 
 
+@pytest.mark.parametrize("text", ['{ env = "OLD" }', "{env='OLD'}"])
+def test_an_end_stands_as_the_rest_does(text: str) -> None:
+    """With a space before the bracket; and taken away again it leaves none."""
+    made = end_secret(draft(f"[endpoints.x]\nsecrets = [{text}]\n"), "x", "env:OLD", END)
+
+    end = "not_after = 2026-12-01T08:00:00Z"
+    assert f'[{{ env = "OLD", {end} }}]' in made.text
+    assert '[{ env = "OLD" }]' in end_secret(made, "x", "env:OLD", None).text
+
+
 def test_a_file_may_end_with_the_secret_that_is_given_an_end() -> None:
     """Without a newline there."""
     made = end_secret(draft("[[endpoints.x.secrets]]\nenv = 'OLD'"), "x", "env:OLD", END)

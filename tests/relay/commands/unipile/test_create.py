@@ -178,6 +178,9 @@ def test_a_person_is_asked(
         (["--url", HOOK, "--name", "github"], "is of github"),
         (["--url", HOOK, "--api-url", "https://me:pass@api.example.com"], "no user and no"),
         (["--url", HOOK, "--api-url", "http://api.example.com"], "could read the API key"),
+        (["--url", HOOK, "--api-url", "https://a\\b"], "is no URL such as"),
+        (["--url", HOOK, "--api-url", "https://ü..ü"], "is no URL such as"),
+        (["--url", HOOK, "--account", ""], "must not be empty"),
     ],
 )
 def test_what_cannot_work_asks_nothing(

@@ -60,6 +60,20 @@ def test_a_secret_that_another_terminal_has_kept_counts_as_kept(
     assert f"Its secret is in {file}," in done.stdout
 
 
+def test_another_edit_meanwhile_is_the_cause_that_is_said(
+    configured: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No variable is to blame, and the secret of the other one stays."""
+    monkeypatch.chdir(configured.parent)
+    first, second = keeping("unipile", os.environ), keeping("unipile", os.environ)
+    first.keep("wes_first_secret_000000000000000000000")
+    with pytest.raises(CommandFailed, match="was changed while this command ran") as failed:
+        second.keep("wes_second_secret_00000000000000000000")
+
+    assert "RELAY_ENDPOINTS" not in str(failed.value)
+    assert secrets_of(configured.parent) == ["wes_first_secret_000000000000000000000", OLD]
+
+
 # Where it cannot be kept.
 
 

@@ -139,6 +139,9 @@ def test_nothing_to_change_sends_nothing(ask: Ask, unipile: StandIn, words: list
         ((), ["--add-account", "acc_1"], "takes all accounts, and has no list"),
         (("acc_1",), ["--remove-account", "acc_2"], "not among its accounts"),
         (("acc_1",), ["--all-accounts", "--add-account", "acc_2"], "leaves no list"),
+        (("acc_1",), ["--all-accounts", "--remove-account", "acc_2"], "not among its"),
+        (("acc_1",), ["--account", ""], "must not be empty"),
+        (("acc_1",), ["--add-account", " "], "must not be empty"),
         (("acc_1",), ["--account", "acc_2", "--add-account", "acc_2"], "the whole list"),
         ((), ["--event", "chat.*", "--remove-event", "chat.*"], "the whole list"),
         ((), ["--remove-event", "*"], "No event would be left"),
@@ -177,7 +180,7 @@ def test_what_unipile_makes_of_it_otherwise_is_said(
     """With exit code 1, since it is not as wanted."""
     there = added(unipile, "acc_1")
     monkeypatch.setattr(
-        "relay.commands.unipile.endpoints.changing.differing",
+        "relay.commands.unipile.endpoints.apply.differing",
         lambda endpoint, wanted: ["trigger_events"],
     )
     done = ask("update", there, "--description", "x")
@@ -256,6 +259,15 @@ def test_an_endpoint_that_is_not_there_is_said(ask: Ask) -> None:
         done = ask(words[0], "we_nowhere", *words[1:])
         assert done.exit_code == 1
         assert "There is no webhook endpoint with this id" in done.stderr
+
+
+def test_what_can_be_no_id_is_wrong_usage(ask: Ask, unipile: StandIn) -> None:
+    """Unipile is not asked."""
+    unipile.fail_next("*", "*", 500)
+    for words in (["show"], ["update", "--description", "x"], ["enable"], ["delete", "--yes"]):
+        done = ask(words[0], "../x", *words[1:])
+        assert (done.exit_code, unipile.faults_waiting) == (2, 1)
+        assert "../x is no id of an endpoint" in done.stderr
 
 
 def test_all_are_listed(ask: Ask, unipile: StandIn) -> None:

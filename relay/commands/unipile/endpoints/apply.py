@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from relay.commands.unipile.endpoints.changes import Changes, body_of
+from relay.commands.unipile.endpoints.look import read
 from relay.commands.unipile.endpoints.shown import Holders, tell_done, whole_row
 from relay.commands.unipile.hinting import hinting
 from relay.commands.unipile.opening import Opening
-from relay.commands.unipile.registering.register import NAMES
+from relay.commands.unipile.wishes import NAMES
 from relay.contract.explain import CommandFailed
 from relay.contract.loop import run
 from relay.contract.printable import printable
@@ -47,7 +48,7 @@ class Words:
 
 
 def change(
-    opened: Opening,
+    unipile: Opening,
     endpoint_id: str,
     changes: Changes,
     words: Words,
@@ -60,7 +61,7 @@ def change(
     Raises:
         CommandFailed: It was not changed, or is otherwise than it was asked for.
     """
-    done = run(_changed(opened, endpoint_id, changes))
+    done = run(_changed(unipile, endpoint_id, changes))
     shown = printable(done.endpoint.id, 80)
     says = [(words.done if done.sent else words.nothing).format(id=shown)]
     if done.sent and done.endpoint.accounts and words.restricted:
@@ -77,9 +78,9 @@ def change(
         )
 
 
-async def _changed(opened: Opening, endpoint_id: str, changes: Changes) -> Changed:
-    async with opened as api:
-        there = await api.read_endpoint(endpoint_id)
+async def _changed(unipile: Opening, endpoint_id: str, changes: Changes) -> Changed:
+    async with unipile as api:
+        there = await read(api, endpoint_id)
         body = body_of(there, changes)
         if not body:
             return Changed(there, sent=False, differ=[])
