@@ -82,7 +82,10 @@ def _missed(
     here: Here, event: Undelivered, row: RefusedRow | None, account: str | None
 ) -> Missed | None:
     """Give what is said of an event that is not here; none where it was not wanted."""
-    fate = fate_of(here.endpoint, type_of(event), account)
+    # Elsewhere in a body stands what the sender's log does not have.
+    is_sure = here.endpoint.provider.key_of("type") == "type"
+    event_type = type_of(here.endpoint, event) if is_sure else None
+    fate = fate_of(here.endpoint, event_type, account)
     if fate == "dropped":
         return None
     notes = []

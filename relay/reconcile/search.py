@@ -95,14 +95,11 @@ class Search:
         return [*configured, *sorted(others.difference(configured))]
 
     async def _ask_index(self, tags: Collection[str]) -> None:
+        endpoint = self.here.endpoint
         for tag in tags:
-            asked = [Asked(name, type_of(event)) for name, event in self._missing.items()]
+            asked = [Asked(name, type_of(endpoint, one)) for name, one in self._missing.items()]
             answers = await known_events(
-                self.here.redis,
-                self.here.keys,
-                tag,
-                self.here.endpoint.window_seconds,
-                asked,
+                self.here.redis, self.here.keys, tag, endpoint.window_seconds, asked
             )
             for one, known in zip(asked, answers, strict=True):
                 if known.entry_id is not None:
@@ -137,7 +134,7 @@ class Search:
             for event in missing.values()
         )
         look = StreamLook(self.here.redis, self.here.keys)
-        own = {type_of(event) for event in missing.values()}
+        own = {type_of(self.here.endpoint, event) for event in missing.values()}
         for tag in tags:
             types = sorted(own.union(self._other_types(), await self._known_types(tag)))
             found = await look(tag, types, stretches, missing)
@@ -159,6 +156,7 @@ class Search:
             return []
 
 
-def type_of(event: Undelivered) -> str:
+def type_of(endpoint: Endpoint, event: Undelivered) -> str:
     """Give the type under which an event is stored, as far as it is the sender's to say."""
-    return event.event_type if is_event_type(event.event_type) else UNIDENTIFIED
+    name = endpoint.provider.event.type_names.get(event.event_type, event.event_type)
+    return name if is_event_type(name) else UNIDENTIFIED

@@ -1,10 +1,12 @@
 """Says whether an endpoint's own configuration would have dropped an event, by its type alone.
 
-Of an event that never came nothing but its type is known, at times its account. Pure.
+Of an event that never came nothing but its type is known, and not always that. Pure.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
+from relay.contract.patterns import Pattern
 from relay.endpoint import Endpoint
 from relay.rule import Rule
 
@@ -12,27 +14,28 @@ from relay.rule import Rule
 Fate = Literal["dropped", "kept", "unclear"]
 
 
-def fate_of(endpoint: Endpoint, event_type: str, account: str | None = None) -> Fate:
+def fate_of(endpoint: Endpoint, event_type: str | None, account: str | None = None) -> Fate:
     """Say what would have become of an event.
 
     Args:
         endpoint: Whose it is.
-        event_type: Under which it would have been stored.
+        event_type: Under which it would have been stored; none where that is not known.
         account: Whose event it is, where that is sure.
     """
     if account is not None and endpoint.accounts and account not in endpoint.accounts:
         return "dropped"
-    if endpoint.event_types and not any(
-        pattern.matches(endpoint.name, event_type) for pattern in endpoint.event_types
-    ):
+    is_taken = _means(endpoint.event_types, endpoint.name, event_type)
+    if is_taken is False:
         return "dropped"
     fates = _fates(endpoint, event_type, account)
+    if is_taken is None:
+        fates.add("dropped")
     if account is None and endpoint.accounts:
         fates.add("dropped")
     return fates.pop() if len(fates) == 1 else "unclear"
 
 
-def _fates(endpoint: Endpoint, event_type: str, account: str | None) -> set[Fate]:
+def _fates(endpoint: Endpoint, event_type: str | None, account: str | None) -> set[Fate]:
     """Give all that may become of it by the rules, of which the first that fits decides."""
     fates: set[Fate] = set()
     for rule in endpoint.filters:
@@ -46,11 +49,21 @@ def _fates(endpoint: Endpoint, event_type: str, account: str | None) -> set[Fate
     return fates
 
 
-def _fits(rule: Rule, endpoint: str, event_type: str, account: str | None) -> bool | None:
+def _fits(rule: Rule, endpoint: str, event_type: str | None, account: str | None) -> bool | None:
     """Tell whether a rule fits; none where that cannot be told."""
-    if rule.types and not any(pattern.matches(endpoint, event_type) for pattern in rule.types):
+    is_meant = _means(rule.types, endpoint, event_type)
+    if is_meant is False:
         return False
     if rule.accounts and account is not None and account not in rule.accounts:
         return False
     is_sure = rule.pointer is None and (not rule.accounts or account is not None)
-    return True if is_sure else None
+    return is_meant if is_sure else None
+
+
+def _means(patterns: Sequence[Pattern], endpoint: str, event_type: str | None) -> bool | None:
+    """Tell whether patterns mean a type, as none of them does any; none where it is not known."""
+    if not patterns:
+        return True
+    if event_type is None:
+        return None
+    return any(pattern.matches(endpoint, event_type) for pattern in patterns)

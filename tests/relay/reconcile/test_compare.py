@@ -1,6 +1,7 @@
 """A verdict: what is said of each event, and what moves while it is looked for."""
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,15 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from relay.contract.patterns import parse_pattern
 from relay.endpoint import Endpoint
 from relay.reconcile import search
-from relay.reconcile.compare import BEGAN_EARLIER, MAY_BE_FORGOTTEN, compare
+from relay.reconcile.compare import (
+    BEGAN_EARLIER,
+    MAY_BE_FILTERED,
+    MAY_BE_FORGOTTEN,
+    compare,
+)
 from relay.reconcile.fold import Fold
 from relay.reconcile.search import Here
 from relay.reconcile.verdict import Verdict
@@ -18,6 +25,7 @@ from relay.spool.directory import Directory
 from relay.unipile.shapes import Conversation
 from tests.making import make_endpoint, make_identified
 from tests.relay.appending import KEYS, make_bench
+from tests.relay.reconcile.test_places import put
 
 pytestmark = pytest.mark.redis
 
@@ -99,3 +107,38 @@ async def test_a_type_that_names_no_stream_is_looked_for_under_unidentified(stor
     verdict = await judged(store, fold)
 
     assert [missed.event.event_id for missed in verdict.lost] == ["evt_2"]
+
+
+def _placed(**places: Any) -> Endpoint:
+    """Make an endpoint that takes one type only, and finds values where the arguments say."""
+    provider = make_endpoint().provider
+    return make_endpoint(
+        provider=replace(provider, event=replace(provider.event, **places)),
+        event_types=(parse_pattern("unipile:chat.message"),),
+    )
+
+
+async def test_an_event_is_judged_by_what_its_type_is_called_here(store: Redis) -> None:
+    """That is what the gateway filters by, and under what it is stored."""
+    fold = Fold(0)
+    failed(fold, "evt_wanted", HOUR)
+    failed(fold, "evt_here", HOUR)
+    failed(fold, "evt_unwanted", HOUR, event_type="email.new")
+    await put(store, "chat.message", NOW_MS - HOUR, "evt_here")
+
+    verdict = await judged(
+        store, fold, endpoint=_placed(type_names={"message.new": "chat.message"})
+    )
+
+    assert [(one.event.event_id, one.note) for one in verdict.lost] == [("evt_wanted", "")]
+    assert verdict.filtered == 1
+
+
+async def test_nothing_is_filtered_by_a_type_that_stands_elsewhere(store: Redis) -> None:
+    """What it was is in a body that never came."""
+    fold = Fold(0)
+    failed(fold, "evt_1", HOUR)
+
+    verdict = await judged(store, fold, endpoint=_placed(type="{body.payload.kind}"))
+
+    assert [one.note for one in verdict.lost] == [MAY_BE_FILTERED]
