@@ -20,26 +20,23 @@ def fate_of(endpoint: Endpoint, event_type: str | None, account: str | None = No
     Args:
         endpoint: Whose it is.
         event_type: Under which it would have been stored; none where that is not known.
-        account: Whose event it is, where that is sure.
+        account: To which the sender restricts it now, as it need not have been before: it never
+            says alone that an event was dropped.
     """
-    if account is not None and endpoint.accounts and account not in endpoint.accounts:
-        return "dropped"
     is_taken = _means(endpoint.event_types, endpoint.name, event_type)
     if is_taken is False:
         return "dropped"
-    fates = _fates(endpoint, event_type, account)
-    if is_taken is None:
-        fates.add("dropped")
-    if account is None and endpoint.accounts:
+    fates = _fates(endpoint, event_type)
+    if is_taken is None or (endpoint.accounts and account not in endpoint.accounts):
         fates.add("dropped")
     return fates.pop() if len(fates) == 1 else "unclear"
 
 
-def _fates(endpoint: Endpoint, event_type: str | None, account: str | None) -> set[Fate]:
+def _fates(endpoint: Endpoint, event_type: str | None) -> set[Fate]:
     """Give all that may become of it by the rules, of which the first that fits decides."""
     fates: set[Fate] = set()
     for rule in endpoint.filters:
-        fits = _fits(rule, endpoint.name, event_type, account)
+        fits = _fits(rule, endpoint.name, event_type)
         if fits is False:
             continue
         fates.add("dropped" if rule.to is None else "kept")
@@ -49,15 +46,12 @@ def _fates(endpoint: Endpoint, event_type: str | None, account: str | None) -> s
     return fates
 
 
-def _fits(rule: Rule, endpoint: str, event_type: str | None, account: str | None) -> bool | None:
+def _fits(rule: Rule, endpoint: str, event_type: str | None) -> bool | None:
     """Tell whether a rule fits; none where that cannot be told."""
     is_meant = _means(rule.types, endpoint, event_type)
     if is_meant is False:
         return False
-    if rule.accounts and account is not None and account not in rule.accounts:
-        return False
-    is_sure = rule.pointer is None and (not rule.accounts or account is not None)
-    return is_meant if is_sure else None
+    return is_meant if rule.pointer is None and not rule.accounts else None
 
 
 def _means(patterns: Sequence[Pattern], endpoint: str, event_type: str | None) -> bool | None:
