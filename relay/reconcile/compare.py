@@ -61,16 +61,11 @@ async def compare(
 async def _sort_out(
     here: Here, search: Search, accounts: Mapping[str, str | None], verdict: Verdict
 ) -> None:
-    left = {name: one for name, one in search.events.items() if not search.found.get(name)}
+    verdict.unproved = sum(not is_proved for is_proved in search.found.values())
+    left = {name: one for name, one in search.events.items() if name not in search.found}
     rows = await find_refused(here.redis, here.keys, here.endpoint, left) if left else {}
     for event_id, event in left.items():
         row = rows.get(event_id)
-        acceptance = None if row is None else row.acceptance
-        if acceptance is not None and acceptance.assurance != "none":
-            continue
-        if acceptance is not None or event_id in search.found:
-            verdict.unproved += 1
-            continue
         missed = _missed(here, event, row, _account(event, accounts))
         if missed is None:
             verdict.filtered += 1

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from relay.contract.connect import ResponseError
 from relay.contract.keys import Keys
 from relay.endpoint import Endpoint
 from relay.identify.places import finder_of
 from relay.identify.reading import unpacked
-from relay.rejections.accepted import Acceptance, read_acceptances
 from relay.rejections.judged import delivery_of
 from relay.rejections.read import newest_rows
 from relay.rejections.rejection import Rejection
@@ -29,19 +27,17 @@ class RefusedRow:
         name: ``<endpoint>/<entry id>``, as `relay rejections` takes it.
         reason: Why it was refused, the stable word.
         account: Whose event its body says that it is.
-        acceptance: What became of it where an operator has accepted it.
     """
 
     name: str
     reason: str
     account: str | None
-    acceptance: Acceptance | None = None
 
 
 async def find_refused(
     redis: Redis, keys: Keys, endpoint: Endpoint, ids: Collection[str]
 ) -> dict[str, RefusedRow]:
-    """Give for each id the newest row of the refusal log that has it, one that was accepted first.
+    """Give for each id the newest row of the refusal log that has it.
 
     Args:
         redis: Client with redis-py's retries off.
@@ -52,35 +48,13 @@ async def find_refused(
     Raises:
         RedisError, OSError: The store refuses it, or is away.
     """
-    rows: dict[str, list[tuple[str, RefusedRow]]] = {}
+    rows: dict[str, RefusedRow] = {}
     async for row in newest_rows(redis, keys, endpoint.name, with_bodies=True):
         event_id, account = _said(row, endpoint)
         if event_id is not None and event_id in ids:
             found = RefusedRow(f"{row.endpoint}/{row.id}", row.reason, account)
-            rows.setdefault(event_id, []).append((row.id, found))
-    accepted = await _acceptances(
-        redis, keys, endpoint.name, [row_id for each in rows.values() for row_id, _ in each]
-    )
-    return {event_id: _best(event_id, each, accepted) for event_id, each in rows.items()}
-
-
-async def _acceptances(
-    redis: Redis, keys: Keys, endpoint: str, row_ids: list[str]
-) -> dict[str, Acceptance]:
-    try:
-        return await read_acceptances(redis, keys, endpoint, row_ids)
-    except ResponseError:
-        return {}  # something else stands in its place, so nothing says that one was accepted
-
-
-def _best(
-    event_id: str, rows: list[tuple[str, RefusedRow]], accepted: dict[str, Acceptance]
-) -> RefusedRow:
-    for row_id, row in rows:
-        acceptance = accepted.get(row_id)
-        if acceptance is not None and acceptance.event_id == event_id:
-            return RefusedRow(row.name, row.reason, row.account, acceptance)
-    return rows[0][1]
+            rows.setdefault(event_id, found)
+    return rows
 
 
 def _said(row: Rejection, endpoint: Endpoint) -> tuple[str | None, str | None]:

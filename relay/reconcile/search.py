@@ -12,13 +12,15 @@ from dataclasses import dataclass, field
 from redis.asyncio import Redis
 
 from relay.append.known import Asked, known_events
+from relay.contract.connect import ResponseError, word_of
 from relay.contract.keys import UNIDENTIFIED, Keys, endpoint_of, is_event_type, tags_of
 from relay.contract.printable import printable
 from relay.contract.registry import WrongType, known_tags, known_types
 from relay.endpoint import Endpoint
 from relay.reconcile.fold import Undelivered
 from relay.reconcile.spooled import find_spooled
-from relay.reconcile.streams import StreamLook, merged
+from relay.reconcile.streams import APART_MS, StreamLook, merged
+from relay.rejections.accepted import acceptances_of
 from relay.spool.directory import Directory
 
 
@@ -69,6 +71,7 @@ class Search:
         await self._ask_index(tags)
         await self._read_spool()
         await self._read_streams(tags)
+        await self._read_acceptances()
         await self._ask_index(tags)
 
     @property
@@ -142,6 +145,23 @@ class Search:
                 self._note(event_id, is_proved=is_proved)
         for wrong in look.wrong:
             self._doubt(str(wrong))
+
+    async def _read_acceptances(self) -> None:
+        """Find what an operator has accepted, long after it was tried, or without a proof."""
+        missing, here = self._missing, self.here
+        if not missing:
+            return
+        since_ms = min(event.first_ms for event in missing.values()) - APART_MS
+        until_ms = here.now_ms + APART_MS
+        try:
+            accepted = await acceptances_of(
+                here.redis, here.keys, here.endpoint.name, missing, since_ms, until_ms
+            )
+        except ResponseError as refusal:
+            self._doubt(f"What operators have accepted cannot be read: {word_of(refusal)}.")
+            return
+        for event_id, acceptance in accepted.items():
+            self._note(event_id, is_proved=acceptance.assurance != "none")
 
     def _other_types(self) -> Iterator[str]:
         """Give those under which an event is stored that may not have its own."""

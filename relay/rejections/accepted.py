@@ -1,12 +1,12 @@
 """Which rows of the refusal log an operator has accepted: by whom, why, and what was stored.
 
-It is noted when the event has its entry, and kept as long as the row may be there, and a day
-longer. That an event is not stored twice does not hang on it but on the dedupe index: these notes
-say what was done.
+It is noted when the event has its entry, and kept longer than the row: as long as the sender's log
+is compared with what is here, and two days beyond that for whatever was tried again. That an event
+is not stored twice does not hang on it but on the dedupe index: these notes say what was done.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 
 from redis.asyncio import Redis
@@ -17,8 +17,11 @@ from relay.contract.keys import Keys
 from relay.contract.script import Script
 
 DAY_MS = 24 * 3600 * 1000
-# From the beginning of a row's day: that day, another for its last row, and one more.
+# From the beginning of a row's day, beside the window: that day, and two in which its event may
+# have been tried again. A row is gone after one.
 KEPT_DAYS = 3
+# Notes per command: the store does nothing else meanwhile.
+PAGE = 500
 
 _note = Script("relay.rejections", "accepted")
 
@@ -47,9 +50,22 @@ class Acceptance:
 
 
 async def note_acceptance(
-    redis: Redis, keys: Keys, endpoint: str, row_id: str, acceptance: Acceptance
+    redis: Redis,
+    keys: Keys,
+    endpoint: str,
+    row_id: str,
+    acceptance: Acceptance,
+    window_seconds: int,
 ) -> Acceptance:
     """Take note that a row was accepted; give what is noted, which may be of somebody before.
+
+    Args:
+        redis: Client with redis-py's retries off.
+        keys: Makes the keys.
+        endpoint: Whose log.
+        row_id: Of the row.
+        acceptance: What became of it.
+        window_seconds: How long the endpoint remembers ids.
 
     Raises:
         RedisError, OSError: The store refuses it, or is away.
@@ -60,7 +76,7 @@ async def note_acceptance(
         [keys.accepted(endpoint, day)],
         row_id,
         json.dumps(asdict(acceptance)),
-        (day + KEPT_DAYS) * DAY_MS,
+        (day + KEPT_DAYS) * DAY_MS + 1000 * window_seconds,
     )
     return _read(noted) or acceptance
 
@@ -83,6 +99,38 @@ async def read_acceptances(
             acceptance = None if text is None else _read(text)
             if acceptance is not None:
                 found[row_id] = acceptance
+    return found
+
+
+async def acceptances_of(
+    redis: Redis,
+    keys: Keys,
+    endpoint: str,
+    ids: Collection[str],
+    since_ms: int,
+    until_ms: int,
+) -> dict[str, Acceptance]:
+    """Give what is noted of events, by their ids; of several notes one of an event that was proved.
+
+    Args:
+        redis: Client with redis-py's retries off.
+        keys: Makes the keys.
+        endpoint: Whose log.
+        ids: Of which events.
+        since_ms: From when on their rows may have come, ms since the epoch.
+        until_ms: Until when, likewise.
+
+    Raises:
+        RedisError, OSError: The store refuses it, or is away.
+    """
+    found: dict[str, Acceptance] = {}
+    for day in range(since_ms // DAY_MS, until_ms // DAY_MS + 1):
+        async for _, text in redis.hscan_iter(keys.accepted(endpoint, day), count=PAGE):
+            acceptance = _read(text)
+            if acceptance is None or acceptance.event_id not in ids:
+                continue
+            if acceptance.assurance != "none" or acceptance.event_id not in found:
+                found[acceptance.event_id] = acceptance
     return found
 
 

@@ -147,7 +147,9 @@ class Accepting:
     async def _note(self, row: Rejection, done: "_Done") -> str:
         """Take note that a row was accepted, and say so."""
         acceptance = done.acceptance(time.time_ns() // 1_000_000)
-        await note_acceptance(self.store.redis, self.store.keys, row.endpoint, row.id, acceptance)
+        window_seconds = self.known.endpoint(row.endpoint).window_seconds
+        redis, keys = self.store.redis, self.store.keys
+        await note_acceptance(redis, keys, row.endpoint, row.id, acceptance, window_seconds)
         # Whoever wants few lines wants this one all the same.
         _log.warning(
             "rejection_accepted",

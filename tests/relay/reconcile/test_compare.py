@@ -21,6 +21,7 @@ from relay.reconcile.compare import (
 from relay.reconcile.fold import Fold
 from relay.reconcile.search import Here
 from relay.reconcile.verdict import Verdict
+from relay.rejections.accepted import Acceptance, note_acceptance
 from relay.spool.directory import Directory
 from relay.unipile.shapes import Conversation
 from tests.making import make_endpoint, make_identified
@@ -142,3 +143,32 @@ async def test_nothing_is_filtered_by_a_type_that_stands_elsewhere(store: Redis)
     verdict = await judged(store, fold, endpoint=_placed(type="{body.payload.kind}"))
 
     assert [one.note for one in verdict.lost] == [MAY_BE_FILTERED]
+
+
+async def test_what_was_accepted_is_not_lost_when_its_row_is_gone(store: Redis) -> None:
+    """A row lives for a day; what was forced proves nothing, and is said to."""
+    fold = Fold(0)
+    for name, assurance in (("evt_proved", "body"), ("evt_forced", "none"), ("evt_lost", "")):
+        failed(fold, name, 40 * HOUR)
+        if assurance:
+            said: dict[str, Any] = {"entry_id": "1-1", "outcome": "stored"}
+            said |= {"at_ms": NOW_MS, "event_id": name, "assurance": assurance}
+            row_id = f"{NOW_MS - 40 * HOUR}-{len(fold._undelivered)}"
+            await note_acceptance(store, KEYS, "unipile", row_id, Acceptance(**said), 259_200)
+
+    verdict = await judged(store, fold)
+
+    assert [one.event.event_id for one in verdict.lost] == ["evt_lost"]
+    assert verdict.unproved == 1
+
+
+async def test_notes_that_cannot_be_read_are_a_doubt(store: Redis) -> None:
+    """What was accepted counts as not here then."""
+    fold = Fold(0)
+    failed(fold, "evt_1", HOUR)
+    await store.set(KEYS.accepted("unipile", NOW_MS // 86_400_000), "no hash", ex=60)
+
+    verdict = await judged(store, fold)
+
+    assert len(verdict.lost) == 1
+    assert verdict.doubts == ["What operators have accepted cannot be read: WRONGTYPE."]

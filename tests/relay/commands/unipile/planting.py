@@ -152,7 +152,9 @@ class Field:
                 outcome="stored",
                 assurance="body",
             )
-            await note_acceptance(self.store, KEYS, "unipile", name.partition("/")[2], said)
+            await note_acceptance(
+                self.store, KEYS, "unipile", name.partition("/")[2], said, WINDOW_SECONDS
+            )
         return name
 
 
