@@ -39,12 +39,10 @@ class Known:
 
     Args:
         entry_id: Of its entry; none where there is none, or where that cannot be told.
-        is_unproved: Only what proved nothing is known under its id.
         problem: Why it cannot be told, in the store's words; empty where it can.
     """
 
     entry_id: str | None = None
-    is_unproved: bool = False
     problem: str = ""
 
 
@@ -66,12 +64,7 @@ async def known_events(
     Raises:
         RedisError, OSError: The store refuses to be asked, or is away.
     """
-    names = (
-        keys.streams(tag),
-        keys.stream(tag, UNIDENTIFIED),
-        keys.seen(tag, "ids"),
-        keys.seen_none(tag, "ids"),
-    )
+    names = (keys.streams(tag), keys.stream(tag, UNIDENTIFIED), keys.seen(tag, "ids"))
     found: list[Known] = []
     for begin in range(0, len(events), PAGE):
         arguments: list[str | bytes | float] = [500 * window_seconds]
@@ -89,4 +82,4 @@ def _read(reply: bytes | str) -> Known:
     code, _, rest = text_of(reply).partition(" ")
     if code == "E":
         return Known(problem=rest)
-    return Known(rest, is_unproved=code == "N") if code else Known()
+    return Known(rest) if code else Known()

@@ -106,7 +106,7 @@ class Search:
             )
             for one, known in zip(asked, answers, strict=True):
                 if known.entry_id is not None:
-                    self._note(one.event_id, is_proved=not known.is_unproved)
+                    self._note(one.event_id, is_proved=True)
                 if known.problem:
                     self._doubt(
                         f"The dedupe index of {printable(tag, 80)} cannot be read: "

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from relay.append import known
 from relay.append.known import SCRIPT, Asked, Known, known_events
 from relay.contract.event import Appended, Duplicate
-from tests.making import make_identified
+from relay.delivery import VerifiedDelivery
+from relay.identify import identify
+from tests.making import make_identified, make_signed
 from tests.relay.appending import KEYS, Bench, entry_id
 from tests.relay.clocked import TAG, InMemory
 
@@ -51,14 +53,14 @@ async def test_it_is_known_under_any_type_and_when_trimmed(bench: Bench) -> None
     assert [one.entry_id for one in found] == [entry_id(result) for result in results]
 
 
-async def test_what_proved_nothing_is_known_as_such(bench: Bench) -> None:
-    """Unless the same event was proved too."""
-    await bench.append(*(make_identified(f"evt_{n}", assurance="none") for n in (1, 2)))
-    await bench.append(make_identified("evt_2"))
+def test_what_proved_nothing_is_remembered_with_its_body() -> None:
+    """So asking for its id alone would be in vain; it is looked for in streams."""
+    delivery = make_signed(b'{"id":"evt_1","type":"message.new"}')
 
-    one, two, three = await ask(bench, "evt_1", "evt_2", "evt_3")
+    identified = identify(VerifiedDelivery(delivery=delivery, assurance="none", signed_at=None))
 
-    assert (one.is_unproved, two.is_unproved, three.entry_id) == (True, False, None)
+    assert identified.event.id == "evt_1"
+    assert identified.identity.startswith(b"evt_1\xff")
 
 
 async def test_an_id_that_counts_with_its_body_is_not_known(bench: Bench) -> None:
@@ -83,12 +85,11 @@ async def test_partitions_have_an_index_each(bench: Bench) -> None:
     assert found["unipile#3"] is not None
 
 
-@pytest.mark.parametrize("key", [KEYS.seen(TAG, "ids"), KEYS.seen_none(TAG, "ids")])
-async def test_a_key_of_another_type_is_said(bench: Bench, key: str) -> None:
+async def test_a_key_of_another_type_is_said(bench: Bench) -> None:
     """What cannot be looked at is not known, and the answer says why."""
     await bench.append(make_identified("evt_1"))
-    await bench.client.delete(key)
-    await bench.client.set(key, "no hash", ex=60)
+    await bench.client.delete(KEYS.seen(TAG, "ids"))
+    await bench.client.set(KEYS.seen(TAG, "ids"), "no hash", ex=60)
 
     (new,) = await ask(bench, "evt_2")
 
@@ -143,12 +144,7 @@ def test_known_is_what_would_be_a_duplicate_after_any_history(
 def _asked_at_its_time(store: InMemory, asked: Asked) -> Known:
     """Ask a store whose time a test has set."""
     arguments: list[Any] = [30_000, asked.event_type, known._digest(asked.event_id)]
-    keys = (
-        KEYS.streams(TAG),
-        KEYS.stream(TAG, "unidentified"),
-        KEYS.seen(TAG, "ids"),
-        KEYS.seen_none(TAG, "ids"),
-    )
+    keys = (KEYS.streams(TAG), KEYS.stream(TAG, "unidentified"), KEYS.seen(TAG, "ids"))
     with mock.patch("time.time", return_value=(store.now_ms + 0.5) / 1000):
         (reply,) = store.client.eval(SCRIPT.text, len(keys), *keys, *arguments)
     return known._read(reply)

@@ -67,11 +67,11 @@ async def plant_everywhere(field: Field) -> dict[str, set[str]]:
     """Plant undelivered events whose fate is known; give it."""
     # What the index does not know is the oldest of its stream.
     await field.put("message.new", "evt_streamed")
+    await field.put("message.new", "evt_unproved", assurance="none")
     stored = [make_identified(f"evt_stored{n}", window_seconds=259_200) for n in range(3)]
     await field.append(*stored, make_identified("evt_trimmed", "message.delete"))
     trimmed = KEYS.stream("unipile", "message.delete")
     await field.store.xtrim(trimmed, maxlen=0, approximate=False)
-    await field.append(make_identified("evt_unproved", assurance="none"))
     await field.put("unidentified", "evt_unidentified")
     await field.put("message.own", "evt_diverted")
     await field.put("other.type", "evt_other")
