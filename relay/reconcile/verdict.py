@@ -46,6 +46,7 @@ class Verdict:
         filtered: How many the endpoint would have dropped.
         unproved: Of how many only something is here that proved nothing.
         doubts: What could not be looked at, a sentence for each; what it holds counts as not here.
+        may_hide_a_loss: Whether for one of the doubts an event may be lost that is not listed.
     """
 
     endpoint: str
@@ -60,8 +61,14 @@ class Verdict:
     filtered: int = 0
     unproved: int = 0
     doubts: list[str] = field(default_factory=list)
+    may_hide_a_loss: bool = False
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was lost or refused."""
-        return not self.lost and not self.refused
+        """Whether nothing was lost or refused, for all that is known."""
+        return not (self.lost or self.refused or self.may_hide_a_loss)
+
+    def hides(self, doubt: str) -> None:
+        """Add a doubt for which an event may be lost that is not listed."""
+        self.doubts.append(doubt)
+        self.may_hide_a_loss = True

@@ -69,10 +69,10 @@ def reconcile(
     """Compare Unipile's log of delivery attempts with what is here, and list what is nowhere.
 
     Events of which every attempt failed are looked for in the dedupe index, the streams, the spool
-    of this machine and the refusal log. It ends with 1 if any was lost or refused, or if the log
-    could not be read whole: then nothing is said of any event. With --json an object per endpoint
-    with the keys endpoint, unipile_ids, since, log_from, attempts, events, lost, refused, filtered,
-    pending, unproved and ok.
+    of this machine and the refusal log. It ends with 1 if any was lost or refused, if something
+    may hide a loss, or if the log could not be read whole: then nothing is said of any event. With
+    --json an object per endpoint with the keys endpoint, unipile_ids, since, log_from, attempts,
+    events, lost, refused, filtered, pending, unproved, doubts and ok.
     """
     from relay.commands.unipile.reconcile.comparing import Wanted, compare_all  # noqa: PLC0415
     from relay.commands.unipile.reconcile.shown import Choice, show_verdict  # noqa: PLC0415

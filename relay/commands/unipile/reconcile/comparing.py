@@ -105,7 +105,8 @@ async def _compare(store: Store, log: _Read, spool: Directory | None) -> Verdict
     # Where nothing is lost it does not matter, and a schedule should be silent.
     if spool is None and verdict.lost:
         verdict.doubts.append(NO_SPOOL)
-    verdict.doubts += [gone(secret) for secret in log.without]
+    for secret in log.without:
+        verdict.hides(gone(secret))
     return verdict
 
 

@@ -72,6 +72,7 @@ def document(verdict: Verdict) -> dict[str, object]:
         "filtered": verdict.filtered,
         "pending": len(verdict.pending),
         "unproved": verdict.unproved,
+        "doubts": verdict.doubts,
         "ok": verdict.ok,
     }
 

@@ -7,7 +7,7 @@ import pytest
 from relay.unipile.stand_in import StandIn
 from tests.relay.commands.conftest import Relay
 from tests.relay.commands.unipile.planting import KEY, NOWHERE, TYPES, planted
-from tests.relay.commands.unipile.test_reconcile import reconcile
+from tests.relay.commands.unipile.test_reconcile import document, reconcile
 from tests.servers import Server
 
 
@@ -20,10 +20,12 @@ async def test_a_secret_whose_endpoint_has_gone_is_named(
         whole = await reconcile(relay, field.unipile)
         field.unipile._books.endpoints.delete(field.second)
         half = await reconcile(relay, field.unipile)
+        said = await document(relay, field)
         named = await reconcile(relay, field.unipile, "unipile", "--id", field.first)
 
     assert (whole.exit_code, whole.stderr) == (0, "")
-    assert (half.exit_code, half.stderr.count("\n")) == (0, 1)
+    assert (half.exit_code, half.stderr.count("\n")) == (1, 1)
+    assert (said["lost"], said["ok"], said["doubts"]) == ([], False, [half.stderr.strip()])
     assert "No endpoint of Unipile's has file:second now" in half.stderr
     assert named.stderr == ""
 
