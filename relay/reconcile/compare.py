@@ -15,6 +15,10 @@ from relay.reconcile.verdict import Missed, Verdict
 # Of whatever is written down only in minutes or by two clocks.
 MARGIN_MS = 60_000
 
+AHEAD = (
+    "Unipile's log has an attempt that lies ahead of the store's clock: until that has passed, its "
+    "event counts as pending. Set the store's clock right, if it is not."
+)
 MAY_BE_FILTERED = "may be filtered"
 BEGAN_EARLIER = "began earlier"
 MAY_BE_FORGOTTEN = "older than the dedupe window"
@@ -52,6 +56,8 @@ async def compare(
     search = Search(here, settled)
     await search.run()
     verdict.doubts = search.doubts
+    if fold.newest_ms is not None and fold.newest_ms > here.now_ms + MARGIN_MS:
+        verdict.hides(AHEAD)
     await _sort_out(here, search, accounts, verdict)
     for missed in (verdict.lost, verdict.refused, verdict.pending):
         missed.sort(key=attrgetter("event.first_ms", "event.event_id"))

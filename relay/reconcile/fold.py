@@ -70,6 +70,7 @@ class Fold:
         self.since_ms = since_ms
         self.attempts = 0
         self.oldest_ms: int | None = None
+        self.newest_ms: int | None = None
         self._delivered: set[bytes] = set()
         self._undelivered: dict[str, Undelivered] = {}
 
@@ -96,6 +97,7 @@ class Fold:
             return at_ms
         self.attempts += 1
         self.oldest_ms = at_ms if self.oldest_ms is None else min(self.oldest_ms, at_ms)
+        self.newest_ms = at_ms if self.newest_ms is None else max(self.newest_ms, at_ms)
         digest = _digest(conversation.event_id)
         if conversation.succeeded:
             self._delivered.add(digest)

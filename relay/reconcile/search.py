@@ -33,7 +33,7 @@ class Here:
         keys: Makes the keys.
         endpoint: As it is configured; its secrets are not needed.
         spool: Where this machine's is, if it has one.
-        now_ms: The present, ms since the epoch.
+        now_ms: The present by the store's clock, ms since the epoch.
     """
 
     redis: Redis

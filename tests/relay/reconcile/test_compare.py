@@ -13,6 +13,7 @@ from relay.contract.patterns import parse_pattern
 from relay.endpoint import Endpoint
 from relay.reconcile import search
 from relay.reconcile.compare import (
+    AHEAD,
     BEGAN_EARLIER,
     MAY_BE_FILTERED,
     MAY_BE_FORGOTTEN,
@@ -172,3 +173,15 @@ async def test_notes_that_cannot_be_read_are_a_doubt(store: Redis) -> None:
 
     assert len(verdict.lost) == 1
     assert verdict.doubts == ["What operators have accepted cannot be read: WRONGTYPE."]
+
+
+async def test_an_attempt_ahead_of_the_store_is_a_doubt(store: Redis) -> None:
+    """It would be pending for ever, and hide that it was lost."""
+    fold = Fold(0)
+    failed(fold, "evt_1", -59_000)
+    near = await judged(store, fold)
+    failed(fold, "evt_2", -61_000)
+    ahead = await judged(store, fold)
+
+    assert (near.ok, near.doubts) == (True, [])
+    assert (ahead.ok, ahead.doubts, len(ahead.pending)) == (False, [AHEAD], 2)

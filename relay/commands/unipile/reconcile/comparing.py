@@ -20,7 +20,7 @@ from relay.contract.explain import WRONG_USAGE, CommandFailed
 from relay.contract.printable import printable
 from relay.endpoint import Endpoint
 from relay.reconcile.book import Result, write_result
-from relay.reconcile.compare import compare
+from relay.reconcile.compare import MARGIN_MS, compare
 from relay.reconcile.fold import Fold
 from relay.reconcile.log import read_log
 from relay.reconcile.search import Here
@@ -28,6 +28,10 @@ from relay.reconcile.verdict import Verdict
 from relay.spool.directory import Directory
 from relay.unipile.shapes import UnipileEndpoint
 
+CLOCKS = (
+    "This machine's clock and the store's are {} seconds apart, and which attempts are compared is "
+    "told by this machine's: set the one right that is wrong."
+)
 NO_SPOOL = "No spool is configured here, so none was looked through."
 
 
@@ -99,9 +103,14 @@ async def compare_all(wanted: Wanted) -> list[Verdict]:
 
 
 async def _compare(store: Store, log: _Read, spool: Directory | None) -> Verdict:
-    here = Here(store.redis, store.keys, log.endpoint, spool, _now_ms())
+    seconds, microseconds = await store.redis.time()
+    now_ms = 1000 * int(seconds) + int(microseconds) // 1000
+    apart_ms = abs(_now_ms() - now_ms)
+    here = Here(store.redis, store.keys, log.endpoint, spool, now_ms)
     accounts = {one.id: _only(one.accounts) for one in log.theirs}
     verdict = await compare(here, log.fold, accounts, log.settled_before_ms)
+    if apart_ms > MARGIN_MS:
+        verdict.hides(CLOCKS.format(apart_ms // 1000))
     # Where nothing is lost it does not matter, and a schedule should be silent.
     if spool is None and verdict.lost:
         verdict.doubts.append(NO_SPOOL)

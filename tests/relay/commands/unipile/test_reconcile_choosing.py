@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from relay.commands.unipile.reconcile import comparing
 from relay.unipile.stand_in import StandIn
 from tests.relay.commands.conftest import Relay
-from tests.relay.commands.unipile.planting import KEY, NOWHERE, TYPES, planted
+from tests.relay.commands.unipile.planting import HOUR, KEY, NOWHERE, TYPES, failures, planted
 from tests.relay.commands.unipile.test_reconcile import document, reconcile
 from tests.servers import Server
 
@@ -44,3 +45,20 @@ async def test_an_endpoint_that_unipile_does_not_have_cannot_be_compared(
 
     assert (done.exit_code, done.stdout) == (1, "")
     assert "None of Unipile's endpoints has a secret of unipile" in done.stderr
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("ahead_ms", [-HOUR, 100 * HOUR])
+async def test_clocks_that_are_apart_are_said(
+    relay: Relay, one_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ahead_ms: int
+) -> None:
+    """Of a machine behind the last hour is hidden, and of one far ahead the whole log."""
+    now_ms = comparing._now_ms
+    async with planted(one_server, tmp_path) as field:
+        field.plant(*failures("evt_1", ago_ms=HOUR // 2))
+        monkeypatch.setattr(comparing, "_now_ms", lambda: now_ms() + ahead_ms)
+        done = await reconcile(relay, field.unipile)
+
+    assert done.exit_code == 1
+    assert "lost: 0" in done.stdout
+    assert "This machine's clock and the store's are" in done.stderr
