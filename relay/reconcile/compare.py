@@ -6,6 +6,7 @@ The log is read before anything is looked for here, so what arrives meanwhile co
 from collections.abc import Mapping
 from operator import attrgetter
 
+from relay.contract.registry import WrongType
 from relay.reconcile.fold import Fold, Undelivered
 from relay.reconcile.refusals import RefusedRow, find_refused
 from relay.reconcile.search import Here, Search, type_of
@@ -69,7 +70,12 @@ async def _sort_out(
 ) -> None:
     verdict.unproved = sum(not is_proved for is_proved in search.found.values())
     left = {name: one for name, one in search.events.items() if name not in search.found}
-    rows = await find_refused(here.redis, here.keys, here.endpoint, left) if left else {}
+    rows: dict[str, RefusedRow] = {}
+    if left:
+        try:
+            rows = await find_refused(here.redis, here.keys, here.endpoint, left)
+        except WrongType as wrong:
+            verdict.doubts.append(str(wrong))
     for event_id, event in left.items():
         row = rows.get(event_id)
         missed = _missed(here, event, row, _account(event, accounts))

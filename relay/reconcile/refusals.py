@@ -46,6 +46,7 @@ async def find_refused(
         ids: Of events.
 
     Raises:
+        WrongType: Something else stands in the place of the log.
         RedisError, OSError: The store refuses it, or is away.
     """
     rows: dict[str, RefusedRow] = {}

@@ -7,14 +7,12 @@
 --       4 the id of the answer that is meant, or nothing for any
 --       5 "1" to have the bodies too
 -- Returns the id of the last entry that was looked at, nothing where there are no more; then of
--- each row that is meant its id, and its fields and values in one list. Where the key is no
--- stream there are none.
+-- each row that is meant its id, and its fields and values in one list.
 -- Cost: one XREVRANGE of so many entries, each of which may have 256 KiB; nothing is written.
 
 local stream, newest, most, keep_ms, wanted, whole =
   KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5] == '1'
 
-if redis.call('TYPE', stream).ok ~= 'stream' then return { '' } end
 local time = redis.call('TIME')
 local since = time[1] * 1000 + math.floor(time[2] / 1000) - keep_ms
 local entries = redis.call(

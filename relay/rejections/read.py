@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from relay.contract.connect import text_of
+from relay.contract.connect import ResponseError, text_of
 from relay.contract.keys import Keys
+from relay.contract.registry import is_wrong_type, wrong_type
 from relay.contract.script import Script
 from relay.rejections.log import KEEP_MS
 from relay.rejections.rejection import Rejection, read_rejection
@@ -54,6 +55,7 @@ async def newest_rows(
         with_bodies: Each with its body, where it was kept.
 
     Raises:
+        WrongType: Something else stands in the place of a log.
         RedisError, OSError: The store refuses it, or is away.
     """
     newest = "+"
@@ -69,6 +71,7 @@ async def read_row(redis: Redis, keys: Keys, endpoint: str, entry_id: str) -> Re
     """Give one row with its body; none where there is none, or none any more.
 
     Raises:
+        WrongType: Something else stands in the place of a log.
         RedisError, OSError: The store refuses it, or is away.
     """
     if not is_entry_id(entry_id):
@@ -83,6 +86,7 @@ async def rows_of_request(
     """Give the rows, with their bodies, that were answered with an id.
 
     Raises:
+        WrongType: Something else stands in the place of a log.
         RedisError, OSError: The store refuses it, or is away.
     """
     found = []
@@ -100,7 +104,13 @@ def is_entry_id(text: str) -> bool:
 
 async def _look(redis: Redis, keys: Keys, endpoint: str, look: _Look) -> _Looked:
     arguments = (look.newest, look.most, KEEP_MS, look.request_id, "1" if look.whole else "")
-    last, *entries = await _list(redis, [keys.rejected(endpoint)], *arguments)
+    key = keys.rejected(endpoint)
+    try:
+        last, *entries = await _list(redis, [key], *arguments)
+    except ResponseError as error:
+        if not is_wrong_type(error):
+            raise
+        raise await wrong_type(redis, key, "stream") from None
     rows = []
     for entry_id, fields in entries:
         pairs = dict(zip(fields[::2], fields[1::2], strict=False))

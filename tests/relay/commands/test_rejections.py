@@ -40,14 +40,18 @@ def wrong(request_id: str = "wrong") -> Rejection:
 
 
 def test_nothing_was_refused(relay: Relay, server: Server) -> None:
-    """Which is no fault, and neither is a key that something else has written."""
-    ask(server, "SET", KEYS.rejected("unipile"), "x", "EX", 60)
+    """Which is no fault; a key that something else has written is one, and is named."""
     ask(server, "HSET", KEYS.usage("unipile"), "outcome:signature_mismatch", "1 1 1")
     ask(server, "EXPIRE", KEYS.usage("unipile"), 60)
     ask(server, "SADD", KEYS.tags, "unipile")
     done = relay("rejections", "list", "--redis-url", server.url)
 
+    ask(server, "SET", KEYS.rejected("unipile"), "x", "EX", 60)
+    named = relay("rejections", "list", "--redis-url", server.url)
+
     assert (done.exit_code, done.stdout) == (0, "Nothing that was refused is in the log.\n")
+    assert (named.exit_code, named.stdout) == (1, "")
+    assert f"{KEYS.rejected('unipile')} is a string" in named.stderr
 
 
 def test_the_newest_rows_are_listed_first(relay: Relay, server: Server, options: Options) -> None:

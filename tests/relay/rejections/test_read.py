@@ -3,6 +3,7 @@
 import pytest
 from redis.asyncio import Redis
 
+from relay.contract.registry import WrongType
 from relay.rejections.read import newest_rows, read_row, rows_of_request
 from relay.rejections.rejection import Rejection
 from tests.relay.commands.rejecting import BODY, KEYS, keep, row
@@ -61,3 +62,11 @@ async def test_a_row_of_another_form_hides_no_other(store: Redis, said: dict[str
     found = await listed(store)
 
     assert [f"unipile/{each.id}" for each in found] == [wanted]
+
+
+async def test_what_is_no_log_is_said(store: Redis) -> None:
+    """It must not pass for a log in which nothing is."""
+    await store.set(KEYS.rejected("unipile"), "no log", ex=60)
+
+    with pytest.raises(WrongType, match="@rejected is a string"):
+        await listed(store)
