@@ -49,10 +49,11 @@ def endpoints_meant(known: Configured, name: str | None, ids: Sequence[str]) -> 
 
 
 def _check(known: Configured, endpoint: Endpoint, *, has_ids: bool) -> None:
-    if endpoint.provider.key_of("id") != "id":
+    if endpoint.provider.key_of("id") != "id" or endpoint.provider.event.ids:
         raise CommandFailed(
             f"{endpoint.name} takes the ids of its events from elsewhere "
-            f"([endpoints.{endpoint.name}.event] id), so they cannot be compared with Unipile's.",
+            f"([endpoints.{endpoint.name}.event] id or ids), so they cannot be "
+            "compared with Unipile's.",
             exit_code=WRONG_USAGE,
         )
     faults = known.faults.get(endpoint.name)
@@ -103,6 +104,26 @@ def secrets_without(endpoint: Endpoint, theirs: Sequence[UnipileEndpoint]) -> li
     """
     there = {each.secret.encode("utf-8", "surrogatepass") for each in theirs}
     return [secret.name for secret in endpoint.secrets if secret.reveal() not in there]
+
+
+def strangers(
+    known: Configured, endpoint: Endpoint, theirs: Sequence[UnipileEndpoint]
+) -> list[str]:
+    """Say which of some endpoints at Unipile have no secret of one here, if all can be read.
+
+    Args:
+        known: The configuration.
+        endpoint: From `endpoints_meant`.
+        theirs: Those that were said to be its own.
+    """
+    if endpoint.name in known.faults:
+        return []
+    return [
+        f"Unipile's endpoint {printable(one.id, 80)} has no secret of {endpoint.name}: what it has "
+        "tried may be another's, and what was tried for this one is not compared."
+        for one in theirs
+        if not _has_secret(endpoint, one)
+    ]
 
 
 def gone(secret: str) -> str:

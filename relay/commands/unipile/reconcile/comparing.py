@@ -14,8 +14,9 @@ from relay.commands.unipile.reconcile.choosing import (
     endpoints_there,
     gone,
     secrets_without,
+    strangers,
 )
-from relay.contract.connect import ResponseError, word_of
+from relay.contract.connect import UNKNOWN_OUTCOME, RedisError, word_of
 from relay.contract.explain import WRONG_USAGE, CommandFailed
 from relay.contract.printable import printable
 from relay.endpoint import Endpoint
@@ -62,13 +63,13 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """The log of one endpoint, read whole, and its secrets that no endpoint of Unipile's has."""
+    """The log of one endpoint, read whole, and what makes it doubtful that nothing is missing."""
 
     endpoint: Endpoint
     theirs: list[UnipileEndpoint]
     fold: Fold
     settled_before_ms: int
-    without: Sequence[str] = ()
+    doubts: Sequence[str]
 
 
 async def compare_all(wanted: Wanted) -> list[Verdict]:
@@ -93,8 +94,12 @@ async def compare_all(wanted: Wanted) -> list[Verdict]:
             ids = [one.id for one in theirs]
             fold = await read_log(unipile, ids, begun_ms - span_ms)
             settled_before_ms = begun_ms - 1000 * wanted.settled_after_seconds
-            without = () if wanted.ids else secrets_without(endpoint, theirs)
-            logs.append(_Read(endpoint, theirs, fold, settled_before_ms, without))
+            doubts = (
+                strangers(known, endpoint, theirs)
+                if wanted.ids
+                else [gone(secret) for secret in secrets_without(endpoint, theirs)]
+            )
+            logs.append(_Read(endpoint, theirs, fold, settled_before_ms, doubts))
     async with opened(known.settings) as store:
         verdicts = [await _compare(store, each, spool) for each in logs]
         for verdict in verdicts:
@@ -114,13 +119,13 @@ async def _compare(store: Store, log: _Read, spool: Directory | None) -> Verdict
     # Where nothing is lost it does not matter, and a schedule should be silent.
     if spool is None and verdict.lost:
         verdict.doubts.append(NO_SPOOL)
-    for secret in log.without:
-        verdict.hides(gone(secret))
+    for doubt in log.doubts:
+        verdict.hides(doubt)
     return verdict
 
 
 async def _keep(store: Store, verdict: Verdict) -> None:
-    """Write the result down; where that is refused the verdict stands all the same."""
+    """Write the result down; where that fails the verdict stands all the same."""
     result = Result(
         at=_now_ms(),
         lost=len(verdict.lost),
@@ -130,9 +135,9 @@ async def _keep(store: Store, verdict: Verdict) -> None:
     )
     try:
         await write_result(store.redis, store.keys, verdict.endpoint, result)
-    except ResponseError as refusal:
+    except (RedisError, *UNKNOWN_OUTCOME) as problem:
         verdict.doubts.append(
-            f"The result could not be kept for the metrics ({word_of(refusal)}): "
+            f"The result could not be kept for the metrics ({word_of(problem)}): "
             f"{store.keys.reconciled(verdict.endpoint)}."
         )
 

@@ -255,7 +255,9 @@ async def test_what_cannot_be_looked_at_is_said_and_counts_as_not_here(
     assert done.exit_code == 1
     assert "lost: 1, refused: 0." in done.stdout
     assert "The dedupe index of unipile cannot be read: WRONGTYPE" in done.stderr
-    for word in ("message.new is a string", "@streams is a string", "junk.db", "could not be kept"):
+    for word in ("message.new", "@streams", "@rejected"):
+        assert f"{word} is a string" in done.stderr
+    for word in ("junk.db", "could not be kept"):
         assert word in done.stderr
 
 
@@ -354,13 +356,14 @@ async def test_a_log_that_was_read_half_gives_no_verdict(
     ("words", "said"),
     [
         (["nowhere"], "no endpoint of Unipile's API version 2"),
-        (["code"], "no endpoint of Unipile's API version 2; those are: other, unipile"),
-        (["--id", "we_1"], "say which of other, unipile"),
+        (["code"], "no endpoint of Unipile's API version 2; those are: another, other, unipile"),
+        (["--id", "we_1"], "say which of another, other, unipile"),
         (["unipile", "--since", "4d"], "longer than ids are remembered"),
         (["unipile", "--since", "lately"], "write it as 90s"),
         (["unipile", "--since", "5m"], "nothing could be lost"),
         (["unipile", "--spool-dir", "nowhere"], "is no directory"),
         (["other"], "from elsewhere"),
+        (["another"], "from elsewhere"),
     ],
 )
 def test_wrong_usage_is_said_before_anything_is_asked(
@@ -373,6 +376,9 @@ def test_wrong_usage_is_said_before_anything_is_asked(
         f'[endpoints.unipile]\nprovider = "unipile"\n{secrets}'
         f'[endpoints.other]\nprovider = "unipile"\n{secrets}'
         '[endpoints.other.event]\nid = "{body.payload.id}"\n'
+        f'[endpoints.another]\nprovider = "unipile"\n{secrets}'
+        "[endpoints.another.event.ids]\n"
+        '"message.new" = "{body.account_id}:{body.payload.id}"\n'
         f'[endpoints.code]\nprovider = "github"\n{secrets}'
     )
     done = relay(

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from relay.commands.unipile.reconcile import comparing
 from relay.unipile.stand_in import StandIn
@@ -28,7 +29,40 @@ async def test_a_secret_whose_endpoint_has_gone_is_named(
     assert (half.exit_code, half.stderr.count("\n")) == (1, 1)
     assert (said["lost"], said["ok"], said["doubts"]) == ([], False, [half.stderr.strip()])
     assert "No endpoint of Unipile's has file:second now" in half.stderr
-    assert named.stderr == ""
+    assert (named.exit_code, named.stderr) == (0, "")
+
+
+@pytest.mark.redis
+async def test_an_endpoint_that_was_named_and_is_anothers_is_said(
+    relay: Relay, one_server: Server, tmp_path: Path
+) -> None:
+    """Where all secrets can be read; what it has lost says nothing of ours."""
+    async with planted(one_server, tmp_path) as field:
+        other = field.unipile.add_endpoint(NOWHERE, TYPES)
+        done = await reconcile(relay, field.unipile, "unipile", "--id", other.id)
+        (tmp_path / "second").unlink()
+        unread = await reconcile(relay, field.unipile, "unipile", "--id", other.id)
+
+    assert (done.exit_code, unread.exit_code, unread.stderr) == (1, 0, "")
+    assert f"endpoint {other.id} has no secret of unipile" in done.stderr
+
+
+@pytest.mark.redis
+async def test_a_result_that_cannot_be_kept_does_not_cost_the_verdict(
+    relay: Relay, one_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the store goes away at that."""
+
+    async def gone(*_: object) -> None:
+        raise RedisConnectionError("Connection lost")
+
+    monkeypatch.setattr(comparing, "write_result", gone)
+    async with planted(one_server, tmp_path) as field:
+        field.plant(*failures("evt_1"))
+        done = await reconcile(relay, field.unipile)
+
+    assert (done.exit_code, "lost: 1" in done.stdout) == (1, True)
+    assert "could not be kept for the metrics (ConnectionError)" in done.stderr
 
 
 async def test_an_endpoint_that_unipile_does_not_have_cannot_be_compared(
