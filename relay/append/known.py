@@ -4,12 +4,12 @@ It is asked by the script text that appends, so an event is known here exactly w
 call it a duplicate. Nothing is written.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
+from relay.append.script import digest_of
 from relay.contract.connect import text_of
 from relay.contract.keys import UNIDENTIFIED, Keys
 from relay.contract.script import Script
@@ -69,13 +69,14 @@ async def known_events(
     for begin in range(0, len(events), PAGE):
         arguments: list[str | bytes | float] = [500 * window_seconds]
         for each in events[begin : begin + PAGE]:
-            arguments += [each.event_type, _digest(each.event_id)]
+            arguments += [each.event_type, digest_of_id(each.event_id)]
         found += map(_read, await SCRIPT(redis, names, *arguments))
     return found
 
 
-def _digest(event_id: str) -> bytes:
-    return hashlib.blake2b(event_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+def digest_of_id(event_id: str) -> bytes:
+    """Give the 16 bytes by which the index knows an event that is remembered by its id alone."""
+    return digest_of(event_id.encode("utf-8", "surrogatepass"))
 
 
 def _read(reply: bytes | str) -> Known:

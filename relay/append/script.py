@@ -135,13 +135,18 @@ def pack(identified: IdentifiedEvent, keys: Keys, limits: str = "") -> Packed:
                 limits,
             )
         ),
-        Raw(_STR_OF_16 + hashlib.blake2b(identified.identity, digest_size=16).digest()),
+        Raw(_STR_OF_16 + digest_of(identified.identity)),
         Raw(_STR_OF_4 + zlib.crc32(data).to_bytes(4)),
         # Here and not with the batch: text that cannot be written must not spoil its neighbours.
         Raw(_encoder.encode(fields)),
         ENVELOPE_BYTES + length + (0 if batch is None else len(batch.body)),
         batch,
     )
+
+
+def digest_of(identity: bytes) -> bytes:
+    """Give the 16 bytes by which the index knows an identity."""
+    return hashlib.blake2b(identity, digest_size=16).digest()
 
 
 def call_arguments(tag: str, batch: Sequence[Packed], keys: Keys) -> Call:

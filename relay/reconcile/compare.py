@@ -9,7 +9,7 @@ from operator import attrgetter
 from relay.contract.registry import WrongType
 from relay.reconcile.fold import Fold, Undelivered
 from relay.reconcile.refusals import RefusedRow, find_refused
-from relay.reconcile.search import Here, Search, type_of
+from relay.reconcile.search import Search, ThisSide, type_of
 from relay.reconcile.unwanted import fate_of
 from relay.reconcile.verdict import Missed, Verdict
 
@@ -26,7 +26,7 @@ MAY_BE_FORGOTTEN = "older than the dedupe window"
 
 
 async def compare(
-    here: Here, fold: Fold, accounts: Mapping[str, str | None], settled_before_ms: int
+    here: ThisSide, fold: Fold, accounts: Mapping[str, str | None], settled_before_ms: int
 ) -> Verdict:
     """Say which events of a sender's log are nowhere here.
 
@@ -66,7 +66,7 @@ async def compare(
 
 
 async def _sort_out(
-    here: Here, search: Search, accounts: Mapping[str, str | None], verdict: Verdict
+    here: ThisSide, search: Search, accounts: Mapping[str, str | None], verdict: Verdict
 ) -> None:
     verdict.unproved = sum(not is_proved for is_proved in search.found.values())
     left = {name: one for name, one in search.events.items() if name not in search.found}
@@ -86,7 +86,7 @@ async def _sort_out(
 
 
 def _missed(
-    here: Here, event: Undelivered, row: RefusedRow | None, account: str | None
+    here: ThisSide, event: Undelivered, row: RefusedRow | None, account: str | None
 ) -> Missed | None:
     """Give what is said of an event that is not here; none where it was not wanted."""
     # Elsewhere in a body stands what the sender's log does not have.

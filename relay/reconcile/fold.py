@@ -3,11 +3,11 @@
 Pure. Of an event that was delivered only a digest is kept, so that a million attempts fit.
 """
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from relay.append.known import digest_of_id
 from relay.unipile.failures import Unreadable
 from relay.unipile.shapes import Conversation
 
@@ -98,7 +98,7 @@ class Fold:
         self.attempts += 1
         self.oldest_ms = at_ms if self.oldest_ms is None else min(self.oldest_ms, at_ms)
         self.newest_ms = at_ms if self.newest_ms is None else max(self.newest_ms, at_ms)
-        digest = _digest(conversation.event_id)
+        digest = digest_of_id(conversation.event_id)
         if conversation.succeeded:
             self._delivered.add(digest)
             self._undelivered.pop(conversation.event_id, None)
@@ -135,7 +135,3 @@ def time_of(conversation: Conversation) -> int:
         raise Unreadable(
             "Unipile's log of attempts cannot be read: one of them was made at no time."
         ) from None
-
-
-def _digest(event_id: str) -> bytes:
-    return hashlib.blake2b(event_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()

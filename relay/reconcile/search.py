@@ -25,7 +25,7 @@ from relay.spool.directory import Directory
 
 
 @dataclass(frozen=True, slots=True)
-class Here:
+class ThisSide:
     """This side of the comparison.
 
     Args:
@@ -54,7 +54,7 @@ class Search:
         doubts: What could not be looked at.
     """
 
-    here: Here
+    here: ThisSide
     events: Mapping[str, Undelivered]
     found: dict[str, bool] = field(default_factory=dict)
     doubts: list[str] = field(default_factory=list)

@@ -32,7 +32,7 @@ Stretch = tuple[int, int]
 
 
 @dataclass(slots=True)
-class Stretches:
+class StreamLeft:
     """What is still to be looked through of one stream.
 
     Args:
@@ -105,13 +105,13 @@ class StreamLook:
 
     def _plan(
         self, tag: str, types: Iterable[str], stretches: Collection[Stretch]
-    ) -> Iterator[Stretches]:
+    ) -> Iterator[StreamLeft]:
         for event_type in types:
             (begin, end), *left = stretches
             key = self._keys.stream(tag, event_type)
-            yield Stretches(key, str(begin), str(end), deque(left))
+            yield StreamLeft(key, str(begin), str(end), deque(left))
 
-    async def _pages(self, batch: Collection[Stretches]) -> list[list[bytes]]:
+    async def _pages(self, batch: Collection[StreamLeft]) -> list[list[bytes]]:
         replies = await SCRIPT.many(
             self._redis,
             [([each.key], [each.begin, each.end, PAGE, PAGE_BYTES]) for each in batch],
@@ -129,7 +129,7 @@ class StreamLook:
         return pages
 
 
-def _goes_on(stream: Stretches, begin: str) -> bool:
+def _goes_on(stream: StreamLeft, begin: str) -> bool:
     """Move on within a stream; tell whether anything of it is left."""
     if begin:
         stream.begin = begin

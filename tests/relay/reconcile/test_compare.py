@@ -20,7 +20,7 @@ from relay.reconcile.compare import (
     compare,
 )
 from relay.reconcile.fold import Fold
-from relay.reconcile.search import Here
+from relay.reconcile.search import ThisSide
 from relay.reconcile.verdict import Verdict
 from relay.rejections.accepted import Acceptance, note_acceptance
 from relay.spool.directory import Directory
@@ -49,7 +49,7 @@ async def judged(
 ) -> Verdict:
     """Compare at the present."""
     directory = None if spool is None else Directory(spool)
-    here = Here(store, KEYS, endpoint or make_endpoint(), directory, NOW_MS)
+    here = ThisSide(store, KEYS, endpoint or make_endpoint(), directory, NOW_MS)
     return await compare(here, fold, {"we_1": None}, NOW_MS - 300_000)
 
 

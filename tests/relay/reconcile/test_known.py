@@ -143,7 +143,7 @@ def test_known_is_what_would_be_a_duplicate_after_any_history(
 
 def _asked_at_its_time(store: InMemory, asked: Asked) -> Known:
     """Ask a store whose time a test has set."""
-    arguments: list[Any] = [30_000, asked.event_type, known._digest(asked.event_id)]
+    arguments: list[Any] = [30_000, asked.event_type, known.digest_of_id(asked.event_id)]
     keys = (KEYS.streams(TAG), KEYS.stream(TAG, "unidentified"), KEYS.seen(TAG, "ids"))
     with mock.patch("time.time", return_value=(store.now_ms + 0.5) / 1000):
         (reply,) = store.client.eval(SCRIPT.text, len(keys), *keys, *arguments)

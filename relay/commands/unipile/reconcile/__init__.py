@@ -75,7 +75,7 @@ def reconcile(
     events, lost, refused, filtered, pending, unproved, doubts and ok.
     """
     from relay.commands.unipile.reconcile.comparing import Wanted, compare_all  # noqa: PLC0415
-    from relay.commands.unipile.reconcile.shown import Choice, show_verdict  # noqa: PLC0415
+    from relay.commands.unipile.reconcile.shown import Shown, show_verdict  # noqa: PLC0415
 
     wanted = Wanted(
         endpoint=endpoint,
@@ -89,6 +89,6 @@ def reconcile(
     )
     verdicts = run(compare_all(wanted))
     for verdict in verdicts:
-        show_verdict(verdict, Choice(as_json=as_json, all=all_, pending=with_pending))
+        show_verdict(verdict, Shown(as_json=as_json, all=all_, pending=with_pending))
     if not all(verdict.ok for verdict in verdicts):
         raise typer.Exit(FAILED)

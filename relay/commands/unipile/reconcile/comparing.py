@@ -24,7 +24,7 @@ from relay.reconcile.book import Result, write_result
 from relay.reconcile.compare import MARGIN_MS, compare
 from relay.reconcile.fold import Fold
 from relay.reconcile.log import read_log
-from relay.reconcile.search import Here
+from relay.reconcile.search import ThisSide
 from relay.reconcile.verdict import Verdict
 from relay.spool.directory import Directory
 from relay.unipile.shapes import UnipileEndpoint
@@ -51,14 +51,14 @@ class Wanted:
         api_seconds: How long it may take for one wish.
     """
 
-    endpoint: str | None = None
-    ids: tuple[str, ...] = ()
-    since: str | None = None
-    settled_after_seconds: int = 300
-    spool_dir: Path | None = None
-    redis_url: str | None = None
-    api_url: str | None = None
-    api_seconds: float = 60.0
+    endpoint: str | None
+    ids: tuple[str, ...]
+    since: str | None
+    settled_after_seconds: int
+    spool_dir: Path | None
+    redis_url: str | None
+    api_url: str | None
+    api_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ async def _compare(store: Store, log: _Read, spool: Directory | None) -> Verdict
     seconds, microseconds = await store.redis.time()
     now_ms = 1000 * int(seconds) + int(microseconds) // 1000
     apart_ms = abs(_now_ms() - now_ms)
-    here = Here(store.redis, store.keys, log.endpoint, spool, now_ms)
+    here = ThisSide(store.redis, store.keys, log.endpoint, spool, now_ms)
     accounts = {one.id: _only(one.accounts) for one in log.theirs}
     verdict = await compare(here, log.fold, accounts, log.settled_before_ms)
     if apart_ms > MARGIN_MS:

@@ -22,7 +22,7 @@ OTHER_SPOOLS = "Spools of other machines cannot be seen from here."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class Shown:
     """How much is shown.
 
     Args:
@@ -36,16 +36,16 @@ class Choice:
     pending: bool = False
 
 
-def show_verdict(verdict: Verdict, choice: Choice) -> None:
+def show_verdict(verdict: Verdict, how: Shown) -> None:
     """Say what a comparison came to, and on standard error what could not be looked at."""
     for doubt in verdict.doubts:
         warn(doubt)
-    if choice.as_json:
+    if how.as_json:
         show_json(document(verdict))
         return
     tell(_compared(verdict))
-    missed = [*verdict.lost, *verdict.refused, *(verdict.pending if choice.pending else ())]
-    shown = missed if choice.all else missed[:ROWS]
+    missed = [*verdict.lost, *verdict.refused, *(verdict.pending if how.pending else ())]
+    shown = missed if how.all else missed[:ROWS]
     if shown:
         show([_row(each) for each in shown], COLUMNS, as_json=False)
     if len(shown) < len(missed):
