@@ -20,7 +20,14 @@ from relay.commands.edit import (
     write_draft,
 )
 from relay.commands.endpoints.add_one import with_default_endpoint
-from relay.commands.secrets.change import Place, find_place, judge, put_first
+from relay.commands.secrets.change import (
+    Place,
+    end_some,
+    find_place,
+    judge,
+    put_first,
+    write,
+)
 from relay.commands.secrets.keep import Kept, keep_secret, new_name
 from relay.commands.secrets.known import EndpointSettings, Known, endpoint_settings, read_known
 from relay.contract.display import warn
@@ -72,7 +79,7 @@ class Keeping:
     place: Place | None
 
     def holds(self, text: str) -> bool:
-        """Tell whether a secret counts here already, as far as this terminal can read them."""
+        """Tell whether a secret is here, counting or not, as far as this terminal can read them."""
         return self.number(text) is not None
 
     def number(self, text: str) -> int | None:
@@ -81,6 +88,18 @@ class Keeping:
             if known.secret is not None and known.secret.reveal() == text.encode("utf-8"):
                 return number
         return None
+
+    def lift_end(self, number: int) -> None:
+        """Have one of its secrets count without an end.
+
+        Args:
+            number: Which, counted from 0.
+
+        Raises:
+            CommandFailed: ``relay.toml`` was not changed.
+        """
+        if self.place is not None:
+            write(self.place, lambda place: end_some(place, [number], None))
 
     def draft(self, path: Path, say: Callable[[str], None] | None = None) -> Draft:
         """Give ``relay.toml`` as it would be with the secret in a file, judged whole.

@@ -115,6 +115,7 @@ async def go(task: Task, opening: "Opening") -> Done:
             endpoint=task.keeping.name,
             fingerprint=Secret(registered.endpoint.secret, "Unipile").fingerprint,
             since_ms=since_ms,
+            is_new=bool(registered.stored.step),
             redis_url=task.redis_url,
         )
         return await _wait(task, store, awaited, row)

@@ -134,7 +134,7 @@ def _there_already(there: Sequence[UnipileEndpoint], keeper: Keeper) -> CommandF
             "are too many with `relay unipile endpoints delete`; --adopt takes over the one that "
             "is left. Nothing was done."
         )
-    if keeper.holds(there[0].secret):
+    if keeper.counts(there[0].secret):
         said = "its secret counts here already, so nothing is missing"
     else:
         said = "--adopt takes it over with its secret"

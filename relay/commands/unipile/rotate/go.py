@@ -150,9 +150,17 @@ async def _without_second(rotation: Rotation, standing: Standing, *, is_back: bo
         await rotation.api.delete_endpoint(left.id)
         rotation.say(f"{name} was deleted at Unipile; its secret never was here.")
         return "taken_back"
-    if clear(rotation, standing):
+    # Of a finish that could not delete the first, before the second was deleted otherwise.
+    has_end = standing.first.has_end
+    if has_end:
+        standing.keeping.lift_end(standing.first.number)
+        rotation.say(
+            f"{printable(standing.first.known.name)} has no end any more: {standing.first.name} "
+            "signs alone."
+        )
+    if clear(rotation, standing) or has_end:
         await take_over(rotation.store, rotation.reload_seconds, rotation.say)
-        return "cleared"
+        return "taken_back" if has_end else "cleared"
     ends = [
         (printable(known.name), end)
         for known in standing.keeping.knowns

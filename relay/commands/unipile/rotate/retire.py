@@ -126,7 +126,7 @@ def _give_end(rotation: Rotation, leaving: Half, staying: Half) -> datetime:
     numbers = _number(keeping, leaving), _number(keeping, staying)
     if keeping.place is not None:
         if staying.has_end:
-            write(keeping.place, lambda place: end_some(place, [numbers[1]], None))
+            keeping.lift_end(numbers[1])
         place = rotation.keeping().place or keeping.place
         write(place, lambda place: end_some(place, [numbers[0]], until))
     return until
