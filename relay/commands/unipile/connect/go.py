@@ -18,7 +18,7 @@ from relay.commands.unipile.connect.reach import reach
 from relay.commands.unipile.registering.keepers import KeptHere
 from relay.commands.unipile.registering.register import Registered, register
 from relay.commands.unipile.registering.wanted import WantedEndpoint
-from relay.commands.unipile.reloading import START_AGAIN, Say, take_over
+from relay.commands.unipile.reloading import START_AGAIN, Say, take_secret_over
 from relay.commands.unipile.secret_here import Keeping
 from relay.contract.display import time_text
 from relay.contract.printable import printable
@@ -96,11 +96,13 @@ async def go(task: Task, opening: "Opening") -> Done:
             lambda there: one_meant(there, task.keeping),
         )
         _say_registered(task, registered)
-        are_told = await take_over(store, task.reload_seconds, task.say)
+        name = task.keeping.name
+        fingerprint = Secret(registered.endpoint.secret, "Unipile").fingerprint
+        are_told = await take_secret_over(store, name, fingerprint, task.reload_seconds, task.say)
         if not are_told:
             task.say(START_AGAIN)
         row: dict[str, object] = {
-            "endpoint": task.keeping.name,
+            "endpoint": name,
             "url": registered.endpoint.url,
             "id": registered.endpoint.id,
             "did": registered.did,
@@ -112,8 +114,8 @@ async def go(task: Task, opening: "Opening") -> Done:
             task.say("Not waited for a delivery. `relay tail` shows what comes.")
             return Done(row)
         awaited = Awaited(
-            endpoint=task.keeping.name,
-            fingerprint=Secret(registered.endpoint.secret, "Unipile").fingerprint,
+            endpoint=name,
+            fingerprint=fingerprint,
             since_ms=since_ms,
             is_new=bool(registered.stored.step),
             redis_url=task.redis_url,

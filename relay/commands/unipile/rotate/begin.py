@@ -13,11 +13,12 @@ from relay.commands.secrets.change import take_out, write
 from relay.commands.secrets.keep import Kept
 from relay.commands.unipile.hinting import IN_DOUBT, hinting
 from relay.commands.unipile.registering.creating import create_kept
-from relay.commands.unipile.reloading import START_AGAIN, is_held, take_over
+from relay.commands.unipile.reloading import START_AGAIN, is_held, take_secret_over
 from relay.commands.unipile.rotate.rotation import Rotation, now_ms
 from relay.commands.unipile.rotate.standing import Half, Standing, is_narrow, seldom
 from relay.contract.explain import CommandFailed
 from relay.contract.printable import printable
+from relay.endpoint import Secret
 from relay.unipile import UnipileEndpoint
 
 
@@ -75,7 +76,10 @@ async def switch_on(rotation: Rotation, standing: Standing) -> None:
     }
     with hinting(IN_DOUBT, whole["trigger_events"], first.endpoint):
         await rotation.api.update_endpoint(second.endpoint.id, {**whole, "enabled": False})
-    if not await take_over(rotation.store, rotation.reload_seconds, rotation.say):
+    fingerprint = Secret(second.endpoint.secret, "Unipile").fingerprint
+    if not await take_secret_over(
+        rotation.store, rotation.name, fingerprint, rotation.reload_seconds, rotation.say
+    ):
         rotation.say(START_AGAIN)
         await _wait_for(rotation, second)
     with hinting(IN_DOUBT, whole["trigger_events"], first.endpoint):

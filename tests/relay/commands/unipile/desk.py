@@ -5,17 +5,19 @@ import json
 import threading
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from redis import Redis
 from typer.testing import Result
 
 from relay.contract.keys import Keys
 from relay.endpoint import Secret
 from relay.unipile.stand_in import Endpoint, StandIn
+from relay.usage.write import holds
 from tests.relay.commands.conftest import Relay
 from tests.servers import Server
 
@@ -34,6 +36,8 @@ class Desk:
         server: The store.
         directory: Where ``relay.toml`` is, and where commands are run.
         outcome: What gateways say to a reload; nothing where it is empty.
+        held: From the endpoint's secrets in `relay.toml`, those that each process of a gateway then
+            says it holds.
     """
 
     relay: Relay
@@ -41,6 +45,7 @@ class Desk:
     server: Server
     directory: Path
     outcome: str = "taken_over"
+    held: Callable[[list[str]], Iterable[list[str]]] = lambda named: [named]
 
     async def run(self, *arguments: str) -> Result:
         """Run ``relay unipile``, which shows no secret whatever happens."""
@@ -104,6 +109,13 @@ class Desk:
             client.hset(KEYS.usage("unipile"), f"secret:{name}#{fingerprint}", f"1 {at} {at}")
             client.expire(KEYS.usage("unipile"), 600)
 
+    def say_held(self, client: Redis) -> None:
+        """Write into the book which secrets processes hold, as they do when they have begun."""
+        book, at = KEYS.usage("unipile"), time.time_ns() // 1_000_000
+        for secrets in self.held(self.secrets()):
+            client.hset(book, holds(Secret(each, "") for each in secrets), f"1 {at} {at}")
+            client.expire(book, 600)
+
     @contextmanager
     def gateways(self) -> Iterator[None]:
         """Have a gateway that answers every request to reload with `outcome`, within the block."""
@@ -116,6 +128,8 @@ class Desk:
                     for entry_id, fields in batch[0][1] if batch else ():
                         read_to = entry_id
                         if fields.get(b"what") == b"reload" and self.outcome:
+                            if self.outcome == "taken_over":
+                                self.say_held(client)
                             said: dict[Any, Any] = {"request": fields[b"request"]}
                             said |= {"what": "reload-answer", "gateway": "one"}
                             said |= {"host": "web-1", "pid": 7, "outcome": self.outcome}

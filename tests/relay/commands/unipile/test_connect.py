@@ -228,6 +228,22 @@ async def test_where_no_gateway_answers_it_says_what_to_do(desk: Desk) -> None:
     assert "start one now" in done.stdout
 
 
+@pytest.mark.parametrize("held", [[], [["whs_of-another-endpoint"]]])
+async def test_gateways_that_do_not_have_the_secret_are_no_success(
+    desk: Desk, held: list[list[str]]
+) -> None:
+    """They read another file, in which there is no such endpoint, or one with another secret."""
+    desk.held = lambda _: held
+    done = await desk.connect("--reload-seconds", "1")
+    assert done.exit_code == 1
+    assert "reads another relay.toml" in done.stderr
+    assert_one(desk)
+
+    desk.held = lambda named: [named]
+    assert (await desk.connect()).exit_code == 0
+    assert_one(desk)
+
+
 async def test_nothing_that_comes_in_time_is_a_failure(desk: Desk) -> None:
     """It says where to look; all stays set up."""
     done = await desk.run("connect", "--public-url", URL, "--unchecked", "--wait", "0.1")

@@ -53,10 +53,27 @@ async def test_the_second_signs_nothing_before_gateways_have_its_secret(desk: De
     assert [each.enabled for each in desk.there] == [True, True]
 
 
+async def test_the_second_stays_off_while_a_gateway_lacks_its_secret(desk: Desk) -> None:
+    """One with a relay.toml of its own has taken that over; it is no matter that another has it."""
+    await desk.connect()
+    old = desk.secrets()
+    for held in (lambda _: [old], lambda named: [named, old]):
+        desk.held = held
+        done = await desk.rotate()
+        assert (done.exit_code, desk.there[1].enabled) == (1, False)
+        assert "reads another relay.toml" in done.stderr
+
+    saying = iter([old])
+    # It may be a process that was being replaced, as long as it is not said twice in a row.
+    desk.held = lambda named: [named, next(saying, named)]
+    assert (await desk.rotate()).exit_code == 0
+    assert desk.there[1].enabled
+
+
 async def test_where_no_gateway_answers_its_book_is_asked(desk: Desk) -> None:
     """A program that embeds the relay says only there which secrets it holds."""
-    await desk.connect()
     desk.outcome = ""
+    await desk.connect()
     await desk.rotate("--reload-seconds", "1")
     held = ",".join(sorted(Secret(each, "").fingerprint for each in desk.secrets()))
     at = round(datetime.now(UTC).timestamp() * 1000)

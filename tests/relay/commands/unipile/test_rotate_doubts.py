@@ -98,9 +98,10 @@ async def test_a_gateway_without_the_new_secret_keeps_the_first(desk: Desk) -> N
 async def test_gateways_that_do_not_have_the_new_secret_keep_the_first(desk: Desk) -> None:
     """They say once a minute what they have; that the secret has proved something is no answer."""
     first, second = await begun(desk)
-    desk.have_proved(second)
     at = round(datetime.now(UTC).timestamp() * 1000)
     with desk.server.client() as store:
+        store.delete(KEYS.usage("unipile"))
+        desk.have_proved(second)
         old = f"holds:{Secret(first.secret, '').fingerprint}"
         store.hset(KEYS.usage("unipile"), old, f"9 {at - 70_000} {at}")
     done = await desk.rotate("--finish")
