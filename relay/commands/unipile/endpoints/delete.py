@@ -64,15 +64,15 @@ async def _delete(unipile: Opening, endpoint_id: str) -> None:
 def _left(holder: Holder) -> list[str]:
     where = printable(holder.known.name)
     said = f"The endpoint {holder.name} here still has its secret, {where}."
-    if holder.secrets > 1:
+    if holder.others:
         step = (
             "What was signed with it may still come for a while. After that take it out of the "
             f"secrets of [endpoints.{holder.name}] in relay.toml, and run `relay reload`."
         )
     else:
         step = (
-            "It is the only one there, so nothing that Unipile sends counts there any more: `relay "
-            f"unipile endpoints create` makes a new one, or take [endpoints.{holder.name}] out of "
-            "relay.toml, and run `relay reload`."
+            "No other one counts there, so nothing that Unipile sends counts there any more: "
+            "`relay unipile endpoints create` makes a new one, or take "
+            f"[endpoints.{holder.name}] out of relay.toml, and run `relay reload`."
         )
     return [said, step]

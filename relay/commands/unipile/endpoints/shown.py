@@ -3,6 +3,7 @@
 What Unipile has and what is configured here come in, rows and lines go out.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -30,12 +31,12 @@ class Holder:
     Args:
         name: Its name.
         known: Where the secret is.
-        secrets: How many it has in all.
+        others: How many others of its secrets count now.
     """
 
     name: str
     known: Known
-    secrets: int
+    others: int
 
 
 # By the fingerprint of the secret.
@@ -51,13 +52,14 @@ def holders() -> Holders:
     Raises:
         ConfigurationFault: It cannot be read.
     """
-    environ = environment()
+    environ, now_ms = environment(), time.time_ns() // 1_000_000
     found = {}
     for name, section in endpoint_settings(None).endpoints.items():
         knowns = read_known(section, environ)
         for known in knowns:
             if known.fingerprint is not None:
-                found[known.fingerprint] = Holder(name, known, len(knowns))
+                others = sum(each is not known and each.counts_at(now_ms) for each in knowns)
+                found[known.fingerprint] = Holder(name, known, others)
     return found
 
 

@@ -76,3 +76,15 @@ async def test_an_endpoint_that_is_adopted_has_its_end_lifted(desk: Desk) -> Non
     done = await desk.connect()
     assert done.exit_code == 1
     assert "counts from 2999-01-01" in done.stderr
+
+
+async def test_a_secret_that_is_over_is_no_company_for_one_that_is_deleted(desk: Desk) -> None:
+    """Nothing counts once the only one that does has lost its endpoint."""
+    _, second = await begun(desk)
+    desk.have_proved(second)
+    assert (await desk.rotate("--finish")).exit_code == 0
+    pass_by(desk)
+    done = await desk.run("endpoints", "delete", second.id, "--yes")
+
+    assert done.exit_code == 0
+    assert "nothing that Unipile sends counts there any more" in done.stdout

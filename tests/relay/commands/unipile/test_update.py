@@ -250,7 +250,7 @@ def test_the_only_secret_of_an_endpoint_is_more_to_lose(ask: Ask, unipile: Stand
     other = unipile.add_endpoint(HOOK, EVENTS).id
 
     assert "still has" not in ask("delete", other, "--yes").stdout
-    assert "It is the only one there" in ask("delete", made, "--yes").stdout
+    assert "No other one counts there" in ask("delete", made, "--yes").stdout
 
 
 def test_an_endpoint_that_is_not_there_is_said(ask: Ask) -> None:
