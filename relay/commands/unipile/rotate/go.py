@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from relay.commands.secrets.known import EndpointSettings
 from relay.commands.store import opened
+from relay.commands.unipile.hinting import IN_DOUBT, hinting
 from relay.commands.unipile.reloading import Say, take_over
 from relay.commands.unipile.rotate.begin import begin, clear, is_ready, switch_on
 from relay.commands.unipile.rotate.retire import doubts, retire
@@ -147,7 +148,8 @@ async def _without_second(rotation: Rotation, standing: Standing, *, is_back: bo
                 f"The second endpoint, {name}, was made, and its secret is not here yet: "
                 f"{rotation.command()} goes on with it."
             )
-        await rotation.api.delete_endpoint(left.id)
+        with hinting(IN_DOUBT):
+            await rotation.api.delete_endpoint(left.id)
         rotation.say(f"{name} was deleted at Unipile; its secret never was here.")
         return "taken_back"
     # Of a finish that could not delete the first, before the second was deleted otherwise.

@@ -18,7 +18,7 @@ from relay.commands.unipile.secret_here import Keeping
 from relay.contract.display import time_text
 from relay.contract.explain import CommandFailed
 from relay.contract.printable import printable
-from relay.unipile import NotThere
+from relay.unipile import NotThere, UnipileFailed
 
 # Where nothing is tried again, what is under way is still taken.
 SHORTEST_END_SECONDS = 60
@@ -48,19 +48,26 @@ async def retire(rotation: Rotation, leaving: Half, staying: Half) -> None:
             "No gateway has answered: those that run go on with both secrets, and know of the end "
             "once they were started again."
         )
+    ends = time_text(int(1000 * until.timestamp()))
     try:
         await rotation.api.delete_endpoint(leaving.endpoint.id)
     except NotThere:
         rotation.say(f"{leaving.name} was deleted already.")
+    except UnipileFailed as failure:
+        other = "--back" if staying.number < leaving.number else "--finish"
+        raise CommandFailed(
+            f"{failure} Unless it was deleted all the same, its secret counts until {ends} only: "
+            f"run this again before that, or {rotation.command(other)}."
+        ) from None
     else:
         rotation.say(f"{leaving.name} was deleted at Unipile; {staying.name} delivers on.")
     if rotation.retry_seconds == 0:
         await _take_out(rotation, leaving)
         return
     rotation.say(
-        f"Its secret ({printable(leaving.known.name)}) counts until "
-        f"{time_text(int(1000 * until.timestamp()))}, for what it has signed and is tried again, "
-        f"and then no more; {rotation.command('--finish')} takes it out of relay.toml after that."
+        f"Its secret ({printable(leaving.known.name)}) counts until {ends}, for what it has signed "
+        f"and is tried again, and then no more; {rotation.command('--finish')} takes it out of "
+        "relay.toml after that."
     )
 
 

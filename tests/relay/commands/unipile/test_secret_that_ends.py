@@ -78,6 +78,20 @@ async def test_an_endpoint_that_is_adopted_has_its_end_lifted(desk: Desk) -> Non
     assert "counts from 2999-01-01" in done.stderr
 
 
+async def test_a_finish_that_fails_says_when_the_secret_ends(desk: Desk) -> None:
+    """In the one line that says what failed, with both ways on."""
+    _, second = await begun(desk)
+    desk.have_proved(second)
+    desk.unipile.fail_next("DELETE", "*", 500, times=10)
+    done = await desk.rotate("--finish")
+
+    ends = desk.references()[1]["not_after"].isoformat()[:16]
+    assert done.exit_code == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert ends in done.stderr
+    assert "`relay unipile rotate unipile --back`" in done.stderr
+
+
 async def test_a_secret_that_is_over_is_no_company_for_one_that_is_deleted(desk: Desk) -> None:
     """Nothing counts once the only one that does has lost its endpoint."""
     _, second = await begun(desk)
