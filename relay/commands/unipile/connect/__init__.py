@@ -77,7 +77,7 @@ def connect(
     from relay.commands.unipile.connect.go import Task, go  # noqa: PLC0415
 
     environ = environment()
-    opened = opening(environ, api_url, api_seconds)
+    unipile = opening(environ, api_url, api_seconds)
     wanted = WantedEndpoint.said(
         endpoint_url(checked_url(public_url), name, "--public-url"),
         events=event,
@@ -99,7 +99,7 @@ def connect(
         say=say,
     )
     try:
-        done = run(go(task, opened))
+        done = run(go(task, unipile))
     except KeyboardInterrupt:
         raise CommandFailed(
             "Ended by you. What was set up stays; run it again to go on, or to wait on."

@@ -72,19 +72,19 @@ class Done:
     is_fine: bool = True
 
 
-async def go(task: Task, opening: "Opening") -> Done:
+async def go(task: Task, unipile: "Opening") -> Done:
     """Take every step.
 
     Args:
         task: What is to be done.
-        opening: Opens Unipile's interface.
+        unipile: Opens Unipile's interface.
 
     Raises:
         CommandFailed: A step could not be taken; nothing is left that running it again would not
             mend.
         UnipileFailed: Unipile did not do what was asked.
     """
-    async with opened(task.settings, block_seconds=BLOCK_SECONDS) as store, opening as api:
+    async with opened(task.settings, block_seconds=BLOCK_SECONDS) as store, unipile as api:
         since_ms = await _now_ms(store)
         if not task.unchecked:
             await reach(task.wanted.url)

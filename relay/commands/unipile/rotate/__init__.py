@@ -77,13 +77,13 @@ def rotate(
     sentences).
     """
     # Only what asks Unipile needs what does.
-    from relay.commands.unipile.rotate.go import Way, go  # noqa: PLC0415
+    from relay.commands.unipile.rotate.go import Task, go  # noqa: PLC0415
 
     if sum([overlap is not None, finish, back]) > 1:
         raise CommandFailed("One at a time: --overlap, --finish or --back.", exit_code=WRONG_USAGE)
     environ = environment()
-    opened = opening(environ, api_url, api_seconds)
-    way = Way(
+    unipile = opening(environ, api_url, api_seconds)
+    task = Task(
         name=endpoint,
         environ=environ,
         settings=endpoint_settings(redis_url),
@@ -98,7 +98,7 @@ def rotate(
     )
     keeping(endpoint, environ, redis_url)
     try:
-        done = run(go(way, opened))
+        done = run(go(task, unipile))
     except KeyboardInterrupt:
         raise CommandFailed(
             "Ended by you. What was done stays, and nothing is refused over it: run it again to "

@@ -70,6 +70,11 @@ async def switch_on(rotation: Rotation, standing: Standing) -> None:
         UnipileFailed: Unipile did not do what was asked.
     """
     first, second = standing.both
+    if not second.endpoint.enabled:
+        rotation.say(
+            f"{second.name} is switched off, by a command that was ended or by hand. It is to be "
+            f"switched on; {rotation.command('--back')} deletes it instead."
+        )
     whole = {
         "trigger_events": list(first.endpoint.events),
         "account_ids": list(first.endpoint.accounts),
@@ -91,7 +96,7 @@ async def switch_on(rotation: Rotation, standing: Standing) -> None:
 
 
 def is_ready(standing: Standing) -> bool:
-    """Tell whether the second endpoint was made whole and switched on, some time."""
+    """Tell whether the second endpoint is whole, and switched on."""
     first, second = standing.both
     return second.endpoint.enabled and not is_narrow(second.endpoint, first.endpoint)
 

@@ -28,8 +28,8 @@ LOOK_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
-    """How it is to go on.
+class Task:
+    """What is to be done.
 
     Args:
         name: Of the endpoint here.
@@ -71,40 +71,40 @@ class Done:
     says: list[str]
 
 
-async def go(way: Way, opening: "Opening") -> Done:
+async def go(task: Task, unipile: "Opening") -> Done:
     """Go on with a rotation, or begin one.
 
     Args:
-        way: How.
-        opening: Opens Unipile's interface.
+        task: What is to be done.
+        unipile: Opens Unipile's interface.
 
     Raises:
         CommandFailed: It cannot go on so; what is there works as before.
         UnipileFailed: Unipile did not do what was asked; running it again goes on.
     """
-    async with opened(way.settings) as store, opening as api:
+    async with opened(task.settings) as store, unipile as api:
         await store.redis.ping()  # before anything is done elsewhere
         rotation = Rotation(
-            name=way.name,
+            name=task.name,
             api=api,
             store=store,
-            environ=way.environ,
-            redis_url=way.redis_url,
-            reload_seconds=way.reload_seconds,
-            retry_seconds=way.retry_seconds,
-            out=way.out,
+            environ=task.environ,
+            redis_url=task.redis_url,
+            reload_seconds=task.reload_seconds,
+            retry_seconds=task.retry_seconds,
+            out=task.out,
         )
-        return Done(await _go(rotation, way), rotation.says)
+        return Done(await _go(rotation, task), rotation.says)
 
 
-async def _go(rotation: Rotation, way: Way) -> Did:
+async def _go(rotation: Rotation, task: Task) -> Did:
     standing = await rotation.standing()
-    if way.finish or way.back:
+    if task.finish or task.back:
         if standing.second is None:
-            return await _without_second(rotation, standing, is_back=way.back)
-        leaving, staying = standing.both if way.finish else reversed(standing.both)
-        await _end(rotation, way, leaving, staying)
-        return "finished" if way.finish else "taken_back"
+            return await _without_second(rotation, standing, is_back=task.back)
+        leaving, staying = standing.both if task.finish else reversed(standing.both)
+        await _end(rotation, task, leaving, staying)
+        return "finished" if task.finish else "taken_back"
     did: Did = "standing"
     if standing.second is None:
         await begin(rotation, standing)
@@ -112,23 +112,23 @@ async def _go(rotation: Rotation, way: Way) -> Did:
     if not is_ready(standing):
         await switch_on(rotation, standing)
         did, standing = "begun", await rotation.standing()
-    if way.overlap_seconds is None:
+    if task.overlap_seconds is None:
         await stand(rotation, standing)
         return did
-    rotation.say(f"Both sign for {way.overlap_seconds:g} seconds from now on.")
-    await asyncio.sleep(way.overlap_seconds)
+    rotation.say(f"Both sign for {task.overlap_seconds:g} seconds from now on.")
+    await asyncio.sleep(task.overlap_seconds)
     first, second = (await rotation.standing()).both
-    await _end(rotation, way, first, second, grace_seconds=GRACE_SECONDS)
+    await _end(rotation, task, first, second, grace_seconds=GRACE_SECONDS)
     return "finished"
 
 
 async def _end(
-    rotation: Rotation, way: Way, leaving: Half, staying: Half, *, grace_seconds: float = 0.0
+    rotation: Rotation, task: Task, leaving: Half, staying: Half, *, grace_seconds: float = 0.0
 ) -> None:
     loop = asyncio.get_running_loop()
     ends_at = loop.time() + grace_seconds
     while found := await doubts(rotation, leaving, staying):
-        if way.yes:
+        if task.yes:
             break
         if loop.time() >= ends_at:
             raise CommandFailed(

@@ -34,14 +34,14 @@ async def undelivered(
         UnipileFailed: The log could not be read.
     """
     since = datetime.now(UTC) - timedelta(seconds=max(retry_seconds, SHORTEST_SECONDS))
-    failed, _ = await _sorted(api, leaving, since)
+    failed, _ = await _failed_and_delivered(api, leaving, since)
     if not failed:
         return []
-    _, delivered = await _sorted(api, staying, since)
+    _, delivered = await _failed_and_delivered(api, staying, since)
     return [each for each in failed if each not in delivered]
 
 
-async def _sorted(
+async def _failed_and_delivered(
     api: "UnipileApi", endpoint_id: str, since: datetime
 ) -> tuple[list[str], set[str]]:
     """Give the events that no attempt has brought, and those that one has."""

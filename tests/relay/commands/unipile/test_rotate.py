@@ -49,7 +49,9 @@ async def test_the_second_signs_nothing_before_gateways_have_its_secret(desk: De
     assert "goes on from here" in done.stderr
 
     desk.outcome = "taken_over"
-    assert (await desk.rotate()).exit_code == 0
+    done = await desk.rotate()
+    assert done.exit_code == 0
+    assert "is switched off, by a command that was ended or by hand" in done.stdout
     assert [each.enabled for each in desk.there] == [True, True]
 
 
