@@ -10,7 +10,7 @@ from relay.commands.rejections.judging import Configured
 from relay.commands.unipile.secret_here import PROVIDER
 from relay.contract.explain import WRONG_USAGE, CommandFailed
 from relay.contract.printable import printable
-from relay.endpoint import Endpoint
+from relay.endpoint import Endpoint, Secret
 from relay.unipile.api import UnipileApi
 from relay.unipile.shapes import UnipileEndpoint
 
@@ -95,15 +95,15 @@ async def endpoints_there(
     return found
 
 
-def secrets_without(endpoint: Endpoint, theirs: Sequence[UnipileEndpoint]) -> list[str]:
-    """Name the secrets here that none of some endpoints at Unipile has.
+def secrets_without(endpoint: Endpoint, theirs: Sequence[UnipileEndpoint]) -> list[Secret]:
+    """Give the secrets here that none of some endpoints at Unipile has.
 
     Args:
         endpoint: From `endpoints_meant`.
         theirs: What Unipile has for it.
     """
     there = {each.secret.encode("utf-8", "surrogatepass") for each in theirs}
-    return [secret.name for secret in endpoint.secrets if secret.reveal() not in there]
+    return [secret for secret in endpoint.secrets if secret.reveal() not in there]
 
 
 def strangers(
@@ -126,11 +126,12 @@ def strangers(
     ]
 
 
-def gone(secret: str) -> str:
+def gone(secret: Secret) -> str:
     """Say that what was tried by an endpoint that had a secret cannot be compared."""
+    name = printable(secret.name, 200)
     return (
-        f"No endpoint of Unipile's has {printable(secret, 200)} now: where one was deleted, what "
-        "it alone has tried is in no log any more."
+        f"No endpoint of Unipile's has {name} now: where one was deleted, what it alone has tried "
+        "is in no log any more."
     )
 
 

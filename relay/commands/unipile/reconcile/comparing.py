@@ -69,6 +69,7 @@ class _Read:
     theirs: list[UnipileEndpoint]
     fold: Fold
     settled_before_ms: int
+    hiding: Sequence[str]
     doubts: Sequence[str]
 
 
@@ -94,12 +95,12 @@ async def compare_all(wanted: Wanted) -> list[Verdict]:
             ids = [one.id for one in theirs]
             fold = await read_log(unipile, ids, begun_ms - span_ms)
             settled_before_ms = begun_ms - 1000 * wanted.settled_after_seconds
-            doubts = (
-                strangers(known, endpoint, theirs)
-                if wanted.ids
-                else [gone(secret) for secret in secrets_without(endpoint, theirs)]
-            )
-            logs.append(_Read(endpoint, theirs, fold, settled_before_ms, doubts))
+            missing = [] if wanted.ids else secrets_without(endpoint, theirs)
+            # One with an end was given that on purpose, as at the end of a rotation.
+            doubts = [gone(secret) for secret in missing if secret.not_after_ms is not None]
+            hiding = [gone(secret) for secret in missing if secret.not_after_ms is None]
+            hiding += strangers(known, endpoint, theirs) if wanted.ids else []
+            logs.append(_Read(endpoint, theirs, fold, settled_before_ms, hiding, doubts))
     async with opened(known.settings) as store:
         verdicts = [await _compare(store, each, spool) for each in logs]
         for verdict in verdicts:
@@ -119,8 +120,9 @@ async def _compare(store: Store, log: _Read, spool: Directory | None) -> Verdict
     # Where nothing is lost it does not matter, and a schedule should be silent.
     if spool is None and verdict.lost:
         verdict.doubts.append(NO_SPOOL)
-    for doubt in log.doubts:
+    for doubt in log.hiding:
         verdict.hides(doubt)
+    verdict.doubts += log.doubts
     return verdict
 
 

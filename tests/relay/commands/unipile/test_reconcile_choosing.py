@@ -24,7 +24,13 @@ async def test_a_secret_whose_endpoint_has_gone_is_named(
         half = await reconcile(relay, field.unipile)
         said = await document(relay, field)
         named = await reconcile(relay, field.unipile, "unipile", "--id", field.first)
+        toml = (tmp_path / "relay.toml").read_text()
+        ended = toml.replace('file = "second"', 'file = "second", not_after = 2030-01-01T00:00:00Z')
+        (tmp_path / "relay.toml").write_text(ended)
+        rotated = await reconcile(relay, field.unipile)
 
+    # One that was given an end was rotated out, which is no alarm.
+    assert (rotated.exit_code, rotated.stderr) == (0, half.stderr)
     assert (whole.exit_code, whole.stderr) == (0, "")
     assert (half.exit_code, half.stderr.count("\n")) == (1, 1)
     assert (said["lost"], said["ok"], said["doubts"]) == ([], False, [half.stderr.strip()])
