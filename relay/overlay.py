@@ -116,10 +116,6 @@ def check_renamed(places: Places, names: Mapping[str, str]) -> None:
             )
         if not _FIELD.fullmatch(name):
             raise ValueError(f"renamed: {name!r} is no name of a field: it has no . , | {{ }} [ ]")
-        if name in usable and name not in names:
-            raise ValueError(
-                f"renamed: {name!r} is looked for as itself, so {key!r} cannot be called that too"
-            )
     if len(set(names.values())) < len(names):
         raise ValueError("renamed gives two fields the same name")
 

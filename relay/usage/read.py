@@ -65,11 +65,13 @@ class Held:
         fingerprints: Of their content; also of those that do not count yet, or no more.
         first_ms: When one first said so, ms since the epoch.
         last_ms: When one last did, likewise.
+        count: How often it was said; more with each time, whatever clocks say.
     """
 
     fingerprints: frozenset[str]
     first_ms: int
     last_ms: int
+    count: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +129,7 @@ async def read_usage(redis: Redis, keys: Keys, endpoint: str) -> EndpointUsage:
             secrets.append(SecretUsage(whose, fingerprint, used))
         elif name.startswith(HOLDS):
             fingerprints = filter(None, name.removeprefix(HOLDS).split(","))
-            held.append(Held(frozenset(fingerprints), used.first_ms, used.last_ms))
+            held.append(Held(frozenset(fingerprints), used.first_ms, used.last_ms, used.count))
         elif name == LOADED:
             loaded_ms = used.last_ms
     return EndpointUsage(

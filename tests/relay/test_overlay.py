@@ -34,7 +34,6 @@ def fault_of(provider: str = "unipile-v1", **table: Any) -> str:
         ("unipile-v1", {"renamed": {"message_id": "m.id"}}, "'m.id' is no name of a field"),
         ("unipile-v1", {"renamed": {"message_id": ""}}, "'' is no name of a field"),
         ("unipile-v1", {"renamed": {"date": "x", "timestamp": "x"}}, "two fields the same name"),
-        ("unipile-v1", {"renamed": {"message_id": "account_id"}}, "looked for as itself"),
         ("github", {"renamed": {"id": "x"}}, "renamed does nothing here"),
         ("gitlab", {"token": {"place": "header.x-own"}}, "token does nothing here"),
         ("unipile", {"token": {"place": "header.x-own"}}, "token does nothing here"),

@@ -37,6 +37,11 @@ OTHER_FILE = (
     "reads another relay.toml than this one, on another machine or in another directory. Name the "
     "secret there too, and run this command again: it goes on from here."
 )
+NOT_SAID = (
+    "No gateway has said which secrets it has, which each does as soon as it has begun: it reads a "
+    "relay.toml without this endpoint, or its log says what is wrong. Then run this command again: "
+    "it goes on from here."
+)
 
 
 async def take_over(store: Store, wait_seconds: float, say: Say) -> bool:
@@ -89,7 +94,7 @@ async def take_secret_over(
             return False
         news = await _news(store, endpoint, before, min(wait_seconds, HOLD_SECONDS))
         if not news:
-            break
+            raise CommandFailed(NOT_SAID)
         if all(fingerprint in each.fingerprints for each in news):
             return True
     raise CommandFailed(OTHER_FILE)

@@ -46,14 +46,15 @@ class Awaited:
         endpoint: Name of the endpoint here.
         fingerprint: Of the secret.
         since_ms: From when on streams are read, by the store's clock, ms since the epoch.
-        is_new: The secret counts since then only, so what it has proved before tells nothing.
+        proved_before: How many deliveries the secret had proved when it did not count, which tell
+            nothing; 0 where all do.
         redis_url: What ``--redis-url`` said, if anything.
     """
 
     endpoint: str
     fingerprint: str
     since_ms: int
-    is_new: bool = False
+    proved_before: int = 0
     redis_url: str | None = None
 
 
@@ -92,7 +93,7 @@ async def first_delivery(
     async with _seen(store, awaited) as seen:
         while True:
             used = (await read_book(store, awaited.endpoint)).proved_by(awaited.fingerprint)
-            if used is not None and (used.last_ms >= awaited.since_ms or not awaited.is_new):
+            if used is not None and used.count > awaited.proved_before:
                 return await _arrival(used, awaited, seen)
             for line in await refusals.news():
                 say(line)

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from relay.commands.secrets.known import EndpointSettings
+from relay.commands.secrets.known import EndpointSettings, read_book
 from relay.commands.secrets.words import ago, say_often
 from relay.commands.store import Store, opened
 from relay.commands.unipile.connect.arrival import (
@@ -98,6 +98,10 @@ async def go(task: Task, unipile: "Opening") -> Done:
         _say_registered(task, registered)
         name = task.keeping.name
         fingerprint = Secret(registered.endpoint.secret, "Unipile").fingerprint
+        before = None
+        if registered.stored.step and registered.did != "created":
+            # It did not count here until now.
+            before = (await read_book(store, name)).proved_by(fingerprint)
         are_told = await take_secret_over(store, name, fingerprint, task.reload_seconds, task.say)
         if not are_told:
             task.say(START_AGAIN)
@@ -117,7 +121,7 @@ async def go(task: Task, unipile: "Opening") -> Done:
             endpoint=name,
             fingerprint=fingerprint,
             since_ms=since_ms,
-            is_new=bool(registered.stored.step),
+            proved_before=before.count if before else 0,
             redis_url=task.redis_url,
         )
         return await _wait(task, store, awaited, row)

@@ -7,7 +7,7 @@ import time
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ class Desk:
         outcome: What gateways say to a reload; nothing where it is empty.
         held: From the endpoint's secrets in `relay.toml`, those that each process of a gateway then
             says it holds.
+        began_ms: What the gateways' clocks say, ms since the epoch.
     """
 
     relay: Relay
@@ -46,6 +47,7 @@ class Desk:
     directory: Path
     outcome: str = "taken_over"
     held: Callable[[list[str]], Iterable[list[str]]] = lambda named: [named]
+    began_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
 
     async def run(self, *arguments: str) -> Result:
         """Run ``relay unipile``, which shows no secret whatever happens."""
@@ -104,16 +106,20 @@ class Desk:
         number = self.secrets().index(endpoint.secret)
         name = f"file:{self.references()[number]['file']}"
         fingerprint = Secret(endpoint.secret, name).fingerprint
-        at = time.time_ns() // 1_000_000
         with self.server.client() as client:
-            client.hset(KEYS.usage("unipile"), f"secret:{name}#{fingerprint}", f"1 {at} {at}")
+            said = f"1 {self.began_ms} {self.began_ms}"
+            client.hset(KEYS.usage("unipile"), f"secret:{name}#{fingerprint}", said)
             client.expire(KEYS.usage("unipile"), 600)
 
     def say_held(self, client: Redis) -> None:
         """Write into the book which secrets processes hold, as they do when they have begun."""
-        book, at = KEYS.usage("unipile"), time.time_ns() // 1_000_000
+        book = KEYS.usage("unipile")
         for secrets in self.held(self.secrets()):
-            client.hset(book, holds(Secret(each, "") for each in secrets), f"1 {at} {at}")
+            name = holds(Secret(each, "") for each in secrets)
+            before: Any = client.hget(book, name)
+            count = 1 + int(before.split()[0] if before else 0)
+            # Of several clocks the book has the latest time, which this one may be behind.
+            client.hset(book, name, f"{count} {self.began_ms} {self.began_ms}")
             client.expire(book, 600)
 
     @contextmanager

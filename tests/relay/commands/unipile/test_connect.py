@@ -228,15 +228,21 @@ async def test_where_no_gateway_answers_it_says_what_to_do(desk: Desk) -> None:
     assert "start one now" in done.stdout
 
 
-@pytest.mark.parametrize("held", [[], [["whs_of-another-endpoint"]]])
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        ([], "No gateway has said which secrets it has"),
+        ([["whs_of-another-endpoint"]], "reads another relay.toml"),
+    ],
+)
 async def test_gateways_that_do_not_have_the_secret_are_no_success(
-    desk: Desk, held: list[list[str]]
+    desk: Desk, held: list[list[str]], said: str
 ) -> None:
     """They read another file, in which there is no such endpoint, or one with another secret."""
     desk.held = lambda _: held
     done = await desk.connect("--reload-seconds", "1")
     assert done.exit_code == 1
-    assert "reads another relay.toml" in done.stderr
+    assert said in done.stderr
     assert_one(desk)
 
     desk.held = lambda named: [named]
@@ -251,6 +257,18 @@ async def test_nothing_that_comes_in_time_is_a_failure(desk: Desk) -> None:
     assert done.exit_code == 1
     assert "relay rejections list unipile" in done.stdout
     assert_one(desk)
+
+
+async def test_a_delivery_has_come_whatever_a_gateways_clock_says(desk: Desk) -> None:
+    """The first of a new endpoint, at a gateway whose clock is behind the store's."""
+    desk.began_ms -= 60_000
+    waiting = asyncio.create_task(
+        desk.run("connect", "--public-url", URL, "--unchecked", "--wait", "60")
+    )
+    await wait_until(lambda: bool(desk.secrets()), description="the endpoint is there")
+    desk.have_proved(desk.there[0])
+
+    assert (await waiting).exit_code == 0
 
 
 async def test_what_was_proved_before_is_enough(desk: Desk) -> None:
