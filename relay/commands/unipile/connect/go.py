@@ -98,10 +98,7 @@ async def go(task: Task, unipile: "Opening") -> Done:
         _say_registered(task, registered)
         name = task.keeping.name
         fingerprint = Secret(registered.endpoint.secret, "Unipile").fingerprint
-        before = None
-        if registered.stored.step and registered.did != "created":
-            # It did not count here until now.
-            before = (await read_book(store, name)).proved_by(fingerprint)
+        proved_before = await _proved_before(store, name, fingerprint, registered)
         are_told = await take_secret_over(store, name, fingerprint, task.reload_seconds, task.say)
         if not are_told:
             task.say(START_AGAIN)
@@ -121,10 +118,20 @@ async def go(task: Task, unipile: "Opening") -> Done:
             endpoint=name,
             fingerprint=fingerprint,
             since_ms=since_ms,
-            proved_before=before.count if before else 0,
+            proved_before=proved_before,
             redis_url=task.redis_url,
         )
         return await _wait(task, store, awaited, row)
+
+
+async def _proved_before(
+    store: Store, endpoint: str, fingerprint: str, registered: Registered
+) -> int:
+    """Say how many deliveries a secret has proved that did not count here until now."""
+    if registered.did == "created" or not registered.stored.step:
+        return 0
+    used = (await read_book(store, endpoint)).proved_by(fingerprint)
+    return 0 if used is None else used.count
 
 
 async def _wait(task: Task, store: Store, awaited: Awaited, row: dict[str, object]) -> Done:
