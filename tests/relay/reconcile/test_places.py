@@ -1,6 +1,7 @@
 """Streams, spool and refusal log, each looked through for ids."""
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,15 @@ from tests.relay.appending import KEYS
 from tests.relay.commands.rejecting import keep, row
 
 HOUR = 3_600_000
+NUMBERS = count(1)
 
 
 async def put(client: Redis, event_type: str, at_ms: int, event_id: str, **changes: Any) -> None:
     """Write an entry of a time into a stream, and nothing into any book."""
     fields: Any = encode(make_event(id=event_id, type=event_type, **changes))
     entry = dict(zip(fields[::2], fields[1::2], strict=True))
-    await client.xadd(KEYS.stream("unipile", event_type), entry, id=f"{at_ms}-*")
+    # Redis 6.2 does not count within a ms by itself.
+    await client.xadd(KEYS.stream("unipile", event_type), entry, id=f"{at_ms}-{next(NUMBERS)}")
 
 
 def test_stretches_that_are_near_are_one() -> None:
