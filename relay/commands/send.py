@@ -57,7 +57,7 @@ def send(
     configuration. Ends with 1 if one was not answered 200. With --json an object: sent, statuses
     (status: how many) and events (objects with the keys status, result, event_id, entry_id).
     """
-    # Only this command posts; importing what does would double the time of the others.
+    # Imported once it is run: help, and what was typed wrongly, wait for nothing.
     from relay.commands.post import Sender, post_all  # noqa: PLC0415
 
     environ = environment()

@@ -45,7 +45,7 @@ def serve(
         "redis": None if redis_url is None else {"url": redis_url},
     }
     options = {name: value for name, value in said.items() if value is not None}
-    # Only this command needs the gateway; importing it would double the time of the others.
+    # Imported once it is run: help, and what was typed wrongly, wait for nothing.
     from relay.processes.configuration import read_configuration  # noqa: PLC0415
     from relay.processes.parent import serve as serve_processes  # noqa: PLC0415
 

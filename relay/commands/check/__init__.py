@@ -31,7 +31,7 @@ def check(
     Ends with 1 if anything fails; a warning does not. With --json an array of objects with the
     keys state (ok, warn, fail or mended), what, found and advice.
     """
-    # Only this command needs what is looked at; importing it would slow the others down.
+    # Imported once it is run: help, and what was typed wrongly, wait for nothing.
     from relay.commands.check.look import look  # noqa: PLC0415
 
     findings = look(environment(), redis_url, repair=repair)

@@ -92,7 +92,7 @@ def conformance(
     (verdict: how many) and checks (objects with the keys check, verdict, holds, why, reason,
     findings).
     """
-    # Only this command needs the kit; importing it would slow the others down.
+    # Imported once it is run: help, and what was typed wrongly, wait for nothing.
     from relay.commands.conformance import aim, firing  # noqa: PLC0415
 
     checks = aim.chosen(names or [])

@@ -38,7 +38,7 @@ def dev(
     the data directory. A relay.toml in this directory counts, but for the store. Ctrl-C stops
     everything; the events stay.
     """
-    # Only this command needs the gateway; importing it would double the time of the others.
+    # Imported once it is run: help, and what was typed wrongly, wait for nothing.
     from relay.commands.dev.parts import Wanted, run_all  # noqa: PLC0415
 
     configure_logs("auto")

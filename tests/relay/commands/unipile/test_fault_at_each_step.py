@@ -1,8 +1,6 @@
 """Each command that changes something at Unipile, with a fault from each of its requests on."""
 
-import tomllib
 from collections.abc import Collection
-from typing import Any
 
 import pytest
 
@@ -82,12 +80,6 @@ def standing(desk: Desk) -> tuple[object, object]:
     return there, named
 
 
-def relay_toml(desk: Desk) -> dict[str, Any]:
-    """Read the file, which must be whole."""
-    path = desk.directory / "relay.toml"
-    return tomllib.loads(path.read_text()) if path.exists() else {}
-
-
 @pytest.mark.parametrize("name", COMMANDS)
 async def test_it_is_said_in_a_line_and_gone_on_from(
     desk: Desk, name: str, monkeypatch: pytest.MonkeyPatch
@@ -112,7 +104,6 @@ async def test_it_is_said_in_a_line_and_gone_on_from(
             where = f"{fault} from request {step} on: {done.output}"
 
             assert len(done.stderr.splitlines()) == done.exit_code, where
-            relay_toml(desk)
             assert {each.secret for each in desk.there if each.id in known} <= {*desk.secrets()}, (
                 where
             )
